@@ -1,0 +1,29 @@
+"""Shapes of the arrays that cross function boundaries.
+
+One legend for the project:
+
+====== =============================================
+letter meaning
+====== =============================================
+N      maps in a file
+B      maps in a batch
+C      channels, which are fields
+L      pixels per side
+S      simulations
+P      parameters (six in CMD)
+====== =============================================
+
+The types are documentation for a reader and for mypy; the tests execute them (jaxtyping with beartype).
+"""
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int64
+
+Map = Float32[np.ndarray, "L L"]
+Maps = Float32[np.ndarray, "N L L"]
+MapBatch = Float32[np.ndarray, "B C L L"]
+Moments = Float64[np.ndarray, "N 3"]
+"""Count, mean and M2 (sum of squared deviations from the mean) of each map."""
+Theta = Float[np.ndarray, "S P"]
+"""Parameters in physical units, one row a simulation, or one row a map."""
+Index = Int64[np.ndarray, " N"]

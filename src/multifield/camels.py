@@ -1,0 +1,254 @@
+"""What the CAMELS Multifield Dataset is: suites, fields, sets, parameters, units and file names.
+
+Written once, here. Two traps:
+
+* the columns of a parameter table are **SN1, AGN1, SN2, AGN2** (prose elsewhere lists SN1, SN2, AGN1, AGN2);
+* map *i* belongs to simulation ``i // 15``, so fifteen siblings share one parameter vector and
+  **a split by map leaks**.
+
+References
+----------
+CMD documentation, data.rst (its units; Table 1 of arXiv:2109.10915 has wrong ones for ne and P).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from multifield.arrays import Theta
+
+HUBBLE = 0.67  # reduced Hubble constant h in all of CMD; data.rst
+BOX_SIZE = 25.0  # [Mpc/h], side of a simulation and of a map; data.rst
+N_SLABS = 5  # slabs of BOX_SIZE / 5 = 5 Mpc/h along each axis; data.rst
+N_AXES = 3
+MAPS_PER_SIMULATION = N_AXES * N_SLABS  # map = 15 * simulation + axis * 5 + slab
+REDSHIFT_LABEL = "z=0.00"
+CRITICAL_DENSITY = 2.77536627e11  # [(M_sun/h)/(Mpc/h)^3] today; 3 (100 km/s/Mpc)^2 / (8 pi G)
+
+Transform = Literal["log10", "log10(1+x)"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One column of a parameter table, with the bounds that scale it to [0, 1].
+
+    The bounds are the latin hypercube's of IllustrisTNG; the benchmark scales every suite by them and
+    never clips, so values outside (EX, 1P, Astrid's A_AGN2) scale outside [0, 1].
+    """
+
+    name: str
+    minimum: float
+    maximum: float
+    label: str  # for figures
+
+
+PARAMETERS = (
+    Parameter("Omega_m", 0.1, 0.5, r"$\Omega_\mathrm{m}$"),
+    Parameter("sigma_8", 0.6, 1.0, r"$\sigma_8$"),
+    Parameter("A_SN1", 0.25, 4.0, r"$A_\mathrm{SN1}$"),
+    Parameter("A_AGN1", 0.25, 4.0, r"$A_\mathrm{AGN1}$"),
+    Parameter("A_SN2", 0.5, 2.0, r"$A_\mathrm{SN2}$"),
+    Parameter("A_AGN2", 0.5, 2.0, r"$A_\mathrm{AGN2}$"),
+)
+PARAMETER_NAMES = tuple(parameter.name for parameter in PARAMETERS)
+COSMOLOGY = PARAMETER_NAMES[:2]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One physical quantity that is mapped."""
+
+    name: str
+    unit: str
+    quantity: str
+    transform: Transform = "log10"
+
+
+_SURFACE_DENSITY = "(M_sun/h)/(Mpc/h)^2"
+FIELDS = {
+    field.name: field
+    for field in (
+        Field("Mgas", _SURFACE_DENSITY, "gas surface density"),
+        Field("Vgas", "km/s", "gas velocity"),
+        Field("T", "K", "gas temperature"),
+        Field("P", "h^2 M_sun (km/s)^2/kpc^3", "gas pressure"),
+        Field("Z", "dimensionless", "gas metallicity"),
+        Field("HI", _SURFACE_DENSITY, "neutral hydrogen surface density"),
+        Field("ne", "h^2 cm^-3 (Mpc/h)", "electron column density"),
+        Field("B", "Gauss", "magnetic field strength"),
+        Field("MgFe", "dimensionless", "magnesium over iron"),
+        Field("Mcdm", _SURFACE_DENSITY, "cold dark matter surface density"),
+        Field("Vcdm", "km/s", "cold dark matter velocity"),
+        Field("Mstar", _SURFACE_DENSITY, "stellar surface density", transform="log10(1+x)"),
+        Field("Mtot", _SURFACE_DENSITY, "total matter surface density"),
+    )
+}
+"""The 13 fields in CMD's order. Mstar alone has true zeros, hence its transform."""
+
+_ALL = tuple(FIELDS)
+_WITHOUT_B = tuple(name for name in _ALL if name != "B")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One simulation code run over the parameters.
+
+    Attributes
+    ----------
+    name : str
+        As in file names.
+    fields : tuple of str
+        What it maps.
+    inferred : tuple of str
+        The parameters that act in it. N-body tables have six columns of which two mean anything.
+    short_name : str
+        ``<sim>`` in the names of databases, weights and results.
+    mock : bool
+        Made by this project, not by a simulation.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    inferred: tuple[str, ...] = PARAMETER_NAMES
+    short_name: str = ""
+    mock: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.short_name:
+            object.__setattr__(self, "short_name", self.name)
+
+    @property
+    def inferred_columns(self) -> tuple[int, ...]:
+        """Columns of the parameter table that act."""
+        return tuple(PARAMETER_NAMES.index(name) for name in self.inferred)
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite("IllustrisTNG", _ALL),
+        Suite("SIMBA", _WITHOUT_B),
+        Suite("Astrid", _WITHOUT_B),
+        Suite("EAGLE", _WITHOUT_B),
+        # the released N-body networks are named "Nbody" alone
+        Suite("Nbody_IllustrisTNG", ("Mtot",), COSMOLOGY, short_name="Nbody"),
+        Suite("Nbody_SIMBA", ("Mtot",), COSMOLOGY),
+        Suite("Nbody_Astrid", ("Mtot",), COSMOLOGY),
+        Suite("MockNbody", ("Mtot",), COSMOLOGY, mock=True),
+        Suite("MockTNG", _ALL, mock=True),
+    )
+}
+
+SETS = ("LH", "CV", "1P", "EX", "BE", "SB28")
+
+
+def find_suite(name: str) -> Suite:
+    """Look up a suite; ValueError names the known ones."""
+    if name not in SUITES:
+        raise ValueError(f"suite: expected one of {', '.join(SUITES)}; got {name!r}")
+    return SUITES[name]
+
+
+def parse_fields(multifield: str, suite: str) -> tuple[str, ...]:
+    """Split a multifield name into its fields, in channel order.
+
+    Parameters
+    ----------
+    multifield : str
+        One field or several joined with ``_``, such as ``Mgas_HI_B``.
+    suite : str
+        The suite that must have them.
+
+    Returns
+    -------
+    fields : tuple of str
+
+    Raises
+    ------
+    ValueError
+        If the suite is unknown, does not have a field, or a field comes twice.
+    """
+    available = find_suite(suite).fields
+    names = tuple(multifield.split("_"))
+    for name in names:
+        if name not in available:
+            raise ValueError(
+                f"field: suite {suite} has {', '.join(available)}; got {name!r} in {multifield!r}"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError(f"field: expected each field once, got {multifield!r}")
+    return names
+
+
+def check_set(sim_set: str) -> str:
+    """Return `sim_set` if CMD has it; ValueError names the known ones."""
+    if sim_set not in SETS:
+        raise ValueError(f"sim_set: expected one of {', '.join(SETS)}; got {sim_set!r}")
+    return sim_set
+
+
+# ---- parameters in [0, 1] ----
+
+
+def _bounds() -> tuple[np.ndarray, np.ndarray]:
+    minimum = np.array([parameter.minimum for parameter in PARAMETERS])
+    maximum = np.array([parameter.maximum for parameter in PARAMETERS])
+    return minimum, maximum
+
+
+def scale_theta(theta: Theta) -> Theta:
+    """Scale the six parameters linearly to [0, 1] by the bounds; never clipped."""
+    minimum, maximum = _bounds()
+    return (theta - minimum) / (maximum - minimum)
+
+
+def unscale_theta(scaled: Theta) -> Theta:
+    """Invert `scale_theta`."""
+    minimum, maximum = _bounds()
+    return minimum + scaled * (maximum - minimum)
+
+
+def unscale_theta_std(scaled_std: Theta) -> Theta:
+    """Standard deviations in [0, 1] units, in physical units."""
+    minimum, maximum = _bounds()
+    return scaled_std * (maximum - minimum)
+
+
+# ---- file names ----
+
+
+def maps_names(field: str, suite: str, sim_set: str) -> tuple[str, ...]:
+    """File names that hold a field, the published one first, then older spellings."""
+    stems = ("Maps", "Images")
+    redshifts = (REDSHIFT_LABEL, "z=0.0")
+    return tuple(
+        f"{stem}_{field}_{suite}_{sim_set}_{redshift}.npy"
+        for redshift in redshifts
+        for stem in stems
+    )
+
+
+def theta_names(suite: str, sim_set: str) -> tuple[str, ...]:
+    """File names of a parameter table, the published one first, then the older spelling (LH)."""
+    published = f"params_{sim_set}_{suite}.txt"
+    return (published, f"params_{suite}.txt") if sim_set == "LH" else (published,)
+
+
+def smoothing_suffix(smoothing_width: float) -> str:
+    """``_smoothing_<width>`` [pixels], or nothing for maps as they are."""
+    return f"_smoothing_{smoothing_width:g}" if smoothing_width else ""
+
+
+def recipe_label(steps_up: int, steps_down: int, smoothing_width: float) -> str:
+    """The part of a name that says how a network was trained: ``all_steps_500_500_o3``."""
+    return f"all_steps_{steps_up}_{steps_down}_o3{smoothing_suffix(smoothing_width)}"
+
+
+def log_maps_name(
+    field: str, suite: str, sim_set: str, smoothing_width: float, without_monopole: bool
+) -> str:
+    """File name of preprocessed maps (our own; the benchmark keeps none)."""
+    monopole = "_no_monopole" if without_monopole else ""
+    smoothing = smoothing_suffix(smoothing_width)
+    return f"log_Maps_{field}_{suite}_{sim_set}_{REDSHIFT_LABEL}{smoothing}{monopole}.npy"
