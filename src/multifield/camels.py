@@ -200,19 +200,22 @@ def _bounds() -> tuple[np.ndarray, np.ndarray]:
 def scale_theta(theta: Theta) -> Theta:
     """Scale the six parameters linearly to [0, 1] by the bounds; never clipped."""
     minimum, maximum = _bounds()
-    return (theta - minimum) / (maximum - minimum)
+    scaled: Theta = (theta - minimum) / (maximum - minimum)
+    return scaled
 
 
 def unscale_theta(scaled: Theta) -> Theta:
     """Invert `scale_theta`."""
     minimum, maximum = _bounds()
-    return minimum + scaled * (maximum - minimum)
+    theta: Theta = minimum + scaled * (maximum - minimum)
+    return theta
 
 
 def unscale_theta_std(scaled_std: Theta) -> Theta:
-    """Standard deviations in [0, 1] units, in physical units."""
+    """Give standard deviations that are in [0, 1] units in physical units."""
     minimum, maximum = _bounds()
-    return scaled_std * (maximum - minimum)
+    std: Theta = scaled_std * (maximum - minimum)
+    return std
 
 
 # ---- file names ----
@@ -235,20 +238,27 @@ def theta_names(suite: str, sim_set: str) -> tuple[str, ...]:
     return (published, f"params_{suite}.txt") if sim_set == "LH" else (published,)
 
 
-def smoothing_suffix(smoothing_width: float) -> str:
+def smoothing_suffix(smoothing_width: float | int) -> str:
     """``_smoothing_<width>`` [pixels], or nothing for maps as they are."""
     return f"_smoothing_{smoothing_width:g}" if smoothing_width else ""
 
 
-def recipe_label(steps_up: int, steps_down: int, smoothing_width: float) -> str:
-    """The part of a name that says how a network was trained: ``all_steps_500_500_o3``."""
-    return f"all_steps_{steps_up}_{steps_down}_o3{smoothing_suffix(smoothing_width)}"
+def monopole_suffix(remove_monopole: bool) -> str:
+    """``_no_monopole`` where each log map's own mean was subtracted, or nothing."""
+    return "_no_monopole" if remove_monopole else ""
+
+
+def recipe_label(
+    steps_up: int, steps_down: int, smoothing_width: float | int, remove_monopole: bool = False
+) -> str:
+    """Give the part of a name that says how a network was trained: ``all_steps_500_500_o3``."""
+    suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
+    return f"all_steps_{steps_up}_{steps_down}_o3{suffix}"
 
 
 def log_maps_name(
-    field: str, suite: str, sim_set: str, smoothing_width: float, without_monopole: bool
+    field: str, suite: str, sim_set: str, smoothing_width: float | int, remove_monopole: bool
 ) -> str:
     """File name of preprocessed maps (our own; the benchmark keeps none)."""
-    monopole = "_no_monopole" if without_monopole else ""
-    smoothing = smoothing_suffix(smoothing_width)
-    return f"log_Maps_{field}_{suite}_{sim_set}_{REDSHIFT_LABEL}{smoothing}{monopole}.npy"
+    suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
+    return f"log_Maps_{field}_{suite}_{sim_set}_{REDSHIFT_LABEL}{suffix}.npy"

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "mapkernels/gaussian_smooth.hpp"
+
+/// Checks of what comes from Python, before the GIL is released. They never convert and never copy:
+/// a silent float64 -> float32 cast would hide the caller's mistake and double the memory. Every
+/// message names the argument, the rule and the value found.
+namespace mapkernels::bindings {
+
+namespace py = pybind11;
+
+inline std::string text(const py::handle& value) { return py::str(value).cast<std::string>(); }
+
+[[noreturn]] inline void refuse(const std::string& name, const std::string& rule,
+                                const std::string& found) {
+    throw py::value_error(name + ": expected " + rule + ", got " + found);
+}
+
+/// A C-contiguous, aligned array of exactly this type.
+template <typename T>
+py::array_t<T> require_array(const py::object& value, const std::string& name) {
+    const std::string type = text(py::dtype::of<T>());
+    if (!py::isinstance<py::array>(value))
+        throw py::type_error(name + ": expected a NumPy array of " + type + ", got " +
+                             text(py::type::of(value).attr("__name__")));
+    if (!py::isinstance<py::array_t<T>>(value))
+        throw py::type_error(name + ": expected " + type + ", got " + text(value.attr("dtype")));
+    const auto array = py::reinterpret_borrow<py::array>(value);
+    if ((array.flags() & py::array::c_style) == 0)
+        throw py::value_error(name +
+                              ": expected a C-contiguous array, got one that is not; call "
+                              "np.ascontiguousarray first");
+    if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0)
+        throw py::value_error(name + ": expected an aligned array, got one that is not");
+    return py::reinterpret_borrow<py::array_t<T>>(value);
+}
+
+inline void require_writable(const py::array& array, const std::string& name) {
+    if (!array.writeable()) refuse(name, "a writable array", "a read-only one");
+}
+
+inline std::string shape_of(const py::array& array) { return text(array.attr("shape")); }
+
+/// An array of this shape; `letters` is how the rule is written, such as "(N, 3)".
+inline void require_shape(const py::array& array, const py::tuple& shape, const std::string& name,
+                          const std::string& letters) {
+    if (!py::object(array.attr("shape")).equal(shape))
+        refuse(name, "shape " + letters + " = " + text(shape), shape_of(array));
+}
+
+inline std::size_t length(const py::array& array, py::ssize_t axis) {
+    return static_cast<std::size_t>(array.shape(axis));
+}
+
+/// (N, L, L) float32 with L >= 1; N may be 0.
+inline py::array_t<float> require_maps(const py::object& value, const std::string& name) {
+    auto maps = require_array<float>(value, name);
+    if (maps.ndim() != 3 || maps.shape(1) != maps.shape(2) || maps.shape(1) < 1)
+        refuse(name, "shape (N, L, L) with L >= 1", shape_of(maps));
+    return maps;
+}
+
+/// True if both share memory.
+inline bool overlap(const py::array& a, const py::array& b) {
+    const auto* const a_begin = static_cast<const char*>(a.data());
+    const auto* const b_begin = static_cast<const char*>(b.data());
+    return a.nbytes() > 0 && b.nbytes() > 0 && a_begin < b_begin + b.nbytes() &&
+           b_begin < a_begin + a.nbytes();
+}
+
+inline void require_apart(const py::array& out, const std::string& out_name, const py::array& in,
+                          const std::string& in_name) {
+    if (overlap(out, in))
+        refuse(out_name, "memory apart from " + in_name, "an array that overlaps it");
+}
+
+/// Like `maps`, writable, and `maps` itself or apart from it.
+inline py::array_t<float> require_out_like(const py::object& value,
+                                           const py::array_t<float>& maps) {
+    auto out = require_array<float>(value, "out");
+    require_shape(out, maps.attr("shape"), "out", "of maps");
+    require_writable(out, "out");
+    if (out.data() != maps.data()) require_apart(out, "out", maps, "maps");
+    return out;
+}
+
+/// (N, 3) float64 and writable.
+inline py::array_t<double> require_moments(const py::object& value, const std::string& name,
+                                           py::ssize_t n_maps) {
+    auto moments = require_array<double>(value, name);
+    require_shape(moments, py::make_tuple(n_maps, 3), name, "(N, 3)");
+    require_writable(moments, name);
+    return moments;
+}
+
+inline void require_threads(int n_threads) {
+    if (n_threads < 1) refuse("n_threads", ">= 1", std::to_string(n_threads));
+}
+
+inline void require_width(double width) {
+    if (!std::isfinite(width) || width < 0.0)
+        refuse("width", "a finite number >= 0 of pixels", text(py::float_(width)));
+    if (width > max_smoothing_width)
+        refuse("width", "<= " + text(py::float_(max_smoothing_width)) + " pixels",
+               text(py::float_(width)));
+}
+
+/// The flat index as Python knows it: -1 for none.
+inline std::int64_t index_or_minus_one(std::size_t index) {
+    return index == SIZE_MAX ? -1 : static_cast<std::int64_t>(index);
+}
+
+}  // namespace mapkernels::bindings

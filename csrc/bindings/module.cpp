@@ -1,0 +1,15 @@
+#include "module.hpp"
+
+namespace bindings = mapkernels::bindings;
+
+PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
+    module.doc() = "Kernels on periodic square maps. Documented in multifield.maps.transforms.";
+    bindings::bind_gaussian_smooth(module);
+    bindings::bind_logarithm(module);
+    bindings::bind_moments(module);
+    bindings::bind_remove_monopole(module);
+    bindings::bind_find_invalid(module);
+    bindings::bind_preprocess(module);
+    bindings::bind_gather(module);
+    bindings::bind_deposit_slabs(module);
+}

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace mapkernels {
+
+/// Widths beyond this are refused: the kernel would have more than 2^24 taps a side.
+constexpr double max_smoothing_width = 4194303.0;  // [pixels]
+
+/// One side of the kernel scipy.ndimage.gaussian_filter(mode="wrap") uses, for maps of
+/// `side` pixels.
+///
+/// Element k is the weight at distance k: exp(-k^2 / 2 width^2) for k <= int(4 width + 0.5),
+/// normalized to a sum of 1 over both sides. A kernel longer than the map is wrapped onto it, so
+/// that there are never more than side / 2 + 1 elements. Precondition: 0 <= width <=
+/// max_smoothing_width.
+std::vector<float> gaussian_weights(std::size_t side, double width);
+
+/// Smooths maps of one size by one width. Holds scratch memory, so each thread needs its own.
+class GaussianSmoother {
+public:
+    /// Preconditions: side >= 1, 0 <= width <= max_smoothing_width.
+    GaussianSmoother(std::size_t side, double width);
+
+    /// True if smoothing changes nothing: width < 1/8 pixel leaves a kernel of one tap.
+    [[nodiscard]] bool is_identity() const noexcept { return weights_.size() == 1; }
+
+    /// Smooths one map of side * side floats; `out` may be `map` itself, but not overlap
+    /// it otherwise.
+    void smooth(const float* map, float* out);
+
+private:
+    /// Two pixels (rows) at the same distance from the one (row) that is computed.
+    struct Pair {
+        const float* before;
+        const float* after;
+        float weight;
+    };
+
+    void smooth_columns(const float* map, std::size_t y);
+    void smooth_row(float* out);
+    void add_pairs(const float* center, float* out) const;
+
+    std::size_t side_;
+    std::vector<float> weights_;
+    std::vector<float> row_;  // one row, smoothed along columns, with a wrapped margin at both ends
+    std::vector<float> copy_;
+    std::vector<Pair> pairs_;
+};
+
+/// Gaussian smoothing of periodic square maps.
+///
+/// out = maps * G(width), separable, wrapped in both axes, truncated at 4 sigma. Preconditions
+/// (checked by the caller): side >= 1, 0 <= width <= max_smoothing_width; `maps` and `out` hold
+/// n_maps * side * side floats, below 2^127 because pairs are added first, and are the same or do
+/// not overlap. Cost: 4 r side^2 additions and half as many multiplications a map, r = 4 width. The
+/// result does not depend on n_threads.
+void gaussian_smooth(const float* maps, std::size_t n_maps, std::size_t side, double width,
+                     int n_threads, float* out);
+
+}  // namespace mapkernels

@@ -1,0 +1,44 @@
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+def combine_moments(moments: NDArray[np.float64]) -> tuple[float, float, float]: ...
+def deposit_slabs(
+    displacement: NDArray[np.float32],
+    refine: int,
+    mass: NDArray[np.float32],
+    speed: NDArray[np.float32],
+    n_threads: int = 1,
+) -> None: ...
+def find_invalid(maps: NDArray[np.float32], allow_zero: bool, n_threads: int = 1) -> int: ...
+def gather(
+    fields: Sequence[NDArray[np.float32]],
+    index: NDArray[np.int64],
+    orientation: NDArray[np.int64],
+    shift: NDArray[np.int64],
+    mean: NDArray[np.float64],
+    std: NDArray[np.float64],
+    out: NDArray[np.float32],
+    n_threads: int = 1,
+) -> None: ...
+def gaussian_smooth(
+    maps: NDArray[np.float32], out: NDArray[np.float32], width: float, n_threads: int = 1
+) -> None: ...
+def log10(maps: NDArray[np.float32], out: NDArray[np.float32], n_threads: int = 1) -> None: ...
+def log10p1(maps: NDArray[np.float32], out: NDArray[np.float32], n_threads: int = 1) -> None: ...
+def map_moments(
+    maps: NDArray[np.float32], out: NDArray[np.float64], n_threads: int = 1
+) -> None: ...
+def preprocess(
+    maps: NDArray[np.float32],
+    out: NDArray[np.float32] | None,
+    moments: NDArray[np.float64],
+    width: float,
+    plus_one: bool,
+    remove_monopole: bool,
+    n_threads: int = 1,
+) -> int: ...
+def remove_monopole(
+    maps: NDArray[np.float32], out: NDArray[np.float32], n_threads: int = 1
+) -> None: ...

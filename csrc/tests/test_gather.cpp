@@ -1,0 +1,78 @@
+#include "check.hpp"
+#include "mapkernels/gather.hpp"
+
+using mapkernels::tests::check;
+using mapkernels::tests::Fuzzer;
+
+namespace {
+
+using Map = std::vector<float>;
+
+Map rolled(const Map& map, std::int64_t side, std::int64_t down, std::int64_t right) {
+    Map out(map.size());
+    for (std::int64_t i = 0; i < side; ++i)
+        for (std::int64_t j = 0; j < side; ++j) {
+            const std::int64_t row = ((i + down) % side + side) % side;
+            const std::int64_t column = ((j + right) % side + side) % side;
+            out[static_cast<std::size_t>(row * side + column)] =
+                map[static_cast<std::size_t>(i * side + j)];
+        }
+    return out;
+}
+
+/// A quarter turn as np.rot90: the last column becomes the first row.
+Map turned(const Map& map, std::size_t side) {
+    Map out(map.size());
+    for (std::size_t i = 0; i < side; ++i)
+        for (std::size_t j = 0; j < side; ++j) out[i * side + j] = map[j * side + side - 1 - i];
+    return out;
+}
+
+Map flipped(const Map& map, std::size_t side) {
+    Map out(map.size());
+    for (std::size_t i = 0; i < side; ++i)
+        for (std::size_t j = 0; j < side; ++j) out[i * side + j] = map[(side - 1 - i) * side + j];
+    return out;
+}
+
+void equals_the_definition() {
+    Fuzzer fuzzer;
+    for (int trial = 0; trial < 300; ++trial) {
+        const std::size_t side = fuzzer.integer(1, 40);
+        const std::size_t n_pixels = side * side;
+        const std::vector<float> first = fuzzer.positive(3 * n_pixels);
+        const std::vector<float> second = fuzzer.positive(2 * n_pixels);
+        const std::vector<std::int64_t> index = {static_cast<std::int64_t>(fuzzer.integer(0, 1))};
+        const std::vector<std::int64_t> orientation = {trial % 8};
+        const std::vector<std::int64_t> shift = {
+            static_cast<std::int64_t>(fuzzer.integer(0, 200)) - 100,
+            static_cast<std::int64_t>(fuzzer.integer(0, 200)) - 100};
+        const std::vector<double> mean = {1e10, 3.0}, std = {2e9, 0.7};
+        std::vector<float> out(2 * n_pixels);
+        mapkernels::gather({{first.data(), second.data()},
+                            1,
+                            side,
+                            index.data(),
+                            orientation.data(),
+                            shift.data(),
+                            mean.data(),
+                            std.data()},
+                           trial % 3 + 1, out.data());
+        for (std::size_t c = 0; c < 2; ++c) {
+            const float* const from =
+                (c == 0 ? first : second).data() + static_cast<std::size_t>(index[0]) * n_pixels;
+            Map map = rolled(Map(from, from + n_pixels), static_cast<std::int64_t>(side), shift[0],
+                             shift[1]);
+            for (int turn = 0; turn < trial % 8 / 2; ++turn) map = turned(map, side);
+            if (trial % 2 == 1) map = flipped(map, side);
+            for (std::size_t p = 0; p < n_pixels; ++p)
+                check(out[c * n_pixels + p] ==
+                          (map[p] - static_cast<float>(mean[c])) * static_cast<float>(1.0 / std[c]),
+                      "gathered pixel");
+        }
+    }
+}
+
+}  // namespace
+
+int main() { equals_the_definition(); }

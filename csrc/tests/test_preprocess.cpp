@@ -1,0 +1,64 @@
+#include "check.hpp"
+#include "mapkernels/find_invalid.hpp"
+#include "mapkernels/gaussian_smooth.hpp"
+#include "mapkernels/logarithm.hpp"
+#include "mapkernels/moments.hpp"
+#include "mapkernels/preprocess.hpp"
+#include "mapkernels/remove_monopole.hpp"
+
+using mapkernels::tests::check;
+using mapkernels::tests::Fuzzer;
+
+namespace {
+
+void equals_the_separate_kernels() {
+    Fuzzer fuzzer;
+    for (int trial = 0; trial < 120; ++trial) {
+        const std::size_t side = fuzzer.integer(1, 30), n_maps = fuzzer.integer(0, 5);
+        const mapkernels::Preprocessing steps{trial % 3 == 0 ? 0.0 : fuzzer.real(0.0, 9.0),
+                                              trial % 2 == 0, trial % 5 < 2};
+        const std::vector<float> maps = fuzzer.positive(n_maps * side * side);
+        std::vector<float> out(maps.size()), expected(maps.size());
+        std::vector<double> moments(3 * n_maps), alone(3 * n_maps), expected_moments(3 * n_maps);
+        const int n_threads = trial % 4 + 1;
+        check(mapkernels::preprocess(maps.data(), n_maps, side, steps, n_threads, out.data(),
+                                     moments.data()) == mapkernels::none_invalid,
+              "valid maps");
+
+        mapkernels::gaussian_smooth(maps.data(), n_maps, side, steps.width, 1, expected.data());
+        (steps.plus_one ? mapkernels::log10p1 : mapkernels::log10)(expected.data(), expected.size(),
+                                                                   expected.data());
+        for (std::size_t i = 0; i < n_maps && steps.remove_monopole; ++i)
+            mapkernels::remove_monopole(expected.data() + i * side * side, side * side,
+                                        expected.data() + i * side * side);
+        mapkernels::map_moments(expected.data(), n_maps, side * side, 1, expected_moments.data());
+        check(out == expected, "log maps, bit for bit");
+        check(moments == expected_moments, "moments, bit for bit");
+
+        mapkernels::preprocess(maps.data(), n_maps, side, steps, n_threads, nullptr, alone.data());
+        check(alone == expected_moments, "moments without maps, bit for bit");
+    }
+}
+
+void reports_the_first_bad_pixel() {
+    Fuzzer fuzzer;
+    for (int trial = 0; trial < 100; ++trial) {
+        const std::size_t side = fuzzer.integer(1, 12), n_maps = fuzzer.integer(1, 6);
+        std::vector<float> maps = fuzzer.positive(n_maps * side * side);
+        const std::size_t place = fuzzer.integer(0, maps.size() - 1);
+        maps[place] = trial % 2 == 0 ? NAN : -1.0F;
+        maps[fuzzer.integer(place, maps.size() - 1)] = INFINITY;
+        std::vector<float> out(maps.size());
+        std::vector<double> moments(3 * n_maps);
+        check(mapkernels::preprocess(maps.data(), n_maps, side, {1.0, false, false}, trial % 4 + 1,
+                                     out.data(), moments.data()) == place,
+              "first bad pixel");
+    }
+}
+
+}  // namespace
+
+int main() {
+    equals_the_separate_kernels();
+    reports_the_first_bad_pixel();
+}

@@ -1,0 +1,297 @@
+"""The kernels of `mapkernels` in plain NumPy and SciPy: what each must compute, for clarity.
+
+Same names and arguments; `n_threads` is ignored. Sums and convolutions are in float64. The
+conformance suite in ``tests/kernels`` runs every test on both, and uses this module as the answer.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from multifield.arrays import Map, MapBatch, Maps, Moments
+from multifield.camels import MAPS_PER_SIMULATION, N_AXES, N_SLABS
+
+LatticeField = Float32[np.ndarray, "3 n n n"]
+"""A vector at each point of a cubic lattice."""
+SlabMaps = Float32[np.ndarray, "15 L L"]
+"""The maps of one simulation, in the order axis * 5 + slab."""
+
+
+def gaussian_smooth(maps: Maps, out: Maps, width: float, n_threads: int = 1) -> None:
+    """Convolve periodic maps with an isotropic Gaussian, truncated at 4 sigma.
+
+    Parameters
+    ----------
+    maps : (N, L, L) float32
+    out : (N, L, L) float32
+        Receives the result; may be `maps`.
+    width : float
+        Standard deviation in [pixels]; 0 copies.
+    n_threads : int, optional
+        Ignored.
+    """
+    for source, target in zip(maps, out, strict=True):
+        target[:] = ndimage.gaussian_filter(source.astype(np.float64), width, mode="wrap")
+
+
+def log10(maps: Maps, out: Maps, n_threads: int = 1) -> None:
+    """Take log10(x): 0 gives -inf, a negative value NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out[:] = np.log10(maps.astype(np.float64))
+
+
+def log10p1(maps: Maps, out: Maps, n_threads: int = 1) -> None:
+    """Take log10(1 + x), accurate for small x: -1 gives -inf, less gives NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out[:] = np.log1p(maps.astype(np.float64)) / np.log(10.0)
+
+
+def map_moments(maps: Maps, out: Moments, n_threads: int = 1) -> None:
+    """Count, mean and M2 = sum (x - mean)^2 of each map.
+
+    Parameters
+    ----------
+    maps : (N, L, L) float32
+    out : (N, 3) float64
+        Receives a row a map: count, mean, M2.
+    n_threads : int, optional
+        Ignored.
+    """
+    for row, pixels in zip(out, maps, strict=True):
+        mean = pixels.mean(dtype=np.float64)
+        row[:] = pixels.size, mean, np.sum((pixels - mean) ** 2)
+
+
+def combine_moments(moments: Float64[np.ndarray, "M 3"]) -> tuple[float, float, float]:
+    """Count, mean and M2 of the union of sets whose moments are known, in row order.
+
+    Parameters
+    ----------
+    moments : (M, 3) float64
+        A row a set: count, mean, M2.
+
+    Returns
+    -------
+    count, mean, m2 : float
+        All 0 for no rows.
+
+    References
+    ----------
+    Chan, Golub & LeVeque 1983, The American Statistician 37, 242.
+    """
+    count, mean, m2 = 0.0, 0.0, 0.0
+    for row_count, row_mean, row_m2 in moments.tolist():
+        total = count + row_count
+        if total == 0.0:
+            continue
+        shift = row_mean - mean
+        mean += shift * (row_count / total)
+        m2 += row_m2 + shift * shift * (count * (row_count / total))
+        count = total
+    return count, mean, m2
+
+
+def remove_monopole(maps: Maps, out: Maps, n_threads: int = 1) -> None:
+    """Subtract from each map its own mean, taken in float64; `out` may be `maps`."""
+    out[:] = maps - maps.mean(axis=(1, 2), dtype=np.float64, keepdims=True)
+
+
+def find_invalid(maps: Maps, allow_zero: bool, n_threads: int = 1) -> int:
+    """Flat index of the first pixel that is not finite and positive, or -1.
+
+    Parameters
+    ----------
+    maps : (N, L, L) float32
+    allow_zero : bool
+        Whether 0 (and -0) is valid.
+    n_threads : int, optional
+        Ignored.
+
+    Returns
+    -------
+    first : int
+        Index into ``maps.ravel()``; -1 if every pixel is valid.
+    """
+    positive = maps >= 0.0 if allow_zero else maps > 0.0
+    invalid = np.flatnonzero(~(positive & np.isfinite(maps)))
+    return int(invalid[0]) if invalid.size else -1
+
+
+def preprocess(
+    maps: Maps,
+    out: Maps | None,
+    moments: Moments,
+    width: float,
+    plus_one: bool,
+    remove_monopole: bool,
+    n_threads: int = 1,
+) -> int:
+    """Check, smooth, take the logarithm, optionally remove the monopole, and take moments.
+
+    Parameters
+    ----------
+    maps : (N, L, L) float32
+        Finite and >= 0; after smoothing > 0 unless `plus_one`.
+    out : (N, L, L) float32, optional
+        Receives the log maps; None for their moments alone.
+    moments : (N, 3) float64
+        Receives a row a map of the log maps: count, mean, M2.
+    width : float
+        Of the smoothing, in [pixels].
+    plus_one : bool
+        log10(1 + x) instead of log10(x).
+    remove_monopole : bool
+        Subtract from each log map its mean.
+    n_threads : int, optional
+        Ignored.
+
+    Returns
+    -------
+    first : int
+        -1, or the flat index of the first pixel that broke the rule (in the first such map: of its
+        raw pixels, else of its smoothed ones). `out` and `moments` then hold nothing of use.
+    """
+    log_map = np.empty((1, *maps.shape[1:]), np.float32)
+    for i in range(len(maps)):
+        target = log_map if out is None else out[i : i + 1]
+        first = _smooth_valid(maps[i : i + 1], target, width, allow_zero=plus_one)
+        if first >= 0:
+            return i * target.size + first
+        (log10p1 if plus_one else log10)(target, target)
+        if remove_monopole:
+            target -= target.mean(dtype=np.float64)
+        map_moments(target, moments[i : i + 1])
+    return -1
+
+
+def _smooth_valid(maps: Maps, out: Maps, width: float, *, allow_zero: bool) -> int:
+    """Smooth into `out`; the first pixel that is invalid before, else after, or -1."""
+    first = find_invalid(maps, allow_zero=True)
+    if first >= 0:
+        return first
+    gaussian_smooth(maps, out, width)
+    return find_invalid(out, allow_zero=allow_zero)
+
+
+def orient(pixels: Map, orientation: int) -> Map:
+    """One of the eight symmetries of the square, in the benchmark's order.
+
+    Parameters
+    ----------
+    pixels : (L, L) float32
+    orientation : int
+        2 * (quarter turns of ``np.rot90``) + (1 to flip axis 0 afterwards).
+    """
+    rotated = np.rot90(pixels, k=orientation // 2)
+    return np.flip(rotated, axis=0) if orientation % 2 else rotated
+
+
+def gather(
+    fields: Sequence[Float32[np.ndarray, "_ L L"]],
+    index: Int64[np.ndarray, " B"],
+    orientation: Int64[np.ndarray, " B"],
+    shift: Int64[np.ndarray, "B 2"],
+    mean: Float64[np.ndarray, " C"],
+    std: Float64[np.ndarray, " C"],
+    out: MapBatch,
+    n_threads: int = 1,
+) -> None:
+    """Assemble a batch: pick maps, shift and orient them, and standardize each channel.
+
+    Parameters
+    ----------
+    fields : list of C arrays (N, L, L) float32
+        One array a channel; memory maps are welcome.
+    index : (B,) int64
+        Which map.
+    orientation : (B,) int64
+        0 to 7, see `orient`.
+    shift : (B, 2) int64
+        Periodic shift along axes 0 and 1 in [pixels], before the orientation.
+    mean, std : (C,) float64
+        Of each channel; rounded to float32 as `mean` and ``1 / std``.
+    out : (B, C, L, L) float32
+        Receives ``(x - mean) * (1 / std)``, computed in float32.
+    n_threads : int, optional
+        Ignored.
+    """
+    for b, (i, o, roll) in enumerate(zip(index, orientation, shift, strict=True)):
+        for c, maps in enumerate(fields):
+            shifted = np.roll(maps[i], tuple(roll), axis=(0, 1))
+            centered = orient(shifted, int(o)) - np.float32(mean[c])
+            out[b, c] = centered * np.float32(1.0 / std[c])
+
+
+def deposit_slabs(
+    displacement: LatticeField, refine: int, mass: SlabMaps, speed: SlabMaps, n_threads: int = 1
+) -> None:
+    """Move a lattice of mass elements and project them onto five slabs along each axis.
+
+    Elements sit at ((i + 0.5) / (n refine)) in a periodic unit box and move by the displacement,
+    interpolated trilinearly from its lattice at ((i + 0.5) / n). Each is shared among four pixels,
+    centred at (i + 0.5) / L, by cloud-in-cell.
+
+    Parameters
+    ----------
+    displacement : (3, n, n, n) float32
+        In units of the side of the box.
+    refine : int
+        Mass elements a lattice point, along each axis.
+    mass : (15, L, L) float32
+        Receives the mass, in units that make its mean over the five slabs of an axis 1. Map number
+        axis * 5 + slab; the two other axes in increasing order.
+    speed : (15, L, L) float32
+        Receives the mass-weighted mean of abs(displacement); 0 where there is no mass.
+    n_threads : int, optional
+        Ignored.
+    """
+    position, modulus = _moved_elements(displacement, refine)
+    side = mass.shape[1]
+    element_mass = N_SLABS * side**2 / modulus.size
+    for number in range(MAPS_PER_SIMULATION):
+        axis, slab = divmod(number, N_SLABS)
+        inside = np.floor(N_SLABS * position[axis]) == slab
+        plane = [position[other][inside] for other in range(N_AXES) if other != axis]
+        weight = _cloud_in_cell(plane, np.ones(inside.sum()), side)
+        momentum = _cloud_in_cell(plane, modulus[inside], side)
+        mass[number] = weight * element_mass
+        speed[number] = np.divide(momentum, weight, out=np.zeros_like(weight), where=weight > 0.0)
+
+
+def _moved_elements(
+    displacement: LatticeField, refine: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions in [0, 1), (3, M), and moduli of the displacements, (M,), of the mass elements."""
+    n = displacement.shape[1]
+    lattice = (np.arange(n * refine) + 0.5) / (n * refine)
+    start = np.stack(np.meshgrid(lattice, lattice, lattice, indexing="ij")).reshape(3, -1)
+    psi = np.stack(
+        [
+            ndimage.map_coordinates(
+                component.astype(np.float64), start * n - 0.5, order=1, mode="grid-wrap"
+            )
+            for component in displacement
+        ]
+    )
+    position = start + psi
+    position -= np.floor(position)
+    position[position >= 1.0] = 0.0  # -1e-17 wraps to 1.0
+    return position, np.sqrt(np.sum(psi**2, axis=0))
+
+
+def _cloud_in_cell(
+    plane: Sequence[NDArray[np.float64]], weight: NDArray[np.float64], side: int
+) -> NDArray[np.float64]:
+    """Share each element's weight among the four nearest pixels, (L, L)."""
+    total = np.zeros(side * side)
+    low = [np.floor(x * side - 0.5) for x in plane]
+    above = [x * side - 0.5 - cell for x, cell in zip(plane, low, strict=True)]
+    for row in (0, 1):
+        for column in (0, 1):
+            share = np.abs(1 - row - above[0]) * np.abs(1 - column - above[1])
+            pixel = (low[0] + row) % side * side + (low[1] + column) % side
+            total += np.bincount(pixel.astype(np.int64), weight * share, minlength=side * side)
+    return total.reshape(side, side)

@@ -1,0 +1,192 @@
+"""What the extension must refuse, and that it says what and why. The reference checks nothing."""
+
+import mapkernels
+import numpy as np
+import pytest
+
+from tests.kernels.support import positive_maps
+from tests.kernels.test_gather import draw
+
+MAPS = positive_maps(8, 3, 8)
+WITH_OUT = {
+    "gaussian_smooth": lambda maps, out, **n: mapkernels.gaussian_smooth(maps, out, 1.0, **n),
+    "log10": mapkernels.log10,
+    "log10p1": mapkernels.log10p1,
+    "remove_monopole": mapkernels.remove_monopole,
+    "preprocess": lambda maps, out, **n: mapkernels.preprocess(
+        maps, out, np.empty((3, 3)), 1.0, False, False, **n
+    ),
+}
+BAD_MAPS = [
+    ([[1.0]], TypeError, "maps: expected a NumPy array of float32, got list"),
+    (MAPS.astype(np.float64), TypeError, "maps: expected float32, got float64"),
+    (MAPS.astype(">f4"), TypeError, "maps: expected float32, got >f4"),
+    (np.ones((3, 8, 8), np.int32), TypeError, "maps: expected float32, got int32"),
+    (np.asfortranarray(MAPS), ValueError, "maps: expected a C-contiguous array"),
+    (MAPS[:, ::2, ::2], ValueError, "maps: expected a C-contiguous array"),
+    (MAPS[:, :4].copy(), ValueError, r"maps: expected shape \(N, L, L\).*got \(3, 4, 8\)"),
+    (MAPS[0], ValueError, r"maps: expected shape \(N, L, L\).*got \(8, 8\)"),
+    (np.empty((3, 0, 0), np.float32), ValueError, r"L >= 1, got \(3, 0, 0\)"),
+]
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def unaligned(array):
+    memory = np.empty(array.nbytes + 1, np.uint8)[1:]
+    return np.frombuffer(memory, np.float32).reshape(array.shape)
+
+
+BAD_OUT = [
+    (np.empty((3, 8, 8)), TypeError, "out: expected float32, got float64"),
+    (np.empty((2, 8, 8), np.float32), ValueError, r"out: expected shape.*\(3, 8, 8\), got \(2, 8"),
+    (np.empty((8, 8, 3), np.float32).T, ValueError, "out: expected a C-contiguous array"),
+    (read_only(MAPS), ValueError, "out: expected a writable array, got a read-only one"),
+    (unaligned(MAPS), ValueError, "out: expected an aligned array"),
+]
+
+
+@pytest.mark.parametrize("call", WITH_OUT.values(), ids=WITH_OUT)
+class TestMapsAndOut:
+    @pytest.mark.parametrize(("maps", "error", "message"), BAD_MAPS)
+    def test_maps(self, call, maps, error, message):
+        with pytest.raises(error, match=message):
+            call(maps, np.empty_like(MAPS))
+
+    @pytest.mark.parametrize(("out", "error", "message"), BAD_OUT)
+    def test_out(self, call, out, error, message):
+        with pytest.raises(error, match=message):
+            call(MAPS, out)
+
+    def test_partial_overlap(self, call):
+        memory = np.ones((4, 8, 8), np.float32)
+        with pytest.raises(ValueError, match="out: expected memory apart from maps"):
+            call(memory[:3], memory[1:])
+
+    @pytest.mark.parametrize("n_threads", [0, -1])
+    def test_threads(self, call, n_threads):
+        with pytest.raises(ValueError, match=f"n_threads: expected >= 1, got {n_threads}"):
+            call(MAPS, np.empty_like(MAPS), n_threads=n_threads)
+
+
+class TestValues:
+    @pytest.mark.parametrize("width", [-1.5, np.nan, np.inf])
+    def test_width(self, width):
+        message = f"width: expected a finite number >= 0 of pixels, got {width}"
+        with pytest.raises(ValueError, match=message):
+            mapkernels.gaussian_smooth(MAPS, np.empty_like(MAPS), width)
+        with pytest.raises(ValueError, match=message):
+            mapkernels.preprocess(MAPS, None, np.empty((3, 3)), width, False, False)
+
+    def test_width_beyond_reason(self):
+        with pytest.raises(ValueError, match=r"width: expected <= 4194303\.0 pixels, got 1e"):
+            mapkernels.gaussian_smooth(MAPS, np.empty_like(MAPS), 1e300)
+
+    def test_preprocess_in_place(self):
+        with pytest.raises(ValueError, match="out: expected memory apart from maps"):
+            mapkernels.preprocess(MAPS, MAPS, np.empty((3, 3)), 1.0, False, False)
+
+    @pytest.mark.parametrize("flag", [None, 1, "no"])
+    def test_flags_are_bool(self, flag):
+        with pytest.raises(TypeError):
+            mapkernels.find_invalid(MAPS, flag)
+
+    def test_moments(self):
+        with pytest.raises(
+            ValueError, match=r"out: expected shape \(N, 3\) = \(3, 3\), got \(2, 3"
+        ):
+            mapkernels.map_moments(MAPS, np.empty((2, 3)))
+        with pytest.raises(TypeError, match="moments: expected float64, got float32"):
+            mapkernels.combine_moments(np.empty((2, 3), np.float32))
+        with pytest.raises(ValueError, match=r"moments: expected shape \(M, 3\), got \(3, 2\)"):
+            mapkernels.combine_moments(np.empty((3, 2)))
+
+
+def gather_arguments(**changes):
+    fields, index, orientation, shift, mean, std = draw(5, 6, 3, 2)
+    arguments = {
+        "fields": fields,
+        "index": index,
+        "orientation": orientation,
+        "shift": shift,
+        "mean": mean,
+        "std": std,
+        "out": np.empty((3, 2, 6, 6), np.float32),
+    }
+    return arguments | changes
+
+
+BAD_GATHER = [
+    ({"index": np.array([0, 4, 1])}, ValueError, r"index\[1\]: expected 0 <= value < 4, got 4"),
+    ({"index": np.array([0, 1, -1])}, ValueError, r"index\[2\]: expected 0 <= value < 4, got -1"),
+    ({"index": np.array([0, 1])}, ValueError, r"index: expected shape \(B,\) = \(3,\), got \(2,\)"),
+    ({"index": np.zeros(3, np.int32)}, TypeError, "index: expected int64, got int32"),
+    ({"orientation": np.array([0, 8, 0])}, ValueError, r"orientation\[1\]: .* < 8, got 8"),
+    ({"shift": np.zeros(3, np.int64)}, ValueError, r"shift: expected shape \(B, 2\)"),
+    ({"std": np.array([1.0, 0.0])}, ValueError, r"std\[1\]: expected a finite value > 0, got 0.0"),
+    ({"std": np.array([np.nan, 1.0])}, ValueError, r"std\[0\]: expected a finite value > 0"),
+    ({"mean": np.array([1.0, np.inf])}, ValueError, r"mean\[1\]: expected a finite value, got inf"),
+    ({"mean": np.zeros(3)}, ValueError, r"mean: expected shape \(C,\)"),
+    ({"fields": [np.zeros((4, 6, 6), np.float32)]}, ValueError, "fields: expected one .* 2, got 1"),
+    ({"fields": [np.zeros((4, 6, 6))] * 2}, TypeError, r"fields\[0\]: expected float32"),
+    ({"fields": [np.zeros((4, 5, 5), np.float32)] * 2}, ValueError, r"fields\[0\]: .*6 pixels"),
+    ({"out": np.empty((3, 2, 6, 5), np.float32)}, ValueError, r"out: expected shape \(B, C, L, L"),
+    ({"n_threads": 0}, ValueError, "n_threads: expected >= 1, got 0"),
+]
+
+
+class TestGather:
+    @pytest.mark.parametrize(("changes", "error", "message"), BAD_GATHER)
+    def test_refused(self, changes, error, message):
+        with pytest.raises(error, match=message):
+            mapkernels.gather(**gather_arguments(**changes))
+
+    def test_overlap(self):
+        out = np.zeros((3, 2, 6, 6), np.float32)
+        fields = [out.reshape(6, 6, 6)] * 2
+        with pytest.raises(ValueError, match=r"out: expected memory apart from fields\[0\]"):
+            mapkernels.gather(**gather_arguments(fields=fields, out=out))
+
+    def test_read_only_fields_are_welcome(self):
+        mapkernels.gather(
+            **gather_arguments(
+                fields=[read_only(MAPS[:, :6, :6].copy())] * 2, index=np.array([0, 1, 2])
+            )
+        )
+
+
+def deposit(displacement, refine=1, mass_shape=(15, 4, 4), speed_shape=(15, 4, 4)):
+    mapkernels.deposit_slabs(
+        displacement, refine, np.empty(mass_shape, np.float32), np.empty(speed_shape, np.float32)
+    )
+
+
+class TestDepositSlabs:
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, 1001])
+    def test_displacement(self, bad):
+        displacement = np.zeros((3, 2, 2, 2), np.float32)
+        displacement[1, 0, 0, 1] = bad
+        with pytest.raises(
+            ValueError, match=r"displacement: expected finite values.* at flat index 9"
+        ):
+            deposit(displacement)
+
+    def test_shapes(self):
+        good = np.zeros((3, 2, 2, 2), np.float32)
+        with pytest.raises(ValueError, match=r"displacement: expected shape \(3, n, n, n\)"):
+            deposit(np.zeros((2, 2, 2, 2), np.float32))
+        with pytest.raises(
+            ValueError, match=r"mass: expected shape \(15, L, L\), got \(14, 4, 4\)"
+        ):
+            deposit(good, mass_shape=(14, 4, 4))
+        with pytest.raises(ValueError, match="speed: expected shape of mass"):
+            deposit(good, speed_shape=(15, 5, 5))
+
+    @pytest.mark.parametrize("refine", [0, -2, 2**40])
+    def test_refine(self, refine):
+        with pytest.raises(ValueError, match=f"refine: expected 1 <= refine.*got {refine}"):
+            deposit(np.zeros((3, 2, 2, 2), np.float32), refine)

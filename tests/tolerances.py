@@ -1,0 +1,33 @@
+"""Every tolerance of the tests, with its derivation or measurement."""
+
+import numpy as np
+
+EPS32 = float(np.finfo(np.float32).eps)  # 1.2e-7
+SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)  # 1.2e-38; below it floats have fewer bits
+
+MOMENTS_RTOL = 1e-9  # means and standard deviations are summed in double: 1e6 pixels x 1e-16
+LOG_MAP_ATOL = (
+    2e-6  # [dex] smoothing to 2e-6 relative is 1e-6 dex; log10 of about 11 to 2 ulp is 2e-6
+)
+
+# ---- kernels ----
+
+# Against float64, relative, on positive maps. Two passes of 2 r + 1 taps in float32, summed in groups
+# of four: at most (r / 4 + 8) eps32 / 2 each, 1.6e-6 in all at r = 20; measured 4e-7.
+SMOOTH_RTOL = 2e-6
+# The weights are rounded to float32, so their sum is off by eps32 / 2 a pass at most; the rounding of
+# pixels averages out, unless there are few. Measured 7e-8 on 64 x 64 pixels.
+SMOOTH_MEAN_RTOL = 5e-7
+# Truncation at 4 sigma leaves out exp(-8) = 3e-4 of the peak. Measured 1.4e-4 at widths 1 and 1.
+SMOOTH_SEMIGROUP_L2 = 2e-4
+# The same truncation, for k < pi / 4: measured 9e-6 at 1 pixel, 9e-5 at 4.
+SMOOTH_TRANSFER_ATOL = 1e-4
+# Of float32. Measured over every float of the worst binades: 1.2 for log10, 1.9 for log10(1 + x).
+LOG_ULP = 2.0
+# A pixel of a log map without its mean is up to 4 in size, so rounded by 2 eps32 at most.
+MONOPOLE_ATOL = 2 * EPS32
+# Sums in float64 in another order, rounded once to float32: eps32, and a margin.
+DEPOSIT_RTOL = 1e-6
+# A displacement of 1 + psi keeps psi to eps32 / 2 box sides: 5e-7 of 8 pixels. A pixel holds about 4
+# elements of mass 0.3, and no element of this seed lies so near the edge of a slab.
+DEPOSIT_SHIFT_ATOL = 1e-5
