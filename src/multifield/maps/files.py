@@ -1,0 +1,233 @@
+"""Map files and parameter tables on disk: find, open, check, write.
+
+Maps are never loaded whole: `open_maps` gives a memory map, `write_map_files` takes a stream of blocks.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
+
+import numpy as np
+
+from multifield import camels
+from multifield.arrays import Maps, Theta
+from multifield.atomic import atomic_path
+
+BLOCK_BYTES = (
+    16 * 2**20
+)  # a block of 64 CMD maps: large enough to stream, small enough to stay in memory
+
+
+@runtime_checkable
+class MapStream(Protocol):
+    """Maps that are made as they are written: blocks of one or several fields, in order.
+
+    Attributes
+    ----------
+    shapes : mapping of str to (N, L, L)
+        The final shape of each field.
+    """
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, int, int]]:
+        """The final shape of each field."""
+
+    def __iter__(self) -> Iterator[Mapping[str, Maps]]:
+        """Yield blocks, the same number of maps of every field, in order."""
+
+
+def find_file(folder: Path, names: tuple[str, ...]) -> Path:
+    """Return the first of `names` that is in `folder`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If none is; the message lists the names looked for.
+    """
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f"{folder}: expected a file named {' or '.join(names)}; found none")
+
+
+def open_maps(path: str | Path) -> Maps:
+    """Memory-map a file of maps.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.npy`` file of shape (N, L, L), float32, C order.
+
+    Returns
+    -------
+    maps : (N, L, L) float32
+        Read-only memory map; pixels are read when they are used.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, TypeError
+        If the file is absent, is no ``.npy`` file, is truncated or has bytes too many, or holds another
+        shape or type. The message names the file, the rule and what was found.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected a file of maps; found none")
+    shape, fortran_order, dtype, offset = _read_header(path)
+    if dtype != np.float32 or not dtype.isnative:
+        raise TypeError(f"{path}: expected float32 maps, got {dtype.str} ({dtype.name})")
+    if len(shape) != 3 or shape[1] != shape[2]:
+        raise ValueError(f"{path}: expected shape (N, L, L), got {shape}")
+    if fortran_order:
+        raise ValueError(f"{path}: expected C order, got Fortran order")
+    expected = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    found = path.stat().st_size
+    if found != expected:
+        raise ValueError(
+            f"{path}: expected {expected} bytes for shape {shape}, got {found} "
+            f"({'truncated' if found < expected else 'bytes too many'})"
+        )
+    if not shape[0]:
+        raise ValueError(f"{path}: expected at least one map, got shape {shape}")
+    return np.memmap(path, dtype=np.float32, mode="r", offset=offset, shape=shape)
+
+
+def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            shape, fortran_order, dtype = read(file)
+        except (ValueError, KeyError) as error:
+            raise ValueError(
+                f"{path}: expected a .npy file, got another format ({error})"
+            ) from None
+        return shape, fortran_order, dtype, file.tell()
+
+
+def source_name(maps: Maps, default: str) -> str:
+    """Return the file behind a memory map, for messages; `default` where there is none."""
+    return str(maps.filename) if isinstance(maps, np.memmap) and maps.filename else default
+
+
+def blocks_of(maps: Maps) -> Iterator[tuple[int, Maps]]:
+    """Yield (number of the first map, block of maps) through `maps` in order, 16 MB at a time."""
+    n_block = max(1, BLOCK_BYTES // max(1, maps[0].nbytes))
+    for first in range(0, len(maps), n_block):
+        yield first, maps[first : first + n_block]
+
+
+def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:
+    """Write the fields of a stream, each into its file; every file appears whole or not at all.
+
+    Parameters
+    ----------
+    paths : mapping of field to path
+        One for each field of the stream.
+    stream : MapStream
+
+    Raises
+    ------
+    ValueError
+        If the stream ends before, or goes on after, the number of maps it announced.
+    """
+    if set(paths) != set(stream.shapes):
+        raise ValueError(f"fields: expected {sorted(stream.shapes)}, got paths for {sorted(paths)}")
+    with ExitStack() as stack:
+        partials = {field: stack.enter_context(atomic_path(path)) for field, path in paths.items()}
+        with ExitStack() as open_files:
+            files = {
+                field: open_files.enter_context(path.open("wb")) for field, path in partials.items()
+            }
+            _write_stream(files, stream)
+
+
+def write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Write the 128 bytes with which a ``.npy`` file of float32 maps begins."""
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
+
+
+def _write_stream(files: Mapping[str, BinaryIO], stream: MapStream) -> None:
+    for field, shape in stream.shapes.items():
+        write_header(files[field], shape)
+    written = dict.fromkeys(files, 0)
+    for block in stream:
+        for field, maps in block.items():
+            if maps.shape[1:] != stream.shapes[field][1:]:
+                raise ValueError(f"{field}: expected {stream.shapes[field]}, got {maps.shape}")
+            files[field].write(np.ascontiguousarray(maps, dtype="<f4").data)
+            written[field] += len(maps)
+    for field, shape in stream.shapes.items():
+        if written[field] != shape[0]:
+            raise ValueError(f"{field}: expected {shape[0]} maps, got {written[field]}")
+
+
+def save_maps(path: str | Path, maps: Maps) -> None:
+    """Write an array of maps (N, L, L) float32 as ``.npy``, whole or not at all."""
+    if maps.dtype != np.float32:
+        raise TypeError(f"{path}: expected float32 maps, got {maps.dtype.name}")
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.save(file, maps, allow_pickle=False)
+
+
+def read_theta(path: str | Path) -> Theta:
+    """Read a parameter table: one row a simulation, six columns in CMD's order.
+
+    Returns
+    -------
+    theta : (S, 6) float64
+        Physical units.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the file is absent, is not numeric, has another number of columns, or a value is not finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected a parameter table; found none")
+    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    n_columns = len(camels.PARAMETERS)
+    if not lines:
+        raise ValueError(f"{path}: expected rows of {n_columns} columns, got an empty file")
+    try:
+        theta = np.loadtxt(lines, ndmin=2, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{path}: expected rows of numbers ({error})") from None
+    if theta.shape[1] != n_columns:
+        raise ValueError(f"{path}: expected rows of {n_columns} columns, got shape {theta.shape}")
+    bad = np.argwhere(~np.isfinite(theta))
+    if len(bad):
+        row, column = bad[0]
+        raise ValueError(
+            f"{path}: row {row}, {camels.PARAMETER_NAMES[column]}: expected a finite value, "
+            f"got {theta[row, column]}"
+        )
+    return theta
+
+
+def write_theta(path: str | Path, theta: Theta) -> None:
+    """Write a parameter table with five decimals, as CMD does, whole or not at all."""
+    with atomic_path(path) as partial:
+        np.savetxt(partial, theta, fmt="%.5f")
+
+
+def check_counts(maps: Maps, theta: Theta, field: str) -> None:
+    """Require 15 maps a row of parameters.
+
+    Raises
+    ------
+    ValueError
+        Naming the file, the number expected and the number found.
+    """
+    expected = camels.MAPS_PER_SIMULATION * len(theta)
+    if len(maps) != expected:
+        raise ValueError(
+            f"{source_name(maps, field)}: expected {expected} maps (15 for each of the "
+            f"{len(theta)} rows of the parameter table), got {len(maps)}"
+        )

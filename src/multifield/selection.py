@@ -1,0 +1,35 @@
+"""Which maps a run is about."""
+
+from pydantic import ConfigDict, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from multifield import camels
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Selection:
+    """A suite, a set of its simulations and one or several fields."""
+
+    suite: str
+    sim_set: str
+    field: str  # several joined with _, in channel order
+
+    @field_validator("suite")
+    @classmethod
+    def _known_suite(cls, suite: str) -> str:
+        return camels.find_suite(suite).name
+
+    @field_validator("sim_set")
+    @classmethod
+    def _known_set(cls, sim_set: str) -> str:
+        return camels.check_set(sim_set)
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> "Selection":
+        camels.parse_fields(self.field, self.suite)
+        return self
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields, which are the channels, in order."""
+        return camels.parse_fields(self.field, self.suite)

@@ -1,0 +1,53 @@
+"""Projects and configurations for the tests; no test."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+def make_project(folder: Path) -> Path:
+    """A project of its own: this configuration and this source, with an empty data folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+    (folder / "conf" / "local").mkdir()
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "src").mkdir()
+    (folder / "src" / "multifield").symlink_to(ROOT / "src" / "multifield")
+    return folder
+
+
+def run_kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `kedro` as a user does, in a process of its own."""
+    environment = os.environ | {"DO_NOT_TRACK": "1", "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+def load_parameters(environment: str, **runtime: Any) -> dict[str, Any]:
+    """The parameters of an environment as a run would get them."""
+    from kedro.config import OmegaConfigLoader
+
+    from multifield import settings
+
+    arguments = {k: v for k, v in settings.CONFIG_LOADER_ARGS.items() if k != "default_run_env"}
+    loader = OmegaConfigLoader(
+        str(ROOT / "conf"),
+        env=environment,
+        runtime_params=runtime,
+        default_run_env="mock",
+        **arguments,
+    )
+    return dict(loader["parameters"])
