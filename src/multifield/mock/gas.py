@@ -1,0 +1,308 @@
+"""Baryons of the mock suites, painted on the matter of a universe.
+
+A caricature of a hydrodynamic simulation: stars form in dense places, supernovae and black holes
+blow gas and metals out of them to a distance, and what arrives is hot. Each quantity is a surface
+density, or a mean along the line of sight weighted by gas mass. The four feedback parameters act apart:
+
+======= ==================================== =============================================
+A_SN1   energy of supernovae                 more gas leaves galaxies, fewer stars form
+A_SN2   speed of their winds                 less mass (the energy is given), further, hotter
+A_AGN1  energy of black holes                more gas leaves groups, their stars are fewer
+A_AGN2  speed of their jets                  further and hotter, for the same mass
+======= ==================================== =============================================
+
+The strengths and shapes are in a `gas_models.GasModel`, one for each suite.
+
+References
+----------
+arXiv:2010.00619 for what the four parameters mean in IllustrisTNG.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from multifield.arrays import Maps
+from multifield.camels import BOX_SIZE, HUBBLE
+from multifield.maps.transforms import gaussian_smooth
+from multifield.mock.gas_models import GasModel
+from multifield.mock.universe import OMEGA_B, SLAB_THICKNESS, Universe, mean_surface_density
+
+HYDROGEN_FRACTION = 0.76  # X, by mass, primordial
+MEAN_MOLECULAR_WEIGHT = 0.59  # mu of ionized primordial gas, [proton masses]
+ELECTRONS_PER_PROTON_MASS = 0.88  # (1 + X) / 2, all ionized
+BOLTZMANN_OVER_PROTON = 8.2545e-3  # k_B / m_p, [(km/s)^2 / K]; CODATA 2018
+SOUND_SPEED_SQUARED = BOLTZMANN_OVER_PROTON / MEAN_MOLECULAR_WEIGHT  # P / (rho T), [(km/s)^2 / K]
+PROTONS_PER_CM3 = (
+    4.0466e-17  # of 1 M_sun / Mpc^3, [cm^-3]; M_sun / m_p = 1.1892e57, Mpc = 3.0857e24 cm
+)
+ERG_PER_CM3 = 6.770e-22  # of 1 M_sun (km/s)^2 / kpc^3, [erg cm^-3]
+KPC3_PER_MPC3 = 1e9
+FIDUCIAL_OMEGA_M = 0.3  # of CMD's CV set; data.rst
+PHOTO_OMEGA_M = (
+    -0.29
+)  # T_0 ~ (Omega_b / sqrt(Omega_m))^(1/1.7); Hui and Gnedin 1997, astro-ph/9612232
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """The four astrophysical parameters, 1 in the fiducial simulation."""
+
+    A_SN1: float
+    A_AGN1: float
+    A_SN2: float
+    A_AGN2: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Baryons:
+    """Where baryons and metals are, in units of the mean surface density of matter."""
+
+    stars: Maps
+    stayed: Maps  # gas
+    sn_wind: Maps
+    agn_wind: Maps
+    metals_stayed: Maps
+    metals_sn: Maps
+    metals_agn: Maps
+
+    @property
+    def gas(self) -> Maps:
+        gas: Maps = self.stayed + self.sn_wind + self.agn_wind
+        return gas
+
+
+class _Scatter:
+    """Log-normal factors, smooth over `scatter_length`, one after another from one generator."""
+
+    def __init__(self, n_pixels: int, width: float, generator: np.random.Generator) -> None:
+        self._generator, self._width = generator, width
+        impulse = np.zeros((1, n_pixels, n_pixels), np.float32)
+        impulse[0, 0, 0] = 1.0
+        # white noise smoothed by a kernel keeps the sum of its squares of the variance
+        self._noise = float(np.sqrt(np.sum(gaussian_smooth(impulse, width) ** 2)))
+
+    def draw(self, like: Maps, dex: float) -> Maps:
+        """Factors of `like`'s shape whose log10 has mean 0 and standard deviation `dex`."""
+        white = self._generator.standard_normal(like.shape, dtype=np.float32)
+        exponent = gaussian_smooth(white, self._width) * np.float32(dex * np.log(10) / self._noise)
+        return np.exp(exponent)
+
+
+def paint_fields(
+    universe: Universe, feedback: Feedback, model: GasModel, generator: np.random.Generator
+) -> dict[str, Maps]:
+    """All 13 fields of one simulation.
+
+    Parameters
+    ----------
+    universe : Universe
+        Density and speed of matter, 15 maps.
+    feedback : Feedback
+        The astrophysical parameters.
+    model : GasModel
+        The suite.
+    generator : numpy.random.Generator
+        Of the scatter.
+
+    Returns
+    -------
+    fields : dict of (15, L, L) float32
+        In `camels.FIELDS`' units. All >= 0, and 0 in Mstar alone. Mtot is the sum of Mgas, Mcdm and
+        Mstar; its mean is that of the universe, since winds move gas and lose none.
+    """
+    n_pixels = universe.density.shape[1]
+    pixels = n_pixels / BOX_SIZE  # [pixels/(Mpc/h)]: lengths become pixels here
+    scatter = _Scatter(n_pixels, model.scatter_length * pixels, generator)
+    baryons = _move_baryons(universe, feedback, model, scatter, pixels)
+    shocked = _shocked_fraction(universe, model, pixels)
+    temperature = _temperature(universe, baryons, shocked, feedback, model)
+    temperature = temperature * scatter.draw(temperature, model.scatter_temperature)
+    return (
+        _masses(universe, baryons)
+        | _velocities(universe, baryons, feedback, model, scatter)
+        | _metallicity(baryons, model)
+        | _thermal_state(universe, baryons, temperature, shocked, model, scatter)
+    )
+
+
+# ---- stars and winds ----
+
+
+def _depth(universe: Universe) -> Maps:
+    """Matter in absolute terms: of potential wells of one size, v^2 ~ Omega_m times density."""
+    return universe.density * np.float32(universe.Omega_m / FIDUCIAL_OMEGA_M)
+
+
+def _move_baryons(
+    universe: Universe, feedback: Feedback, model: GasModel, scatter: _Scatter, pixels: float
+) -> _Baryons:
+    """Form stars, eject gas and metals, and let them arrive."""
+    depth = _depth(universe)
+    baryons = universe.density * np.float32(OMEGA_B / universe.Omega_m)
+    stars = baryons * _star_fraction(depth, feedback, model, scatter)
+    from_galaxies, from_groups = _ejected_fractions(depth, feedback, model, scatter)
+    gas, metals = baryons - stars, model.metal_yield * stars
+    sn_width = model.sn_distance * feedback.A_SN2**model.sn_reach * pixels
+    agn_width = model.agn_distance * feedback.A_AGN2**model.agn_reach * pixels
+    return _Baryons(
+        stars=stars,
+        stayed=gas * (1.0 - from_galaxies) * (1.0 - from_groups),
+        sn_wind=gaussian_smooth(gas * from_galaxies, sn_width),
+        agn_wind=gaussian_smooth(gas * (1.0 - from_galaxies) * from_groups, agn_width),
+        metals_stayed=metals * (1.0 - from_galaxies) * (1.0 - from_groups),
+        metals_sn=gaussian_smooth(metals * from_galaxies, sn_width),
+        metals_agn=gaussian_smooth(metals * (1.0 - from_galaxies) * from_groups, agn_width),
+    )
+
+
+def _star_fraction(depth: Maps, feedback: Feedback, model: GasModel, scatter: _Scatter) -> Maps:
+    """Of the baryons; exactly 0 where the scattered depth is below the threshold."""
+    clumped = depth * scatter.draw(depth, model.scatter_stars)
+    above = np.maximum(1.0 - model.star_threshold / clumped, 0.0)
+    supernovae = feedback.A_SN1**-model.star_sn1 * feedback.A_SN2**-model.star_sn2
+    groups = _saturation(depth, model.group_depth, model.group_slope)
+    quenching = 1.0 + model.star_agn * feedback.A_AGN1 * groups
+    fraction: Maps = 1.0 - np.exp(-model.star_fraction * supernovae * above / quenching)
+    return fraction
+
+
+def _ejected_fractions(
+    depth: Maps, feedback: Feedback, model: GasModel, scatter: _Scatter
+) -> tuple[Maps, Maps]:
+    """Of the gas, by supernovae from galaxies and by black holes from groups."""
+    sn = model.sn_loading * feedback.A_SN1 * feedback.A_SN2**-model.sn_energy
+    agn = model.agn_loading * feedback.A_AGN1
+    galaxies = _saturation(depth, model.galaxy_depth, model.galaxy_slope)
+    groups = _saturation(depth, model.group_depth, model.group_slope)
+    sn_loading = sn * scatter.draw(depth, model.scatter_loading)
+    agn_loading = agn * scatter.draw(depth, model.scatter_loading)
+    return galaxies * (1.0 - np.exp(-sn_loading)), groups * (1.0 - np.exp(-agn_loading))
+
+
+def _saturation(depth: Maps, half: float, slope: float) -> Maps:
+    """From 0 in voids to 1 in deep wells: x^slope / (1 + x^slope), x = depth / half."""
+    power = (depth / np.float32(half)) ** np.float32(slope)
+    saturated: Maps = power / (np.float32(1.0) + power)
+    return saturated
+
+
+# ---- heat ----
+
+
+def _shocked_fraction(universe: Universe, model: GasModel, pixels: float) -> Maps:
+    wells = gaussian_smooth(_depth(universe), model.shock_length * pixels)
+    return _saturation(wells, model.shock_depth, model.shock_slope)
+
+
+def _temperature(
+    universe: Universe, baryons: _Baryons, shocked: Maps, feedback: Feedback, model: GasModel
+) -> Maps:
+    """Mean of gas that stayed, of supernova winds and of jets, weighted by mass, [K]."""
+    gas = baryons.gas
+    overdensity = gas / np.float32(OMEGA_B / universe.Omega_m)
+    late = (universe.Omega_m / FIDUCIAL_OMEGA_M) ** PHOTO_OMEGA_M
+    photoionized = model.photo_temperature * late * overdensity**model.photo_slope
+    # a well of 1 Mpc/h has v^2 = (3/2) Omega_m (H_0 R)^2 density, and k T = mu m_p v^2 / 2
+    virial = (0.75 * FIDUCIAL_OMEGA_M * 100.0**2 / SOUND_SPEED_SQUARED) * _depth(universe)  # [K]
+    sn = _wind_temperature(model.sn_speed * feedback.A_SN2, model.thermalized)
+    agn = _wind_temperature(model.agn_speed * feedback.A_AGN2, model.thermalized)
+    heat = baryons.stayed * shocked * virial + baryons.sn_wind * sn + baryons.agn_wind * agn
+    temperature: Maps = photoionized + heat / gas
+    return temperature
+
+
+def _wind_temperature(speed: float, thermalized: float) -> float:
+    """Of gas that turns a share of its kinetic energy into heat: k T = mu m_p v^2 / 3, [K]."""
+    return thermalized * speed**2 / (3.0 * SOUND_SPEED_SQUARED)
+
+
+# ---- fields ----
+
+
+def _masses(universe: Universe, baryons: _Baryons) -> dict[str, Maps]:
+    """Surface densities, [(M_sun/h)/(Mpc/h)^2]."""
+    unit = np.float32(mean_surface_density(universe.Omega_m))
+    cdm = universe.density * np.float32(1.0 - OMEGA_B / universe.Omega_m)
+    return {
+        "Mgas": unit * baryons.gas,
+        "Mcdm": unit * cdm,
+        "Mstar": unit * baryons.stars,
+        "Mtot": unit * (baryons.gas + cdm + baryons.stars),
+    }
+
+
+def _velocities(
+    universe: Universe, baryons: _Baryons, feedback: Feedback, model: GasModel, scatter: _Scatter
+) -> dict[str, Maps]:
+    """Moduli, [km/s]: gas follows the dark matter and winds add in quadrature."""
+    flow = universe.speed * scatter.draw(universe.speed, model.scatter_velocity)
+    sn = model.kinetic * (model.sn_speed * feedback.A_SN2) ** 2
+    agn = model.kinetic * (model.agn_speed * feedback.A_AGN2) ** 2
+    winds = (baryons.sn_wind * sn + baryons.agn_wind * agn) / baryons.gas
+    return {"Vgas": np.sqrt(flow**2 + winds), "Vcdm": universe.speed}
+
+
+def _metallicity(baryons: _Baryons, model: GasModel) -> dict[str, Maps]:
+    """Metals over gas, and magnesium over iron as the mean over where the metals come from."""
+    pristine = model.metal_floor * baryons.gas
+    metals = pristine + baryons.metals_stayed + baryons.metals_sn + baryons.metals_agn
+    magnesium = (
+        model.mgfe_floor * pristine
+        + model.mgfe_galaxy * baryons.metals_stayed
+        + model.mgfe_sn * baryons.metals_sn
+        + model.mgfe_agn * baryons.metals_agn
+    )
+    return {"Z": metals / baryons.gas, "MgFe": magnesium / metals}
+
+
+def _thermal_state(
+    universe: Universe,
+    baryons: _Baryons,
+    temperature: Maps,
+    shocked: Maps,
+    model: GasModel,
+    scatter: _Scatter,
+) -> dict[str, Maps]:
+    """T [K], P [h^2 M_sun (km/s)^2/kpc^3], HI, ne [h^2 cm^-3 (Mpc/h)] and B [Gauss]."""
+    gas = baryons.gas * np.float32(mean_surface_density(universe.Omega_m))
+    pressure = gas / (SLAB_THICKNESS * KPC3_PER_MPC3) * temperature * SOUND_SPEED_SQUARED
+    neutral = _neutral_fraction(universe, baryons, temperature, model, scatter)
+    return {
+        "T": temperature,
+        "P": pressure,
+        "HI": HYDROGEN_FRACTION * neutral * gas,
+        "ne": ELECTRONS_PER_PROTON_MASS * PROTONS_PER_CM3 * (1.0 - neutral) * gas,
+        "B": _magnetic_field(universe, baryons, pressure, shocked, model, scatter),
+    }
+
+
+def _neutral_fraction(
+    universe: Universe, baryons: _Baryons, temperature: Maps, model: GasModel, scatter: _Scatter
+) -> Maps:
+    """Photoionization equilibrium, n_HI / n_H ~ density T^-0.7, and gas that shields itself."""
+    overdensity = baryons.gas / np.float32(OMEGA_B / universe.Omega_m)
+    thin = model.photo_neutral * overdensity * (temperature / 1.0e4) ** -0.7
+    cold = baryons.stayed / baryons.gas
+    shielded = model.shield_neutral * cold * _saturation(overdensity, model.shield_density, 3.0)
+    ratio = (thin + shielded) * scatter.draw(thin, model.scatter_ionization)
+    fraction: Maps = ratio / (1.0 + ratio)
+    return fraction
+
+
+def _magnetic_field(
+    universe: Universe,
+    baryons: _Baryons,
+    pressure: Maps,
+    shocked: Maps,
+    model: GasModel,
+    scatter: _Scatter,
+) -> Maps:
+    """Compressed seed, and a dynamo where shocks and winds stir: B^2 / (8 pi) = share of P, [Gauss]."""
+    overdensity = baryons.gas / np.float32(OMEGA_B / universe.Omega_m)
+    compressed = model.seed_field * overdensity ** (2.0 / 3.0)
+    stirred = shocked + (baryons.sn_wind + baryons.agn_wind) / baryons.gas
+    energy = model.dynamo * stirred**2 * pressure * np.float32(ERG_PER_CM3 * HUBBLE**2)
+    field: Maps = np.hypot(compressed, np.sqrt(8.0 * np.pi * energy))
+    field *= scatter.draw(field, model.scatter_ionization)
+    return field

@@ -1,0 +1,255 @@
+"""Mock suites in CMD's layout: maps of any size, from a seed, one simulation after another."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass as plain_dataclass
+
+import numpy as np
+from pydantic import ConfigDict, Field, field_validator
+from pydantic.dataclasses import dataclass
+
+from multifield.arrays import Maps, Theta
+from multifield.camels import MAPS_PER_SIMULATION, PARAMETER_NAMES, SUITES, parse_fields
+from multifield.mock.gas import Feedback, paint_fields
+from multifield.mock.gas_models import MOCK_TNG, GasModel
+from multifield.mock.universe import (
+    GAS_SCATTER,
+    INITIAL_CONDITIONS,
+    OMEGA_B,
+    Universe,
+    make_universe,
+    random_generator,
+    sample_theta,
+    total_matter,
+)
+from multifield.progress import progress
+from multifield.threads import available_threads
+
+GAS_MODELS: dict[str, GasModel | None] = {"MockNbody": None, "MockTNG": MOCK_TNG}
+"""Baryons of each mock suite; None where there are none."""
+
+SMALLEST_MAP, LARGEST_MAP = 16, 256  # [pixels per side]; CMD's own maps are the largest
+SEEDS = 2**32  # below it a seed is one word, and no pair (seed, simulation) is another's
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class MockConfig:
+    """Size and seed of a mock suite.
+
+    Two suites of equal configuration have the same parameters and the same structures: MockNbody is
+    the dark matter twin of MockTNG, as CMD's N-body suites are of the hydrodynamic ones.
+
+    Attributes
+    ----------
+    n_simulations : int
+        Rows of the parameter table. The latin hypercube depends on it.
+    map_size : int
+        Pixels per side, a power of two from 16 to 256.
+    lattice : int
+        Points per side of the initial conditions, even. Half of `map_size` or more.
+    refine : int
+        Mass elements a lattice point, along each axis. Voids show the lattice where
+        ``lattice * refine`` is less than twice `map_size`.
+    seed : int
+        Of everything.
+    n_threads : int
+        Simulations at once, 0 for one a core. The maps do not depend on it.
+    """
+
+    n_simulations: int = Field(ge=1)
+    map_size: int = Field(ge=SMALLEST_MAP, le=LARGEST_MAP)
+    lattice: int = Field(ge=8, le=512, multiple_of=2)
+    refine: int = Field(ge=1, le=8)
+    seed: int = Field(ge=0, lt=SEEDS)
+    n_threads: int = Field(ge=0)
+
+    @field_validator("map_size")
+    @classmethod
+    def _check_power_of_two(cls, map_size: int) -> int:
+        if map_size & (map_size - 1):
+            raise ValueError(
+                f"map_size: expected a power of two from {SMALLEST_MAP} to {LARGEST_MAP}, "
+                f"got {map_size}"
+            )
+        return map_size
+
+
+@plain_dataclass(frozen=True)
+class MockBlocks:
+    """All simulations of a mock suite, in order; each iteration simulates anew.
+
+    Attributes
+    ----------
+    suite : str
+        A mock suite.
+    fields : tuple of str
+        Of that suite. All come from one universe a simulation.
+    config : MockConfig
+        Size and seed.
+    theta : (S, 6) float64
+        Parameters; need not be the latin hypercube's.
+
+    Yields
+    ------
+    maps : dict of (15, L, L) float32
+        The fields of one simulation, maps ordered axis * 5 + slab.
+    """
+
+    suite: str
+    fields: tuple[str, ...]
+    config: MockConfig
+    theta: Theta
+
+    def __post_init__(self) -> None:
+        check_mock(self.suite, self.fields)
+        check_theta(self.theta)
+
+    def __len__(self) -> int:
+        """Count simulations."""
+        return len(self.theta)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of all maps of a field, (15 S, L, L)."""
+        return MAPS_PER_SIMULATION * len(self), self.config.map_size, self.config.map_size
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int, int]]:
+        """`shape` of each field."""
+        return dict.fromkeys(self.fields, self.shape)
+
+    def __iter__(self) -> Iterator[dict[str, Maps]]:
+        """Simulate; a few simulations are made ahead, in threads."""
+        with progress(f"mock {self.suite}", len(self), "simulations") as advance:
+            for maps in _simulate_ahead(self):
+                yield maps
+                advance(1)
+
+
+def check_mock(suite: str, fields: tuple[str, ...]) -> None:
+    """Refuse a suite that is not a mock one, and fields that it does not have.
+
+    Raises
+    ------
+    ValueError
+        Names what there is.
+    """
+    if suite not in GAS_MODELS:
+        raise ValueError(f"suite: expected a mock suite ({', '.join(GAS_MODELS)}), got {suite!r}")
+    if not fields:
+        raise ValueError(f"fields: expected some of {', '.join(SUITES[suite].fields)}, got none")
+    parse_fields("_".join(fields), suite)
+
+
+def check_theta(theta: Theta) -> None:
+    """Refuse a table that has no universe.
+
+    Raises
+    ------
+    ValueError
+        If there are not six columns, a value is not finite and positive, or there is less matter
+        than baryons.
+    """
+    if theta.shape[1] != len(PARAMETER_NAMES):
+        raise ValueError(f"theta: expected {len(PARAMETER_NAMES)} columns, got {theta.shape[1]}")
+    minimum = np.array([OMEGA_B] + [0.0] * (len(PARAMETER_NAMES) - 1))
+    bad = np.argwhere(~(np.isfinite(theta) & (theta > minimum)))
+    if len(bad):
+        row, column = bad[0]
+        raise ValueError(
+            f"theta: row {row}, {PARAMETER_NAMES[column]}: expected a finite value > "
+            f"{minimum[column]}, got {theta[row, column]}"
+        )
+
+
+def make_suite(suite: str, fields: tuple[str, ...], config: MockConfig) -> tuple[Theta, MockBlocks]:
+    """Parameters of a latin-hypercube set and the simulations to come.
+
+    Parameters
+    ----------
+    suite : str
+        ``MockNbody`` or ``MockTNG``.
+    fields : tuple of str
+        Of that suite.
+    config : MockConfig
+        Size and seed.
+
+    Returns
+    -------
+    theta : (S, 6) float64
+        In CMD's column order. In MockNbody the last four do nothing, as in CMD's N-body tables.
+    blocks : MockBlocks
+        Knows the shapes; nothing is simulated until it is iterated over.
+    """
+    theta = sample_theta(config.n_simulations, config.seed)
+    return theta, MockBlocks(suite, fields, config, theta)
+
+
+def simulate(
+    suite: str, fields: tuple[str, ...], config: MockConfig, theta: Theta, simulation: int
+) -> dict[str, Maps]:
+    """Make the maps of one simulation.
+
+    Parameters
+    ----------
+    suite : str
+        A mock suite.
+    fields : tuple of str
+        Of that suite.
+    config : MockConfig
+        Map size, lattice and seed; its number of simulations and of threads do not matter.
+    theta : (S, 6) float64
+        The whole table.
+    simulation : int
+        The row, and together with the seed the random numbers: the same row of another table with
+        the same seed has the same structures.
+
+    Returns
+    -------
+    maps : dict of (15, L, L) float32
+        In `camels.FIELDS`' units, maps ordered axis * 5 + slab.
+    """
+    check_mock(suite, fields)
+    check_theta(theta)
+    values = dict(zip(PARAMETER_NAMES, theta[simulation].tolist(), strict=True))
+    universe = make_universe(
+        values.pop("Omega_m"),
+        values.pop("sigma_8"),
+        map_size=config.map_size,
+        lattice=config.lattice,
+        refine=config.refine,
+        generator=random_generator(config.seed, simulation, INITIAL_CONDITIONS),
+    )
+    painted = _paint(universe, suite, Feedback(**values), config.seed, simulation)
+    return {field: painted[field] for field in fields}
+
+
+def _paint(
+    universe: Universe, suite: str, feedback: Feedback, seed: int, simulation: int
+) -> dict[str, Maps]:
+    model = GAS_MODELS[suite]
+    if model is None:
+        return {"Mtot": total_matter(universe)}
+    generator = random_generator(seed, simulation, GAS_SCATTER)
+    return paint_fields(universe, feedback, model, generator)
+
+
+def _simulate_ahead(blocks: MockBlocks) -> Iterator[dict[str, Maps]]:
+    """Simulate in threads (FFTs and kernels release the GIL), at most two simulations for each."""
+    n_threads = available_threads(blocks.config.n_threads)
+    ahead: deque[Future[dict[str, Maps]]] = deque()
+    executor = ThreadPoolExecutor(n_threads, thread_name_prefix="mock")
+    try:
+        for simulation in range(len(blocks)):
+            ahead.append(
+                executor.submit(
+                    simulate, blocks.suite, blocks.fields, blocks.config, blocks.theta, simulation
+                )
+            )
+            if len(ahead) == 2 * n_threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)

@@ -1,0 +1,175 @@
+import threading
+
+import numpy as np
+import pytest
+import scipy.fft
+
+from multifield.camels import BOX_SIZE, PARAMETERS
+from multifield.mock.universe import (
+    INITIAL_CONDITIONS,
+    displace,
+    linear_field,
+    linear_power,
+    make_universe,
+    mean_surface_density,
+    random_generator,
+    sample_theta,
+    total_matter,
+)
+
+# float32 sums of 5 L^2 pixels: 2^-24 a rounding, and the sum itself is taken in float64
+MEAN_RTOL = 1e-6
+
+
+def make(Omega_m=0.3, sigma_8=0.8, map_size=32, lattice=32, refine=2, seed=0):
+    return make_universe(
+        Omega_m,
+        sigma_8,
+        map_size=map_size,
+        lattice=lattice,
+        refine=refine,
+        generator=np.random.default_rng(seed),
+    )
+
+
+def test_theta_is_a_latin_hypercube_in_the_bounds():
+    theta = sample_theta(40, seed=7)
+    for column, parameter in zip(theta.T, PARAMETERS, strict=True):
+        unit = (column - parameter.minimum) / (parameter.maximum - parameter.minimum)
+        assert unit.min() >= 0
+        assert unit.max() <= 1
+        # one in each of 40 strata, unless rounding to 5 decimals took it to the next
+        assert len(np.unique(np.floor(unit * 40))) >= 39
+
+
+def test_theta_survives_a_text_file(tmp_path):
+    theta = sample_theta(30, seed=3)
+    np.savetxt(tmp_path / "params.txt", theta, fmt="%.5f")
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "params.txt"), theta)
+
+
+def test_theta_comes_from_the_seed():
+    np.testing.assert_array_equal(sample_theta(5, seed=1), sample_theta(5, seed=1))
+    assert not np.array_equal(sample_theta(5, seed=1), sample_theta(5, seed=2))
+
+
+def test_streams_of_random_numbers_differ():
+    draws = {random_generator(0, 0, stream).random() for stream in range(3)}
+    assert len(draws) == 3
+    assert random_generator(5, 9, INITIAL_CONDITIONS).random() in {
+        np.random.default_rng([5, 9]).random()
+    }
+
+
+def test_linear_power_does_not_depend_on_other_threads():
+    k = np.geomspace(0.3, 10, 50)
+    alone = [linear_power(k, Omega_m, 0.8) for Omega_m in (0.1, 0.3, 0.5)]
+    together: dict[int, np.ndarray] = {}
+
+    def work(i: int) -> None:
+        together[i] = linear_power(k, (0.1, 0.3, 0.5)[i], 0.8)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(3):
+        np.testing.assert_array_equal(together[i], alone[i])
+
+
+def test_linear_power_grows_as_sigma_8_squared():
+    k = np.geomspace(0.3, 10, 50)
+    ratio = linear_power(k, 0.3, 1.0) / linear_power(k, 0.3, 0.6)
+    np.testing.assert_allclose(ratio, (1.0 / 0.6) ** 2, rtol=1e-10)
+
+
+def test_linear_field_is_proportional_to_sigma_8():
+    high, low = (linear_field(16, 0.3, s, np.random.default_rng(4)) for s in (1.0, 0.5))
+    np.testing.assert_allclose(high, 2.0 * low, rtol=1e-5, atol=1e-4 * np.abs(low).max())
+
+
+def test_linear_field_has_the_same_phases_in_another_cosmology():
+    one, other = (
+        linear_field(16, Omega_m, 0.8, np.random.default_rng(4)) for Omega_m in (0.1, 0.5)
+    )
+    angle = np.angle(one * np.conj(other))[np.abs(one) > 0]
+    np.testing.assert_allclose(angle, 0.0, atol=1e-5)
+
+
+def test_displacement_of_a_weak_field_is_zeldovich():
+    """Both displacements have div psi = -delta to first order, so their mixture has."""
+    n = 16
+    modes = linear_field(n, 0.3, 1e-4, np.random.default_rng(2))
+    k = (
+        2.0
+        * np.pi
+        * np.stack(
+            np.meshgrid(*[np.fft.fftfreq(n, 1 / n)] * 2, np.fft.rfftfreq(n, 1 / n), indexing="ij")
+        )
+    )
+    psi = [scipy.fft.rfftn(component) for component in displace(modes)]
+    divergence = sum(1j * k_i * psi_i for k_i, psi_i in zip(k, psi, strict=True))
+    below_nyquist = np.all(np.abs(k) < np.pi * n, axis=0)
+    below_nyquist[0, 0, 0] = False  # spherical collapse has a mean, which moves nothing
+    # sigma_8 is 1e-4 and the contrast at 1.6 Mpc/h some 3e-4: second order is 1e-4 of the first
+    scale = np.abs(modes).max()
+    np.testing.assert_allclose(
+        -divergence[below_nyquist], modes[below_nyquist], atol=2e-3 * scale, rtol=0
+    )
+
+
+def test_displacement_has_no_curl():
+    n = 16
+    psi = [
+        scipy.fft.rfftn(p) for p in displace(linear_field(n, 0.3, 0.8, np.random.default_rng(2)))
+    ]
+    kx, ky = np.fft.fftfreq(n, 1 / n)[:, None, None], np.fft.fftfreq(n, 1 / n)[None, :, None]
+    below_nyquist = (np.abs(kx) < n // 2) & (np.abs(ky) < n // 2)
+    curl = np.where(below_nyquist, kx * psi[1] - ky * psi[0], 0.0)
+    assert np.abs(curl).max() < 1e-4 * np.abs(kx * psi[0]).max()
+
+
+@pytest.mark.parametrize("Omega_m", [0.1, 0.3, 0.5])
+def test_omega_m_is_the_mean_of_mtot(Omega_m):
+    mean = total_matter(make(Omega_m)).reshape(3, -1).mean(axis=1, dtype=np.float64)
+    np.testing.assert_allclose(mean, mean_surface_density(Omega_m), rtol=MEAN_RTOL)
+
+
+def test_mean_surface_density_is_cmd_s():
+    # CMD's Mtot LH has a mean of 4.163e11, and the mean of Omega_m there is 0.3
+    assert mean_surface_density(0.3) == pytest.approx(4.163e11, rel=1e-3)
+
+
+@pytest.mark.parametrize("sigma_8", [0.1, 0.6, 1.0, 3.0])
+@pytest.mark.parametrize("Omega_m", [0.1, 0.5])
+def test_matter_everywhere(Omega_m, sigma_8):
+    universe = make(Omega_m, sigma_8, map_size=64, lattice=16, refine=1)  # 0.06 elements a pixel
+    assert universe.density.min() > 0
+    assert universe.speed.min() > 0
+    assert np.isfinite(universe.density).all()
+
+
+def test_sigma_8_makes_contrast():
+    contrast = [np.log(make(sigma_8=s, lattice=32).density).std() for s in (0.6, 0.8, 1.0)]
+    assert np.all(np.diff(contrast) > 0.05)
+
+
+def test_structures_wrap_around():
+    """Rolled initial conditions give rolled maps, across the faces of the box."""
+    modes = linear_field(32, 0.3, 0.8, np.random.default_rng(1))
+    psi = displace(modes)
+    field = scipy.fft.irfftn(modes, s=(32, 32, 32))
+    rolled = scipy.fft.rfftn(np.roll(field, (5, 9), axis=(1, 2)))
+    np.testing.assert_allclose(
+        displace(rolled), np.roll(psi, (5, 9), axis=(2, 3)), atol=1e-4 * np.abs(psi).max()
+    )
+
+
+def test_speeds_are_those_of_a_small_box():
+    # sigma_v of 25 Mpc/h without larger modes: 150 to 250 km/s at Omega_m 0.3; Vcdm of CMD alike
+    assert 80 < make().speed.mean() < 400
+
+
+def test_box_is_cmd_s():
+    assert BOX_SIZE == 25.0
