@@ -1,0 +1,9 @@
+"""Networks: one architecture a file, a registry of short names, weights in files.
+
+PyTorch is imported at the first use of a name, so that ``import multifield.models`` stays quick. The
+names are listed in ``__init__.pyi``.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

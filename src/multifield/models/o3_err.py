@@ -1,0 +1,159 @@
+"""The benchmark's convolutional network, `o3_err`."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+MIN_MAP_SIZE = 16  # [pixels]; smaller maps leave less than two blocks
+NEGATIVE_SLOPE = 0.2  # of every LeakyReLU; the benchmark's
+
+
+class O3Err(nn.Module):
+    """Means and standard deviations of the parameters from periodic maps.
+
+    Block k has c_k = 2 hidden 2^k channels and halves the map: conv 3x3, conv 3x3, conv 2x2 with
+    stride 2. Blocks follow until the map has 4 x 4 pixels; then come a valid conv 4x4 to twice the
+    channels and two linear layers. Every convolution is followed by batch normalization and
+    LeakyReLU, except the very first, by LeakyReLU alone: its batch normalization ``B01`` exists in
+    released files and is not used.
+
+    Parameters
+    ----------
+    hidden : int
+        Half the channels of the first block; 6 to 12 in the benchmark.
+    dropout : float
+        Probability to drop a feature before each linear layer, in [0, 1).
+    channels : int
+        Fields in a map, C.
+    map_size : int
+        Pixels per side L, a power of two from 16. The benchmark's 256 gives six blocks; each
+        halving of the map takes the last one away.
+    n_parameters : int
+        Parameters P.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range.
+
+    Notes
+    -----
+    For 256 pixels the names and shapes in the state dict are those of the released files.
+
+    References
+    ----------
+    Villaescusa-Navarro et al. 2021, arXiv:2109.10915; code released with the CAMELS Multifield
+    Dataset.
+    """
+
+    def __init__(
+        self,
+        hidden: int,
+        dropout: float,
+        channels: int,
+        map_size: int = 256,
+        n_parameters: int = 6,
+    ) -> None:
+        super().__init__()
+        _check_sizes(hidden, dropout, channels, map_size, n_parameters)
+        self.hidden = hidden
+        self.channels = channels
+        self.map_size = map_size
+        self.n_parameters = n_parameters
+        self.n_blocks = map_size.bit_length() - 3  # log2(L) - 2: each block halves, down to 4 x 4
+
+        c_in = channels
+        for block in range(self.n_blocks):
+            c_block = 2 * hidden * 2**block
+            self._add_layer(f"{block}1", c_in, c_block, kernel=3)
+            self._add_layer(f"{block}2", c_block, c_block, kernel=3)
+            self._add_layer(f"{block}3", c_block, c_block, kernel=2, stride=2)
+            c_in = c_block
+        self._add_layer(f"{self.n_blocks}1", c_in, 2 * c_in, kernel=4)
+
+        self.FC1 = nn.Linear(2 * c_in, c_in)
+        self.FC2 = nn.Linear(c_in, 2 * n_parameters)
+        self.dropout = nn.Dropout(dropout)
+        self._initialize()
+
+    def _add_layer(self, name: str, c_in: int, c_out: int, kernel: int, stride: int = 1) -> None:
+        self.add_module(f"C{name}", nn.Conv2d(c_in, c_out, kernel, stride))
+        self.add_module(f"B{name}", nn.BatchNorm2d(c_out))
+
+    def _initialize(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+
+    def _layer(self, name: str, x: Tensor, *, normalized: bool = True) -> Tensor:
+        x = self.get_submodule(f"C{name}")(x)
+        if normalized:
+            x = self.get_submodule(f"B{name}")(x)
+        # in place: neither a convolution nor a batch normalization needs its own output again
+        return nn.functional.leaky_relu_(x, NEGATIVE_SLOPE)
+
+    def forward(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B two_P"]:
+        """Infer the parameters from maps.
+
+        Parameters
+        ----------
+        x : (B, C, L, L)
+            Standardized maps.
+
+        Returns
+        -------
+        y : (B, 2P)
+            Posterior means, then posterior standard deviations (squares of the network's last
+            outputs, hence >= 0), in units where the bounds of each parameter are 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If channels or pixels are not those the network was made for.
+        """
+        self._check_maps(x)
+        for k in range(self.n_blocks):
+            x = self._layer(f"{k}1", pad_periodic(x), normalized=k > 0)  # (B, c_k, L_k, L_k)
+            x = self._layer(f"{k}2", pad_periodic(x))  # (B, c_k, L_k, L_k)
+            x = self._layer(f"{k}3", x)  # (B, c_k, L_k / 2, L_k / 2)
+        x = self._layer(f"{self.n_blocks}1", x).flatten(1)  # (B, 2 c_last)
+        x = nn.functional.leaky_relu_(self.FC1(self.dropout(x)), NEGATIVE_SLOPE)  # (B, c_last)
+        y = self.FC2(self.dropout(x))  # (B, 2P)
+        mean, root_std = y.split(self.n_parameters, dim=1)
+        return torch.cat((mean, root_std.square()), dim=1)
+
+    def _check_maps(self, x: Tensor) -> None:
+        expected = (self.channels, self.map_size, self.map_size)
+        if x.shape[1:] != expected:
+            raise ValueError(
+                f"x: expected maps of shape (B, C, L, L) with (C, L, L) {expected}, "
+                f"got {tuple(x.shape)}"
+            )
+
+
+def pad_periodic(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B C M M"]:
+    """Continue maps periodically by one pixel on each side.
+
+    Concatenation keeps channels_last, which `torch.nn.functional.pad` does not: a training step of
+    64-pixel maps, hidden 6, takes 3.0 ms of processor time a map instead of 3.7.
+    """
+    x = torch.cat((x[:, :, -1:], x, x[:, :, :1]), dim=2)
+    return torch.cat((x[:, :, :, -1:], x, x[:, :, :, :1]), dim=3)
+
+
+def _check_sizes(
+    hidden: int, dropout: float, channels: int, map_size: int, n_parameters: int
+) -> None:
+    for name, value in (
+        ("hidden", hidden),
+        ("channels", channels),
+        ("n_parameters", n_parameters),
+    ):
+        if value < 1:
+            raise ValueError(f"{name}: expected >= 1, got {value}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout: expected in [0, 1), got {dropout}")
+    if map_size < MIN_MAP_SIZE or map_size & (map_size - 1):
+        raise ValueError(
+            f"map_size: expected a power of two >= {MIN_MAP_SIZE} pixels, got {map_size}"
+        )

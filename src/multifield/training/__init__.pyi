@@ -1,0 +1,16 @@
+from .config import Hyperparameters as Hyperparameters
+from .config import TrainingConfig as TrainingConfig
+from .data import TrainingData as TrainingData
+from .device import choose_device as choose_device
+from .loop import EpochLosses as EpochLosses
+from .loop import NonFiniteLoss as NonFiniteLoss
+from .loop import StateDict as StateDict
+from .loop import TrainedNetwork as TrainedNetwork
+from .loop import evaluate_loss as evaluate_loss
+from .loop import train_network as train_network
+from .loop import train_step as train_step
+from .loss import MomentSums as MomentSums
+from .loss import moment_loss as moment_loss
+from .loss_files import Losses as Losses
+from .loss_files import read_losses as read_losses
+from .loss_files import write_losses as write_losses

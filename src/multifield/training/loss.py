@@ -1,0 +1,82 @@
+r"""Loss of a moment network, in logarithmic form.
+
+.. math::
+
+    L = \frac{1}{P} \sum_i \left[ \log \langle (\theta_i - \mu_i)^2 \rangle
+        + \log \langle ((\theta_i - \mu_i)^2 - \sigma_i^2)^2 \rangle \right]
+
+The first term is least where mu is the posterior mean, the second where sigma is the posterior
+standard deviation. The logarithms give all parameters the same weight, however well each is
+constrained.
+
+References
+----------
+Jeffrey & Wandelt 2020, arXiv:2011.05991 (moment networks); Villaescusa-Navarro et al. 2021,
+arXiv:2109.10915 (the logarithms).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Moment = Float[Tensor, "B P"]
+
+
+def moment_loss(mean: Moment, std: Moment, theta: Moment) -> Float[Tensor, ""]:
+    """Score posterior means and standard deviations against true parameters.
+
+    Parameters
+    ----------
+    mean, std : (B, P)
+        Inferred moments, in the units of `theta`.
+    theta : (B, P)
+        True parameters.
+
+    Returns
+    -------
+    loss : scalar
+        Mean over the P parameters; unbounded below, minus infinity if a moment is exact.
+    """
+    error2 = (theta - mean).square()
+    excess2 = (error2 - std.square()).square()
+    return (error2.mean(dim=0).log() + excess2.mean(dim=0).log()).mean()
+
+
+class MomentSums:
+    """The same loss over more maps than one batch holds.
+
+    The logarithm is taken of averages over all maps added, which is not the average of batch
+    losses. Sums are kept in float64 on the CPU, so the result does not depend on the batch size
+    beyond 1e-12.
+
+    Parameters
+    ----------
+    columns : sequence of int
+        The parameters that count.
+    """
+
+    def __init__(self, columns: Sequence[int]) -> None:
+        self._columns = list(columns)
+        self._n_maps = 0
+        self._error2 = torch.zeros(len(self._columns), dtype=torch.float64)
+        self._excess2 = torch.zeros(len(self._columns), dtype=torch.float64)
+
+    def add(self, mean: Moment, std: Moment, theta: Moment) -> None:
+        """Add a batch, all parameters, (B, P) each."""
+        mean, std, theta = (self._select(moment) for moment in (mean, std, theta))
+        error2 = (theta - mean).square()
+        self._error2 += error2.sum(dim=0)
+        self._excess2 += (error2 - std.square()).square().sum(dim=0)
+        self._n_maps += len(theta)
+
+    def loss(self) -> float:
+        """Loss of all maps added; ValueError if there are none."""
+        if not self._n_maps:
+            raise ValueError("loss: expected at least one map, got none")
+        averages = torch.stack((self._error2, self._excess2)) / self._n_maps
+        return float(averages.log().sum(dim=0).mean())
+
+    def _select(self, moment: Moment) -> Tensor:
+        return moment.detach().cpu().double()[:, self._columns]

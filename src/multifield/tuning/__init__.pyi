@@ -1,0 +1,12 @@
+from .config import SearchSpace as SearchSpace
+from .config import TuningConfig as TuningConfig
+from .progress import TuningProgress as TuningProgress
+from .study import Study as Study
+from .study import best_trial as best_trial
+from .study import check_fingerprint as check_fingerprint
+from .study import load_study as load_study
+from .study import open_study as open_study
+from .study import rank_trials as rank_trials
+from .study import trials_table as trials_table
+from .trials import suggest as suggest
+from .trials import tune as tune

@@ -1,0 +1,233 @@
+"""Studies in a database file: open one to tune, load one to read, list its trials."""
+
+import json
+import logging
+import math
+import os
+import shutil
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna import Study as Study
+from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.pool import NullPool
+
+from multifield.tuning.config import TuningConfig
+from multifield.tuning.sampler import ReproducibleTPESampler
+
+logger = logging.getLogger(__name__)
+
+PARAMETER_NAMES = ("lr", "wd", "dr", "hidden")
+FINGERPRINT = "fingerprint"  # user attribute of a study
+FINISHED = (TrialState.COMPLETE, TrialState.FAIL)
+
+
+def open_study(path: str | os.PathLike[str], config: TuningConfig) -> Study:
+    """Open the study in a database to add trials; both are made if they are not there.
+
+    Parameters
+    ----------
+    path : path-like
+        Sqlite database.
+    config : TuningConfig
+        Name of the study, and how it draws trials.
+
+    Returns
+    -------
+    study : Study
+        Lower values are better.
+
+    Raises
+    ------
+    ValueError
+        If the database holds a study of another name.
+    """
+    log_as_the_application()
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    storage = open_storage(path)
+    others = set(optuna.get_all_study_names(storage)) - {config.study_name}
+    if others:
+        raise ValueError(
+            f"{path}: expected no study but {config.study_name}, found {', '.join(sorted(others))}"
+        )
+    return optuna.create_study(
+        storage=storage,
+        sampler=ReproducibleTPESampler(config.seed, config.n_startup_trials),
+        study_name=config.study_name,
+        direction="minimize",
+        load_if_exists=True,
+    )
+
+
+def load_study(path: str | os.PathLike[str]) -> Study:
+    """Read a study, ours or a released one; the file stays as it is.
+
+    A released database is from Optuna 2 and has to be upgraded before today's Optuna reads it. That
+    changes the file, so a copy is read, and upgraded if need be. The study returned lives in
+    memory.
+
+    Parameters
+    ----------
+    path : path-like
+        Sqlite database with one study.
+
+    Returns
+    -------
+    study : Study
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no database, or does not hold exactly one study.
+    """
+    log_as_the_application()
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"study: no such database: {path}")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "study.db"
+        _copy_database(path, copy)
+        storage = open_storage(copy, upgrade=True)
+        names = sorted(optuna.get_all_study_names(storage))
+        if len(names) != 1:
+            raise ValueError(
+                f"{path}: expected one study, found {len(names)}: {', '.join(names) or 'none'}"
+            )
+        memory = InMemoryStorage()
+        optuna.copy_study(from_study_name=names[0], from_storage=storage, to_storage=memory)
+    return optuna.load_study(study_name=names[0], storage=memory)
+
+
+def rank_trials(study: Study) -> list[FrozenTrial]:
+    """Complete trials with a finite value, best first, the earlier first among equals."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    finite = [trial for trial in complete if math.isfinite(_value(trial))]
+    return sorted(finite, key=lambda trial: (_value(trial), trial.number))
+
+
+def best_trial(study: Study) -> FrozenTrial:
+    """Give the trial of the lowest value; ValueError if none is complete."""
+    ranked = rank_trials(study)
+    if not ranked:
+        raise ValueError(f"study {study.study_name}: expected a complete trial, got none")
+    return ranked[0]
+
+
+def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
+    """Check that a study's trials depend on what this run does.
+
+    A released study says nothing of it: a warning is logged, for nobody can check.
+
+    Parameters
+    ----------
+    study : Study
+    fingerprint : mapping
+        As was given to `tune`.
+
+    Raises
+    ------
+    ValueError
+        If the study was tuned with another fingerprint; each key that differs is named.
+    """
+    if FINGERPRINT in study.user_attrs:
+        check_attribute(study, FINGERPRINT, fingerprint)
+    else:
+        logger.warning(
+            "Study %s does not say what its trials depend on: whether they suit these data is not "
+            "checked",
+            study.study_name,
+        )
+
+
+def check_attribute(study: Study, attribute: str, expected: Mapping[str, Any]) -> None:
+    """Compare a dict among a study's attributes; ValueError names each key that differs."""
+    expected = json.loads(json.dumps(expected))  # as the database keeps it: tuples become lists
+    stored, missing = study.user_attrs[attribute], "nothing"
+    differences = [
+        f"{key}: the study has {theirs!r}, this run {ours!r}"
+        for key in sorted(stored.keys() | expected.keys())
+        if (theirs := stored.get(key, missing)) != (ours := expected.get(key, missing))
+    ]
+    if differences:
+        raise ValueError(
+            f"study {study.study_name}: tuned with other settings: {'; '.join(differences)}. "
+            "Use another folder, or remove the database to tune anew"
+        )
+
+
+def trials_table(study: Study) -> list[dict[str, Any]]:
+    """One row a trial, in the order of their numbers; None for what a trial does not have."""
+    return [
+        {
+            "number": trial.number,
+            "state": trial.state.name,
+            "value": trial.value,
+            **{name: trial.params.get(name) for name in PARAMETER_NAMES},
+            "best_epoch": trial.user_attrs.get("best_epoch"),
+            "seconds": trial.duration.total_seconds() if trial.duration else None,
+        }
+        for trial in study.get_trials(deepcopy=False)
+    ]
+
+
+def log_as_the_application() -> None:
+    """Let Optuna's messages go through the root logger, in its format and once."""
+    optuna.logging.disable_default_handler()
+    optuna.logging.enable_propagation()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # `TuningProgress` says the rest
+
+
+def open_storage(path: Path, *, upgrade: bool = False) -> RDBStorage:
+    """Open a sqlite database as Optuna's storage; no connection stays open between two calls."""
+    url = f"sqlite:///{path.as_posix()}"
+    storage = RDBStorage(
+        url, engine_kwargs={"poolclass": NullPool}, skip_compatibility_check=upgrade
+    )
+    if upgrade and storage.get_current_version() != storage.get_head_version():
+        _upgrade(storage)
+    return storage
+
+
+def _upgrade(storage: RDBStorage) -> None:
+    root, handler = logging.getLogger(), logging.NullHandler()
+    root.addHandler(handler)  # where the root logger has none, the upgrade configures logging anew
+    try:
+        with warnings.catch_warnings():
+            # Optuna 3 renamed the distributions that an old database is full of
+            warnings.simplefilter("ignore", FutureWarning)
+            storage.upgrade()
+    finally:
+        root.removeHandler(handler)
+
+
+def _value(trial: FrozenTrial) -> float:
+    return math.nan if trial.value is None else trial.value
+
+
+def _copy_database(path: Path, copy: Path) -> None:
+    """Copy a database that another process may be writing."""
+    try:
+        with (
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.OperationalError:
+        # A writer was killed in a transaction. Rolling back would write beside the file, so the
+        # copy gets the journal too and is rolled back instead.
+        shutil.copyfile(path, copy)
+        journal = path.with_name(f"{path.name}-journal")
+        if journal.exists():
+            shutil.copyfile(journal, copy.with_name(f"{copy.name}-journal"))
+    except sqlite3.DatabaseError as error:
+        raise ValueError(f"{path}: expected a sqlite database of Optuna; {error}") from error

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from multifield.models import O3Err, load_state, load_weights, save_weights
+
+
+@pytest.fixture
+def network() -> O3Err:
+    torch.manual_seed(3)
+    return O3Err(2, 0.3, 2, 32, n_parameters=3)
+
+
+def test_roundtrip_gives_the_same_outputs(network: O3Err, tmp_path: Path) -> None:
+    save_weights(tmp_path / "weights" / "a.pt", network.state_dict())
+    loaded = load_weights(tmp_path / "weights" / "a.pt")
+    x = torch.randn(3, 2, 32, 32)
+    assert torch.equal(loaded(x), network.eval()(x))
+    assert (loaded.hidden, loaded.channels, loaded.map_size, loaded.n_parameters) == (2, 2, 32, 3)
+    assert not loaded.training
+
+
+def test_file_loads_into_dataparallel_as_the_benchmark_does(network: O3Err, tmp_path: Path) -> None:
+    save_weights(tmp_path / "a.pt", network.to(memory_format=torch.channels_last).state_dict())  # type: ignore[call-overload]
+    plain = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert set(plain) == {f"module.{name}" for name in network.state_dict()}
+    torch.nn.DataParallel(O3Err(2, 0.3, 2, 32, n_parameters=3)).load_state_dict(plain)
+
+
+def test_names_without_prefix_load_too(network: O3Err, tmp_path: Path) -> None:
+    torch.save(network.state_dict(), tmp_path / "a.pt")
+    assert load_state(tmp_path / "a.pt").keys() == network.state_dict().keys()
+    load_weights(tmp_path / "a.pt")
+
+
+def test_same_state_gives_the_same_bytes(network: O3Err, tmp_path: Path) -> None:
+    for name in ("a.pt", "b.pt"):
+        save_weights(tmp_path / name, network.state_dict())
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+def test_faulty_tensors_are_named_with_their_shapes(network: O3Err, tmp_path: Path) -> None:
+    state = network.state_dict()
+    del state["B11.bias"]
+    state["C99.weight"] = torch.zeros(1)
+    state["C12.weight"] = torch.zeros(8, 8, 5, 5)
+    save_weights(tmp_path / "a.pt", state)
+    with pytest.raises(ValueError, match="not the weights of o3_err") as caught:
+        load_weights(tmp_path / "a.pt")
+    message = str(caught.value)
+    assert str(tmp_path / "a.pt") in message
+    assert "missing tensor B11.bias" in message
+    assert "unexpected tensor C99.weight" in message
+    assert "C12.weight: expected shape (8, 8, 3, 3), got (8, 8, 5, 5)" in message
+
+
+def test_tensors_of_another_network_are_refused(tmp_path: Path) -> None:
+    torch.save({"conv.weight": torch.zeros(2, 2)}, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=r"missing tensor C01\.weight"):
+        load_weights(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 no zip"])
+def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.pt: expected a state dict"):
+        load_weights(tmp_path / "a.pt")
+
+
+def test_a_whole_pickled_network_is_refused(network: O3Err, tmp_path: Path) -> None:
+    torch.save(network, tmp_path / "a.pt")  # its code would be run
+    with pytest.raises(ValueError, match=r"a\.pt: expected a state dict"):
+        load_weights(tmp_path / "a.pt")
+
+
+def test_a_list_is_refused(tmp_path: Path) -> None:
+    torch.save([torch.zeros(1)], tmp_path / "a.pt")
+    with pytest.raises(ValueError, match="expected a dict of named tensors, got list"):
+        load_weights(tmp_path / "a.pt")
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no_such\.pt"):
+        load_weights(tmp_path / "no_such.pt")

@@ -1,0 +1,44 @@
+import math
+
+import pytest
+import torch
+
+from multifield.training import MomentSums, moment_loss
+
+FLOAT32_RTOL = 1e-6  # a dozen float32 operations
+
+
+def test_loss_by_hand() -> None:
+    theta = torch.tensor([[1.0, 0.0], [3.0, 0.0]])
+    mean = torch.tensor([[0.0, 2.0], [1.0, 2.0]])
+    std = torch.tensor([[1.0, 1.0], [1.0, 3.0]])
+    # parameter 0: squared errors 1, 4; minus variances 0, 3.  parameter 1: 4, 4; 3, -5
+    expected = (math.log(2.5) + math.log(4.5) + math.log(4) + math.log(17)) / 2
+    assert moment_loss(mean, std, theta).item() == pytest.approx(expected, rel=FLOAT32_RTOL)
+
+
+def test_sums_over_batches_are_the_loss_of_the_whole() -> None:
+    torch.manual_seed(0)
+    mean, std, theta = torch.rand(3, 10, 6).double()
+    sums = MomentSums((0, 4))
+    for part in (slice(0, 7), slice(7, 10)):
+        sums.add(mean[part], std[part], theta[part])
+    columns = [0, 4]
+    whole = moment_loss(mean[:, columns], std[:, columns], theta[:, columns])
+    assert sums.loss() == pytest.approx(whole.item(), rel=1e-12)
+
+
+def test_moments_of_the_posterior_have_the_least_loss() -> None:
+    # theta ~ N(2, 0.5): no shift of mean or standard deviation lowers the loss
+    torch.manual_seed(0)
+    theta = 2 + 0.5 * torch.randn(200_000, 1, dtype=torch.float64)
+    mean, std = theta.mean().expand_as(theta), theta.std(correction=0).expand_as(theta)
+    best = moment_loss(mean, std, theta)
+    for shift in (-0.02, 0.02):
+        assert moment_loss(mean + shift, std, theta) > best
+        assert moment_loss(mean, std + shift, theta) > best
+
+
+def test_no_maps_have_no_loss() -> None:
+    with pytest.raises(ValueError, match="at least one map"):
+        MomentSums((0,)).loss()

@@ -1,0 +1,229 @@
+import hashlib
+import logging
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from pydantic import TypeAdapter, ValidationError
+
+from multifield.tuning import (
+    SearchSpace,
+    TuningConfig,
+    best_trial,
+    check_fingerprint,
+    load_study,
+    open_study,
+    rank_trials,
+    suggest,
+    trials_table,
+)
+
+OLD_STUDY = Path(__file__).with_name("optuna_2_10_study.sql")
+
+PUBLISHED = TypeAdapter(SearchSpace).validate_python(
+    {
+        "lr": {"low": 1e-5, "high": 5e-3},
+        "wd": {"low": 1e-8, "high": 1e-1},
+        "dr": {"low": 0.0, "high": 0.9},
+        "hidden": {"low": 6, "high": 12},
+    }
+)
+CONFIG = TuningConfig(
+    n_trials=3,
+    n_startup_trials=2,
+    seed=1,
+    study_name="wd_dr_hidden_lr_o3",
+    search_space=PUBLISHED,
+)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Four trials: two complete, one failed, one that its process left running."""
+    path = tmp_path / "databases" / "study.db"
+    study = open_study(path, CONFIG)
+    for value in (3.0, None, 1.0):
+        trial = study.ask()
+        suggest(trial, PUBLISHED)
+        study.tell(trial, value, state=TrialState.FAIL if value is None else None)
+    study.ask()
+    return path
+
+
+@pytest.fixture
+def old_database(tmp_path: Path) -> Path:
+    path = tmp_path / "Nbody_o3_Mtot_all_steps_500_500_o3.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD_STUDY.read_text())
+    return path
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_published_ranges_and_names() -> None:
+    study = optuna.create_study()
+    trial = study.ask()
+    hyperparameters = suggest(trial, PUBLISHED)
+    assert list(trial.params) == ["lr", "wd", "dr", "hidden"]
+    assert vars(hyperparameters) == trial.params
+    assert trial.distributions == {
+        "lr": optuna.distributions.FloatDistribution(1e-5, 5e-3, log=True),
+        "wd": optuna.distributions.FloatDistribution(1e-8, 1e-1, log=True),
+        "dr": optuna.distributions.FloatDistribution(0.0, 0.9),
+        "hidden": optuna.distributions.IntDistribution(6, 12),
+    }
+
+
+@pytest.mark.parametrize(
+    "change", [{"hidden": {"low": 7, "high": 6}}, {"wd": {"low": 0, "high": 1}}]
+)
+def test_empty_and_non_positive_ranges_are_refused(change: dict[str, dict[str, float]]) -> None:
+    ranges = {
+        "lr": {"low": 1e-5, "high": 5e-3},
+        "wd": {"low": 1e-8, "high": 1e-1},
+        "dr": {"low": 0.0, "high": 0.9},
+        "hidden": {"low": 6, "high": 12},
+    }
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        TypeAdapter(SearchSpace).validate_python(ranges | change)
+
+
+def test_draws_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
+    def draw(path: Path, seed: int, reopen: bool) -> list[dict[str, float]]:
+        study = open_study(path, replace(CONFIG, seed=seed))
+        for number in range(4):  # TPE takes over after two
+            if reopen:
+                study = open_study(path, replace(CONFIG, seed=seed))
+            trial = study.ask()
+            suggest(trial, PUBLISHED)
+            study.tell(trial, float(number))
+        return [trial.params for trial in study.trials]
+
+    first = draw(tmp_path / "a.db", 1, reopen=False)
+    assert draw(tmp_path / "b.db", 1, reopen=True) == first
+    assert draw(tmp_path / "c.db", 2, reopen=False) != first
+    assert len({params["lr"] for params in first}) == 4
+
+
+def test_a_study_of_another_name_is_refused(database: Path) -> None:
+    with pytest.raises(ValueError, match="expected no study but mine, found wd_dr_hidden_lr_o3"):
+        open_study(database, replace(CONFIG, study_name="mine"))
+
+
+def test_loading_reads_all_and_leaves_the_file_alone(database: Path) -> None:
+    before, listing = digest(database), sorted(database.parent.iterdir())
+    study = load_study(database)
+    study.set_user_attr("note", "stays in memory")
+    assert [trial.state.name for trial in study.trials] == [
+        "COMPLETE",
+        "FAIL",
+        "COMPLETE",
+        "RUNNING",
+    ]
+    assert digest(database) == before
+    assert sorted(database.parent.iterdir()) == listing
+
+
+def test_loading_works_in_a_folder_that_cannot_be_written(database: Path) -> None:
+    database.chmod(0o444)
+    database.parent.chmod(0o555)
+    try:
+        assert len(load_study(database).trials) == 4
+    finally:
+        database.parent.chmod(0o755)
+
+
+def test_loading_a_database_of_2021_upgrades_a_copy(old_database: Path) -> None:
+    before = digest(old_database)
+    study = load_study(old_database)
+    assert study.study_name == "wd_dr_hidden_lr_o3"
+    assert best_trial(study).number == 1
+    assert best_trial(study).params == {"lr": 2e-3, "wd": 1e-6, "dr": 0.5, "hidden": 11}
+    assert digest(old_database) == before
+
+
+def test_upgrading_leaves_logging_as_it_was(
+    old_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])  # as in a plain Python session
+    mine = logging.getLogger("multifield.tuning")
+    load_study(old_database)
+    assert root.handlers == []
+    assert not mine.disabled
+
+
+def test_loading_while_a_writer_was_killed_in_a_transaction(database: Path, tmp_path: Path) -> None:
+    crashed = tmp_path / "crashed.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("PRAGMA cache_size = 1")  # so that changes reach the file before the commit
+        writer.execute("BEGIN")
+        writer.execute("DELETE FROM trial_params")
+        writer.execute("DELETE FROM trials")
+        writer.execute("CREATE TABLE filler AS SELECT hex(randomblob(200000)) AS junk")
+        shutil.copyfile(database, crashed)
+        shutil.copyfile(f"{database}-journal", f"{crashed}-journal")
+        writer.execute("ROLLBACK")
+    before = digest(crashed)
+    assert len(load_study(crashed).trials) == 4
+    assert digest(crashed) == before
+
+
+def test_missing_database_is_named_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no such database: .*missing\.db"):
+        load_study(tmp_path / "missing.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    text, empty = tmp_path / "text.db", tmp_path / "empty.db"
+    text.write_text("no database, and longer than the hundred bytes of a sqlite header" * 9)
+    empty.touch()
+    with pytest.raises(ValueError, match=r"text\.db: expected a sqlite database"):
+        load_study(text)
+    with pytest.raises(ValueError, match=r"empty\.db: expected one study, found 0: none"):
+        load_study(empty)
+    assert empty.read_bytes() == b""
+
+
+def test_several_studies_are_refused(database: Path) -> None:
+    optuna.create_study(study_name="second", storage=f"sqlite:///{database}")
+    with pytest.raises(ValueError, match="expected one study, found 2: second, wd_dr_hidden_lr_o3"):
+        load_study(database)
+
+
+def test_ranking_has_complete_finite_trials_best_first(database: Path) -> None:
+    study = load_study(database)
+    study.add_trial(optuna.trial.create_trial(value=float("-inf")))
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    assert [trial.number for trial in rank_trials(study)] == [2, 5, 0]
+    assert best_trial(study).number == 2
+
+
+def test_no_complete_trial_is_said() -> None:
+    with pytest.raises(ValueError, match="expected a complete trial, got none"):
+        best_trial(optuna.create_study())
+
+
+def test_table_has_a_row_a_trial(database: Path) -> None:
+    rows = trials_table(load_study(database))
+    assert [row["value"] for row in rows] == [3.0, None, 1.0, None]
+    assert list(rows[0]) == [
+        "number", "state", "value", "lr", "wd", "dr", "hidden", "best_epoch", "seconds",
+    ]  # fmt: skip
+    assert rows[0]["seconds"] >= 0
+    assert rows[3]["lr"] is None
+
+
+def test_fingerprint_of_a_released_study_cannot_be_checked(
+    old_database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_fingerprint(load_study(old_database), {"suite": "Nbody_IllustrisTNG"})
+    assert "does not say what its trials depend on" in caplog.text

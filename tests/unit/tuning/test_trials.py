@@ -1,0 +1,292 @@
+import logging
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from multifield.models import ModelFolder, load_weights
+from multifield.training import NonFiniteLoss, evaluate_loss, read_losses
+from multifield.tuning import (
+    SearchSpace,
+    TuningConfig,
+    TuningProgress,
+    check_fingerprint,
+    load_study,
+    open_study,
+    rank_trials,
+    tune,
+)
+from tests.unit.training.fakes import config, make_data
+
+TRAINING = config(epochs=2)
+TUNING = TuningConfig(
+    n_trials=4,
+    n_startup_trials=2,
+    seed=1,
+    study_name="wd_dr_hidden_lr_o3",
+    search_space=TypeAdapter(SearchSpace).validate_python(
+        {
+            "lr": {"low": 1e-4, "high": 1e-2},
+            "wd": {"low": 1e-8, "high": 1e-1},
+            "dr": {"low": 0.0, "high": 0.9},
+            "hidden": {"low": 1, "high": 2},
+        }
+    ),
+)
+FINGERPRINT = {"suite": "MockNbody", "theta_sha256": "abc", "split.seed": "1"}
+
+
+def make_folder(path: Path) -> ModelFolder:
+    return ModelFolder(path, "MockNbody", "Mtot", "all_steps_4_4_o3")
+
+
+def run(folder: ModelFolder, n_trials: int = 4, **arguments: Any) -> optuna.Study:
+    return tune(
+        make_data(),
+        folder,
+        replace(TUNING, n_trials=n_trials),
+        TRAINING,
+        **({"fingerprint": FINGERPRINT} | arguments),
+    )
+
+
+def outcome(study: optuna.Study) -> list[tuple[Any, ...]]:
+    return [(t.number, t.state, t.value, t.params, t.user_attrs) for t in study.trials]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    folder = make_folder(tmp_path_factory.mktemp("finished"))
+    run(folder)
+    return folder
+
+
+def test_every_trial_has_weights_and_losses_that_belong_to_it(finished: ModelFolder) -> None:
+    study, data = load_study(finished.database), make_data()
+    assert finished.trials_with_weights() == (0, 1, 2, 3)
+    for trial in study.trials:
+        losses = read_losses(finished.losses(trial.number))
+        assert trial.value == losses[:, 2].min()
+        best = trial.user_attrs["best_epoch"]
+        assert (trial.user_attrs["train_loss"], trial.user_attrs["test_loss"]) == tuple(
+            losses[best, [1, 3]]
+        )
+        network = load_weights(finished.weights(trial.number))
+        assert network.hidden == trial.params["hidden"]
+        # channels_last in training and not here: another order of float32 sums
+        assert evaluate_loss(network, data.valid, range(1), data.inferred) == pytest.approx(
+            trial.value, abs=1e-3
+        )
+
+
+def test_finished_study_is_not_tuned_again(finished: ModelFolder) -> None:
+    before, listing = finished.database.read_bytes(), sorted(finished.path.rglob("*"))
+    called = []
+    study = run(finished, on_epoch=lambda *_: called.append(1))
+    assert len(study.trials) == 4
+    assert not called
+    assert finished.database.read_bytes() == before
+    assert sorted(finished.path.rglob("*")) == listing
+
+
+def test_more_trials_go_on_as_if_all_were_asked_for_at_once(
+    finished: ModelFolder, tmp_path: Path
+) -> None:
+    folder = make_folder(tmp_path)
+    run(folder, n_trials=2)
+    assert outcome(run(folder)) == outcome(load_study(finished.database))
+
+
+def test_an_error_propagates_and_its_trial_is_repeated(
+    finished: ModelFolder, tmp_path: Path
+) -> None:
+    def fail(trial: optuna.Trial, epoch: int, losses: object) -> None:
+        if (trial.number, epoch) == (2, 1):
+            raise OSError("disk full")
+
+    folder = make_folder(tmp_path)
+    with pytest.raises(OSError, match="disk full"):
+        run(folder, on_epoch=fail)
+    assert [trial.state for trial in load_study(folder.database).trials] == [
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+        TrialState.WAITING,
+    ]
+    assert folder.trials_with_weights() == (0, 1)
+    assert outcome(run(folder)) == outcome(load_study(finished.database))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.unit.tuning.test_trials import make_folder, run
+
+def kill(trial, epoch, losses):
+    if (trial.number, epoch) == (int(sys.argv[2]), 0):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run(make_folder(Path(sys.argv[1])), on_epoch=kill)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
+def test_a_killed_process_loses_no_trial(finished: ModelFolder, tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    paths = os.pathsep.join([str(root), str(root / "src"), os.environ.get("PYTHONPATH", "")])
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), "1"],
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    folder = make_folder(tmp_path)
+    assert [trial.state for trial in load_study(folder.database).trials] == [
+        TrialState.COMPLETE,
+        TrialState.RUNNING,
+    ]
+    assert outcome(run(folder)) == outcome(load_study(finished.database))
+
+
+def test_hyperparameters_of_an_interrupted_draw_are_completed_alike(
+    finished: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(trial: optuna.Trial, space: SearchSpace) -> None:
+        trial.suggest_float("lr", space.lr.low, space.lr.high, log=True)
+        raise KeyboardInterrupt
+
+    folder = make_folder(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("multifield.tuning.trials.suggest", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, n_trials=1)
+    assert outcome(run(folder, n_trials=1)) == outcome(load_study(finished.database))[:1]
+
+
+def test_weights_come_before_their_trial_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError("no space")
+
+    folder = make_folder(tmp_path)
+    monkeypatch.setattr("multifield.tuning.trials.save_weights", no_space)
+    with pytest.raises(OSError, match="no space"):
+        run(folder, n_trials=1)
+    assert [trial.state for trial in load_study(folder.database).trials] == [TrialState.WAITING]
+
+
+def test_a_non_finite_loss_fails_the_trial_and_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from multifield.tuning import trials
+
+    train = trials.train_network
+
+    def diverge_once(*arguments: Any, **options: Any) -> Any:
+        if folder.trials_with_weights() == (0,) and not folder.losses("seen").exists():
+            folder.losses("seen").touch()
+            raise NonFiniteLoss("loss: got nan in step 3")
+        return train(*arguments, **options)
+
+    folder = make_folder(tmp_path)
+    monkeypatch.setattr(trials, "train_network", diverge_once)
+    study = run(folder, n_trials=3)
+    complete, fail = TrialState.COMPLETE, TrialState.FAIL
+    assert [trial.state for trial in study.trials] == [complete, fail, complete]
+    assert study.trials[1].user_attrs["error"] == "loss: got nan in step 3"
+    assert {trial.number for trial in rank_trials(study)} == {0, 2}
+    assert folder.trials_with_weights() == (0, 2)
+
+
+def test_another_fingerprint_is_refused_with_each_difference(finished: ModelFolder) -> None:
+    before = finished.database.read_bytes()
+    other = {"suite": "MockNbody", "theta_sha256": "xyz", "split.n_valid": "5"}
+    with pytest.raises(ValueError, match="tuned with other settings") as caught:
+        run(finished, n_trials=9, fingerprint=other)
+    message = str(caught.value)
+    assert "theta_sha256: the study has 'abc', this run 'xyz'" in message
+    assert "split.seed: the study has '1', this run 'nothing'" in message
+    assert "split.n_valid: the study has 'nothing', this run '5'" in message
+    assert "suite:" not in message
+    assert "another folder, or remove the database" in message
+    assert finished.database.read_bytes() == before
+
+
+def test_another_search_space_is_refused(finished: ModelFolder) -> None:
+    wider = replace(
+        TUNING,
+        search_space=replace(TUNING.search_space, dr=replace(TUNING.search_space.dr, high=0.5)),
+    )
+    with pytest.raises(ValueError, match=r"tuning\.search_space: the study has"):
+        tune(make_data(), finished, wider, TRAINING, fingerprint=FINGERPRINT)
+
+
+def test_the_fingerprint_of_a_loaded_study_can_be_checked(finished: ModelFolder) -> None:
+    study = load_study(finished.database)
+    check_fingerprint(study, FINGERPRINT)
+    with pytest.raises(ValueError, match="suite: the study has 'MockNbody', this run 'MockTNG'"):
+        check_fingerprint(study, FINGERPRINT | {"suite": "MockTNG"})
+
+
+def test_a_released_study_is_not_added_to(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    open_study(folder.database, TUNING).add_trial(optuna.trial.create_trial(value=1.0))
+    with pytest.raises(ValueError, match="its trials do not say what they depend on"):
+        run(folder)
+
+
+def test_two_processes_do_not_tune_one_study(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+
+    def second(*_: object) -> None:
+        with pytest.raises(RuntimeError, match="another process is tuning this study"):
+            run(folder)
+        raise StopIteration
+
+    with pytest.raises(StopIteration):
+        run(folder, on_epoch=second)
+
+
+def test_progress_logs_a_line_a_trial_off_a_terminal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "multifield")
+    with TuningProgress(2, 2, Console(file=StringIO(), force_terminal=False)) as progress:
+        study = run(
+            make_folder(tmp_path),
+            n_trials=2,
+            on_epoch=progress.on_epoch,
+            on_trial_end=progress.on_trial_end,
+        )
+    lines = [r.getMessage() for r in caplog.records if r.name == "multifield.tuning.progress"]
+    assert [line.split(":")[0] for line in lines] == ["Trial 1/2", "Trial 2/2"]
+    best = min(value for trial in study.trials if (value := trial.value) is not None)
+    assert f"best so far {best:.4f}" in lines[-1]
+    assert f"valid loss {study.trials[0].value:.4f}" in lines[0]
+
+
+def test_progress_is_live_on_a_terminal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=True, width=120, color_system=None)
+    with TuningProgress(2, 2, console) as progress:
+        study = run(
+            make_folder(tmp_path),
+            n_trials=2,
+            on_epoch=progress.on_epoch,
+            on_trial_end=progress.on_trial_end,
+        )
+    last = screen.getvalue()[screen.getvalue().rindex("trial 2/2") :]
+    best = min(value for trial in study.trials if (value := trial.value) is not None)
+    assert "epoch 2/2" in last
+    assert f"best {best:.4f}" in last
+    assert not [r for r in caplog.records if r.name == "multifield.tuning.progress"]
