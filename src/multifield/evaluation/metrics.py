@@ -1,0 +1,198 @@
+"""Scores of inferred parameters against the truth, one number a metric and parameter.
+
+With theta the truth, mu the posterior mean and sigma the posterior standard deviation of a
+parameter, and averages over the test maps:
+
+================ ==================================================== =====================
+metric           formula                                              unit, ideal
+================ ==================================================== =====================
+RMSE             sqrt(<(mu - theta)^2>)                               physical, 0
+normalized_RMSE  RMSE / (maximum - minimum) of the latin hypercube    0
+relative_error   sqrt(<((mu - theta) / theta)^2>), the benchmark's    0
+epsilon          <abs(mu - theta) / theta>, later CAMELS papers'      0
+R2               1 - sum (theta - mu)^2 / sum (theta - <theta>)^2     1
+chi2             <((theta - mu) / sigma)^2>                           1
+bayesian_error   <sigma>                                              physical
+precision        <sigma / mu>
+bias             <mu - theta>                                         physical, 0
+coverage_68      share of maps with abs(theta - mu) < sigma           0.683
+coverage_95      share of maps with abs(theta - mu) < 2 sigma         0.954
+================ ==================================================== =====================
+
+relative_error and epsilon are often mixed up, hence both. JSON has no NaN, so a metric is left out
+for a parameter for which it is undefined: R2 where the truth does not vary (CV), relative_error and
+epsilon where it is zero (EX without feedback), precision where a mean is zero.
+
+References
+----------
+Villaescusa-Navarro et al. 2021, arXiv:2109.10360, for the benchmark's.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from multifield import camels
+from multifield.evaluation.results import Results, Table, check_tables, parameter_columns
+
+Metrics = dict[str, dict[str, float]]
+"""Metric -> parameter -> value, as in metrics.json."""
+_Column = Float64[np.ndarray, " M"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Marginal:
+    """Truth, mean and standard deviation of one parameter over the maps; physical units."""
+
+    parameter: camels.Parameter
+    theta: _Column
+    mu: _Column
+    sigma: _Column
+
+    @property
+    def error(self) -> _Column:
+        error: _Column = self.mu - self.theta
+        return error
+
+
+# ---- one function a metric; None where it is undefined ----
+
+
+def _rmse(m: _Marginal) -> float:
+    return float(np.sqrt(np.mean(m.error**2)))
+
+
+def _normalized_rmse(m: _Marginal) -> float:
+    return _rmse(m) / (m.parameter.maximum - m.parameter.minimum)
+
+
+def _relative_error(m: _Marginal) -> float | None:
+    if (m.theta == 0).any():
+        return None
+    return float(np.sqrt(np.mean((m.error / m.theta) ** 2)))
+
+
+def _epsilon(m: _Marginal) -> float | None:
+    if (m.theta == 0).any():
+        return None
+    return float(np.mean(np.abs(m.error) / m.theta))
+
+
+def _r2(m: _Marginal) -> float | None:
+    # not a variance of zero: the rounded mean of equal numbers may differ from them
+    if np.ptp(m.theta) == 0:
+        return None
+    return float(1 - np.sum(m.error**2) / np.sum((m.theta - m.theta.mean()) ** 2))
+
+
+def _chi2(m: _Marginal) -> float:
+    return float(np.mean((m.error / m.sigma) ** 2))
+
+
+def _bayesian_error(m: _Marginal) -> float:
+    return float(np.mean(m.sigma))
+
+
+def _precision(m: _Marginal) -> float | None:
+    if (m.mu == 0).any():
+        return None
+    return float(np.mean(m.sigma / m.mu))
+
+
+def _bias(m: _Marginal) -> float:
+    return float(np.mean(m.error))
+
+
+def _coverage_68(m: _Marginal) -> float:
+    return float(np.mean(np.abs(m.error) < m.sigma))
+
+
+def _coverage_95(m: _Marginal) -> float:
+    return float(np.mean(np.abs(m.error) < 2 * m.sigma))
+
+
+_METRICS: dict[str, Callable[[_Marginal], float | None]] = {
+    "RMSE": _rmse,
+    "normalized_RMSE": _normalized_rmse,
+    "relative_error": _relative_error,
+    "epsilon": _epsilon,
+    "R2": _r2,
+    "chi2": _chi2,
+    "bayesian_error": _bayesian_error,
+    "precision": _precision,
+    "bias": _bias,
+    "coverage_68": _coverage_68,
+    "coverage_95": _coverage_95,
+}
+METRICS = tuple(_METRICS)
+
+
+# ---- all of them ----
+
+
+def score(
+    theta: Table,
+    mean: Table,
+    std: Table,
+    parameters: Sequence[str] = camels.PARAMETER_NAMES,
+) -> Metrics:
+    """Score inferred parameters; the formulas are at the top of this module.
+
+    Parameters
+    ----------
+    theta, mean, std : (M, 6) float
+        Truth, posterior mean and posterior standard deviation in physical units, one row a map,
+        columns as `camels.PARAMETERS`.
+    parameters : sequence of str, optional
+        What to score; other columns are not looked at. Across suites score `camels.COSMOLOGY`
+        alone: the astrophysical parameters mean different things in each suite.
+
+    Returns
+    -------
+    metrics : dict of dict of float
+        Metric -> parameter -> value, the metrics of `METRICS`. A parameter for which a metric is
+        undefined is missing there.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree, there is no row, a name is unknown, or in a scored column a value
+        is not finite or a standard deviation not positive.
+    """
+    check_tables(theta, mean, std)
+    columns = parameter_columns(tuple(parameters))
+    marginals = [
+        _marginal(column, theta[:, column], mean[:, column], std[:, column]) for column in columns
+    ]
+    return {name: _score_each(metric, marginals) for name, metric in _METRICS.items()}
+
+
+def score_results(results: Results, parameters: Sequence[str] | None = None) -> Metrics:
+    """Score results on what was inferred, or on some of it; see `score`."""
+    asked = results.inferred if parameters is None else parameters
+    return score(results.theta, results.mean, results.std, asked)
+
+
+def _marginal(column: int, theta: Table, mean: Table, std: Table) -> _Marginal:
+    parameter = camels.PARAMETERS[column]
+    for label, values in {"theta": theta, "mean": mean, "std": std}.items():
+        _require(np.isfinite(values), "finite", values, f"{label} of {parameter.name}")
+    _require(std > 0, "> 0", std, f"std of {parameter.name}")
+    # averages in float64, whatever came
+    theta, mean, std = (np.asarray(values, dtype=np.float64) for values in (theta, mean, std))
+    return _Marginal(parameter, theta, mean, std)
+
+
+def _require(holds: np.ndarray, rule: str, values: Table, label: str) -> None:
+    if not holds.all():
+        row = int(np.argmin(holds))
+        raise ValueError(f"{label}: expected {rule}, got {values[row]} in row {row}")
+
+
+def _score_each(
+    metric: Callable[[_Marginal], float | None], marginals: list[_Marginal]
+) -> dict[str, float]:
+    values = {marginal.parameter.name: metric(marginal) for marginal in marginals}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,139 @@
+"""Run a trained network over test maps."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+
+from multifield import camels
+from multifield.arrays import MapBatch, Theta
+from multifield.evaluation.results import N_PARAMETERS, Results
+from multifield.training import choose_device
+
+
+@runtime_checkable
+class OrderedBatch(Protocol):
+    """What a loader yields; the arrays may be reused for the next batch."""
+
+    @property
+    def x(self) -> MapBatch:
+        """Standardized maps."""
+
+    @property
+    def theta(self) -> Float32[np.ndarray, "B 6"]:
+        """Parameters in [0, 1] units."""
+
+
+@runtime_checkable
+class OrderedLoader(Protocol):
+    """The part of `maps.loader.MapLoader` that a prediction needs."""
+
+    @property
+    def theta(self) -> Float64[np.ndarray, "M 6"]:
+        """True parameters of each map in physical units."""
+
+    @property
+    def inferred(self) -> tuple[int, ...]:
+        """Columns of the parameters that act."""
+
+    def ordered(self, orientations: Sequence[int]) -> Iterator[OrderedBatch]:
+        """Every map in the order of `theta`, once an orientation; all of one orientation first."""
+
+
+def predict(
+    network: torch.nn.Module,
+    loader: OrderedLoader,
+    orientations: Sequence[int],
+    *,
+    device: str = "auto",
+) -> Results:
+    """Infer the parameters of every map of a loader in each orientation.
+
+    The network is moved to the device and runs in evaluation mode, without gradients. Nothing is
+    clipped to the prior.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Takes (B, C, L, L) float32 and returns (B, 12): means, then standard deviations, in [0, 1]
+        units.
+    loader : OrderedLoader
+        The maps and their true parameters.
+    orientations : sequence of int
+        Symmetries of the square to look at each map in; all 8 in the benchmark.
+    device : {"auto", "cpu", "cuda", "mps"}, optional
+        See `multifield.training.choose_device`.
+
+    Returns
+    -------
+    results : Results
+        Physical units, rows ordered (orientation, simulation, map). The truth is the parameter
+        table's float64; columns that the loader does not infer are NaN.
+
+    Raises
+    ------
+    ValueError
+        If the network's output is not (B, 12) or not finite, or the loader's batches do not hold
+        each map once an orientation in the order of its `theta`.
+    """
+    theta = np.tile(np.asarray(loader.theta, dtype=np.float64), (len(orientations), 1))
+    network.to(choose_device(device))
+    output, scaled_theta = _run(network, loader, orientations)
+    _check_order(scaled_theta, theta)
+    mean = camels.unscale_theta(output[:, :N_PARAMETERS])
+    std = camels.unscale_theta_std(output[:, N_PARAMETERS:])
+    unused = [column for column in range(N_PARAMETERS) if column not in loader.inferred]
+    mean[:, unused] = np.nan
+    std[:, unused] = np.nan
+    inferred = tuple(camels.PARAMETER_NAMES[column] for column in sorted(loader.inferred))
+    return Results(theta, mean, std, inferred)
+
+
+def _run(
+    network: torch.nn.Module, loader: OrderedLoader, orientations: Sequence[int]
+) -> tuple[Float64[np.ndarray, "M 12"], Theta]:
+    """Join the outputs of the network and the scaled parameters of all batches."""
+    was_training = network.training
+    network.eval()
+    outputs, thetas = [], []
+    try:
+        for batch in loader.ordered(orientations):
+            outputs.append(_forward(network, batch.x))
+            thetas.append(batch.theta.copy())  # the loader reuses its buffers
+    finally:
+        network.train(was_training)
+    if not outputs:
+        raise ValueError("loader: expected at least one map in one orientation, got none")
+    return np.concatenate(outputs), np.concatenate(thetas)
+
+
+@torch.inference_mode()
+def _forward(network: torch.nn.Module, x: MapBatch) -> Float64[np.ndarray, "B 12"]:
+    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
+    output = network(torch.from_numpy(x).to(device, memory_format=torch.channels_last))
+    if output.shape != (len(x), 2 * N_PARAMETERS):
+        expected = (len(x), 2 * N_PARAMETERS)
+        raise ValueError(f"network: expected output {expected}, got {tuple(output.shape)}")
+    values: np.ndarray = output.cpu().double().numpy()  # MPS has no float64: move first
+    return values
+
+
+def _check_order(scaled_theta: Float[np.ndarray, "R 6"], theta: Theta) -> None:
+    """Raise ValueError unless every row was predicted beside its own truth.
+
+    Rows that are out of step would look like a network that has learned little, not like a mistake.
+    """
+    if len(scaled_theta) != len(theta):
+        raise ValueError(f"loader: expected {len(theta)} maps in order, got {len(scaled_theta)}")
+    # float32 rounds [0, 1] units to 6e-8; 1e-5 leaves room for A = 100 of EX, scaled to 27
+    wrong = ~np.isclose(
+        scaled_theta, camels.scale_theta(theta), rtol=1e-5, atol=1e-5, equal_nan=True
+    )
+    if wrong.any():
+        row = int(np.argmax(wrong.any(axis=1)))
+        raise ValueError(
+            f"loader: expected maps in the order of its theta, got row {row} with parameters "
+            f"{camels.unscale_theta(scaled_theta[row : row + 1])[0]} for {theta[row]}"
+        )

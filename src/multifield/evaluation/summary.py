@@ -1,0 +1,94 @@
+"""The last words of a run: how well each parameter is inferred, and what to do next."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from multifield import camels
+from multifield.evaluation.metrics import Metrics
+
+# heading -> metric, factor, format; plain ASCII under the names of metrics.json, for any terminal
+_COLUMNS = {
+    "RMSE": ("RMSE", 1.0, ".3g"),
+    "R2": ("R2", 1.0, ".3f"),
+    "chi2": ("chi2", 1.0, ".2f"),
+    "epsilon [%]": ("epsilon", 100.0, ".1f"),
+    "coverage 68 [%]": ("coverage_68", 100.0, ".1f"),
+}
+
+
+def summary_table(metrics: Metrics, suite: str | None = None, field: str | None = None) -> Table:
+    """Lay out metrics as a table, one row a parameter.
+
+    Parameters
+    ----------
+    metrics : dict of dict of float
+        As `score` gives and metrics.json holds.
+    suite, field : str, optional
+        For the title, which says "mock" of a mock suite.
+
+    Returns
+    -------
+    table : rich.table.Table
+        A metric that is undefined for a parameter shows as ``-``.
+    """
+    table = Table(
+        title=_title(suite, field),
+        caption="ideal: R2 = 1, chi2 = 1, coverage 68.3 %",
+    )
+    table.add_column("parameter")
+    for heading in _COLUMNS:
+        table.add_column(heading, justify="right")
+    for name in _parameters(metrics):
+        table.add_row(name, *(_cell(metrics, heading, name) for heading in _COLUMNS))
+    return table
+
+
+def print_summary(
+    metrics: Metrics,
+    next_steps: Sequence[str],
+    suite: str | None = None,
+    field: str | None = None,
+    console: Console | None = None,
+) -> None:
+    """Print the table and, below it, what the user may do next.
+
+    Parameters
+    ----------
+    metrics : dict of dict of float
+        As for `summary_table`.
+    next_steps : sequence of str
+        One a line, shown as they are, so that a command can be copied.
+    suite, field : str, optional
+        As for `summary_table`.
+    console : rich.console.Console, optional
+        Where to print; standard output if not given.
+    """
+    console = console or Console()
+    console.print(summary_table(metrics, suite, field))
+    if next_steps:
+        console.print("Next:", highlight=False)
+    for step in next_steps:
+        console.print(f"  {step}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _title(suite: str | None, field: str | None) -> str | None:
+    if suite is None:
+        return field
+    mock = "mock suite " if camels.find_suite(suite).mock else ""
+    maps = f", {field} maps" if field else ""
+    return f"{mock}{suite}{maps}"
+
+
+def _parameters(metrics: Metrics) -> list[str]:
+    """Parameters that have any of the metrics shown, in CMD's order."""
+    shown: set[str] = set()
+    for metric, _, _ in _COLUMNS.values():
+        shown.update(metrics[metric])
+    return [name for name in camels.PARAMETER_NAMES if name in shown]
+
+
+def _cell(metrics: Mapping[str, Mapping[str, float]], heading: str, name: str) -> str:
+    metric, factor, form = _COLUMNS[heading]
+    return f"{metrics[metric][name] * factor:{form}}" if name in metrics[metric] else "-"

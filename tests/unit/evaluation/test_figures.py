@@ -1,0 +1,197 @@
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from multifield import camels
+from multifield.evaluation import figures
+
+
+def texts(figure):
+    return " | ".join(text.get_text() for text in figure.findobj(mpl.text.Text))
+
+
+def draw(figure):
+    """Draw for good, outside the style, as a catalog does; warnings are errors."""
+    figure.savefig(io.BytesIO(), format="png", dpi=40)
+
+
+# ---- titles ----
+
+
+def test_mock_suites_are_called_mock():
+    for name, suite in camels.SUITES.items():
+        assert ("(mock)" in figures.suite_title(name)) is suite.mock
+
+
+# ---- true against predicted ----
+
+
+@pytest.mark.parametrize("n_parameters", [1, 2, 4, 5])
+def test_one_panel_a_parameter(make_results, n_parameters):
+    inferred = camels.PARAMETER_NAMES[:n_parameters]
+    figure = figures.true_against_predicted(make_results(20, inferred), "MockTNG", "Mgas_HI")
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert titles == [parameter.label for parameter in camels.PARAMETERS[:n_parameters]]
+    assert sum(ax.axison for ax in figure.axes) == 2 * n_parameters
+    assert figure.get_suptitle() == "Mgas + HI of MockTNG (mock)"
+    assert figure.get_size_inches()[0] <= figures.PAGE_WIDTH
+
+
+def test_numbers_are_of_all_rows_and_thinning_is_said(make_results):
+    results = make_results(1000, ("Omega_m",))
+    figure = figures.true_against_predicted(results, "SIMBA", "T")
+    error = results.mean[:, 0] - results.theta[:, 0]
+    assert f"{np.sqrt(np.mean(error**2)):.3g}" in texts(figure)
+    assert "150 of 1,000 predictions, evenly thinned" in texts(figure)
+    pulls = figure.axes[1].lines[1].get_xdata()
+    assert len(pulls) == figures.MAX_POINTS
+    assert {results.theta[0, 0], results.theta[-1, 0]} <= set(pulls)
+
+
+def test_few_rows_are_all_shown(make_results):
+    figure = figures.true_against_predicted(make_results(20, ("sigma_8",)), "SIMBA", "T")
+    assert "20 of 20 predictions." in texts(figure)
+
+
+def test_both_suites_of_a_transfer_are_named(make_results):
+    figure = figures.true_against_predicted(make_results(5, ("sigma_8",)), "MockTNG", "T", "SIMBA")
+    assert figure.get_suptitle() == "T: trained on MockTNG (mock), tested on SIMBA"
+
+
+def test_constant_parameters_are_drawn_without_r2(make_results):
+    figure = figures.true_against_predicted(
+        make_results(15, ("sigma_8",), n_simulations=1), "SIMBA", "T"
+    )
+    assert "R^2" not in texts(figure)
+    draw(figure)
+
+
+# ---- losses ----
+
+
+def history(n_epochs, final=-10.0):
+    epoch = np.arange(n_epochs, dtype=float)
+    loss = final * (1 - np.exp(-(epoch + 1) / 5))
+    return np.stack([epoch, loss - 0.2, loss, loss + 0.1], axis=1)
+
+
+def test_losses_of_the_best_and_of_the_others():
+    losses = {0: history(20, -8), 3: history(20), 7: history(12, -6)}
+    figure = figures.loss_curves(losses, 3, "MockTNG", "T")
+    assert figure.axes[0].get_title() == "T of MockTNG (mock)"
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    np.testing.assert_array_equal(lines["trial 3, training"].get_ydata(), losses[3][:, 1])
+    np.testing.assert_array_equal(lines["trial 3, validation"].get_ydata(), losses[3][:, 2])
+    np.testing.assert_array_equal(lines["trial 3, test"].get_ydata(), losses[3][:, 3])
+    np.testing.assert_array_equal(
+        lines["other trials (2), validation"].get_ydata(), losses[0][:, 2]
+    )
+    assert len(figure.axes[0].lines) == 6
+    draw(figure)
+
+
+def test_one_epoch_of_one_trial_is_visible():
+    figure = figures.loss_curves({0: history(1)}, 0, "SIMBA", "T")
+    assert figure.axes[0].lines[0].get_marker() == "o"
+    draw(figure)
+
+
+def test_diverged_other_trial_does_not_set_the_scale():
+    figure = figures.loss_curves({0: history(20), 1: history(20, 1e6)}, 0, "SIMBA", "T")
+    assert figure.axes[0].get_ylim()[1] < 0
+
+
+def test_missing_best_trial_is_refused():
+    with pytest.raises(ValueError, match=r"best_trial: expected one of \[0, 2\], got 1"):
+        figures.loss_curves({0: history(2), 2: history(2)}, 1, "SIMBA", "T")
+
+
+def test_trial_without_epochs_is_refused():
+    with pytest.raises(ValueError, match="got none in trial 2"):
+        figures.loss_curves({0: history(2), 2: history(0)}, 0, "SIMBA", "T")
+
+
+# ---- maps ----
+
+
+def some_maps(n_maps, zeros=False):
+    rng = np.random.default_rng(0)
+    maps = np.exp(25 + rng.normal(size=(n_maps, 16, 16))).astype(np.float32)
+    if zeros:
+        maps[:, :8] = 0
+    return maps
+
+
+@pytest.mark.parametrize("n_maps", [1, 5])
+def test_maps_share_one_scale_and_a_bar_with_the_unit(n_maps):
+    titles = [f"map {number}" for number in range(n_maps)]
+    figure = figures.maps_mosaic(some_maps(n_maps), titles, "Mtot", "MockNbody")
+    images = [image for ax in figure.axes for image in ax.get_images()]
+    assert len(images) == n_maps
+    assert len({id(image.norm) for image in images}) == 1
+    assert r"Total matter surface density [$(M_\odot/h)" in texts(figure)
+    assert figure.get_suptitle() == "Mtot of MockNbody (mock)"
+    assert figure.get_size_inches()[0] <= figures.PAGE_WIDTH
+
+
+def test_zeros_are_drawn_dark():
+    figure = figures.maps_mosaic(some_maps(1, zeros=True), ["map"], "Mstar", "SIMBA")
+    image = figure.axes[0].get_images()[0]
+    np.testing.assert_array_equal(image.cmap.get_bad(), image.cmap(0.0))
+    draw(figure)
+
+
+def test_constant_maps_are_drawn():
+    draw(figures.maps_mosaic(np.ones((1, 8, 8), np.float32), ["map"], "T", "SIMBA"))
+
+
+@pytest.mark.parametrize("field", camels.FIELDS)
+def test_every_unit_is_set_for_print(field):
+    unit = camels.FIELDS[field].unit
+    assert unit in figures._UNITS or not set("^_") & set(unit)
+
+
+def test_maps_of_zeros_are_refused():
+    with pytest.raises(ValueError, match="expected a pixel > 0"):
+        figures.maps_mosaic(np.zeros((1, 8, 8), np.float32), ["map"], "T", "SIMBA")
+
+
+@pytest.mark.parametrize("n_titles", [0, 3])
+def test_titles_must_match_maps(n_titles):
+    with pytest.raises(ValueError, match=f"got {n_titles}"):
+        figures.maps_mosaic(some_maps(2), ["map"] * n_titles, "T", "SIMBA")
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_each_field_has_its_own_bar(logarithmic):
+    first, second = some_maps(2)
+    maps = {"T": np.log10(first), "Mstar": np.log10(second)} if logarithmic else {
+        "T": first, "Mstar": second
+    }  # fmt: skip
+    figure = figures.fields_mosaic(maps, "MockTNG", logarithmic=logarithmic)
+    assert figure.get_suptitle() == "MockTNG (mock)"
+    titles = [ax.get_title() for ax in figure.axes[:2]]
+    log_titles = [r"$\log_{10}$ T", r"$\log_{10}$ (1 + Mstar)"]
+    assert titles == (log_titles if logarithmic else ["T", "Mstar"])
+    assert "K | " in texts(figure)
+    draw(figure)
+
+
+def test_constant_log_maps_are_drawn():
+    draw(figures.fields_mosaic({"T": np.ones((8, 8), np.float32)}, "SIMBA", logarithmic=True))
+
+
+def test_no_field_is_refused():
+    with pytest.raises(ValueError, match="at least one field"):
+        figures.fields_mosaic({}, "SIMBA")
+
+
+# ---- no global state ----
+
+
+def test_style_is_given_back(make_results):
+    before = dict(mpl.rcParams)
+    figures.true_against_predicted(make_results(5, ("Omega_m",)), "SIMBA", "T")
+    assert dict(mpl.rcParams) == before

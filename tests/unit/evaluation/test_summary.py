@@ -1,0 +1,51 @@
+import io
+
+from rich.console import Console
+
+from multifield import camels
+from multifield.evaluation import score_results
+from multifield.evaluation.summary import print_summary, summary_table
+
+
+def printed(metrics, *args, **kwargs):
+    console = Console(file=io.StringIO(), width=80)
+    print_summary(metrics, *args, console=console, **kwargs)
+    return console.file.getvalue()
+
+
+def test_a_row_a_parameter_within_80_columns(make_results):
+    metrics = score_results(make_results())
+    text = printed(metrics, [])
+    for name in camels.PARAMETER_NAMES:
+        row = next(line for line in text.splitlines() if name in line)
+        assert f"{metrics['R2'][name]:.3f}" in row
+        assert f"{100 * metrics['epsilon'][name]:.1f}" in row
+    assert "…" not in text
+
+
+def test_only_what_was_inferred_has_a_row(make_results):
+    metrics = score_results(make_results(inferred=camels.COSMOLOGY))
+    assert summary_table(metrics).row_count == 2
+
+
+def test_undefined_metric_is_a_dash(make_results):
+    metrics = score_results(make_results(inferred=("Omega_m",), n_simulations=1))
+    row = next(line for line in printed(metrics, []).splitlines() if "Omega_m" in line)
+    assert " - " in row
+
+
+def test_mock_is_said(make_results):
+    metrics = score_results(make_results())
+    assert "mock suite MockTNG, HI maps" in printed(metrics, [], "MockTNG", "HI")
+    assert "mock" not in printed(metrics, [], "IllustrisTNG", "HI")
+
+
+def test_next_steps_can_be_copied(make_results):
+    command = 'kedro run --params "fields=[Mgas]" ' + "--env cmd " * 12
+    text = printed(score_results(make_results()), [command, "kedro viz run"])
+    assert f"Next:\n  {command}\n  kedro viz run\n" in text
+
+
+def test_plain_terminals_get_ascii(make_results):
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_summary(score_results(make_results()), ["step"], "MockTNG", console=Console(file=file))
