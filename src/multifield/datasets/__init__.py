@@ -1,0 +1,26 @@
+"""Kedro datasets: maps, parameter tables, studies, networks and reports, each saved whole or not at all."""
+
+from multifield.datasets.maps import LogMapsDataset, RawMapsDataset
+from multifield.datasets.models import (
+    LossesDataset,
+    ModelFolderDataset,
+    StudyDataset,
+    WeightsDataset,
+)
+from multifield.datasets.reports import FigureDataset, MetricsDataset, ResultsDataset
+from multifield.datasets.tables import RecordsDataset, ThetaDataset, TypedJSONDataset
+
+__all__ = [
+    "FigureDataset",
+    "LogMapsDataset",
+    "LossesDataset",
+    "MetricsDataset",
+    "ModelFolderDataset",
+    "RawMapsDataset",
+    "RecordsDataset",
+    "ResultsDataset",
+    "StudyDataset",
+    "ThetaDataset",
+    "TypedJSONDataset",
+    "WeightsDataset",
+]

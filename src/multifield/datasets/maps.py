@@ -1,0 +1,152 @@
+"""Raw and preprocessed maps, memory-mapped."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import ImagePreview
+
+from multifield import camels
+from multifield.arrays import Maps
+from multifield.datasets.previews import preview_maps
+from multifield.maps.files import MapStream, find_file, open_maps, write_map_files
+from multifield.maps.preprocess import LogMaps, Preprocessing, open_log_maps
+
+
+class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, Maps]]):
+    """The maps of one or several fields of a suite, one file a field, under CMD's names.
+
+    Loading gives read-only memory maps by field. Saving takes a stream of maps, which is written as it is
+    made, or published files by field, which are linked to and stay where they are.
+
+    Parameters
+    ----------
+    path : str
+        Folder of all suites.
+    suite, sim_set, field : str
+        `field` may join several with ``_``.
+    metadata : dict, optional
+        For plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        suite: str,
+        sim_set: str,
+        field: str,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._folder = Path(path) / suite
+        self._suite, self._sim_set = suite, camels.check_set(sim_set)
+        self._fields = camels.parse_fields(field, suite)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Maps]:
+        """Memory-map each field."""
+        return {
+            field: open_maps(find_file(self._folder, self._names(field))) for field in self._fields
+        }
+
+    def save(self, data: MapStream | Mapping[str, Path]) -> None:
+        """Write a stream, or link to published files."""
+        paths = {field: self._folder / self._names(field)[0] for field in self._fields}
+        if isinstance(data, Mapping):
+            for field, path in paths.items():
+                link_file(data[field], path)
+        else:
+            write_map_files(paths, data)
+
+    def preview(self) -> ImagePreview:
+        """Draw the first simulation's first map of each field, for Kedro-Viz."""
+        first = {field: maps[:1] for field, maps in self.load().items()}
+        return preview_maps(first, self._suite, logarithmic=False)
+
+    def _names(self, field: str) -> tuple[str, ...]:
+        return camels.maps_names(field, self._suite, self._sim_set)
+
+    def _exists(self) -> bool:
+        try:
+            return bool(self.load())
+        except FileNotFoundError:
+            return False
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._folder), "sim_set": self._sim_set, "fields": self._fields}
+
+
+class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing], dict[str, LogMaps]]):
+    """Preprocessed maps of one or several fields, one file a field, with the moments of every map.
+
+    Parameters
+    ----------
+    path : str
+        Folder of all suites.
+    suite, sim_set, field : str
+    smoothing_width : float
+        [pixels]
+    remove_monopole : bool
+    metadata : dict, optional
+        For plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        suite: str,
+        sim_set: str,
+        field: str,
+        smoothing_width: float | int,
+        remove_monopole: bool,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._suite = suite
+        self._paths = {
+            name: Path(path)
+            / suite
+            / camels.log_maps_name(name, suite, sim_set, smoothing_width, remove_monopole)
+            for name in camels.parse_fields(field, suite)
+        }
+        self.metadata = metadata
+
+    def load(self) -> dict[str, LogMaps]:
+        """Memory-map each field."""
+        return {field: open_log_maps(path) for field, path in self._paths.items()}
+
+    def save(self, data: Mapping[str, Preprocessing]) -> None:
+        """Stream each field through the preprocessing into its file."""
+        for field, path in self._paths.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data[field].write(path)
+
+    def preview(self) -> ImagePreview:
+        """Draw the first simulation's first map of each field, for Kedro-Viz."""
+        first = {field: entry.maps[:1] for field, entry in self.load().items()}
+        return preview_maps(first, self._suite, logarithmic=True)
+
+    def _exists(self) -> bool:
+        try:
+            return bool(self.load())
+        except FileNotFoundError:
+            return False
+
+    def _describe(self) -> dict[str, Any]:
+        return {"paths": {field: str(path) for field, path in self._paths.items()}}
+
+
+def link_file(source: Path, path: Path) -> None:
+    """Make `path` a symbolic link to `source`; nothing if they are the same file already."""
+    if path.exists() and source.resolve() == path.resolve():
+        return
+    if path.is_file() and not path.is_symlink():
+        raise DatasetError(
+            f"{path}: expected no file or a link, got a file; move it away before linking {source}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(source.resolve())
+    partial.replace(path)

@@ -1,0 +1,197 @@
+"""Optuna studies and network weights, under the benchmark's names."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from multifield.models.folder import ModelFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import optuna
+    import torch
+
+    from multifield.models import O3Err
+
+
+class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
+    """Where the trials of one study keep their database, weights and losses.
+
+    A study writes each trial's files when the trial ends, so that a killed run loses at most one; saving
+    checks that this was the folder.
+
+    Parameters
+    ----------
+    path : str
+        Holds ``databases/``, ``weights/`` and ``losses/``.
+    suite, field, label : str
+        Of the names.
+    metadata : dict, optional
+        For plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        suite: str,
+        field: str,
+        label: str,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
+        self.metadata = metadata
+
+    def load(self) -> ModelFolder:
+        """Give the folder; it need not exist yet."""
+        return self._folder
+
+    def save(self, data: ModelFolder) -> None:
+        """Check that the networks are where this dataset says."""
+        if data != self._folder:
+            raise DatasetError(f"expected networks in {self._folder}, got {data}")
+
+    def _exists(self) -> bool:
+        return bool(self._folder.trials_with_weights())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._folder.path), "label": self._folder.label}
+
+
+class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
+    """An Optuna study in the benchmark's sqlite database.
+
+    Loading opens a copy, so that the file is never altered by a reader. A running study writes to the file
+    itself; saving checks that it did.
+
+    Parameters
+    ----------
+    path, suite, field, label : str
+        As in `ModelFolderDataset`.
+    metadata : dict, optional
+        For plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        suite: str,
+        field: str,
+        label: str,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
+        self._filepath = folder.database
+        self.metadata = metadata
+
+    def load(self) -> "optuna.Study":
+        """Open a copy of the study."""
+        from multifield.tuning import load_study
+
+        return load_study(self._filepath)
+
+    def save(self, data: "optuna.Study") -> None:
+        """Check that the database holds every trial of the study."""
+        stored = len(self.load().trials)
+        if stored != len(data.trials):
+            raise DatasetError(
+                f"{self._filepath}: expected the study's {len(data.trials)} trials, got {stored}"
+            )
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class WeightsDataset(AbstractDataset["dict[str, torch.Tensor]", "O3Err"]):
+    """The weights of one network, as the benchmark releases them.
+
+    Parameters
+    ----------
+    path, suite, field, label : str
+        As in `ModelFolderDataset`.
+    trial : str
+        Number of the trial, or a word for a network outside a study.
+    metadata : dict, optional
+        For plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        suite: str,
+        field: str,
+        label: str,
+        trial: str,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
+        self._filepath = folder.weights(trial)
+        self.metadata = metadata
+
+    def load(self) -> "O3Err":
+        """Build the network from the shapes of its tensors, ready to predict."""
+        from multifield.models import load_weights
+
+        return load_weights(self._filepath)
+
+    def save(self, data: "dict[str, torch.Tensor]") -> None:
+        """Write a state dict."""
+        from multifield.models import save_weights
+
+        save_weights(self._filepath, data)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class LossesDataset(AbstractDataset["np.ndarray", "np.ndarray"]):
+    """The losses of one network: a line an epoch, ``epoch train valid test``.
+
+    Parameters
+    ----------
+    path, suite, field, label, trial : str
+        As in `WeightsDataset`.
+    metadata : dict, optional
+        For plugins.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        suite: str,
+        field: str,
+        label: str,
+        trial: str,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
+        self._filepath = folder.losses(trial)
+        self.metadata = metadata
+
+    def load(self) -> "np.ndarray":
+        """Read the losses, (E, 4)."""
+        from multifield.training import read_losses
+
+        return read_losses(self._filepath)
+
+    def save(self, data: "np.ndarray") -> None:
+        """Write the losses."""
+        from multifield.training import write_losses
+
+        write_losses(self._filepath, data)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

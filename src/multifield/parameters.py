@@ -1,0 +1,90 @@
+"""All parameters of a run, typed: an unknown key or a value out of range stops it before any node runs.
+
+Kedro checks the groups that the running pipeline's nodes take. It does not notice a key that no node
+takes, such as a misspelt ``--params feild=HI``; this does, for YAML and command line alike.
+"""
+
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from multifield.evaluation.config import EvaluationConfig
+from multifield.maps.normalization import NormalizationConfig
+from multifield.maps.preprocess import PreprocessingConfig
+from multifield.maps.splits import SplitConfig
+from multifield.selection import Selection
+from multifield.sources import SourceConfig
+from multifield.training.config import Hyperparameters, TrainingConfig
+from multifield.tuning.config import TuningConfig
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Parameters:
+    """The groups that nodes take, and the choices that ``--params`` and globals.yml make among them."""
+
+    # choices: each also stands in a group below
+    suite: str
+    field: str
+    sim_set: str
+    smoothing_width: float
+    n_trials: int
+    epochs: int
+    # groups
+    selection: Selection
+    source: SourceConfig
+    preprocessing: PreprocessingConfig
+    split: SplitConfig
+    normalization: NormalizationConfig
+    training: TrainingConfig
+    hyperparameters: Hyperparameters
+    tuning: TuningConfig
+    evaluation: EvaluationConfig
+
+    @model_validator(mode="after")
+    def _choices_agree(self) -> "Parameters":
+        places = {
+            "suite": self.selection.suite,
+            "field": self.selection.field,
+            "sim_set": self.selection.sim_set,
+            "smoothing_width": self.preprocessing.smoothing_width,
+            "n_trials": self.tuning.n_trials,
+            "epochs": self.training.epochs,
+        }
+        for name, value in places.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name}: is {getattr(self, name)!r} at the top and {value!r} in its group; "
+                    "set it in globals.yml or with --params, not in parameters.yml"
+                )
+        return self
+
+
+def check_parameters(parameters: dict[str, Any]) -> Parameters:
+    """Build the parameters of a run.
+
+    Raises
+    ------
+    ValueError
+        With a line for each parameter that is missing, unknown or out of range: its name, the rule and the
+        value.
+    """
+    try:
+        return TypeAdapter(Parameters).validate_python(parameters)
+    except ValidationError as error:
+        lines = [_explain(item) for item in error.errors()]
+        raise ValueError("\n".join(["parameters:", *lines])) from None
+
+
+def _explain(item: Any) -> str:
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "unexpected_keyword_argument":
+        return f"  {name}: no parameter has this name (value {item['input']!r})"
+    if item["type"] == "missing":
+        return f"  {name}: expected a value, got none"
+    message = item["msg"].removeprefix("Value error, ")
+    return (
+        f"  {name}: {message}"
+        if item["type"] == "value_error"
+        else (f"  {name}: {message}, got {item['input']!r}")
+    )

@@ -1,0 +1,1 @@
+"""Kedro pipelines: lists of nodes, each of which calls one function of the library."""

@@ -1,0 +1,22 @@
+"""Nodes of `ingest`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from multifield.arrays import Maps, Theta
+from multifield.maps.files import MapStream
+from multifield.maps.manifest import Manifest, verify_suite
+from multifield.selection import Selection
+from multifield.sources import SourceConfig, open_source
+
+
+def bring_maps(
+    selection: Selection, source: SourceConfig
+) -> tuple[MapStream | Mapping[str, Path], Theta | Path]:
+    """Make mock maps or find published ones; see `multifield.sources.open_source`."""
+    return open_source(selection, source)
+
+
+def verify_maps(selection: Selection, maps: Mapping[str, Maps], theta: Theta) -> Manifest:
+    """Check every pixel and record checksums; see `multifield.maps.manifest.verify_suite`."""
+    return verify_suite(selection.suite, selection.sim_set, maps, theta)

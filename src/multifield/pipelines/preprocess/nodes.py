@@ -1,0 +1,36 @@
+"""Nodes of `preprocess`."""
+
+from collections.abc import Mapping
+
+from multifield.arrays import Maps, Theta
+from multifield.maps import normalization, splits
+from multifield.maps.manifest import Manifest
+from multifield.maps.normalization import Normalization, NormalizationConfig
+from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig
+from multifield.maps.splits import Split, SplitConfig
+
+
+def preprocess_maps(
+    maps: Mapping[str, Maps], manifest: Manifest, config: PreprocessingConfig
+) -> dict[str, Preprocessing]:
+    """Smooth and take the logarithm of each field; see `multifield.maps.preprocess.Preprocessing`."""
+    checksums = manifest.checksums(tuple(maps))
+    return {
+        field: Preprocessing(field_maps, field, config, checksums[field])
+        for field, field_maps in maps.items()
+    }
+
+
+def split_simulations(theta: Theta, config: SplitConfig) -> Split:
+    """Draw who trains, validates and tests; see `multifield.maps.splits.split_simulations`."""
+    return splits.split_simulations(
+        len(theta), config.seed, n_valid=config.n_valid, n_test=config.n_test
+    )
+
+
+def fit_normalization(
+    log_maps: Mapping[str, LogMaps], split: Split, config: NormalizationConfig
+) -> Normalization:
+    """Take one mean and std a field; see `multifield.maps.normalization.fit_normalization`."""
+    moments = {field: entry.moments for field, entry in log_maps.items()}
+    return normalization.fit_normalization(moments, split, config.over)

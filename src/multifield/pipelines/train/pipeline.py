@@ -1,0 +1,46 @@
+"""One network with the hyperparameters in conf, tested on simulations it has never seen."""
+
+from kedro.pipeline import Pipeline, node
+
+from multifield.pipelines.evaluate import nodes as evaluate_nodes
+from multifield.pipelines.evaluate.pipeline import MODEL_INPUT
+from multifield.pipelines.train import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """From `log_maps` to `trained_network`, its losses, results, metrics and figures."""
+    return Pipeline(
+        [
+            node(
+                nodes.train_network,
+                inputs=[*MODEL_INPUT, "params:hyperparameters", "params:training"],
+                outputs=["trained_network", "trained_losses"],
+                name="train_network",
+            ),
+            node(
+                evaluate_nodes.predict_test_maps,
+                inputs=["trained_network", *MODEL_INPUT, "params:training", "params:evaluation"],
+                outputs="trained_results",
+                name="predict_with_trained",
+            ),
+            node(
+                evaluate_nodes.score_results,
+                inputs="trained_results",
+                outputs="trained_metrics",
+                name="score_trained",
+            ),
+            node(
+                evaluate_nodes.plot_results,
+                inputs=["trained_results", "params:selection", "params:evaluation"],
+                outputs="figure_trained",
+                name="plot_trained",
+            ),
+            node(
+                nodes.plot_losses,
+                inputs=["trained_losses", "params:selection"],
+                outputs="figure_trained_losses",
+                name="plot_trained_losses",
+            ),
+        ],
+        tags="train",
+    )

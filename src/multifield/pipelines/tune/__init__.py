@@ -1,0 +1,5 @@
+"""The `tune` pipeline."""
+
+from multifield.pipelines.tune.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

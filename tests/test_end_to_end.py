@@ -1,0 +1,136 @@
+"""`kedro run`, as a user types it, from nothing to metrics."""
+
+import json
+
+import numpy as np
+import optuna
+import pytest
+
+from multifield import camels
+from multifield.evaluation import read_results
+from multifield.models import load_weights
+from tests.support import make_project, run_kedro
+
+LABEL = "all_steps_4_4_o3"
+RESULTS = (
+    f"data/07_model_output/results_train_MockNbody_Mtot_{LABEL}_test_MockNbody_Mtot_{LABEL}_LH.txt"
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project after one `kedro run --env test`, and what it printed."""
+    project = make_project(tmp_path_factory.mktemp("first") / "project")
+    return project, run_kedro(project, "run", "--env", "test")
+
+
+def trials(project):
+    storage = f"sqlite:///{project}/data/06_models/databases/MockNbody_o3_Mtot_{LABEL}.db"
+    return optuna.load_study(study_name="wd_dr_hidden_lr_o3", storage=storage).trials
+
+
+def test_it_ends_well_and_says_what_to_look_at(finished):
+    _, done = finished
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("Omega_m", "sigma_8", "RMSE", "R2", "chi2", "08_reporting", "kedro viz run"):
+        assert word in done.stdout
+
+
+def test_every_file_has_its_name(finished):
+    project, _ = finished
+    data = project / "data"
+    expected = [
+        "01_raw/MockNbody/Maps_Mtot_MockNbody_LH_z=0.00.npy",
+        "01_raw/MockNbody/params_LH_MockNbody.txt",
+        "01_raw/MockNbody/manifest_MockNbody_LH.json",
+        f"06_models/databases/MockNbody_o3_Mtot_{LABEL}.db",
+        *[f"06_models/weights/weights_MockNbody_Mtot_{trial}_{LABEL}.pt" for trial in (0, 1)],
+        *[f"06_models/losses/losses_MockNbody_Mtot_{trial}_{LABEL}.txt" for trial in (0, 1)],
+        "08_reporting/metrics.json",
+        "08_reporting/true_against_predicted.png",
+        "08_reporting/losses.png",
+    ]
+    missing = [name for name in expected if not (data / name).is_file()]
+    assert not missing
+    assert (project / RESULTS).is_file()
+    assert not list(data.rglob("*.partial"))
+
+
+def test_shapes_are_the_published_ones(finished):
+    project, _ = finished
+    results = np.loadtxt(project / RESULTS)
+    assert results.shape == (6 * 15 * 8, 18)  # 6 test simulations, 15 maps, 8 orientations
+    losses = np.loadtxt(project / f"data/06_models/losses/losses_MockNbody_Mtot_0_{LABEL}.txt")
+    assert losses.shape == (2, 4)
+    network = load_weights(project / f"data/06_models/weights/weights_MockNbody_Mtot_0_{LABEL}.pt")
+    assert network.map_size == 16
+
+
+def test_metrics_are_of_the_parameters_that_act(finished):
+    project, _ = finished
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    for name in ("RMSE", "relative_error", "epsilon", "R2", "chi2", "coverage_68", "coverage_95"):
+        assert tuple(metrics[name]) == camels.COSMOLOGY
+    results = read_results(project / RESULTS)
+    error = results.mean[:, 0] - results.theta[:, 0]
+    assert metrics["RMSE"]["Omega_m"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-12)
+
+
+def test_the_same_seed_gives_the_same_metrics(finished, tmp_path):
+    project, _ = finished
+    again = make_project(tmp_path / "project")
+    assert run_kedro(again, "run", "--env", "test").returncode == 0
+    name = "data/08_reporting/metrics.json"
+    assert (again / name).read_bytes() == (project / name).read_bytes()
+
+
+def test_a_finished_study_is_kept_and_a_longer_one_goes_on(finished):
+    project, _ = finished
+    before = [(trial.number, trial.value) for trial in trials(project)]
+    assert run_kedro(project, "run", "--env", "test", "--pipeline", "tune").returncode == 0
+    assert [(trial.number, trial.value) for trial in trials(project)] == before
+    longer = run_kedro(
+        project, "run", "--env", "test", "--pipeline", "tune", "--params", "n_trials=3"
+    )
+    assert longer.returncode == 0, longer.stderr
+    after = [(trial.number, trial.value) for trial in trials(project)]
+    assert after[:2] == before
+    assert len(after) == 3
+
+
+@pytest.mark.parametrize("pipeline", ["preprocess", "evaluate", "train"])
+def test_a_stage_runs_again_alone(finished, pipeline):
+    project, _ = finished
+    done = run_kedro(project, "run", "--env", "test", "--pipeline", pipeline)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("feild=HI", "feild: no parameter has this name"),
+        ("field=HI", "suite MockNbody has Mtot; got 'HI'"),
+        ("suite=SIMBA", "use --env cmd"),
+        ("epochs=3", "training.epochs"),  # a study of other epochs is there already
+    ],
+)
+def test_a_run_that_differs_from_what_was_asked_does_not_finish(finished, arguments, message):
+    project, _ = finished
+    before = sorted(path for path in (project / "data").rglob("*") if path.is_file())
+    done = run_kedro(project, "run", "--env", "test", "--params", arguments)
+    assert done.returncode != 0
+    assert message in " ".join((done.stdout + done.stderr).split())
+    assert sorted(path for path in (project / "data").rglob("*") if path.is_file()) == before
+
+
+def test_several_fields_are_channels_in_the_order_asked(project):
+    done = run_kedro(
+        project, "run", "--env", "test", "--params", "suite=MockTNG,field=Mgas_T_Mstar,n_trials=1"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    normalization = next((project / "data/05_model_input/MockTNG").glob("normalization_*.json"))
+    assert json.loads(normalization.read_text())["fields"] == ["Mgas", "T", "Mstar"]
+    weights = next((project / "data/06_models/weights").glob("weights_MockTNG_Mgas_T_Mstar_0_*.pt"))
+    assert load_weights(weights).channels == 3
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    assert tuple(metrics["R2"]) == camels.PARAMETER_NAMES

@@ -1,0 +1,55 @@
+import pytest
+
+from multifield.parameters import check_parameters
+from tests.support import load_parameters
+
+ENVIRONMENTS = ("base", "mock", "cmd", "test")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_environment_is_whole(environment):
+    check_parameters(load_parameters(environment))
+
+
+def test_base_is_the_published_recipe():
+    parameters = check_parameters(load_parameters("base"))
+    training, tuning = parameters.training, parameters.tuning
+    assert (training.epochs, training.batch_size, training.maps_per_epoch) == (200, 128, 18000)
+    assert (training.lr_min, training.steps_up, training.steps_down) == (1e-9, 500, 500)
+    assert tuple(training.betas) == (0.5, 0.999)
+    assert (tuning.n_trials, tuning.n_startup_trials) == (50, 20)
+    assert tuning.study_name == "wd_dr_hidden_lr_o3"
+    space = tuning.search_space
+    assert (space.lr.low, space.lr.high) == (1e-5, 5e-3)
+    assert (space.wd.low, space.wd.high) == (1e-8, 1e-1)
+    assert (space.dr.low, space.dr.high) == (0, 0.9)
+    assert (space.hidden.low, space.hidden.high) == (6, 12)
+    assert (parameters.split.seed, parameters.split.n_valid, parameters.split.n_test) == (1, 50, 50)
+
+
+def test_choices_reach_their_groups():
+    runtime = {"field": "Mgas_HI", "suite": "MockTNG", "n_trials": 7, "epochs": 2}
+    parameters = check_parameters(load_parameters("mock", **runtime, smoothing_width=2))
+    assert parameters.selection.fields == ("Mgas", "HI")
+    assert parameters.tuning.n_trials == 7
+    assert parameters.training.epochs == 2
+    assert parameters.preprocessing.smoothing_width == 2
+
+
+@pytest.mark.parametrize(
+    ("runtime", "message"),
+    [
+        ({"feild": "HI"}, r"feild: no parameter has this name \(value 'HI'\)"),
+        ({"training": {"epoch": 5}}, r"training\.epoch: no parameter has this name"),
+        ({"training": {"batch_size": 0}}, r"training\.batch_size: .*greater.* got 0"),
+        ({"field": "XX"}, "got 'XX'"),
+        ({"suite": "Illustris"}, "suite: expected one of .* got 'Illustris'"),
+        ({"sim_set": "LHC"}, "sim_set: expected one of .* got 'LHC'"),
+        ({"smoothing_width": -1}, "smoothing_width.*got -1"),
+        ({"n_trials": "many"}, "n_trials.*got 'many'"),
+        ({"tuning": {"n_trials": 3}}, r"n_trials: is 50 at the top and 3 in its group"),
+    ],
+)
+def test_a_wrong_parameter_is_refused(runtime, message):
+    with pytest.raises(ValueError, match=message):
+        check_parameters(load_parameters("cmd", **runtime))
