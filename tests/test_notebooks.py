@@ -1,0 +1,35 @@
+"""Every notebook runs from top to bottom, in a project where `kedro run` has finished."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import ROOT, make_project, run_kedro
+
+NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = make_project(tmp_path_factory.mktemp("notebooks") / "project")
+    shutil.copytree(ROOT / "notebooks", project / "notebooks")
+    done = run_kedro(project, "run", "--env", "test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_runs(project, name):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbmake", "-q", f"notebooks/{name}"],
+        cwd=project,
+        env=os.environ | {"KEDRO_ENV": "test", "DO_NOT_TRACK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
