@@ -11,7 +11,7 @@ from multifield import camels
 from multifield.arrays import Maps
 from multifield.datasets.previews import preview_maps
 from multifield.maps.files import MapStream, find_file, open_maps, write_map_files
-from multifield.maps.preprocess import LogMaps, Preprocessing, open_log_maps
+from multifield.maps.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
 
 
 class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, Maps]]):
@@ -69,7 +69,7 @@ class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, M
 
     def _exists(self) -> bool:
         try:
-            return bool(self.load())
+            return all(find_file(self._folder, self._names(field)) for field in self._fields)
         except FileNotFoundError:
             return False
 
@@ -128,10 +128,8 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing], dict[str, LogM
         return preview_maps(first, self._suite, logarithmic=True)
 
     def _exists(self) -> bool:
-        try:
-            return bool(self.load())
-        except FileNotFoundError:
-            return False
+        paths = self._paths.values()
+        return all(path.is_file() and moments_path(path).is_file() for path in paths)
 
     def _describe(self) -> dict[str, Any]:
         return {"paths": {field: str(path) for field, path in self._paths.items()}}

@@ -141,7 +141,7 @@ class TypedJSONDataset(AbstractDataset[Any, Any]):
         return JSONPreview(self._filepath.read_text())
 
     @property
-    def _adapter(self) -> TypeAdapter[Any]:
+    def _adapter(self) -> Any:  # beartype does not know TypeAdapter[Any]
         return TypeAdapter(load_obj(self._model))
 
     def _exists(self) -> bool:

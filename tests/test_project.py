@@ -1,0 +1,95 @@
+"""Conventions of pipelines and catalog; each check is shown an example that it must reject."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline, node
+
+import multifield
+from multifield import settings
+from multifield.pipeline_registry import register_pipelines
+from tests.support import ROOT, load_parameters
+
+PIPELINES = register_pipelines()
+MAIN = ("ingest", "preprocess", "tune", "evaluate")
+PASSED_ON = {"best_network"}  # in memory, within one pipeline
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    arguments = {k: v for k, v in settings.CONFIG_LOADER_ARGS.items() if k != "default_run_env"}
+    loader = OmegaConfigLoader(str(ROOT / "conf"), default_run_env="mock", **arguments)
+    return DataCatalog.from_config(loader["catalog"])
+
+
+def datasets(pipeline: Pipeline) -> set[str]:
+    return {name for name in pipeline.datasets() if not name.startswith("param")}
+
+
+def unknown_datasets(pipeline: Pipeline, catalog: DataCatalog) -> set[str]:
+    """Names that would become accidental MemoryDatasets."""
+    return {name for name in datasets(pipeline) if name not in catalog}
+
+
+def unknown_parameters(pipeline: Pipeline, parameters: dict) -> set[str]:
+    asked = {name.removeprefix("params:") for name in pipeline.inputs() if "params:" in name}
+    return {name for name in asked if name not in parameters}
+
+
+def test_this_is_the_code_under_test():
+    assert Path(multifield.__file__).resolve().is_relative_to(ROOT)
+    kernels = importlib.util.find_spec("mapkernels")
+    assert kernels is not None
+    assert kernels.origin is not None
+    # an editable install of another clone would run that clone's kernels
+    assert Path(kernels.origin).resolve().is_relative_to(ROOT) or "site-packages" in kernels.origin
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_dataset_is_in_the_catalog(name, catalog):
+    assert not unknown_datasets(PIPELINES[name], catalog)
+
+
+def test_a_misspelt_dataset_is_found(catalog):
+    wrong = Pipeline([node(len, inputs="raw_map", outputs="n", name="wrong")])
+    assert unknown_datasets(wrong, catalog) == {"raw_map", "n"}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_parameter_is_in_the_configuration(name):
+    assert not unknown_parameters(PIPELINES[name], load_parameters("base"))
+
+
+def test_a_misspelt_parameter_is_found():
+    wrong = Pipeline([node(len, inputs="params:trainings", outputs="n", name="wrong")])
+    assert unknown_parameters(wrong, load_parameters("base")) == {"trainings"}
+
+
+def test_every_entry_of_the_catalog_is_used(catalog):
+    used = set().union(*(datasets(pipeline) for pipeline in PIPELINES.values()))
+    entries = {name for name in catalog if not name.startswith("param")}
+    assert entries == used
+
+
+def test_every_dataset_that_is_kept_has_a_layer(catalog):
+    for name in datasets(sum(PIPELINES.values(), Pipeline([]))) - PASSED_ON:
+        assert catalog[name].metadata["kedro-viz"]["layer"], name
+
+
+def test_the_default_is_the_four_stages():
+    nodes = {node.name for node in PIPELINES["__default__"].nodes}
+    assert nodes == {node.name for name in MAIN for node in PIPELINES[name].nodes}
+
+
+@pytest.mark.parametrize("name", [*MAIN, "train"])
+def test_every_stage_runs_from_what_is_on_disk(name, catalog):
+    inputs = {name for name in PIPELINES[name].inputs() if not name.startswith("params:")}
+    assert not inputs & PASSED_ON
+
+
+def test_nodes_are_the_verb_alone():
+    names = [node.name for pipeline in PIPELINES.values() for node in pipeline.nodes]
+    assert not [name for name in names if name.endswith("_node")]

@@ -1,0 +1,176 @@
+"""Every dataset gives back what it was given, and never leaves half of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kedro.io import DatasetError
+from matplotlib.figure import Figure
+
+from multifield import datasets
+from multifield.evaluation import Results
+from multifield.maps import Preprocessing, Split
+from multifield.maps.files import save_maps
+from multifield.maps.manifest import FileRecord, Manifest
+from multifield.maps.preprocess import PreprocessingConfig
+from multifield.models import O3Err
+from multifield.models.folder import ModelFolder
+
+MODEL = {"suite": "MockNbody", "field": "Mtot", "label": "all_steps_500_500_o3"}
+RAW = {"suite": "SIMBA", "sim_set": "LH", "field": "T_HI"}
+
+
+class Stream:
+    """Two fields, one block."""
+
+    def __init__(self, maps: np.ndarray) -> None:
+        self.maps = maps
+        self.shapes = {"T": maps.shape, "HI": maps.shape}
+
+    def __iter__(self):
+        yield {"T": self.maps, "HI": 2 * self.maps}
+
+
+@pytest.fixture
+def raw(tmp_path):
+    return datasets.RawMapsDataset(path=str(tmp_path / "01_raw"), **RAW)
+
+
+def test_raw_maps_from_a_stream(raw, lognormal_maps):
+    assert not raw.exists()
+    raw.save(Stream(lognormal_maps))
+    assert raw.exists()
+    loaded = raw.load()
+    assert list(loaded) == ["T", "HI"]
+    np.testing.assert_array_equal(loaded["HI"], 2 * lognormal_maps)
+    assert raw.preview()
+
+
+def test_published_files_are_linked_not_copied(raw, tmp_path, lognormal_maps):
+    published = tmp_path / "published"
+    published.mkdir()
+    paths = {field: published / f"Images_{field}_SIMBA_LH_z=0.0.npy" for field in ("T", "HI")}
+    for path in paths.values():
+        save_maps(path, lognormal_maps)
+    raw.save(paths)
+    link = tmp_path / "01_raw/SIMBA/Maps_T_SIMBA_LH_z=0.00.npy"
+    assert link.resolve() == paths["T"].resolve()
+    raw.save(paths)  # again: the same links
+    np.testing.assert_array_equal(raw.load()["T"], lognormal_maps)
+
+
+def test_a_file_in_the_way_of_a_link_survives(raw, tmp_path, lognormal_maps):
+    raw.save(Stream(lognormal_maps))
+    other = tmp_path / "other.npy"
+    save_maps(other, lognormal_maps + 1)
+    with pytest.raises(DatasetError, match="expected no file or a link, got a file"):
+        raw.save({"T": other, "HI": other})
+    np.testing.assert_array_equal(raw.load()["T"], lognormal_maps)
+
+
+def test_published_files_already_in_place_stay(raw, tmp_path, lognormal_maps):
+    raw.save(Stream(lognormal_maps))
+    places = {f: tmp_path / f"01_raw/SIMBA/Maps_{f}_SIMBA_LH_z=0.00.npy" for f in ("T", "HI")}
+    raw.save(places)
+    assert not places["T"].is_symlink()
+
+
+def test_log_maps(tmp_path, lognormal_maps):
+    dataset = datasets.LogMapsDataset(
+        path=str(tmp_path), **RAW, smoothing_width=2, remove_monopole=False
+    )
+    assert not dataset.exists()
+    config = PreprocessingConfig(smoothing_width=2, remove_monopole=False, n_threads=1)
+    dataset.save({f: Preprocessing(lognormal_maps, f, config, "abc") for f in ("T", "HI")})
+    assert dataset.exists()
+    assert dataset.load()["T"].provenance["smoothing_width"] == "2"
+    assert (tmp_path / "SIMBA/log_Maps_HI_SIMBA_LH_z=0.00_smoothing_2.npy").is_file()
+    assert dataset.preview()
+
+
+def test_theta(tmp_path, rng):
+    dataset = datasets.ThetaDataset(path=str(tmp_path), suite="SIMBA", sim_set="LH")
+    theta = np.round(rng.uniform(0.1, 4, (3, 6)), 5)
+    dataset.save(theta)
+    np.testing.assert_array_equal(dataset.load(), theta)
+    assert dataset.preview()["columns"][:2] == ["Omega_m", "sigma_8"]
+
+
+def test_records(tmp_path):
+    dataset = datasets.RecordsDataset(filepath=str(tmp_path / "trials.csv"))
+    dataset.save([{"number": 0, "value": None}, {"number": 1, "value": -3.5}])
+    assert dataset.load() == [{"number": "0", "value": ""}, {"number": "1", "value": "-3.5"}]
+    assert dataset.preview()["columns"] == ["number", "value"]
+    with pytest.raises(DatasetError, match="at least one record"):
+        dataset.save([])
+
+
+def typed(path: Path, model: str) -> datasets.TypedJSONDataset:
+    return datasets.TypedJSONDataset(filepath=str(path), model=model)
+
+
+def test_typed_json(tmp_path):
+    dataset = typed(tmp_path / "split.json", "multifield.maps.splits.Split")
+    split = Split(train=(2, 0), valid=(1,), test=(3,))
+    dataset.save(split)
+    assert dataset.load() == split
+    (tmp_path / "split.json").write_text('{"train": [0], "valid": [1], "tset": [2]}')
+    with pytest.raises(DatasetError, match=r"(?s)split\.json.*tset"):
+        dataset.load()
+
+
+def test_a_manifest_keeps_other_fields(tmp_path):
+    record = FileRecord(
+        name="a", size=1, sha256="0" * 64, shape=(15, 8, 8), minimum=1.0, maximum=2.0, zeros=0
+    )
+    dataset = typed(tmp_path / "manifest.json", "multifield.maps.manifest.Manifest")
+    for field in ("T", "HI"):
+        files = {field: record, "theta": record}
+        dataset.save(Manifest(suite="SIMBA", sim_set="LH", files=files))
+    assert set(dataset.load().files) == {"T", "HI", "theta"}
+
+
+def test_weights_and_losses(tmp_path):
+    network = O3Err(hidden=1, dropout=0.0, channels=1, map_size=16)
+    weights = datasets.WeightsDataset(path=str(tmp_path), **MODEL, trial="single")
+    weights.save(network.state_dict())
+    assert (tmp_path / "weights/weights_MockNbody_Mtot_single_all_steps_500_500_o3.pt").is_file()
+    for name, tensor in weights.load().state_dict().items():
+        assert tensor.equal(network.state_dict()[name])
+    losses = datasets.LossesDataset(path=str(tmp_path), **MODEL, trial="single")
+    table = np.array([[0.0, -1.0, -2.0, -3.0]])
+    losses.save(table)
+    np.testing.assert_array_equal(losses.load(), table)
+
+
+def test_a_model_folder_is_only_saved_to_itself(tmp_path):
+    dataset = datasets.ModelFolderDataset(path=str(tmp_path), **MODEL)
+    dataset.save(dataset.load())
+    assert not dataset.exists()
+    with pytest.raises(DatasetError, match="expected networks in"):
+        dataset.save(ModelFolder(path=tmp_path / "elsewhere", **MODEL))
+
+
+def test_results(tmp_path, rng):
+    dataset = datasets.ResultsDataset(path=str(tmp_path), **MODEL, sim_set="LH")
+    results = Results(*rng.uniform(0.1, 1, (3, 4, 6)))
+    dataset.save(results)
+    np.testing.assert_array_equal(dataset.load().mean, results.mean)
+
+
+def test_metrics_refuse_what_json_has_no_word_for(tmp_path):
+    dataset = datasets.MetricsDataset(filepath=str(tmp_path / "metrics.json"))
+    dataset.save({"RMSE": {"Omega_m": 0.1}})
+    with pytest.raises(DatasetError):
+        dataset.save({"RMSE": {"Omega_m": float("nan")}})
+    assert dataset.load() == {"RMSE": {"Omega_m": 0.1}}
+
+
+def test_a_figure_is_png_and_pdf(tmp_path):
+    dataset = datasets.FigureDataset(filepath=str(tmp_path / "figure.png"))
+    dataset.save(Figure())
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+    assert dataset.preview()
+    with pytest.raises(DatasetError, match="not loaded"):
+        dataset.load()
