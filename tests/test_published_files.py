@@ -34,7 +34,9 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("CMD")
     theta = published_table()
     np.savetxt(folder / f"params_LH_{SUITE}.txt", theta, fmt="%.5f")
-    maps = [simulate("MockNbody", ("Mtot",), CONFIG, theta, i)["Mtot"] for i in range(N_SIMULATIONS)]
+    maps = [
+        simulate("MockNbody", ("Mtot",), CONFIG, theta, i)["Mtot"] for i in range(N_SIMULATIONS)
+    ]
     save_maps(folder / f"Images_Mtot_{SUITE}_LH_z=0.0.npy", np.concatenate(maps))
     return folder
 

@@ -12,10 +12,16 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure as Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import (
+    LogFormatterSciNotation,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+)
 
 from multifield import camels
 from multifield.arrays import Map, Maps
@@ -320,12 +326,24 @@ def fields_mosaic(maps: Mapping[str, Map], suite: str, *, logarithmic: bool = Fa
     for ax, (field, one_map) in zip(axes.flat, maps.items(), strict=False):
         norm = Normalize(*_percentiles(one_map)) if logarithmic else _log_norm(one_map)
         image = _draw_map(ax, one_map, _log_title(field) if logarithmic else field, norm)
-        figure.colorbar(
+        bar = figure.colorbar(
             image, ax=ax, label=_unit(field), location="bottom", extend="both", pad=0.02, aspect=25
         )
+        _thin_ticks(bar)
     _draw_scale_bar(axes[0, 0])
     figure.suptitle(suite_title(suite))
     return _finish(figure)
+
+
+def _thin_ticks(bar: Colorbar) -> None:
+    """Label a narrow logarithmic bar at 1, 2 and 5 where it spans about a decade, and no more."""
+    if isinstance(bar.norm, LogNorm) and bar.vmax / bar.vmin < 30:
+        bar.locator = LogLocator(subs=(1.0, 2.0, 5.0))
+        bar.formatter = LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(9, 9))
+    if isinstance(bar.norm, LogNorm):
+        bar.ax.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        bar.locator = MaxNLocator(3)
 
 
 def _map_grid(n_maps: int, *, right: float = 0.0, below: float = 0.0) -> tuple[Figure, np.ndarray]:
@@ -345,14 +363,15 @@ def _map_grid(n_maps: int, *, right: float = 0.0, below: float = 0.0) -> tuple[F
     return figure, axes
 
 
-def _log_norm(maps: np.ndarray) -> LogNorm:
+def _log_norm(maps: np.ndarray) -> Normalize:
+    """Scale logarithmically, but linearly what spans less than a factor of 3, such as MgFe."""
     positive = maps[maps > 0]
     if positive.size == 0:
         raise ValueError("maps: expected a pixel > 0 for the logarithmic scale, got none")
     lower, upper = _percentiles(positive)
     if lower == upper:  # constant maps, which a test or an empty field gives
         lower, upper = lower / 2, upper * 2
-    return LogNorm(lower, upper)
+    return LogNorm(lower, upper) if upper > 3 * lower else Normalize(lower, upper)
 
 
 def _percentiles(pixels: np.ndarray) -> tuple[float, float]:

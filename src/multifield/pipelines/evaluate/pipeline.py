@@ -45,5 +45,7 @@ def create_pipeline() -> Pipeline:
                 name="plot_losses",
             ),
         ],
+        namespace="evaluate",  # a box that opens and closes in Kedro-Viz
+        prefix_datasets_with_namespace=False,
         tags="evaluate",
     )

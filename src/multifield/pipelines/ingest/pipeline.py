@@ -22,5 +22,7 @@ def create_pipeline() -> Pipeline:
                 name="verify_maps",
             ),
         ],
+        namespace="ingest",  # a box that opens and closes in Kedro-Viz
+        prefix_datasets_with_namespace=False,
         tags="ingest",
     )

@@ -28,5 +28,7 @@ def create_pipeline() -> Pipeline:
                 name="fit_normalization",
             ),
         ],
+        namespace="preprocess",  # a box that opens and closes in Kedro-Viz
+        prefix_datasets_with_namespace=False,
         tags="preprocess",
     )

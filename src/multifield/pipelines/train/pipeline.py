@@ -42,5 +42,7 @@ def create_pipeline() -> Pipeline:
                 name="plot_trained_losses",
             ),
         ],
+        namespace="train",  # a box that opens and closes in Kedro-Viz
+        prefix_datasets_with_namespace=False,
         tags="train",
     )

@@ -26,5 +26,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(nodes.list_trials, inputs="study", outputs="trials", name="list_trials"),
         ],
+        namespace="tune",  # a box that opens and closes in Kedro-Viz
+        prefix_datasets_with_namespace=False,
         tags="tune",
     )
