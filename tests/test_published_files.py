@@ -43,7 +43,7 @@ def folder(tmp_path_factory) -> Path:
 
 def cmd_project(path: Path, folder: Path) -> Path:
     project = make_project(path)
-    (project / "conf/local/globals.yml").write_text(f"cmd_folder: {folder}\n")
+    (project / "conf/cmd/globals.yml").write_text(f"cmd_folder: {folder}\n")
     return project
 
 
@@ -79,8 +79,8 @@ def broken_folder(tmp_path: Path, folder: Path, fault: str) -> Path:
     """The folder with one fault."""
     broken = tmp_path / "broken"
     broken.mkdir()
-    theta = published_table()[:2]
-    maps = np.load(folder / f"Images_Mtot_{SUITE}_LH_z=0.0.npy", mmap_mode="r")[:30].copy()
+    theta = published_table()[:3]
+    maps = np.load(folder / f"Images_Mtot_{SUITE}_LH_z=0.0.npy", mmap_mode="r")[:45].copy()
     path = broken / f"Maps_Mtot_{SUITE}_LH_z=0.00.npy"
     if fault == "fewer simulations":
         theta = theta[:1]
@@ -105,7 +105,7 @@ def broken_folder(tmp_path: Path, folder: Path, fault: str) -> Path:
         ("no file", f"expected a file named Maps_Mtot_{SUITE}_LH_z=0.00.npy or"),
         ("truncated", "truncated"),
         ("float64", "expected float32 maps, got <f8"),
-        ("not square", "expected shape (N, L, L), got (30, 256, 255)"),
+        ("not square", "expected shape (N, L, L), got (45, 256, 255)"),
         ("fewer simulations", "expected 15 maps (15 for each of the 1 rows"),
         ("nan", "map 16 (simulation 1), pixel (2, 3): expected a finite value >= 0, got nan"),
         ("inf", "map 16 (simulation 1), pixel (2, 3): expected a finite value >= 0, got inf"),
@@ -115,9 +115,9 @@ def broken_folder(tmp_path: Path, folder: Path, fault: str) -> Path:
 )
 def test_a_fault_in_the_files_stops_the_run(tmp_path, folder, fault, message):
     project = cmd_project(tmp_path / "project", broken_folder(tmp_path, folder, fault))
-    pipelines = "ingest,preprocess"
+    parameters = f"suite={SUITE},split.n_valid=1,split.n_test=1"
     done = run_kedro(
-        project, "run", "--env", "cmd", "--pipelines", pipelines, "--params", f"suite={SUITE}"
+        project, "run", "--env", "cmd", "--pipelines", "ingest,preprocess", "--params", parameters
     )
     assert done.returncode != 0
     output = " ".join((done.stdout + done.stderr).split())
