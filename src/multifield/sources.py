@@ -65,7 +65,9 @@ def find_published(selection: Selection, folder: Path) -> tuple[PublishedMaps, P
     """Find the published files of a selection in `folder` or its sub-folder named like the suite."""
     suite, sim_set = selection.suite, selection.sim_set
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder.absolute()}: expected the folder of published maps; found none")
+        raise FileNotFoundError(
+            f"{folder.absolute()}: expected the folder of published maps; found none"
+        )
     home = folder / suite if (folder / suite).is_dir() else folder
     maps = {
         field: find_file(home, camels.maps_names(field, suite, sim_set))

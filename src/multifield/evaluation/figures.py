@@ -336,14 +336,15 @@ def fields_mosaic(maps: Mapping[str, Map], suite: str, *, logarithmic: bool = Fa
 
 
 def _thin_ticks(bar: Colorbar) -> None:
-    """Label a narrow logarithmic bar at 1, 2 and 5 where it spans about a decade, and no more."""
-    if isinstance(bar.norm, LogNorm) and bar.vmax / bar.vmin < 30:
+    """Label a logarithmic bar at the decades, or at 1, 2 and 5 where it spans little more than one."""
+    if not isinstance(bar.norm, LogNorm):
+        bar.locator = MaxNLocator(3)
+        return
+    lower, upper = bar.ax.get_xlim()
+    if upper < 30 * lower:
         bar.locator = LogLocator(subs=(1.0, 2.0, 5.0))
         bar.formatter = LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(9, 9))
-    if isinstance(bar.norm, LogNorm):
-        bar.ax.xaxis.set_minor_formatter(NullFormatter())
-    else:
-        bar.locator = MaxNLocator(3)
+    bar.ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _map_grid(n_maps: int, *, right: float = 0.0, below: float = 0.0) -> tuple[Figure, np.ndarray]:

@@ -7,6 +7,7 @@ from .loop import NonFiniteLoss as NonFiniteLoss
 from .loop import StateDict as StateDict
 from .loop import TrainedNetwork as TrainedNetwork
 from .loop import evaluate_loss as evaluate_loss
+from .loop import log_epoch as log_epoch
 from .loop import train_network as train_network
 from .loop import train_step as train_step
 from .loss import MomentSums as MomentSums

@@ -1,5 +1,6 @@
 """Train one network and keep the state of its best validation loss."""
 
+import logging
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from multifield.training.data import BatchLoader, TrainingBatch, TrainingData
 from multifield.training.device import choose_device
 from multifield.training.loss import MomentSums, moment_loss
 from multifield.training.loss_files import Losses
+
+logger = logging.getLogger(__name__)
 
 
 class EpochLosses(NamedTuple):
@@ -205,6 +208,17 @@ def evaluate_loss(
     if not math.isfinite(loss):
         raise NonFiniteLoss(f"loss: expected a finite number, got {loss} in evaluation")
     return loss
+
+
+def log_epoch(epoch: int, losses: EpochLosses) -> None:
+    """Log the losses of an epoch; a `report` for `train_network`."""
+    logger.info(
+        "Epoch %d: train %.4f, valid %.4f, test %.4f",
+        epoch,
+        losses.train,
+        losses.valid,
+        losses.test,
+    )
 
 
 def make_optimizer(

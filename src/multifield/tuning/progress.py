@@ -1,6 +1,7 @@
 """How tuning is getting on: a live line on a terminal, else a line in the log for each trial."""
 
 import logging
+import time
 from types import TracebackType
 
 import optuna
@@ -13,6 +14,7 @@ from multifield.tuning.study import rank_trials
 
 logger = logging.getLogger(__name__)
 
+LOG_PERIOD = 60.0  # [s] between two lines of a log
 SPEED_PERIOD = 24 * 3600.0  # [s]; trials differ in size, so the time left needs a long memory
 
 
@@ -45,6 +47,7 @@ class TuningProgress:
         )
         self._task: TaskID | None = None
         self._best = "-"
+        self._logged = time.monotonic()
 
     def __enter__(self) -> "TuningProgress":
         self._progress.start()
@@ -59,7 +62,10 @@ class TuningProgress:
         self._progress.stop()
 
     def on_epoch(self, trial: optuna.Trial, epoch: int, losses: EpochLosses) -> None:
-        """Show one more epoch."""
+        """Show one more epoch; off a terminal, log one at most every minute."""
+        if not self._console.is_terminal:
+            self._log_epoch(trial, epoch, losses)
+            return
         if self._task is None:
             self._start_at(trial)
         assert self._task is not None
@@ -88,6 +94,20 @@ class TuningProgress:
                 self._best,
                 seconds,
             )
+
+    def _log_epoch(self, trial: optuna.Trial, epoch: int, losses: EpochLosses) -> None:
+        now = time.monotonic()
+        if now - self._logged < LOG_PERIOD:
+            return
+        self._logged = now
+        logger.info(
+            "Trial %d/%d, epoch %d/%d: valid loss %.4f",
+            trial.number + 1,
+            self._n_trials,
+            epoch + 1,
+            self._epochs,
+            losses.valid,
+        )
 
     def _start_at(self, trial: optuna.Trial) -> None:
         # a study that goes on starts where it was, so that the time left counts this run's speed

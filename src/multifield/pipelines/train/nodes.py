@@ -30,7 +30,7 @@ def train_network(
     data = load_splits(
         log_maps, theta, split, normalization, manifest, batch_size=config.batch_size
     )
-    trained = training.train_network(data, hyperparameters, config)
+    trained = training.train_network(data, hyperparameters, config, report=training.log_epoch)
     return trained.state, trained.losses
 
 
