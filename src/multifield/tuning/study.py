@@ -123,7 +123,9 @@ def best_trial(study: Study) -> FrozenTrial:
     return ranked[0]
 
 
-def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
+def check_fingerprint(
+    study: Study, fingerprint: Mapping[str, Any], source: str | os.PathLike[str] = "study"
+) -> None:
     """Check that a study's trials depend on what this run does.
 
     A released study says nothing of it: a warning is logged, for nobody can check.
@@ -133,6 +135,8 @@ def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
     study : Study
     fingerprint : mapping
         As was given to `tune`.
+    source : path-like, optional
+        The study's database, for the messages.
 
     Raises
     ------
@@ -140,16 +144,17 @@ def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
         If the study was tuned with another fingerprint; each key that differs is named.
     """
     if FINGERPRINT in study.user_attrs:
-        check_attribute(study, FINGERPRINT, fingerprint)
+        check_attribute(study, FINGERPRINT, fingerprint, source)
     else:
         logger.warning(
-            "Study %s does not say what its trials depend on: whether they suit these data is not "
-            "checked",
-            study.study_name,
+            "%s does not say what its trials depend on: whether they suit these data is not checked",
+            source,
         )
 
 
-def check_attribute(study: Study, attribute: str, expected: Mapping[str, Any]) -> None:
+def check_attribute(
+    study: Study, attribute: str, expected: Mapping[str, Any], source: str | os.PathLike[str]
+) -> None:
     """Compare a dict among a study's attributes; ValueError names each key that differs."""
     expected = json.loads(json.dumps(expected))  # as the database keeps it: tuples become lists
     stored, missing = study.user_attrs[attribute], "nothing"
@@ -160,8 +165,8 @@ def check_attribute(study: Study, attribute: str, expected: Mapping[str, Any]) -
     ]
     if differences:
         raise ValueError(
-            f"study {study.study_name}: tuned with other settings: {'; '.join(differences)}. "
-            "Use another folder, or remove the database to tune anew"
+            f"{source}: tuned with other settings: {'; '.join(differences)}. "
+            "Use another folder, or move the database away to tune anew"
         )
 
 

@@ -92,7 +92,8 @@ def tune(
     """
     with _sole_process(folder.database):
         study = open_study(folder.database, tuning)
-        _check_attributes(study, {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)})
+        attributes = {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}
+        _check_attributes(study, attributes, folder.database)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             _put_back(study, folder.database, trial.number)  # we have the lock: its process is dead
         while len(study.get_trials(deepcopy=False, states=FINISHED)) < tuning.n_trials:
@@ -168,7 +169,9 @@ def _settings(tuning: TuningConfig) -> dict[str, Any]:
     return settings
 
 
-def _check_attributes(study: Study, attributes: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_attributes(
+    study: Study, attributes: Mapping[str, Mapping[str, Any]], database: Path
+) -> None:
     """Store attributes in a new study, compare them in an old one."""
     is_new = not study.get_trials(deepcopy=False)
     for name, value in attributes.items():
@@ -176,11 +179,11 @@ def _check_attributes(study: Study, attributes: Mapping[str, Mapping[str, Any]])
             study.set_user_attr(name, dict(value))
         elif name not in study.user_attrs:
             raise ValueError(
-                f"study {study.study_name}: its trials do not say what they depend on, so none can "
-                "be added. Use another folder, or remove the database to tune anew"
+                f"{database}: its trials do not say what they depend on, so none can "
+                "be added. Use another folder, or move the database away to tune anew"
             )
         else:
-            check_attribute(study, name, value)
+            check_attribute(study, name, value, database)
 
 
 @contextmanager

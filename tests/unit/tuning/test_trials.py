@@ -218,7 +218,7 @@ def test_another_fingerprint_is_refused_with_each_difference(finished: ModelFold
     assert "split.seed: the study has '1', this run 'nothing'" in message
     assert "split.n_valid: the study has 'nothing', this run '5'" in message
     assert "suite:" not in message
-    assert "another folder, or remove the database" in message
+    assert "another folder, or move the database away" in message
     assert finished.database.read_bytes() == before
 
 

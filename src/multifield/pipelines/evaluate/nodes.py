@@ -31,7 +31,7 @@ def load_best(
 ) -> "models.O3Err":
     """Load the best trial's network, if trained on this split; see `multifield.tuning`."""
     causes = fingerprint(manifest, log_maps, split, normalization, training_config)
-    tuning.check_fingerprint(study, causes)
+    tuning.check_fingerprint(study, causes, networks.database)
     return models.load_weights(networks.weights(tuning.best_trial(study).number))
 
 
