@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kedro.config import OmegaConfigLoader
+
+from multifield import settings
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -38,16 +42,20 @@ def run_kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 def load_parameters(environment: str, **runtime: Any) -> dict[str, Any]:
     """The parameters of an environment as a run would get them."""
-    from kedro.config import OmegaConfigLoader
+    return dict(_loader(environment, runtime)["parameters"])
 
-    from multifield import settings
 
+def load_globals(environment: str) -> dict[str, Any]:
+    """The globals of an environment."""
+    return dict(_loader(environment, {})["globals"])
+
+
+def _loader(environment: str, runtime: dict[str, Any]) -> OmegaConfigLoader:
     arguments = {k: v for k, v in settings.CONFIG_LOADER_ARGS.items() if k != "default_run_env"}
-    loader = OmegaConfigLoader(
+    return OmegaConfigLoader(
         str(ROOT / "conf"),
         env=environment,
         runtime_params=runtime,
         default_run_env="mock",
         **arguments,
     )
-    return dict(loader["parameters"])

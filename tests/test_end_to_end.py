@@ -42,7 +42,7 @@ def test_every_file_has_its_name(finished):
     expected = [
         "01_raw/MockNbody/Maps_Mtot_MockNbody_LH_z=0.00.npy",
         "01_raw/MockNbody/params_LH_MockNbody.txt",
-        "01_raw/MockNbody/manifest_MockNbody_LH.json",
+        "01_raw/MockNbody/manifest_Mtot_MockNbody_LH.json",
         f"06_models/databases/MockNbody_o3_Mtot_{LABEL}.db",
         *[f"06_models/weights/weights_MockNbody_Mtot_{trial}_{LABEL}.pt" for trial in (0, 1)],
         *[f"06_models/losses/losses_MockNbody_Mtot_{trial}_{LABEL}.txt" for trial in (0, 1)],
@@ -98,7 +98,7 @@ def test_a_finished_study_is_kept_and_a_longer_one_goes_on(finished):
     assert len(after) == 3
 
 
-@pytest.mark.parametrize("pipeline", ["preprocess", "evaluate", "train"])
+@pytest.mark.parametrize("pipeline", ["ingest", "preprocess", "evaluate", "train"])
 def test_a_stage_runs_again_alone(finished, pipeline):
     project, _ = finished
     done = run_kedro(project, "run", "--env", "test", "--pipeline", pipeline)
@@ -112,6 +112,7 @@ def test_a_stage_runs_again_alone(finished, pipeline):
         ("field=HI", "suite MockNbody has Mtot; got 'HI'"),
         ("suite=SIMBA", "use --env cmd"),
         ("epochs=3", "training.epochs"),  # a study of other epochs is there already
+        ("sim_set=CV", "mock suites have LH alone"),
     ],
 )
 def test_a_run_that_differs_from_what_was_asked_does_not_finish(finished, arguments, message):

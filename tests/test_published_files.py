@@ -61,7 +61,7 @@ def test_from_a_folder_to_metrics(tmp_path, folder):
     data = project / "data"
     raw = data / f"01_raw/{SUITE}/Maps_Mtot_{SUITE}_LH_z=0.00.npy"
     assert raw.resolve().parent == folder  # linked to, not copied
-    manifest = json.loads((data / f"01_raw/{SUITE}/manifest_{SUITE}_LH.json").read_text())
+    manifest = json.loads((data / f"01_raw/{SUITE}/manifest_Mtot_{SUITE}_LH.json").read_text())
     assert manifest["files"]["Mtot"]["size"] == 450 * 262_144 + 128
     storage = f"sqlite:///{data}/06_models/databases/Nbody_o3_Mtot_{LABEL}.db"
     study = optuna.load_study(study_name="wd_dr_hidden_lr_o3", storage=storage)

@@ -7,7 +7,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from multifield.parameters import check_parameters
+from multifield.parameters import check_globals, check_parameters
 
 
 class CheckParameters:
@@ -15,8 +15,10 @@ class CheckParameters:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Check the parameters of every pipeline, from YAML and from ``--params``."""
-        check_parameters(context.config_loader["parameters"])
+        """Check globals and the parameters of every pipeline, from YAML and from ``--params``."""
+        loader = context.config_loader
+        parameters = check_parameters(loader["parameters"])
+        check_globals(loader["globals"], parameters, loader.runtime_params or {})
 
 
 class PrintSummary:

@@ -60,6 +60,53 @@ class Parameters:
         return self
 
 
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Globals:
+    """What globals.yml may hold."""
+
+    suite: str
+    field: str
+    sim_set: str
+    smoothing_width: float
+    n_trials: int
+    epochs: int
+    source: str
+    cmd_folder: str
+    steps_up: int
+    steps_down: int
+    remove_monopole: bool
+
+
+def check_globals(choices: dict[str, Any], parameters: Parameters, runtime: dict[str, Any]) -> None:
+    """Check globals.yml, and that file names will say what the parameters do.
+
+    The catalog takes what names depend on from ``--params`` or else from globals.yml; a value set in
+    parameters.yml would change the maps and not their name.
+
+    Raises
+    ------
+    ValueError
+        Naming the key.
+    """
+    try:
+        TypeAdapter(Globals).validate_python(choices)
+    except ValidationError as error:
+        lines = [_explain(item) for item in error.errors()]
+        raise ValueError("\n".join(["globals:", *lines])) from None
+    for group, name in (
+        ("training", "steps_up"),
+        ("training", "steps_down"),
+        ("preprocessing", "remove_monopole"),
+    ):
+        named = runtime.get(group, {}).get(name, choices[name])
+        used = getattr(getattr(parameters, group), name)
+        if used != named:
+            raise ValueError(
+                f"{group}.{name}: is {used!r} in parameters.yml and {named!r} in globals.yml, which "
+                "names the files; set it in globals.yml or with --params"
+            )
+
+
 def check_parameters(parameters: dict[str, Any]) -> Parameters:
     """Build the parameters of a run.
 

@@ -55,6 +55,8 @@ def open_source(
         raise ValueError(
             f"suite: source {config.kind!r} has not {selection.suite}; use --env {environment}"
         )
+    if is_mock and selection.sim_set != "LH":
+        raise ValueError(f"sim_set: mock suites have LH alone, got {selection.sim_set!r}")
     if is_mock:
         theta, stream = make_suite(selection.suite, selection.fields, config.mock)
         return stream, theta
@@ -68,9 +70,15 @@ def find_published(selection: Selection, folder: Path) -> tuple[PublishedMaps, P
         raise FileNotFoundError(
             f"{folder.absolute()}: expected the folder of published maps; found none"
         )
-    home = folder / suite if (folder / suite).is_dir() else folder
+    homes = (folder / suite, folder)
     maps = {
-        field: find_file(home, camels.maps_names(field, suite, sim_set))
-        for field in selection.fields
+        field: _find(homes, camels.maps_names(field, suite, sim_set)) for field in selection.fields
     }
-    return maps, find_file(home, camels.theta_names(suite, sim_set))
+    return maps, _find(homes, camels.theta_names(suite, sim_set))
+
+
+def _find(homes: tuple[Path, Path], names: tuple[str, ...]) -> Path:
+    for home in homes:
+        if any((home / name).is_file() for name in names):
+            return find_file(home, names)
+    return find_file(homes[1].absolute(), names)

@@ -8,7 +8,7 @@ from multifield.maps.reference import gather
 
 SIDE = 8
 N_SIMULATIONS = 6
-NORMALIZATION = Normalization(fields=("Mgas", "HI"), mean=(10.0, 5.0), std=(0.5, 2.0))
+NORMALIZATION = Normalization(over="all", fields=("Mgas", "HI"), mean=(10.0, 5.0), std=(0.5, 2.0))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
-from multifield.parameters import check_parameters
-from tests.support import load_parameters
+from multifield.parameters import check_globals, check_parameters
+from tests.support import load_globals, load_parameters
 
 ENVIRONMENTS = ("base", "mock", "cmd", "test")
 
@@ -24,6 +24,10 @@ def test_base_is_the_published_recipe():
     assert (space.wd.low, space.wd.high) == (1e-8, 1e-1)
     assert (space.dr.low, space.dr.high) == (0, 0.9)
     assert (space.hidden.low, space.hidden.high) == (6, 12)
+    assert training.flips  # mended; false is the published fault
+    assert not training.shifts
+    assert training.eval_orientations == parameters.evaluation.orientations == 8
+    assert parameters.normalization.over == "training"  # mended; all is the published way
     assert (parameters.split.seed, parameters.split.n_valid, parameters.split.n_test) == (1, 50, 50)
 
 
@@ -53,3 +57,49 @@ def test_choices_reach_their_groups():
 def test_a_wrong_parameter_is_refused(runtime, message):
     with pytest.raises(ValueError, match=message):
         check_parameters(load_parameters("cmd", **runtime))
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_globals_of_every_environment(environment):
+    parameters = check_parameters(load_parameters(environment))
+    check_globals(load_globals(environment), parameters, {})
+
+
+def test_a_misspelt_global_is_refused():
+    choices = load_globals("cmd") | {"cmd_foler": "/data"}
+    with pytest.raises(ValueError, match="cmd_foler: no parameter has this name"):
+        check_globals(choices, check_parameters(load_parameters("cmd")), {})
+
+
+def test_names_of_files_follow_the_parameters():
+    runtime = {"training": {"steps_up": 9}}
+    parameters = check_parameters(load_parameters("cmd", **runtime))
+    check_globals(load_globals("cmd"), parameters, runtime)
+    with pytest.raises(ValueError, match=r"training\.steps_up: is 9 in parameters\.yml and 500"):
+        check_globals(load_globals("cmd"), parameters, {})
+
+
+def test_the_mock_environment_changes_scale_alone():
+    """Size, length and breadth of the search; neither loss, schedule's shape, optimizer nor data rules."""
+    base, mock = load_parameters("base"), load_parameters("mock")
+    scale = {
+        *("suite", "n_trials", "epochs", "selection.suite", "source.kind"),
+        *(f"source.mock.{name}" for name in ("n_simulations", "map_size", "lattice", "refine")),
+        *("split.n_valid", "split.n_test", "tuning.n_trials", "tuning.n_startup_trials"),
+        *(
+            f"tuning.search_space.{name}"
+            for name in ("lr.low", "dr.high", "hidden.low", "hidden.high")
+        ),
+        *("training.epochs", "training.batch_size", "training.eval_orientations"),
+        *(f"hyperparameters.{name}" for name in ("lr", "dr", "hidden")),
+    }
+    assert {name for name in flat(base) if flat(base)[name] != flat(mock)[name]} == scale
+
+
+def flat(tree, prefix=""):
+    """Every leaf of nested dictionaries under its dotted name."""
+    leaves = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        leaves |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return leaves

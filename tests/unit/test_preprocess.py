@@ -4,10 +4,11 @@ from scipy import ndimage
 
 from multifield.maps import preprocess
 from multifield.maps.files import open_maps, save_maps, write_theta
+from multifield.maps.loader import load_splits
 from multifield.maps.manifest import verify_suite
-from multifield.maps.normalization import fit_normalization
+from multifield.maps.normalization import NormalizationConfig, fit_normalization
 from multifield.maps.preprocess import Preprocessing, PreprocessingConfig, check_current
-from multifield.maps.splits import Split, maps_of
+from multifield.maps.splits import Split, SplitConfig, maps_of, split_simulations
 from tests import tolerances
 
 PLAIN = PreprocessingConfig(smoothing_width=0, remove_monopole=False, n_threads=1)
@@ -54,7 +55,7 @@ def test_a_bad_pixel_is_named_and_nothing_is_left(tmp_path, lognormal_maps, bad)
 
 def test_normalization_of_the_training_simulations_alone(tmp_path, lognormal_maps):
     log_maps = preprocessed(lognormal_maps, tmp_path / "log.npy", PLAIN)
-    split = Split(train=(1,), valid=(0,), test=())
+    split = Split(seed=1, train=(1,), valid=(0,), test=())
     chosen = log_maps.maps[maps_of((1,))].astype(np.float64)
     strict = fit_normalization({"Mtot": log_maps.moments}, split, "training")
     assert strict.mean[0] == pytest.approx(chosen.mean(), rel=tolerances.MOMENTS_RTOL)
@@ -69,7 +70,9 @@ def test_maps_all_alike_cannot_be_normalized(tmp_path):
     flat = np.full((15, 8, 8), 10, np.float32)
     log_maps = preprocessed(flat, tmp_path / "log.npy", PLAIN)
     with pytest.raises(ValueError, match="Mtot: expected log maps that vary"):
-        fit_normalization({"Mtot": log_maps.moments}, Split(train=(0,), valid=(), test=()), "all")
+        fit_normalization(
+            {"Mtot": log_maps.moments}, Split(seed=1, train=(0,), valid=(), test=()), "all"
+        )
 
 
 def test_stale_log_maps_are_refused(tmp_path, lognormal_maps):
@@ -117,11 +120,85 @@ def test_manifest_names_a_field_never_ingested(suite):
         verify(suite).checksums(("HI",))
 
 
-def test_manifest_keeps_other_fields_of_the_same_simulations(suite):
+def test_a_file_replaced_after_it_was_verified_is_refused(suite, lognormal_maps):
     manifest = verify(suite)
-    other = type(manifest)(
-        suite="SIMBA",
-        sim_set="LH",
-        files={"HI": manifest.files["T"], "theta": manifest.files["theta"]},
-    )
-    assert set(other.merged_over(manifest).files) == {"T", "HI", "theta"}
+    maps = {"T": open_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy")}
+    manifest.check_files(maps)
+    save_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy", lognormal_maps[::-1].copy())
+    with pytest.raises(ValueError, match=r"Maps_T_SIMBA.*--pipeline ingest"):
+        manifest.check_files(maps)
+
+
+def test_other_parameters_than_were_verified_are_refused(suite):
+    manifest = verify(suite)
+    manifest.check_theta(np.full((2, 6), 0.5))
+    with pytest.raises(ValueError, match=r"parameters of SIMBA LH.*--pipeline ingest"):
+        manifest.check_theta(np.full((2, 6), 0.6))
+
+
+def test_moments_of_other_maps_are_refused(tmp_path, lognormal_maps):
+    path = tmp_path / "log.npy"
+    preprocessed(lognormal_maps, path, PLAIN)
+    save_maps(path, np.log10(lognormal_maps[::-1]))
+    with pytest.raises(ValueError, match=r"log\.moments\.npz: expected the moments of log\.npy"):
+        preprocess.open_log_maps(path)
+
+
+def test_a_bad_pixel_leaves_the_old_log_maps_usable(tmp_path, lognormal_maps):
+    path = tmp_path / "log.npy"
+    preprocessed(lognormal_maps, path, PLAIN)
+    lognormal_maps[17, 3, 5] = np.nan
+    with pytest.raises(ValueError, match="map 17"):
+        Preprocessing(lognormal_maps, "Mtot", PLAIN, "abc").write(path)
+    assert np.isfinite(preprocess.open_log_maps(path).maps).all()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.fixture
+def inputs(suite, lognormal_maps):
+    """What `load_splits` takes, all of one piece: four simulations of 16 pixels."""
+    maps = np.concatenate([lognormal_maps, 2 * lognormal_maps])
+    theta = np.full((4, 6), 0.5)
+    save_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy", maps)
+    raw = {"T": open_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy")}
+    manifest = verify_suite("SIMBA", "LH", raw, theta)
+    path = suite / "log.npy"
+    Preprocessing(raw["T"], "T", PLAIN, manifest.checksums(("T",))["T"]).write(path)
+    log_maps = {"T": preprocess.open_log_maps(path)}
+    split = split_simulations(4, 1, n_valid=1, n_test=1)
+    normalization = fit_normalization({"T": log_maps["T"].moments}, split, "training")
+    return log_maps, theta, split, normalization, manifest
+
+
+CONFIGS = {
+    "split_config": SplitConfig(seed=1, n_valid=1, n_test=1),
+    "normalization_config": NormalizationConfig(over="training"),
+    "batch_size": 8,
+}
+
+
+def test_load_splits_of_one_piece(inputs):
+    loaders = load_splits(*inputs, **CONFIGS)
+    assert (len(loaders.train), len(loaders.valid), len(loaders.test)) == (30, 15, 15)
+    assert (loaders.channels, loaders.map_size, loaders.inferred) == (1, 16, tuple(range(6)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"split_config": SplitConfig(seed=2, n_valid=1, n_test=1)}, "split: expected .* seed 2"),
+        ({"split_config": SplitConfig(seed=1, n_valid=2, n_test=1)}, "split: expected .* 2 to"),
+        ({"normalization_config": NormalizationConfig(over="all")}, "normalization: expected"),
+    ],
+)
+def test_what_an_earlier_run_left_is_not_used_for_another(inputs, change, message):
+    with pytest.raises(ValueError, match=message):
+        load_splits(*inputs, **{**CONFIGS, **change})
+
+
+def test_statistics_of_another_split_are_refused(inputs):
+    log_maps, theta, _, normalization, manifest = inputs
+    split = split_simulations(4, 4, n_valid=1, n_test=1)
+    config = {**CONFIGS, "split_config": SplitConfig(seed=4, n_valid=1, n_test=1)}
+    with pytest.raises(ValueError, match="normalization: expected"):
+        load_splits(log_maps, theta, split, normalization, manifest, **config)

@@ -16,7 +16,6 @@ from multifield.arrays import Theta
 from multifield.atomic import atomic_path
 from multifield.datasets.maps import link_file
 from multifield.maps.files import find_file, read_theta, write_theta
-from multifield.maps.manifest import Manifest
 
 
 class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
@@ -130,9 +129,7 @@ class TypedJSONDataset(AbstractDataset[Any, Any]):
             raise ValueError(f"{self._filepath}: {error}") from None
 
     def save(self, data: Any) -> None:
-        """Write the object; a manifest keeps what the file has of other fields."""
-        if isinstance(data, Manifest) and self._filepath.is_file():
-            data = data.merged_over(self.load())
+        """Write the object."""
         with atomic_path(self._filepath) as partial:
             partial.write_bytes(self._adapter.dump_json(data, indent=2))
 

@@ -160,6 +160,8 @@ def _write_stream(files: Mapping[str, BinaryIO], stream: MapStream) -> None:
         for field, maps in block.items():
             if maps.shape[1:] != stream.shapes[field][1:]:
                 raise ValueError(f"{field}: expected {stream.shapes[field]}, got {maps.shape}")
+            if maps.dtype != np.float32:
+                raise TypeError(f"{field}: expected float32 maps, got {maps.dtype.name}")
             files[field].write(np.ascontiguousarray(maps, dtype="<f4").data)
             written[field] += len(maps)
     for field, shape in stream.shapes.items():
@@ -212,7 +214,20 @@ def read_theta(path: str | Path) -> Theta:
 
 
 def write_theta(path: str | Path, theta: Theta) -> None:
-    """Write a parameter table with five decimals, as CMD does, whole or not at all."""
+    """Write a parameter table with five decimals, as CMD does, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If five decimals do not hold a value exactly.
+    """
+    wrong = np.argwhere(np.round(theta, 5) != theta)
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(
+            f"{path}: row {row}, {camels.PARAMETER_NAMES[column]}: expected at most five decimals, "
+            f"got {theta[row, column]!r}"
+        )
     with atomic_path(path) as partial:
         np.savetxt(partial, theta, fmt="%.5f")
 

@@ -10,11 +10,13 @@ from multifield.arrays import Index, MapBatch, Maps, Theta
 from multifield.maps.files import check_counts
 from multifield.maps.kernels import mapkernels
 from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization
+from multifield.maps.normalization import (
+    Normalization,
+    NormalizationConfig,
+    fit_normalization,
+)
 from multifield.maps.preprocess import LogMaps, check_current
-from multifield.maps.splits import Simulations, Split, maps_of
-
-N_ORIENTATIONS = 8  # 4 rotations x flip; orientation = 2 * rotation + flip, the benchmark's order
+from multifield.maps.splits import Simulations, Split, SplitConfig, maps_of, split_simulations
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,8 @@ def load_splits(
     normalization: Normalization,
     manifest: Manifest,
     *,
+    split_config: SplitConfig,
+    normalization_config: NormalizationConfig,
     batch_size: int,
     n_threads: int = 1,
 ) -> SplitLoaders:
@@ -174,22 +178,21 @@ def load_splits(
         Of the same fields in the same order.
     manifest : Manifest
         Of the raw files; its suite decides which parameters are inferred.
+    split_config : SplitConfig
+    normalization_config : NormalizationConfig
+        What this run asks for; `split` and `normalization` must be just that.
     batch_size, n_threads : int
 
     Raises
     ------
     ValueError
-        If the log maps were made from other raw files than those in place, the fields differ from the
-        normalization's, or the simulations from the split's.
+        If maps, parameters, split or normalization are not those of the manifest and of the
+        configuration: what an earlier run left must not be used for another.
     """
+    manifest.check_theta(theta)
     check_current(log_maps, manifest.checksums(tuple(log_maps)))
-    if tuple(log_maps) != normalization.fields:
-        raise ValueError(f"normalization: expected {tuple(log_maps)}, got {normalization.fields}")
-    if split.n_simulations != len(theta):
-        raise ValueError(
-            f"split: expected {len(theta)} simulations, as rows of the parameter table, "
-            f"got {split.n_simulations}; run `kedro run --pipeline preprocess`"
-        )
+    _check_split(split, len(theta), split_config)
+    _check_normalization(normalization, log_maps, split, normalization_config)
     inferred = camels.find_suite(manifest.suite).inferred_columns
     maps = [entry.maps for entry in log_maps.values()]
     for field, entry in log_maps.items():
@@ -214,3 +217,33 @@ def load_splits(
         map_size=maps[0].shape[-1],
         inferred=inferred,
     )
+
+
+def _check_split(split: Split, n_simulations: int, config: SplitConfig) -> None:
+    """Require the split that the configuration draws."""
+    expected = split_simulations(
+        n_simulations, config.seed, n_valid=config.n_valid, n_test=config.n_test
+    )
+    if split != expected:
+        raise ValueError(
+            f"split: expected {n_simulations} simulations split by seed {config.seed} with "
+            f"{config.n_valid} to validate and {config.n_test} to test, got {split.n_simulations} by "
+            f"seed {split.seed} with {len(split.valid)} and {len(split.test)}; "
+            "run `kedro run --pipeline preprocess`"
+        )
+
+
+def _check_normalization(
+    normalization: Normalization,
+    log_maps: Mapping[str, LogMaps],
+    split: Split,
+    config: NormalizationConfig,
+) -> None:
+    """Require the statistics of these maps over this split; they cost a sum over rows."""
+    moments = {field: entry.moments for field, entry in log_maps.items()}
+    expected = fit_normalization(moments, split, config.over)
+    if normalization != expected:
+        raise ValueError(
+            f"normalization: expected {expected}, got {normalization}; "
+            "run `kedro run --pipeline preprocess`"
+        )

@@ -20,6 +20,7 @@ class FileRecord:
 
     name: str
     size: int  # [bytes]
+    modified: int  # [ns since 1970]; with the size it tells later that the file is still the same
     sha256: str
     shape: tuple[int, ...]
     minimum: float
@@ -29,11 +30,15 @@ class FileRecord:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Manifest:
-    """Every verified file of a suite and set, by field; the parameter table under ``theta``."""
+    """Every verified file of a selection, by field; the parameter table under ``theta``.
+
+    A selection has a manifest of its own, so that fields of different universes never meet in one.
+    """
 
     suite: str
     sim_set: str
     files: dict[str, FileRecord]
+    theta_sha256: str  # of the values of the table, float64
 
     def checksums(self, names: tuple[str, ...]) -> dict[str, str]:
         """SHA-256 of the files of these fields.
@@ -51,16 +56,36 @@ class Manifest:
                 )
         return {name: self.files[name].sha256 for name in names}
 
-    def merged_over(self, older: "Manifest") -> "Manifest":
-        """Keep the records that `older` has of other fields of the same simulations.
+    def check_files(self, maps: Mapping[str, Maps]) -> None:
+        """Require the files that were verified.
 
-        They are kept only where the parameter table is the same file; otherwise they describe another
-        suite's maps.
+        Raises
+        ------
+        ValueError
+            Naming the file that has another size or date now.
         """
-        if older.files["theta"] != self.files["theta"]:
-            return self
-        files = {**older.files, **self.files}
-        return Manifest(suite=self.suite, sim_set=self.sim_set, files=files)
+        self.checksums(tuple(maps))
+        for field, field_maps in maps.items():
+            path, record = Path(source_name(field_maps, field)), self.files[field]
+            found = path.stat()
+            if (found.st_size, found.st_mtime_ns) != (record.size, record.modified):
+                raise ValueError(
+                    f"{path}: expected the file that was verified, got one of another date or size; "
+                    "run `kedro run --pipeline ingest`"
+                )
+
+    def check_theta(self, theta: Theta) -> None:
+        """Require the parameters that were verified with the maps; ValueError if they are others."""
+        if theta_sha256(theta) != self.theta_sha256:
+            raise ValueError(
+                f"parameters of {self.suite} {self.sim_set}: expected those that were verified with "
+                "the maps, got others; run `kedro run --pipeline ingest`"
+            )
+
+
+def theta_sha256(theta: Theta) -> str:
+    """SHA-256 of the values of a parameter table."""
+    return hashlib.sha256(np.ascontiguousarray(theta, dtype="<f8").tobytes()).hexdigest()
 
 
 def sha256(path: str | Path) -> str:
@@ -98,7 +123,7 @@ def verify_suite(suite: str, sim_set: str, maps: Mapping[str, Maps], theta: Thet
     files["theta"] = _record(
         theta_path, theta.shape, theta.min(), theta.max(), int(np.sum(theta == 0))
     )
-    return Manifest(suite=suite, sim_set=sim_set, files=files)
+    return Manifest(suite=suite, sim_set=sim_set, files=files, theta_sha256=theta_sha256(theta))
 
 
 def _verify_maps(field: str, maps: Maps, theta: Theta) -> FileRecord:
@@ -119,6 +144,7 @@ def _record(
     return FileRecord(
         name=path.name,
         size=path.stat().st_size,
+        modified=path.stat().st_mtime_ns,
         sha256=sha256(path),
         shape=shape,
         minimum=float(minimum),

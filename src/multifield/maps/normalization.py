@@ -25,14 +25,17 @@ class NormalizationConfig:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Normalization:
-    """Mean and standard deviation of the log maps, one a channel."""
+    """Mean and standard deviation of the log maps, one a channel, and what they were taken over."""
 
+    over: Literal["training", "all"]
     fields: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
-def fit_normalization(moments: Mapping[str, Moments], split: Split, over: str) -> Normalization:
+def fit_normalization(
+    moments: Mapping[str, Moments], split: Split, over: Literal["training", "all"]
+) -> Normalization:
     """Combine the moments of the maps chosen into one mean and one std a field.
 
     Parameters
@@ -63,4 +66,4 @@ def fit_normalization(moments: Mapping[str, Moments], split: Split, over: str) -
             )
         mean.append(float(field_mean))
         std.append(float(np.sqrt(m2 / count)))
-    return Normalization(fields=tuple(moments), mean=tuple(mean), std=tuple(std))
+    return Normalization(over=over, fields=tuple(moments), mean=tuple(mean), std=tuple(std))

@@ -13,7 +13,7 @@ from multifield import camels
 from multifield.arrays import Maps, Moments
 from multifield.atomic import atomic_path
 from multifield.maps.files import blocks_of, open_maps, source_name, write_header
-from multifield.maps.transforms import preprocess_block
+from multifield.maps.transforms import map_moments, preprocess_block
 from multifield.progress import progress
 from multifield.threads import available_threads
 
@@ -83,8 +83,6 @@ class Preprocessing:
                     file.write(block.data)
             with moments_partial.open("wb") as file:
                 np.savez(file, moments=moments, provenance=np.array(json.dumps(self.provenance)))
-            # a kill between the two renames must not leave new maps beside old moments
-            moments_path(path).unlink(missing_ok=True)
 
     def _blocks(self, moments: Moments) -> Iterator[Maps]:
         """Yield preprocessed blocks in one reused buffer, and fill `moments`."""
@@ -130,8 +128,14 @@ def open_log_maps(path: Path) -> LogMaps:
     maps = open_maps(path)
     with np.load(moments_path(path), allow_pickle=False) as archive:
         moments, provenance = archive["moments"], json.loads(str(archive["provenance"]))
-    if moments.shape != (len(maps), 3):
-        raise ValueError(f"{path}: expected moments of {len(maps)} maps, got {moments.shape}")
+    ends = [0, -1]  # a kill between the renames of the two files leaves moments of other maps
+    if moments.shape != (len(maps), 3) or not np.allclose(
+        map_moments(maps[ends]), moments[ends], rtol=1e-9, atol=0
+    ):
+        raise ValueError(
+            f"{moments_path(path)}: expected the moments of {path.name}, got those of other maps; "
+            "run `kedro run --pipeline preprocess`"
+        )
     return LogMaps(maps, moments, provenance)
 
 

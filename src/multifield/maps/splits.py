@@ -23,8 +23,9 @@ class SplitConfig:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Split:
-    """Numbers of the simulations of each part, in the order drawn."""
+    """Numbers of the simulations of each part, in the order drawn, and what drew them."""
 
+    seed: int
     train: Simulations
     valid: Simulations
     test: Simulations
@@ -72,7 +73,7 @@ def split_simulations(
     np.random.RandomState(seed).shuffle(order)
     parts = np.split(order, [n_train, n_train + n_valid])
     train, valid, test = (tuple(int(number) for number in part) for part in parts)
-    return Split(train=train, valid=valid, test=test)
+    return Split(seed=seed, train=train, valid=valid, test=test)
 
 
 def maps_of(simulations: Simulations) -> Index:

@@ -11,7 +11,6 @@ from multifield import datasets
 from multifield.evaluation import Results
 from multifield.maps import Preprocessing, Split
 from multifield.maps.files import save_maps
-from multifield.maps.manifest import FileRecord, Manifest
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.models import O3Err
 from multifield.models.folder import ModelFolder
@@ -111,23 +110,12 @@ def typed(path: Path, model: str) -> datasets.TypedJSONDataset:
 
 def test_typed_json(tmp_path):
     dataset = typed(tmp_path / "split.json", "multifield.maps.splits.Split")
-    split = Split(train=(2, 0), valid=(1,), test=(3,))
+    split = Split(seed=1, train=(2, 0), valid=(1,), test=(3,))
     dataset.save(split)
     assert dataset.load() == split
-    (tmp_path / "split.json").write_text('{"train": [0], "valid": [1], "tset": [2]}')
+    (tmp_path / "split.json").write_text('{"seed": 1, "train": [0], "valid": [1], "tset": [2]}')
     with pytest.raises(DatasetError, match=r"(?s)split\.json.*tset"):
         dataset.load()
-
-
-def test_a_manifest_keeps_other_fields(tmp_path):
-    record = FileRecord(
-        name="a", size=1, sha256="0" * 64, shape=(15, 8, 8), minimum=1.0, maximum=2.0, zeros=0
-    )
-    dataset = typed(tmp_path / "manifest.json", "multifield.maps.manifest.Manifest")
-    for field in ("T", "HI"):
-        files = {field: record, "theta": record}
-        dataset.save(Manifest(suite="SIMBA", sim_set="LH", files=files))
-    assert set(dataset.load().files) == {"T", "HI", "theta"}
 
 
 def test_weights_and_losses(tmp_path):

@@ -8,9 +8,9 @@ from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.results import Results
 from multifield.maps.loader import load_splits
 from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization
+from multifield.maps.normalization import Normalization, NormalizationConfig
 from multifield.maps.preprocess import LogMaps
-from multifield.maps.splits import Split
+from multifield.maps.splits import Split, SplitConfig
 from multifield.models.folder import ModelFolder
 from multifield.provenance import fingerprint
 from multifield.selection import Selection
@@ -42,12 +42,21 @@ def predict_test_maps(
     split: Split,
     normalization: Normalization,
     manifest: Manifest,
+    split_config: SplitConfig,
+    normalization_config: NormalizationConfig,
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> Results:
     """Infer the parameters of maps never seen; see `multifield.evaluation.predict`."""
     data = load_splits(
-        log_maps, theta, split, normalization, manifest, batch_size=training_config.batch_size
+        log_maps,
+        theta,
+        split,
+        normalization,
+        manifest,
+        split_config=split_config,
+        normalization_config=normalization_config,
+        batch_size=training_config.batch_size,
     )
     orientations, device = range(config.orientations), training_config.device
     return evaluation.predict(network, data.test, orientations, device=device)

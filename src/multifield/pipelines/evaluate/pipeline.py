@@ -4,7 +4,15 @@ from kedro.pipeline import Pipeline, node
 
 from multifield.pipelines.evaluate import nodes
 
-MODEL_INPUT = ["log_maps", "theta", "split", "normalization", "manifest"]
+MODEL_INPUT = [
+    "log_maps",
+    "theta",
+    "split",
+    "normalization",
+    "manifest",
+    "params:split",
+    "params:normalization",
+]
 
 
 def create_pipeline() -> Pipeline:

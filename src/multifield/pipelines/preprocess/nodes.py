@@ -14,6 +14,7 @@ def preprocess_maps(
     maps: Mapping[str, Maps], manifest: Manifest, config: PreprocessingConfig
 ) -> dict[str, Preprocessing]:
     """Smooth and take the logarithm of each field; see `multifield.maps.preprocess.Preprocessing`."""
+    manifest.check_files(maps)
     checksums = manifest.checksums(tuple(maps))
     return {
         field: Preprocessing(field_maps, field, config, checksums[field])

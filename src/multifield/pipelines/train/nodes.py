@@ -6,9 +6,9 @@ from multifield import evaluation, training
 from multifield.arrays import Theta
 from multifield.maps.loader import load_splits
 from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization
+from multifield.maps.normalization import Normalization, NormalizationConfig
 from multifield.maps.preprocess import LogMaps
-from multifield.maps.splits import Split
+from multifield.maps.splits import Split, SplitConfig
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.loss_files import Losses
@@ -23,12 +23,21 @@ def train_network(
     split: Split,
     normalization: Normalization,
     manifest: Manifest,
+    split_config: SplitConfig,
+    normalization_config: NormalizationConfig,
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
 ) -> "tuple[training.StateDict, Losses]":
     """Train one network; see `multifield.training.train_network`."""
     data = load_splits(
-        log_maps, theta, split, normalization, manifest, batch_size=config.batch_size
+        log_maps,
+        theta,
+        split,
+        normalization,
+        manifest,
+        split_config=split_config,
+        normalization_config=normalization_config,
+        batch_size=config.batch_size,
     )
     trained = training.train_network(data, hyperparameters, config, report=training.log_epoch)
     return trained.state, trained.losses

@@ -7,9 +7,9 @@ from multifield import tuning
 from multifield.arrays import Theta
 from multifield.maps.loader import load_splits
 from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization
+from multifield.maps.normalization import Normalization, NormalizationConfig
 from multifield.maps.preprocess import LogMaps
-from multifield.maps.splits import Split
+from multifield.maps.splits import Split, SplitConfig
 from multifield.models.folder import ModelFolder
 from multifield.provenance import fingerprint
 from multifield.training.config import TrainingConfig
@@ -25,6 +25,8 @@ def tune_network(
     split: Split,
     normalization: Normalization,
     manifest: Manifest,
+    split_config: SplitConfig,
+    normalization_config: NormalizationConfig,
     folder: ModelFolder,
     training: TrainingConfig,
     config: TuningConfig,
@@ -32,7 +34,14 @@ def tune_network(
     """Train trial after trial; see `multifield.tuning.tune`."""
     causes = fingerprint(manifest, log_maps, split, normalization, training)
     data = load_splits(
-        log_maps, theta, split, normalization, manifest, batch_size=training.batch_size
+        log_maps,
+        theta,
+        split,
+        normalization,
+        manifest,
+        split_config=split_config,
+        normalization_config=normalization_config,
+        batch_size=training.batch_size,
     )
     with tuning.TuningProgress(config.n_trials, training.epochs) as progress:
         study = tuning.tune(

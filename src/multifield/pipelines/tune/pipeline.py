@@ -17,6 +17,8 @@ def create_pipeline() -> Pipeline:
                     "split",
                     "normalization",
                     "manifest",
+                    "params:split",
+                    "params:normalization",
                     "model_folder",
                     "params:training",
                     "params:tuning",
