@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
@@ -26,7 +26,8 @@ from matplotlib.ticker import (
 from multifield import camels
 from multifield.arrays import Map, Maps
 from multifield.evaluation.metrics import Metrics, score_results
-from multifield.evaluation.results import Results
+from multifield.evaluation.results import Results, average_orientations
+from multifield.training.loss_files import Losses
 
 BLACK, ORANGE, BLUE = "#000000", "#E69F00", "#0072B2"  # Okabe & Ito 2008
 GREEN, VERMILION, GREY = "#009E73", "#D55E00", "#8C8C8C"
@@ -79,35 +80,50 @@ def _maps_title(field: str, suite: str, test_suite: str | None = None) -> str:
 
 @mpl.rc_context(_STYLE)
 def true_against_predicted(
-    results: Results, suite: str, field: str, test_suite: str | None = None
+    results: Results,
+    suite: str,
+    field: str,
+    test_suite: str | None = None,
+    *,
+    n_orientations: int = 1,
 ) -> Figure:
     """Draw posterior means against the truth, one panel a parameter, pulls underneath.
 
     Parameters
     ----------
     results : Results
-        What was inferred of the test maps.
+        What was inferred of the test maps, rows ordered (orientation, simulation, map).
     suite, field : str
         What the network was trained on, for the title.
     test_suite : str, optional
         What it was tested on, if another suite.
+    n_orientations : int, optional
+        In how many orientations each map is; 8 in the benchmark.
 
     Returns
     -------
     figure : Figure
-        Points have 1 sigma error bars. More than `MAX_POINTS` rows are thinned evenly, which the
-        caption says; R2, RMSE and chi2 are always of all rows. The lower panels show (mean -
-        truth) / sigma with bands of 1 and 2 sigma.
+        One point a map, with 1 sigma error bars: its orientations are combined by
+        `average_orientations`. More than `MAX_POINTS` are thinned evenly. R2, RMSE and chi2 are of
+        all rows, as in `score_results`. The caption says so. The lower panels show (mean - truth) /
+        sigma with bands of 1 and 2 sigma.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not each map in `n_orientations` orientations.
     """
     metrics = score_results(results)
-    rows = _thin(len(results))
+    points = average_orientations(results, n_orientations)
+    rows = _thin(len(points))
     figure, panels = _panels(len(results.inferred))
     for name, (means, pulls) in zip(results.inferred, panels, strict=True):
-        _draw_means(means, results, rows, name)
+        _draw_means(means, points, rows, name)
         _draw_numbers(means, metrics, name)
-        _draw_pulls(pulls, results, rows, name)
+        _draw_pulls(pulls, points, rows, name)
     figure.suptitle(_maps_title(field, suite, test_suite))
-    figure.supxlabel(_caption(len(rows), len(results)), fontsize=7.5, color="0.35")
+    caption = _caption(len(rows), len(points), n_orientations)
+    figure.supxlabel(caption, fontsize=7.5, color="0.35")
     return _finish(figure)
 
 
@@ -138,9 +154,17 @@ def _thin(n_rows: int) -> Int[np.ndarray, " R"]:
     return np.linspace(0, n_rows - 1, min(n_rows, MAX_POINTS)).round().astype(np.int64)
 
 
-def _caption(n_shown: int, n_all: int) -> str:
-    thinned = ", evenly thinned; numbers are of all" if n_shown < n_all else ""
-    return rf"Bars: 1$\sigma$. Shown: {n_shown:,} of {n_all:,} predictions{thinned}."
+def _caption(n_shown: int, n_all: int, n_orientations: int) -> str:
+    thinned = n_shown < n_all
+    shown = rf"Bars: 1$\sigma$. Shown: {n_shown:,} of {n_all:,} maps"
+    lines = [f"{shown}, evenly thinned." if thinned else f"{shown}."]
+    if n_orientations > 1:
+        lines.append(
+            f"Points: mean of {n_orientations} orientations; numbers: all {n_orientations}."
+        )
+    elif thinned:
+        lines.append("Numbers: all maps.")
+    return "\n".join(lines)
 
 
 def _draw_means(ax: Axes, results: Results, rows: Int[np.ndarray, " R"], name: str) -> None:
@@ -189,9 +213,6 @@ def _draw_pulls(ax: Axes, results: Results, rows: Int[np.ndarray, " R"], name: s
 
 
 # ---- training ----
-
-Losses = Float[np.ndarray, "_ 4"]
-"""(E, 4) lines of a losses file: epoch, training, validation and test loss. E differs by trial."""
 
 
 @mpl.rc_context(_STYLE)

@@ -1,50 +1,21 @@
 """Run a trained network over test maps."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float64
 
 from multifield import camels
 from multifield.arrays import MapBatch, Theta
 from multifield.evaluation.results import N_PARAMETERS, Results
+from multifield.maps import MapLoader
 from multifield.training import choose_device
-
-
-@runtime_checkable
-class OrderedBatch(Protocol):
-    """What a loader yields; the arrays may be reused for the next batch."""
-
-    @property
-    def x(self) -> MapBatch:
-        """Standardized maps."""
-
-    @property
-    def theta(self) -> Float32[np.ndarray, "B 6"]:
-        """Parameters in [0, 1] units."""
-
-
-@runtime_checkable
-class OrderedLoader(Protocol):
-    """The part of `maps.loader.MapLoader` that a prediction needs."""
-
-    @property
-    def theta(self) -> Float64[np.ndarray, "M 6"]:
-        """True parameters of each map in physical units."""
-
-    @property
-    def inferred(self) -> tuple[int, ...]:
-        """Columns of the parameters that act."""
-
-    def ordered(self, orientations: Sequence[int]) -> Iterator[OrderedBatch]:
-        """Every map in the order of `theta`, once an orientation; all of one orientation first."""
 
 
 def predict(
     network: torch.nn.Module,
-    loader: OrderedLoader,
+    loader: MapLoader,
     orientations: Sequence[int],
     *,
     device: str = "auto",
@@ -59,7 +30,7 @@ def predict(
     network : torch.nn.Module
         Takes (B, C, L, L) float32 and returns (B, 12): means, then standard deviations, in [0, 1]
         units.
-    loader : OrderedLoader
+    loader : MapLoader
         The maps and their true parameters.
     orientations : sequence of int
         Symmetries of the square to look at each map in; all 8 in the benchmark.
@@ -92,7 +63,7 @@ def predict(
 
 
 def _run(
-    network: torch.nn.Module, loader: OrderedLoader, orientations: Sequence[int]
+    network: torch.nn.Module, loader: MapLoader, orientations: Sequence[int]
 ) -> tuple[Float64[np.ndarray, "M 12"], Theta]:
     """Join the outputs of the network and the scaled parameters of all batches."""
     was_training = network.training

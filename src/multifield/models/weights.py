@@ -57,7 +57,7 @@ def load_weights(path: str | os.PathLike[str]) -> O3Err:
     Parameters
     ----------
     path : path-like
-        StateDict dict of an `O3Err`, with or without the prefix ``module.``.
+        State dict of an `O3Err`, with or without the prefix ``module.``.
 
     Returns
     -------

@@ -1,6 +1,5 @@
 from .config import Hyperparameters as Hyperparameters
 from .config import TrainingConfig as TrainingConfig
-from .data import TrainingData as TrainingData
 from .device import choose_device as choose_device
 from .loop import EpochLosses as EpochLosses
 from .loop import NonFiniteLoss as NonFiniteLoss

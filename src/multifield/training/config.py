@@ -1,22 +1,30 @@
 """What a training run needs to be told. Values, units and sources are in ``conf/``."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AllowInfNan, ConfigDict, Field, Strict, field_validator
 from pydantic.dataclasses import dataclass
 
 Architecture = Literal["o3_err"]
 """Names in `multifield.models.ARCHITECTURES`, here so that a configuration is read without PyTorch."""
+
+# Pydantic would make 3 of "3", 3.0 and True. Its strict mode for a whole class refuses the dicts that YAML
+# gives for the classes inside, so each type is strict by itself.
+Integer = Annotated[int, Strict()]
+Real = Annotated[float, Strict(), AllowInfNan(False)]  # takes whole numbers too: YAML's 1 is an int
+Flag = Annotated[bool, Strict()]
+Text = Annotated[str, Strict(), Field(min_length=1)]
+Seed = Annotated[int, Strict(), Field(ge=0, lt=2**32)]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Hyperparameters:
     """What differs from trial to trial, under the published studies' names."""
 
-    lr: float = Field(ge=0)  # highest learning rate of a cycle
-    wd: float = Field(ge=0)  # AdamW's weight decay
-    dr: float = Field(ge=0, lt=1)  # dropout probability
-    hidden: int = Field(ge=1)  # half the channels of the first block
+    lr: Real = Field(ge=0)  # highest learning rate of a cycle
+    wd: Real = Field(ge=0)  # AdamW's weight decay
+    dr: Real = Field(ge=0, lt=1)  # dropout probability
+    hidden: Integer = Field(ge=1)  # half the channels of the first block
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -24,19 +32,19 @@ class TrainingConfig:
     """How every network is trained."""
 
     architecture: Architecture
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=2)  # [maps]; batch normalization needs two
-    maps_per_epoch: int = Field(ge=0)  # an epoch ends once more than so many maps were seen
-    lr_min: float = Field(ge=0)  # lowest learning rate of a cycle
-    steps_up: int = Field(ge=1)  # [batches] from lr_min to lr
-    steps_down: int = Field(ge=1)  # [batches] from lr to lr_min
-    betas: tuple[float, float]  # AdamW's memories of the gradient and of its square
-    eval_orientations: int = Field(ge=1, le=8)  # copies of each validation and test map
-    flips: bool  # whether training flips maps, or rotates them alone as the published code
-    shifts: bool  # whether training rolls maps, which are periodic
-    seed: int = Field(ge=0)
+    epochs: Integer = Field(ge=1)
+    batch_size: Integer = Field(ge=2)  # [maps]; batch normalization needs two
+    maps_per_epoch: Integer = Field(ge=0)  # an epoch ends once more than so many maps were seen
+    lr_min: Real = Field(ge=0)  # lowest learning rate of a cycle
+    steps_up: Integer = Field(ge=1)  # [batches] from lr_min to lr
+    steps_down: Integer = Field(ge=1)  # [batches] from lr to lr_min
+    betas: tuple[Real, Real]  # AdamW's memories of the gradient and of its square
+    eval_orientations: Integer = Field(ge=1, le=8)  # copies of each validation and test map
+    flips: Flag  # whether training flips maps, or rotates them alone as the published code
+    shifts: Flag  # whether training rolls maps, which are periodic
+    seed: Seed
     device: Literal["auto", "cpu", "cuda", "mps"]
-    n_threads: int = Field(ge=0)  # 0: all
+    n_threads: Integer = Field(ge=0)  # 0: PyTorch's own choice
 
     @field_validator("betas")
     @classmethod

@@ -2,18 +2,19 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multifield.maps import Batch, MapLoader, SplitLoaders
 from multifield.models.registry import ARCHITECTURES
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.allocator import keep_freed_memory
 from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.training.data import BatchLoader, TrainingBatch, TrainingData
 from multifield.training.device import choose_device
 from multifield.training.loss import MomentSums, moment_loss
 from multifield.training.loss_files import Losses
@@ -43,7 +44,7 @@ class NonFiniteLoss(ArithmeticError):  # noqa: N818
 
 
 def train_network(
-    data: TrainingData,
+    data: SplitLoaders,
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
     *,
@@ -54,7 +55,7 @@ def train_network(
 
     Parameters
     ----------
-    data : TrainingData
+    data : SplitLoaders
         Training, validation and test maps.
     hyperparameters : Hyperparameters
         Learning rate, weight decay, dropout and width.
@@ -82,9 +83,8 @@ def train_network(
     device = choose_device(config.device)
     _check_last_batch(len(data.train), config.batch_size)
     keep_freed_memory()
-    if config.n_threads:
-        torch.set_num_threads(config.n_threads)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    devices = [device] if device.type == "cuda" else []
+    with _torch_threads(config.n_threads), torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         network = _build_network(data, hyperparameters, config, device)
         return _train_epochs(network, data, hyperparameters, config, seed, report)
@@ -92,7 +92,7 @@ def train_network(
 
 def _train_epochs(
     network: nn.Module,
-    data: TrainingData,
+    data: SplitLoaders,
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
     seed: int,
@@ -121,7 +121,7 @@ def _train_epoch(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    data: TrainingData,
+    data: SplitLoaders,
     config: TrainingConfig,
     seed: int,
     epoch: int,
@@ -143,7 +143,7 @@ def _train_epoch(
 def train_step(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    batch: TrainingBatch,
+    batch: Batch,
     inferred: tuple[int, ...],
     *,
     step: int,
@@ -156,7 +156,7 @@ def train_step(
         In training mode.
     optimizer : Optimizer
         Of the network's parameters.
-    batch : TrainingBatch
+    batch : Batch
         Maps and true parameters.
     inferred : tuple of int
         Columns of the parameters that count.
@@ -194,7 +194,7 @@ def train_step(
 
 def evaluate_loss(
     network: nn.Module,
-    loader: BatchLoader,
+    loader: MapLoader,
     orientations: range,
     inferred: tuple[int, ...],
 ) -> float:
@@ -248,7 +248,7 @@ def make_schedule(
 
 
 def _build_network(
-    data: TrainingData,
+    data: SplitLoaders,
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
     device: torch.device,
@@ -263,7 +263,7 @@ def _build_network(
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _infer(network: nn.Module, batch: TrainingBatch) -> tuple[Tensor, Tensor, Tensor]:
+def _infer(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """Means, standard deviations and true parameters, (B, P) each, on the network's device."""
     device = next(network.parameters()).device
     x = torch.from_numpy(batch.x).to(device, memory_format=torch.channels_last)
@@ -274,6 +274,19 @@ def _infer(network: nn.Module, batch: TrainingBatch) -> tuple[Tensor, Tensor, Te
 
 def _copy_state(network: nn.Module) -> StateDict:
     return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+
+
+@contextmanager
+def _torch_threads(n_threads: int) -> Iterator[None]:
+    """Let PyTorch use so many threads, 0 for its own choice; what it had comes back afterwards."""
+    before = torch.get_num_threads()
+    if n_threads:
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        if n_threads:
+            torch.set_num_threads(before)
 
 
 def _check_last_batch(n_maps: int, batch_size: int) -> None:

@@ -8,8 +8,8 @@ from jaxtyping import Float64
 
 from multifield.atomic import atomic_path
 
-Losses = Float64[np.ndarray, "E 4"]
-"""Epoch, training, validation and test loss, a row an epoch."""
+Losses = Float64[np.ndarray, "_ 4"]
+"""Epoch, training, validation and test loss, a row an epoch: as many as the trial has."""
 
 
 def write_losses(path: str | os.PathLike[str], losses: Losses) -> None:

@@ -3,16 +3,20 @@
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from multifield.training.config import Integer, Real, Seed, Text
+
+# The ranges lie within those of `multifield.training.Hyperparameters`, so that no draw is refused.
+
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class FloatRange:
-    """Real numbers from `low` to `high`, both included."""
+class RateRange:
+    """Numbers in [0, 1) from `low` to `high`, both included."""
 
-    low: float
-    high: float
+    low: Real = Field(ge=0, lt=1)
+    high: Real = Field(ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _in_order(self) -> "FloatRange":
+    def _in_order(self) -> "RateRange":
         _check_order(self.low, self.high)
         return self
 
@@ -21,8 +25,8 @@ class FloatRange:
 class LogRange:
     """Positive numbers from `low` to `high`, both included; equally many in each decade."""
 
-    low: float = Field(gt=0)
-    high: float = Field(gt=0)
+    low: Real = Field(gt=0)
+    high: Real = Field(gt=0)
 
     @model_validator(mode="after")
     def _in_order(self) -> "LogRange":
@@ -32,10 +36,10 @@ class LogRange:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class IntegerRange:
-    """Whole numbers from `low` to `high`, both included."""
+    """Whole numbers >= 1 from `low` to `high`, both included."""
 
-    low: int
-    high: int
+    low: Integer = Field(ge=1)
+    high: Integer = Field(ge=1)
 
     @model_validator(mode="after")
     def _in_order(self) -> "IntegerRange":
@@ -49,7 +53,7 @@ class SearchSpace:
 
     lr: LogRange
     wd: LogRange
-    dr: FloatRange
+    dr: RateRange
     hidden: IntegerRange
 
 
@@ -57,10 +61,10 @@ class SearchSpace:
 class TuningConfig:
     """How many trials, and where."""
 
-    n_trials: int = Field(ge=1)
-    n_startup_trials: int = Field(ge=0)  # uniform draws before TPE takes over
-    seed: int = Field(ge=0)  # of the draws and of each trial's training
-    study_name: str  # the benchmark's is wd_dr_hidden_lr_o3
+    n_trials: Integer = Field(ge=1)
+    n_startup_trials: Integer = Field(ge=0)  # uniform draws before TPE takes over
+    seed: Seed  # of the draws and of each trial's training
+    study_name: Text  # the benchmark's is wd_dr_hidden_lr_o3
     search_space: SearchSpace
 
 

@@ -24,7 +24,7 @@ from multifield.tuning.sampler import ReproducibleTPESampler
 
 logger = logging.getLogger(__name__)
 
-PARAMETER_NAMES = ("lr", "wd", "dr", "hidden")
+HYPERPARAMETER_NAMES = ("lr", "wd", "dr", "hidden")
 FINGERPRINT = "fingerprint"  # user attribute of a study
 FINISHED = (TrialState.COMPLETE, TrialState.FAIL)
 
@@ -177,7 +177,7 @@ def trials_table(study: Study) -> list[dict[str, Any]]:
             "number": trial.number,
             "state": trial.state.name,
             "value": trial.value,
-            **{name: trial.params.get(name) for name in PARAMETER_NAMES},
+            **{name: trial.params.get(name) for name in HYPERPARAMETER_NAMES},
             "best_epoch": trial.user_attrs.get("best_epoch"),
             "seconds": trial.duration.total_seconds() if trial.duration else None,
         }

@@ -13,6 +13,7 @@ import optuna
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from multifield.maps import SplitLoaders
 from multifield.models import ModelFolder, save_weights
 from multifield.training import (
     EpochLosses,
@@ -20,7 +21,6 @@ from multifield.training import (
     NonFiniteLoss,
     TrainedNetwork,
     TrainingConfig,
-    TrainingData,
     train_network,
     write_losses,
 )
@@ -42,7 +42,7 @@ SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
 
 
 def tune(
-    data: TrainingData,
+    data: SplitLoaders,
     folder: ModelFolder,
     tuning: TuningConfig,
     training: TrainingConfig,
@@ -60,7 +60,7 @@ def tune(
 
     Parameters
     ----------
-    data : TrainingData
+    data : SplitLoaders
         Training, validation and test maps.
     folder : ModelFolder
         Where database, weights and losses go. Weights and losses are written before their trial is
@@ -105,7 +105,7 @@ def tune(
 
 def _run_trial(
     study: Study,
-    data: TrainingData,
+    data: SplitLoaders,
     folder: ModelFolder,
     tuning: TuningConfig,
     training: TrainingConfig,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from multifield import camels
-from multifield.evaluation import figures
+from multifield.evaluation import Results, average_orientations, figures, score_results
 
 
 def texts(figure):
@@ -44,15 +44,40 @@ def test_numbers_are_of_all_rows_and_thinning_is_said(make_results):
     figure = figures.true_against_predicted(results, "SIMBA", "T")
     error = results.mean[:, 0] - results.theta[:, 0]
     assert f"{np.sqrt(np.mean(error**2)):.3g}" in texts(figure)
-    assert "150 of 1,000 predictions, evenly thinned" in texts(figure)
+    assert "150 of 1,000 maps, evenly thinned.\nNumbers: all maps." in texts(figure)
     pulls = figure.axes[1].lines[1].get_xdata()
     assert len(pulls) == figures.MAX_POINTS
     assert {results.theta[0, 0], results.theta[-1, 0]} <= set(pulls)
 
 
+def test_points_are_of_maps_and_numbers_of_all_their_orientations(make_results):
+    first, second = make_results(40, ("Omega_m",)), make_results(40, ("Omega_m",))
+    second.mean[:] += 0.07  # the mean of both is off by 0.035, and chi2 of all is another one
+    both = Results(
+        np.tile(first.theta, (2, 1)),
+        np.concatenate([first.mean, second.mean]),
+        np.concatenate([first.std, second.std]),
+        first.inferred,
+    )
+    figure = figures.true_against_predicted(both, "SIMBA", "T", n_orientations=2)
+    metrics = score_results(both)
+    for metric, form in (("R2", ".3f"), ("RMSE", ".3g"), ("chi2", ".2f")):
+        assert f"= {metrics[metric]['Omega_m']:{form}}" in texts(figure)
+    averaged = average_orientations(both, 2)
+    np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), averaged.mean[:, 0])
+    pulls = (averaged.mean - averaged.theta)[:, 0] / averaged.std[:, 0]
+    np.testing.assert_array_equal(figure.axes[1].lines[1].get_ydata(), pulls)
+    assert "40 of 40 maps.\nPoints: mean of 2 orientations; numbers: all 2." in texts(figure)
+
+
+def test_rows_that_are_no_orientations_are_refused(make_results):
+    with pytest.raises(ValueError, match=r"expected a divisor of 20 rows, got 8"):
+        figures.true_against_predicted(make_results(20), "SIMBA", "T", n_orientations=8)
+
+
 def test_few_rows_are_all_shown(make_results):
     figure = figures.true_against_predicted(make_results(20, ("sigma_8",)), "SIMBA", "T")
-    assert "20 of 20 predictions." in texts(figure)
+    assert "20 of 20 maps." in texts(figure)
 
 
 def test_both_suites_of_a_transfer_are_named(make_results):

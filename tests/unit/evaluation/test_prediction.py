@@ -1,49 +1,49 @@
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 import torch
 
 from multifield import camels
 from multifield.evaluation import predict
+from multifield.maps import MapLoader, Normalization
 
 SINGLE_ROUNDING = 1e-6  # relative; a few float32 operations, eps = 1.2e-7
+N_CHANNELS = 8  # six parameters, a chessboard of numbers, the number of the map
+CHESSBOARD = np.arange(64, dtype=np.float32).reshape(8, 8) / 64
+RANGES = np.array([p.maximum - p.minimum for p in camels.PARAMETERS])
 
 
-@dataclass
-class FakeBatch:
-    x: np.ndarray
-    theta: np.ndarray
-    index: np.ndarray
+def make_loader(theta, *, simulations=None, inferred=tuple(range(6)), batch_size=4):
+    """Load maps that hold their own parameters, a mark of their orientation, and their number."""
+    n_maps = camels.MAPS_PER_SIMULATION * len(theta)
+    maps = np.empty((N_CHANNELS, n_maps, 8, 8), np.float32)
+    scaled = np.repeat(camels.scale_theta(theta), camels.MAPS_PER_SIMULATION, axis=0)
+    maps[:6] = scaled.T[:, :, None, None]
+    maps[6] = CHESSBOARD
+    maps[7] = np.arange(n_maps)[:, None, None] / n_maps
+    normalization = Normalization(
+        over="all",
+        fields=tuple(camels.FIELDS)[:N_CHANNELS],
+        mean=(0.0,) * N_CHANNELS,
+        std=(1.0,) * N_CHANNELS,
+    )
+    simulations = tuple(range(len(theta))) if simulations is None else simulations
+    return MapLoader(
+        list(maps), theta, simulations, normalization, batch_size=batch_size, inferred=inferred
+    )
 
 
-@dataclass
-class FakeLoader:
-    """Maps that hold their own six parameters in the first row; batches in one reused buffer."""
-
-    theta: np.ndarray
-    inferred: tuple[int, ...] = tuple(range(6))
-    batch_size: int = 4
-    seen: list[int] = field(default_factory=list)
-    order: np.ndarray | None = None
-
-    def ordered(self, orientations):
-        x = np.empty((self.batch_size, 1, 8, 8), dtype=np.float32)
-        scaled = np.empty((self.batch_size, 6), dtype=np.float32)
-        maps = np.arange(len(self.theta)) if self.order is None else self.order
-        for orientation in orientations:
-            self.seen.append(orientation)
-            for start in range(0, len(maps), self.batch_size):
-                index = maps[start : start + self.batch_size]
-                n = len(index)
-                scaled[:n] = camels.scale_theta(self.theta[index])
-                x[:n, 0, 0, :6] = scaled[:n]
-                x[:n, 0, 1, 0] = orientation
-                yield FakeBatch(x[:n], scaled[:n], index)
+def mark(orientation):
+    """Number beside the corner of an oriented chessboard: another one in each of the eight."""
+    rotation, flip = divmod(orientation, 2)
+    oriented = np.rot90(CHESSBOARD, rotation)
+    return float(oriented[::-1][0, 1] if flip else oriented[0, 1])
 
 
 class Oracle(torch.nn.Module):
-    """Mean: the truth plus the orientation; std: 0.1 of the range. Refuses to run in training."""
+    """Mean: the truth plus the orientation's mark; std: 0.1 of the range plus the map's number.
+
+    Refuses to run in training.
+    """
 
     def __init__(self):
         super().__init__()
@@ -53,32 +53,36 @@ class Oracle(torch.nn.Module):
     def forward(self, x):
         assert not self.training
         assert torch.is_inference_mode_enabled()
-        mean = x[:, 0, 0, :6] * self.weight + x[:, 0, 1, :1]
-        return torch.cat([mean, torch.full_like(mean, 0.1)], dim=1) * self.scale
+        mean = x[:, :6, 0, 0] * self.weight + x[:, 6:7, 0, 1]
+        std = torch.full_like(mean, 0.1) + x[:, 7:8, 0, 0]
+        return torch.cat([mean, std], dim=1) * self.scale
 
 
 @pytest.fixture
 def theta():
-    return camels.unscale_theta(np.random.default_rng(3).random((10, 6)))
+    return camels.unscale_theta(np.random.default_rng(3).random((2, 6)))
 
 
 def test_rows_are_ordered_by_orientation_then_map(theta):
-    loader = FakeLoader(theta)
-    results = predict(Oracle(), loader, [0, 1, 5])
-    assert loader.seen == [0, 1, 5]
-    ranges = np.array([p.maximum - p.minimum for p in camels.PARAMETERS])
-    expected = np.concatenate([theta + orientation * ranges for orientation in (0, 1, 5)])
-    np.testing.assert_allclose(results.mean, expected, rtol=SINGLE_ROUNDING)
-    np.testing.assert_allclose(results.std, np.tile(0.1 * ranges, (30, 1)), rtol=SINGLE_ROUNDING)
+    results = predict(Oracle(), make_loader(theta), [0, 1, 5])
+    of_maps = np.repeat(theta, 15, axis=0)
+    mean = np.concatenate([of_maps + mark(orientation) * RANGES for orientation in (0, 1, 5)])
+    std = np.tile((0.1 + np.arange(30) / 30)[:, None] * RANGES, (3, 1))
+    np.testing.assert_allclose(results.mean, mean, rtol=SINGLE_ROUNDING)
+    np.testing.assert_allclose(results.std, std, rtol=SINGLE_ROUNDING)
+
+
+def test_all_orientations_are_told_apart():
+    assert len({mark(orientation) for orientation in range(8)}) == 8
 
 
 def test_truth_is_the_tables_float64(theta):
-    results = predict(Oracle(), FakeLoader(theta), [0, 1])
-    np.testing.assert_array_equal(results.theta, np.tile(theta, (2, 1)))
+    results = predict(Oracle(), make_loader(theta), [0, 1])
+    np.testing.assert_array_equal(results.theta, np.tile(np.repeat(theta, 15, axis=0), (2, 1)))
 
 
 def test_columns_not_inferred_are_nan(theta):
-    results = predict(Oracle(), FakeLoader(theta, inferred=(0, 1)), [0])
+    results = predict(Oracle(), make_loader(theta, inferred=(0, 1)), [0])
     assert results.inferred == camels.COSMOLOGY
     assert np.isnan(results.mean[:, 2:]).all()
     assert np.isnan(results.std[:, 2:]).all()
@@ -86,40 +90,44 @@ def test_columns_not_inferred_are_nan(theta):
 
 def test_nothing_is_clipped_outside_the_prior():
     extreme = np.array([[0.3, 0.8, 100.0, 0.0, 1.0, 2.33]])  # as in EX and Astrid
-    results = predict(Oracle(), FakeLoader(extreme), [0])
-    np.testing.assert_allclose(results.mean, extreme, rtol=SINGLE_ROUNDING, atol=SINGLE_ROUNDING)
+    results = predict(Oracle(), make_loader(extreme), [0])
+    expected = np.repeat(extreme, 15, axis=0) + mark(0) * RANGES
+    np.testing.assert_allclose(results.mean, expected, rtol=SINGLE_ROUNDING, atol=SINGLE_ROUNDING)
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 10, 16])
+@pytest.mark.parametrize("batch_size", [1, 7, 30, 64])
 def test_batch_size_does_not_matter(theta, batch_size):
-    found = predict(Oracle(), FakeLoader(theta, batch_size=batch_size), [0, 1])
-    expected = predict(Oracle(), FakeLoader(theta), [0, 1])
+    found = predict(Oracle(), make_loader(theta, batch_size=batch_size), [0, 1])
+    expected = predict(Oracle(), make_loader(theta), [0, 1])
     np.testing.assert_array_equal(found.mean, expected.mean)
+    np.testing.assert_array_equal(found.std, expected.std)
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_mode_of_the_network_is_kept(theta, training):
     network = Oracle().train(training)
-    predict(network, FakeLoader(theta), [0])
+    predict(network, make_loader(theta), [0])
     assert network.training is training
     assert network.weight.grad is None
 
 
-def test_maps_beside_another_truth_are_refused(theta):
-    loader = FakeLoader(theta, order=np.arange(10)[::-1])
+def test_maps_beside_another_truth_are_refused(theta, monkeypatch):
+    loader, reverse = make_loader(theta), make_loader(theta, simulations=(1, 0))
+    monkeypatch.setattr(loader, "ordered", reverse.ordered)
     with pytest.raises(ValueError, match="expected maps in the order of its theta, got row 0"):
         predict(Oracle(), loader, [0])
 
 
-def test_missing_maps_are_refused(theta):
-    loader = FakeLoader(theta, order=np.arange(9))
-    with pytest.raises(ValueError, match="expected 20 maps in order, got 18"):
+def test_missing_maps_are_refused(theta, monkeypatch):
+    loader, half = make_loader(theta), make_loader(theta, simulations=(0,))
+    monkeypatch.setattr(loader, "ordered", half.ordered)
+    with pytest.raises(ValueError, match="expected 60 maps in order, got 30"):
         predict(Oracle(), loader, [0, 1])
 
 
 def test_no_orientation_is_refused(theta):
     with pytest.raises(ValueError, match="at least one map in one orientation"):
-        predict(Oracle(), FakeLoader(theta), [])
+        predict(Oracle(), make_loader(theta), [])
 
 
 def test_diverged_network_is_refused(theta):
@@ -128,11 +136,11 @@ def test_diverged_network_is_refused(theta):
     with pytest.raises(
         ValueError, match="mean of Omega_m: expected finite values got nan in row 0"
     ):
-        predict(network, FakeLoader(theta), [0])
+        predict(network, make_loader(theta), [0])
 
 
 def test_other_output_shape_is_refused(theta):
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(4))
-    network(torch.zeros(1, 1, 8, 8))
+    network(torch.zeros(1, N_CHANNELS, 8, 8))
     with pytest.raises(ValueError, match=r"expected output \(4, 12\), got \(4, 4\)"):
-        predict(network, FakeLoader(theta), [0])
+        predict(network, make_loader(theta), [0])

@@ -147,6 +147,38 @@ def test_standard_deviations_are_not_negative() -> None:
     assert (y[:, :6] < 0).any()
 
 
+@pytest.mark.parametrize(("layer", "n_features"), [("FC1", 64), ("FC2", 32)])
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_dropout_comes_before_each_linear_layer(layer: str, n_features: int, rate: float) -> None:
+    torch.manual_seed(0)
+    network, x = O3Err(8, rate, 1, 16), torch.randn(200, 1, 16, 16)
+    inputs: list[Tensor] = []
+    network.get_submodule(layer).register_forward_pre_hook(lambda _, x: inputs.append(x[0].clone()))
+    network.train()(x)
+    network.eval()(x)
+    trained, evaluated = inputs
+    assert trained.shape == (200, n_features)
+    # 5 standard deviations of a binomial share; LeakyReLU gives no exact zero
+    tolerance = 5 * (rate * (1 - rate) / trained.numel()) ** 0.5
+    assert (trained == 0).double().mean().item() == pytest.approx(rate, abs=tolerance)
+    assert (evaluated != 0).all()
+
+
+def test_weights_begin_normal_after_kaiming() -> None:
+    torch.manual_seed(0)
+    for module in O3Err(4, 0.0, 2, 32).modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            weight = module.weight.detach()
+            expected = (
+                2 / weight[0].numel()
+            ) ** 0.5  # sqrt(2 / inputs); PyTorch's own is 0.41 of it
+            tolerance = 5 / (2 * weight.numel()) ** 0.5  # relative; 5 of a standard deviation's own
+            assert weight.square().mean().sqrt() == pytest.approx(expected, rel=tolerance)
+        if isinstance(module, nn.BatchNorm2d):
+            assert (module.weight == 1).all()
+            assert (module.bias == 0).all()
+
+
 def test_padding_is_periodic() -> None:
     x = torch.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4)
     expected = nn.functional.pad(x, (1, 1, 1, 1), mode="circular")

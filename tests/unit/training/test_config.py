@@ -6,37 +6,77 @@ from pydantic import TypeAdapter, ValidationError
 from multifield.models import ARCHITECTURES
 from multifield.training import Hyperparameters, TrainingConfig
 from multifield.training.config import Architecture
-from tests.unit.training.fakes import config
+from tests.unit.training.examples import config
 
 
 def test_architectures_are_those_of_the_registry() -> None:
     assert get_args(Architecture) == tuple(ARCHITECTURES)
 
 
+NAN, INF = float("nan"), float("inf")
+
+
+def settings(**changes: object) -> dict[str, object]:
+    return {name: getattr(config(), name) for name in TrainingConfig.__dataclass_fields__} | changes
+
+
 @pytest.mark.parametrize(
-    ("change", "name"),
+    ("name", "values"),
     [
-        ({"architecture": "resnet"}, "architecture"),
-        ({"batch_size": 1}, "batch_size"),
-        ({"betas": (0.5, 1.0)}, "betas"),
-        ({"eval_orientations": 9}, "eval_orientations"),
-        ({"device": "gpu"}, "device"),
-        ({"epochs": 0}, "epochs"),
+        ("architecture", ["resnet"]),
+        ("epochs", [0, 3.0, "3", True, 3.5]),
+        ("batch_size", [1, 8.0]),
+        ("maps_per_epoch", [-1, INF]),
+        ("lr_min", [-1e-9, NAN, INF, "1e-9", False]),
+        ("steps_up", [0, True]),
+        ("steps_down", [0, "500"]),
+        ("betas", [(0.5, 1.0), (NAN, 0.9), (0.5,), (-0.1, 0.9), ("0.5", 0.9), (True, 0.9), 0.5]),
+        ("eval_orientations", [0, 9, 8.0]),
+        ("flips", ["no", 0, 1, None]),
+        ("shifts", ["yes", 1.0]),
+        ("seed", [-1, 2**32, 2**80, 1.0, True]),
+        ("device", ["gpu"]),
+        ("n_threads", [-1, 2.0, False]),
     ],
 )
-def test_values_out_of_range_are_refused(change: dict[str, object], name: str) -> None:
-    with pytest.raises(ValidationError, match=name):
-        config(**change)
+def test_settings_out_of_range_or_of_another_type_are_refused(
+    name: str, values: list[object]
+) -> None:
+    for value in values:
+        with pytest.raises(ValidationError, match=name):
+            TypeAdapter(TrainingConfig).validate_python(settings(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("lr", [-1e-3, NAN, INF, "1e-3", True]),
+        ("wd", [-1e-3, NAN, INF]),
+        ("dr", [-0.1, 1.0, 1.5, NAN, "0.2"]),
+        ("hidden", [0, 6.0, "6", True]),
+    ],
+)
+def test_hyperparameters_out_of_range_or_of_another_type_are_refused(
+    name: str, values: list[object]
+) -> None:
+    good = {"lr": 1e-3, "wd": 1e-3, "dr": 0.2, "hidden": 6}
+    for value in values:
+        with pytest.raises(ValidationError, match=name):
+            TypeAdapter(Hyperparameters).validate_python(good | {name: value})
+
+
+def test_whole_numbers_may_stand_for_real_ones() -> None:
+    found = TypeAdapter(Hyperparameters).validate_python({"lr": 1, "wd": 0, "dr": 0, "hidden": 6})
+    assert (found.lr, found.wd, found.dr) == (1.0, 0.0, 0.0)
+    assert TypeAdapter(TrainingConfig).validate_python(settings(betas=[0, 0.9])).betas == (0.0, 0.9)
 
 
 def test_yaml_lists_and_unknown_keys() -> None:
-    values = {name: getattr(config(), name) for name in TrainingConfig.__dataclass_fields__}
     adapter = TypeAdapter(TrainingConfig)
-    assert adapter.validate_python(values | {"betas": [0.9, 0.99]}).betas == (0.9, 0.99)
+    assert adapter.validate_python(settings(betas=[0.9, 0.99])).betas == (0.9, 0.99)
     with pytest.raises(ValidationError, match="epoch"):
-        adapter.validate_python(values | {"epoch": 5})
+        adapter.validate_python(settings(epoch=5))
 
 
-def test_dropout_of_one_is_refused() -> None:
-    with pytest.raises(ValidationError, match="dr"):
-        Hyperparameters(lr=1e-3, wd=0.0, dr=1.0, hidden=6)
+def test_largest_seed_is_allowed() -> None:
+    assert config(seed=2**32 - 1).seed == 2**32 - 1

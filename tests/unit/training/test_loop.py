@@ -1,10 +1,14 @@
 import math
+from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from multifield import models, training
+from multifield.maps import MapLoader
 from multifield.models import O3Err
 from multifield.training import (
     NonFiniteLoss,
@@ -13,13 +17,42 @@ from multifield.training import (
     train_network,
     train_step,
 )
-from multifield.training.data import TrainingData
 from multifield.training.loop import make_optimizer, make_schedule
-from tests.unit.training.fakes import HYPERPARAMETERS, config, make_data
+from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta
 
 
-def test_fake_data_are_training_data() -> None:
-    assert isinstance(make_data(), TrainingData)
+def record(monkeypatch: pytest.MonkeyPatch, method: str) -> list[tuple[Any, ...]]:
+    """Let a method of every loader note its loader and arguments when called."""
+    calls: list[tuple[Any, ...]] = []
+    original = getattr(MapLoader, method)
+
+    def noted(loader: MapLoader, *arguments: Any, **options: Any) -> Any:
+        calls.append((loader, *arguments, options))
+        return original(loader, *arguments, **options)
+
+    monkeypatch.setattr(MapLoader, method, noted)
+    return calls
+
+
+def test_optimizer_is_the_benchmarks() -> None:
+    network = O3Err(1, 0.0, 1, 16)
+    optimizer = make_optimizer(network, HYPERPARAMETERS, config(betas=(0.4, 0.99)))
+    assert type(optimizer) is torch.optim.AdamW
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["weight_decay"], group["betas"]) == (1e-2, 1e-3, (0.4, 0.99))
+    assert len(group["params"]) == len(list(network.parameters()))
+
+
+def test_weights_decay_apart_from_the_gradient() -> None:
+    network = O3Err(1, 0.0, 1, 16)
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    optimizer = make_optimizer(network, replace(HYPERPARAMETERS, lr=0.5, wd=0.25), config())
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    # AdamW multiplies by 1 - lr wd; Adam would feed wd to its moments and step by lr
+    for old, new in zip(before, network.parameters(), strict=True):
+        torch.testing.assert_close(new.detach(), old * 0.875)
 
 
 def test_learning_rate_follows_the_published_schedule() -> None:
@@ -51,17 +84,38 @@ def test_losses_have_a_row_an_epoch() -> None:
     np.testing.assert_array_equal(trained.losses[:, 0], [0, 1, 2])
 
 
-def test_best_validation_loss_is_kept() -> None:
-    data = replace(make_data(), inferred=(1,))  # which maps say nothing of: overfitting comes early
-    trained = train_network(data, replace(HYPERPARAMETERS, lr=0.05), config(epochs=6))
-    valid = trained.losses[:, 2]
-    assert trained.best_epoch == np.argmin(valid)
-    assert trained.best_valid_loss == valid.min()
-    assert trained.best_epoch < 5  # else the last state would pass as well
+@pytest.mark.parametrize(
+    ("valid", "best"), [((3.0, 1.0, 2.0), 1), ((1.0, 2.0, 3.0), 0), ((2.0, 1.0, 1.0), 1)]
+)
+def test_first_epoch_of_the_lowest_validation_loss_is_kept(
+    valid: tuple[float, ...], best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[dict[str, torch.Tensor]] = []
+    data = make_data()
+
+    def scripted(network: torch.nn.Module, loader: MapLoader, *_: object) -> float:
+        if loader is data.test:
+            return -9.0 - len(states)  # falls, and chooses nothing
+        states.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        return valid[len(states) - 1]
+
+    monkeypatch.setattr("multifield.training.loop.evaluate_loss", scripted)
+    trained = train_network(data, HYPERPARAMETERS, config())
+    assert (trained.best_epoch, trained.best_valid_loss) == (best, min(valid))
+    same = [
+        all(torch.equal(trained.state[name], state[name]) for name in state) for state in states
+    ]
+    assert same == [epoch == best for epoch in range(3)]
+
+
+def test_state_has_the_loss_it_is_said_to_have() -> None:
+    data = make_data()
+    trained = train_network(data, HYPERPARAMETERS, config())
     network = O3Err(1, 0.2, 1, 16)
     network.load_state_dict(trained.state)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    assert evaluate_loss(network, data.valid, range(1), data.inferred) == valid.min()
+    loss = evaluate_loss(network, data.valid, range(1), data.inferred)
+    assert loss == trained.best_valid_loss == trained.losses[:, 2].min()
 
 
 def test_same_seed_gives_the_same_bits_and_another_does_not() -> None:
@@ -73,12 +127,13 @@ def test_same_seed_gives_the_same_bits_and_another_does_not() -> None:
     assert (first.losses[:, 1:] != other.losses[:, 1:]).all()
 
 
-def test_seed_is_the_configurations_unless_given_and_reaches_the_loader() -> None:
-    data = make_data()
+def test_seed_is_the_configurations_unless_given_and_reaches_the_loader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, drawn = make_data(), record(monkeypatch, "random_epoch")
     train_network(data, HYPERPARAMETERS, config(epochs=2, flips=False, shifts=True))
-    assert data.train.drawn == [
-        {"seed": 5, "epoch": epoch, "flips": False, "shifts": True} for epoch in (0, 1)
-    ]
+    options = {"flips": False, "shifts": True}
+    assert drawn == [(data.train, 5, epoch, options) for epoch in (0, 1)]
 
 
 def test_global_random_state_is_left_alone() -> None:
@@ -87,23 +142,52 @@ def test_global_random_state_is_left_alone() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_evaluation_takes_the_orientations_asked_for() -> None:
-    data = make_data()
+@pytest.mark.parametrize("fails", [False, True])
+def test_number_of_threads_is_given_back(fails: bool) -> None:
+    seen = []
+
+    def report(*_: object) -> None:
+        seen.append(torch.get_num_threads())
+        if fails:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) if fails else nullcontext():
+        train_network(make_data(), HYPERPARAMETERS, config(epochs=1, n_threads=2), report=report)
+    assert (seen, torch.get_num_threads()) == ([2], 1)
+
+
+def test_no_number_of_threads_leaves_pytorchs() -> None:
+    seen = []
+    settings = config(epochs=1, n_threads=0)
+    train_network(
+        make_data(),
+        HYPERPARAMETERS,
+        settings,
+        report=lambda *_: seen.append(torch.get_num_threads()),
+    )
+    assert seen == [1]  # the tests' own
+
+
+def test_evaluation_takes_the_orientations_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, drawn = make_data(), record(monkeypatch, "ordered")
     train_network(data, HYPERPARAMETERS, config(epochs=1, eval_orientations=8))
-    assert data.valid.drawn == data.test.drawn == [{"orientations": list(range(8))}]
+    assert drawn == [(data.valid, range(8), {}), (data.test, range(8), {})]
 
 
-@pytest.mark.parametrize(("maps_per_epoch", "n_batches"), [(15, 2), (16, 3), (24, 4), (1000, 5)])
+@pytest.mark.parametrize(("maps_per_epoch", "n_batches"), [(15, 2), (16, 3), (24, 4), (1000, 6)])
 def test_an_epoch_ends_once_more_than_so_many_maps_were_seen(
-    maps_per_epoch: int, n_batches: int
+    maps_per_epoch: int, n_batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = []
+
+    def noted(*arguments: Any, step: int) -> float:
+        steps.append(step)
+        return train_step(*arguments, step=step)
+
+    monkeypatch.setattr("multifield.training.loop.train_step", noted)
     settings = config(epochs=1, maps_per_epoch=maps_per_epoch)
-    data = make_data(n_maps=40)
-    original = data.train._batches
-    data.train._batches = lambda order: (steps.append(1) or batch for batch in original(order))  # type: ignore[assignment,method-assign]
-    train_network(data, HYPERPARAMETERS, settings)
-    assert len(steps) == n_batches
+    train_network(make_data(n_train=3), HYPERPARAMETERS, settings)  # 45 maps, 8 a batch
+    assert steps == list(range(n_batches))
 
 
 def test_one_batch_can_be_overfitted() -> None:
@@ -117,7 +201,7 @@ def test_one_batch_can_be_overfitted() -> None:
 
 
 def test_a_learnable_parameter_is_learnt() -> None:
-    data = replace(make_data(n_maps=96), inferred=(0,))
+    data = make_data(n_train=8, inferred=(0,))
     trained = train_network(
         data,
         replace(HYPERPARAMETERS, dr=0.0, hidden=2),
@@ -137,10 +221,12 @@ def test_zero_learning_rate_changes_no_parameter() -> None:
 
 
 def test_parameters_that_do_not_act_do_not_count() -> None:
-    data, changed = make_data(), make_data()
-    for loader in (changed.train, changed.valid, changed.test):
-        loader.theta[:, 2:] = 0.5
-    first, second = (train_network(d, HYPERPARAMETERS, config(epochs=1)) for d in (data, changed))
+    theta = make_theta(4)
+    changed = np.hstack((theta[:, :2], np.ones((4, 4))))
+    first, second = (
+        train_network(make_data(theta=table), HYPERPARAMETERS, config(epochs=1))
+        for table in (theta, changed)
+    )
     np.testing.assert_array_equal(first.losses, second.losses)
 
 
@@ -171,10 +257,10 @@ def test_non_finite_gradient_raises_before_the_update() -> None:
 
 
 def test_non_finite_validation_loss_raises() -> None:
-    data = make_data()
-    data.valid.theta[0, 0] = np.nan
+    theta = make_theta(4)
+    theta[2, 1] = np.nan  # of the simulation to validate with
     with pytest.raises(NonFiniteLoss, match="in evaluation"):
-        train_network(data, HYPERPARAMETERS, config())
+        train_network(make_data(theta=theta), HYPERPARAMETERS, config())
 
 
 def test_several_channels() -> None:
@@ -183,8 +269,8 @@ def test_several_channels() -> None:
 
 
 def test_a_last_batch_of_one_map_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"batch_size: .* got 8 for 25 training maps"):
-        train_network(make_data(n_maps=25), HYPERPARAMETERS, config())
+    with pytest.raises(ValueError, match=r"batch_size: .* got 29 for 30 training maps"):
+        train_network(make_data(), HYPERPARAMETERS, config(batch_size=29))
 
 
 def test_device_that_is_not_there_is_refused() -> None:
@@ -203,3 +289,7 @@ def test_device_that_is_not_there_is_refused() -> None:
     for name in missing:
         with pytest.raises(ValueError, match=f"got '{name}'"):
             choose_device(name)
+
+
+def test_a_state_dict_has_one_type() -> None:
+    assert training.StateDict is models.StateDict

@@ -1,11 +1,13 @@
 import hashlib
 import logging
+import math
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -81,18 +83,50 @@ def test_published_ranges_and_names() -> None:
     }
 
 
+NAN, INF = float("nan"), float("inf")
+
+
 @pytest.mark.parametrize(
-    "change", [{"hidden": {"low": 7, "high": 6}}, {"wd": {"low": 0, "high": 1}}]
+    ("name", "ranges"),
+    [
+        ("lr", [(0, 1), (1e-5, INF), (NAN, 1), (1e-5, NAN), (1e-2, 1e-3), ("1e-5", 1)]),
+        ("wd", [(0, 1), (-1, 1), (1e-8, INF)]),
+        ("dr", [(0.0, 1.0), (0.0, 1.5), (-0.1, 0.5), (NAN, 0.5), (0.9, 0.1), (False, 0.5)]),
+        ("hidden", [(7, 6), (0, 6), (6.0, 12), (6, "12"), (True, 6)]),
+    ],
 )
-def test_empty_and_non_positive_ranges_are_refused(change: dict[str, dict[str, float]]) -> None:
-    ranges = {
-        "lr": {"low": 1e-5, "high": 5e-3},
-        "wd": {"low": 1e-8, "high": 1e-1},
-        "dr": {"low": 0.0, "high": 0.9},
-        "hidden": {"low": 6, "high": 12},
-    }
-    with pytest.raises(ValidationError, match=next(iter(change))):
-        TypeAdapter(SearchSpace).validate_python(ranges | change)
+def test_ranges_that_no_network_could_be_trained_with_are_refused(
+    name: str, ranges: list[tuple[object, object]]
+) -> None:
+    for low, high in ranges:
+        with pytest.raises(ValidationError, match=name):
+            TypeAdapter(SearchSpace).validate_python(
+                asdict(PUBLISHED) | {name: {"low": low, "high": high}}
+            )
+
+
+def test_a_range_of_one_value_and_whole_numbers_are_allowed() -> None:
+    found = TypeAdapter(SearchSpace).validate_python(
+        asdict(PUBLISHED) | {"lr": {"low": 1, "high": 1}, "dr": {"low": 0, "high": 0}}
+    )
+    assert (found.lr.high, found.dr.low) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("n_trials", [0, True, "3", 3.0]),
+        ("n_startup_trials", [-1, 2.0]),
+        ("seed", [-1, 2**32, 2**80, True]),
+        ("study_name", ["", 3]),
+    ],
+)
+def test_settings_out_of_range_or_of_another_type_are_refused(
+    name: str, values: list[object]
+) -> None:
+    for value in values:
+        with pytest.raises(ValidationError, match=name):
+            TypeAdapter(TuningConfig).validate_python(asdict(CONFIG) | {name: value})
 
 
 def test_draws_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
@@ -110,6 +144,21 @@ def test_draws_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
     assert draw(tmp_path / "b.db", 1, reopen=True) == first
     assert draw(tmp_path / "c.db", 2, reopen=False) != first
     assert len({params["lr"] for params in first}) == 4
+
+
+def test_draws_concentrate_near_the_optimum_after_the_uniform_ones(tmp_path: Path) -> None:
+    def distances(n_startup_trials: int) -> list[float]:
+        """Decades between the lr drawn and the best one."""
+        config = replace(CONFIG, n_startup_trials=n_startup_trials)
+        study = open_study(tmp_path / f"{n_startup_trials}.db", config)
+        for _ in range(30):
+            trial = study.ask()
+            study.tell(trial, abs(math.log10(suggest(trial, PUBLISHED).lr / 1e-3)))
+        return [value for trial in study.trials if (value := trial.value) is not None]
+
+    uniform, learnt = distances(30), distances(10)
+    assert learnt[:10] == uniform[:10]
+    assert np.mean(learnt[10:]) < np.mean(uniform[10:]) / 2
 
 
 def test_a_study_of_another_name_is_refused(database: Path) -> None:

@@ -26,7 +26,7 @@ from multifield.tuning import (
     rank_trials,
     tune,
 )
-from tests.unit.training.fakes import config, make_data
+from tests.unit.training.examples import config, make_data
 
 TRAINING = config(epochs=2)
 TUNING = TuningConfig(

@@ -71,8 +71,9 @@ def plot_results(
     results: Results, selection: Selection, config: EvaluationConfig
 ) -> "evaluation.figures.Figure":
     """Draw truth against prediction; see `multifield.evaluation.figures`."""
-    averaged = evaluation.average_orientations(results, config.orientations)
-    return evaluation.figures.true_against_predicted(averaged, selection.suite, selection.field)
+    return evaluation.figures.true_against_predicted(
+        results, selection.suite, selection.field, n_orientations=config.orientations
+    )
 
 
 def plot_losses(

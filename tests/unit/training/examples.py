@@ -1,0 +1,78 @@
+"""Small data and settings for the tests of training and tuning; no test."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from multifield import camels
+from multifield.maps import MapLoader, Normalization, SplitLoaders
+from multifield.training import Hyperparameters, TrainingConfig
+
+MAP_SIZE = 16  # [pixels]
+
+
+def make_theta(n_simulations: int) -> np.ndarray:
+    return camels.unscale_theta(np.random.default_rng(1).random((n_simulations, 6)))
+
+
+def make_data(
+    n_train: int = 2,
+    *,
+    channels: int = 1,
+    inferred: tuple[int, ...] = (0, 1),
+    theta: np.ndarray | None = None,
+) -> SplitLoaders:
+    """Load `n_train` simulations to train on, one to validate and one to test, 15 maps each.
+
+    Every map's brightness is its first parameter, so that a network has something to learn.
+    """
+    theta = make_theta(n_train + 2) if theta is None else theta
+    brightness = 4 * np.repeat(camels.scale_theta(theta)[:, 0], camels.MAPS_PER_SIMULATION)
+    shape = (channels, len(brightness), MAP_SIZE, MAP_SIZE)
+    noise = np.random.default_rng(0).normal(size=shape)
+    maps = (noise + brightness[:, None, None]).astype(np.float32)
+    normalization = Normalization(
+        over="all",
+        fields=tuple(camels.FIELDS)[:channels],
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+    )
+
+    def load(*simulations: int) -> MapLoader:
+        return MapLoader(
+            list(maps), theta, simulations, normalization, batch_size=8, inferred=inferred
+        )
+
+    return SplitLoaders(
+        train=load(*range(n_train)),
+        valid=load(n_train),
+        test=load(n_train + 1),
+        channels=channels,
+        map_size=MAP_SIZE,
+        inferred=inferred,
+    )
+
+
+HYPERPARAMETERS = Hyperparameters(lr=1e-2, wd=1e-3, dr=0.2, hidden=1)
+
+CONFIG = TrainingConfig(
+    architecture="o3_err",
+    epochs=3,
+    batch_size=8,
+    maps_per_epoch=18_000,
+    lr_min=1e-9,
+    steps_up=4,
+    steps_down=4,
+    betas=(0.5, 0.999),
+    eval_orientations=1,
+    flips=True,
+    shifts=False,
+    seed=5,
+    device="cpu",
+    n_threads=1,
+)
+
+
+def config(**changes: Any) -> TrainingConfig:
+    return replace(CONFIG, **changes)
