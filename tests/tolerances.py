@@ -6,9 +6,9 @@ EPS32 = float(np.finfo(np.float32).eps)  # 1.2e-7
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)  # 1.2e-38; below it floats have fewer bits
 
 MOMENTS_RTOL = 1e-9  # means and standard deviations are summed in double: 1e6 pixels x 1e-16
-LOG_MAP_ATOL = (
-    2e-6  # [dex] smoothing to 2e-6 relative is 1e-6 dex; log10 of about 11 to 2 ulp is 2e-6
-)
+# [dex] log10 to 2 ulp, where floats of 8 to 16 are 2^-20 apart, is 1.9e-6; smoothing to 2e-6
+# relative is 9e-7 dex: 2.8e-6 at worst.
+LOG_MAP_ATOL = 3e-6
 
 # ---- kernels ----
 
@@ -24,10 +24,17 @@ SMOOTH_SEMIGROUP_L2 = 2e-4
 SMOOTH_TRANSFER_ATOL = 1e-4
 # Of float32. Measured over every float of the worst binades: 1.2 for log10, 1.9 for log10(1 + x).
 LOG_ULP = 2.0
+# Between that and NumPy's own log10 of float32, which is right to 1 ulp.
+LOG_ULP_AGAINST_NUMPY = 3
+# Of float32: two sums in float64 that differ by 1e-16 can lie on both sides of a rounding edge.
+ROUNDING_ULP = 1
+# One rounding to float32, of numbers that float64 holds: eps32 / 2, and a margin.
+ROUNDING_RTOL = EPS32
 # A pixel of a log map without its mean is up to 4 in size, so rounded by 2 eps32 at most.
 MONOPOLE_ATOL = 2 * EPS32
 # Sums in float64 in another order, rounded once to float32: eps32, and a margin.
 DEPOSIT_RTOL = 1e-6
+DEPOSIT_ATOL = 1e-12
 # A displacement of 1 + psi keeps psi to eps32 / 2 box sides: 5e-7 of 8 pixels. A pixel holds about 4
 # elements of mass 0.3, and no element of this seed lies so near the edge of a slab.
 DEPOSIT_SHIFT_ATOL = 1e-5

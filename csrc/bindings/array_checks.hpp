@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include "mapkernels/find_invalid.hpp"
 #include "mapkernels/gaussian_smooth.hpp"
 
 /// Checks of what comes from Python, before the GIL is released. They never convert and never copy:
@@ -115,7 +116,7 @@ inline void require_width(double width) {
 
 /// The flat index as Python knows it: -1 for none.
 inline std::int64_t index_or_minus_one(std::size_t index) {
-    return index == SIZE_MAX ? -1 : static_cast<std::int64_t>(index);
+    return index == none_invalid ? -1 : static_cast<std::int64_t>(index);
 }
 
 }  // namespace mapkernels::bindings

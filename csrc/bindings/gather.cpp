@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <limits>
 #include <vector>
 
 #include "array_checks.hpp"
@@ -42,29 +43,42 @@ std::vector<py::array_t<float>> require_fields(const std::vector<py::object>& fi
     return fields;
 }
 
+std::vector<const float*> pointers_to(const std::vector<py::array_t<float>>& fields) {
+    std::vector<const float*> pointers;
+    for (const auto& maps : fields) pointers.push_back(maps.data());
+    return pointers;
+}
+
+/// A copy of a small array of this shape, to be checked and then read: Python may write into the
+/// array itself as soon as the GIL is released.
 template <typename T>
-py::array_t<T> require_vector(const py::object& value, py::ssize_t n, const std::string& name,
-                              const std::string& letters) {
-    auto vector = require_array<T>(value, name);
-    require_shape(vector, py::make_tuple(n), name, letters);
-    return vector;
+std::vector<T> copy_of(const py::object& value, const py::tuple& shape, const std::string& name,
+                       const std::string& letters) {
+    const auto array = require_array<T>(value, name);
+    require_shape(array, shape, name, letters);
+    return std::vector<T>(array.data(), array.data() + array.size());
 }
 
 /// Every value in [0, n).
-void require_in_range(const py::array_t<std::int64_t>& values, std::int64_t n,
+void require_in_range(const std::vector<std::int64_t>& values, std::int64_t n,
                       const std::string& name) {
-    const std::int64_t* const data = values.data();
-    for (std::size_t b = 0; b < length(values, 0); ++b)
-        if (data[b] < 0 || data[b] >= n)
-            refuse(element(name, b), "0 <= value < " + std::to_string(n), std::to_string(data[b]));
+    for (std::size_t b = 0; b < values.size(); ++b)
+        if (values[b] < 0 || values[b] >= n)
+            refuse(element(name, b), "0 <= value < " + std::to_string(n),
+                   std::to_string(values[b]));
 }
 
-void require_standardization(const py::array_t<double>& mean, const py::array_t<double>& std) {
-    for (std::size_t c = 0; c < length(mean, 0); ++c) {
-        if (!std::isfinite(mean.data()[c]))
-            refuse(element("mean", c), "a finite value", text(py::float_(mean.data()[c])));
-        if (!std::isfinite(std.data()[c]) || std.data()[c] <= 0.0)
-            refuse(element("std", c), "a finite value > 0", text(py::float_(std.data()[c])));
+/// The kernel computes in float: what is finite in double may not be, and 1 / std may vanish.
+void require_standardization(const std::vector<double>& mean, const std::vector<double>& std) {
+    constexpr double max_float = std::numeric_limits<float>::max();
+    for (std::size_t c = 0; c < mean.size(); ++c) {
+        if (!(std::abs(mean[c]) <= max_float))  // NaN is refused too
+            refuse(element("mean", c), "a value that is finite in float32",
+                   text(py::float_(mean[c])));
+        const double inverse = 1.0 / std[c];
+        if (!(inverse > 0.0 && inverse <= max_float && static_cast<float>(inverse) > 0.0F))
+            refuse(element("std", c), "a value > 0 whose inverse is finite and > 0 in float32",
+                   text(py::float_(std[c])));
     }
 }
 
@@ -74,22 +88,20 @@ void gather(const std::vector<py::object>& fields_like, const py::object& index_
             int n_threads) {
     auto out = require_batch(out_like);
     const auto fields = require_fields(fields_like, out);
-    const py::ssize_t n_batch = out.shape(0), n_channels = out.shape(1);
-    const auto index = require_vector<std::int64_t>(index_like, n_batch, "index", "(B,)");
-    for (const auto& maps : fields) require_in_range(index, maps.shape(0), "index");
-    const auto orientation =
-        require_vector<std::int64_t>(orientation_like, n_batch, "orientation", "(B,)");
-    require_in_range(orientation, 8, "orientation");
-    const auto shift = require_array<std::int64_t>(shift_like, "shift");
-    require_shape(shift, py::make_tuple(n_batch, 2), "shift", "(B, 2)");
-    const auto mean = require_vector<double>(mean_like, n_channels, "mean", "(C,)");
-    const auto std = require_vector<double>(std_like, n_channels, "std", "(C,)");
-    require_standardization(mean, std);
+    const py::tuple per_map = py::make_tuple(out.shape(0));
+    const py::tuple per_map_and_axis = py::make_tuple(out.shape(0), 2);
+    const py::tuple per_channel = py::make_tuple(out.shape(1));
+    const Batch batch{pointers_to(fields),
+                      length(out, 2),
+                      copy_of<std::int64_t>(index_like, per_map, "index", "(B,)"),
+                      copy_of<std::int64_t>(orientation_like, per_map, "orientation", "(B,)"),
+                      copy_of<std::int64_t>(shift_like, per_map_and_axis, "shift", "(B, 2)"),
+                      copy_of<double>(mean_like, per_channel, "mean", "(C,)"),
+                      copy_of<double>(std_like, per_channel, "std", "(C,)")};
+    for (const auto& maps : fields) require_in_range(batch.index, maps.shape(0), "index");
+    require_in_range(batch.orientation, 8, "orientation");
+    require_standardization(batch.mean, batch.std);
     require_threads(n_threads);
-
-    Batch batch{{},           length(out, 0), length(out, 2), index.data(), orientation.data(),
-                shift.data(), mean.data(),    std.data()};
-    for (const auto& maps : fields) batch.fields.push_back(maps.data());
     float* const target = out.mutable_data();
 
     const py::gil_scoped_release release;  // raw pointers only below this line

@@ -104,8 +104,9 @@ void copy_map(const float* map, const Source& source, const Standardization& sta
 void gather(const Batch& batch, int n_threads, float* out) {
     const std::size_t n_channels = batch.fields.size();
     const std::size_t n_pixels = batch.side * batch.side;
-    for_each_map(batch.n_batch, n_threads, [&](std::size_t b) {
-        const Source source = source_of(batch.side, batch.orientation[b], batch.shift + 2 * b);
+    for_each_map(batch.index.size(), n_threads, [&](std::size_t b) {
+        const Source source =
+            source_of(batch.side, batch.orientation[b], batch.shift.data() + 2 * b);
         const auto index = static_cast<std::size_t>(batch.index[b]);
         for (std::size_t c = 0; c < n_channels; ++c) {
             const Standardization standardize{static_cast<float>(batch.mean[c]),

@@ -49,15 +49,9 @@ void equals_the_definition() {
             static_cast<std::int64_t>(fuzzer.integer(0, 200)) - 100};
         const std::vector<double> mean = {1e10, 3.0}, std = {2e9, 0.7};
         std::vector<float> out(2 * n_pixels);
-        mapkernels::gather({{first.data(), second.data()},
-                            1,
-                            side,
-                            index.data(),
-                            orientation.data(),
-                            shift.data(),
-                            mean.data(),
-                            std.data()},
-                           trial % 3 + 1, out.data());
+        mapkernels::gather(
+            {{first.data(), second.data()}, side, index, orientation, shift, mean, std},
+            trial % 3 + 1, out.data());
         for (std::size_t c = 0; c < 2; ++c) {
             const float* const from =
                 (c == 0 ? first : second).data() + static_cast<std::size_t>(index[0]) * n_pixels;

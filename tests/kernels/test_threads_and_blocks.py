@@ -11,21 +11,35 @@ from tests.kernels.test_gather import draw, gathered
 
 MAPS = positive_maps(7, 11, 33)
 BLOCKS = [[0, 11], [0, 1, 11], [0, 4, 8, 11], list(range(12))]
+WIDTHS = [0.0, 0.5, 1.0, 2.0, 5.0, 20.0]  # the last kernel reaches 80 pixels, beyond the map
 
 RUNS = {
-    "gaussian_smooth": lambda k, maps, n: fresh(k.gaussian_smooth, maps, 1.7, n),
     "log10": lambda k, maps, n: fresh(k.log10, maps, n),
     "log10p1": lambda k, maps, n: fresh(k.log10p1, maps, n),
     "remove_monopole": lambda k, maps, n: fresh(k.remove_monopole, maps, n),
     "map_moments": lambda k, maps, n: moments_of(k, maps, n),
-    "preprocess maps": lambda k, maps, n: preprocessed(k, maps, 1.7, False, True, n)[1],
-    "preprocess moments": lambda k, maps, n: preprocessed(k, maps, 1.7, False, True, n)[2],
 }
+
+
+def smooth(width):
+    return lambda k, maps, n: fresh(k.gaussian_smooth, maps, width, n)
+
+
+def log_maps(width):
+    return lambda k, maps, n: preprocessed(k, maps, width, False, True, n)[1]
+
+
+def moments(width):
+    return lambda k, maps, n: preprocessed(k, maps, width, False, True, n)[2]
+
+
+for _make in (smooth, log_maps, moments):
+    RUNS |= {f"{_make.__name__} {width:g}": _make(width) for width in WIDTHS}
 
 
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 class TestPerMap:
-    @pytest.mark.parametrize("n_threads", [2, 7, 100])
+    @pytest.mark.parametrize("n_threads", [1, 2, 7, 100])
     def test_threads(self, kernels, run, n_threads):
         np.testing.assert_array_equal(run(kernels, MAPS, n_threads), run(kernels, MAPS, 1))
 

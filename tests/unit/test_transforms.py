@@ -35,7 +35,9 @@ class TestGaussianSmooth:
 class TestLogTransform:
     def test_log10(self, lognormal_maps):
         log_maps = transforms.log_transform(lognormal_maps, "Mtot")
-        np.testing.assert_array_max_ulp(log_maps, np.log10(lognormal_maps), maxulp=3)
+        np.testing.assert_array_max_ulp(
+            log_maps, np.log10(lognormal_maps), maxulp=tolerances.LOG_ULP_AGAINST_NUMPY
+        )
 
     def test_mstar_keeps_its_zeros(self, lognormal_maps):
         lognormal_maps[:, 3] = 0
@@ -120,6 +122,13 @@ class TestPreprocessBlock:
         lognormal_maps[4] = 0
         with pytest.raises(ValueError, match=r"map 4 .* > 0 after smoothing by 0\.5 pixels"):
             preprocess(lognormal_maps, width=0.5)
+
+    @pytest.mark.parametrize(("field", "rule"), [("Mtot", "> 0"), ("Mstar", ">= 0")])
+    def test_infinite_after_smoothing(self, lognormal_maps, field, rule):
+        lognormal_maps[4] = 3e38  # a float, but the sum of two is not
+        message = rf"map 4 .*: expected a finite value {rule} after smoothing by 2 .*; got inf"
+        with pytest.raises(ValueError, match=message):
+            preprocess(lognormal_maps, field=field)
 
     def test_zero_of_mstar(self, lognormal_maps):
         lognormal_maps[4] = 0

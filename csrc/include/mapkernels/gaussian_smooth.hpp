@@ -53,9 +53,11 @@ private:
 ///
 /// out = maps * G(width), separable, wrapped in both axes, truncated at 4 sigma. Preconditions
 /// (checked by the caller): side >= 1, 0 <= width <= max_smoothing_width; `maps` and `out` hold
-/// n_maps * side * side floats, below 2^127 because pairs are added first, and are the same or do
-/// not overlap. Cost: 4 r side^2 additions and half as many multiplications a map, r = 4 width. The
-/// result does not depend on n_threads.
+/// n_maps * side * side floats, and are the same or do not overlap. Two pixels at the same distance
+/// are added before they are weighted, so pixels of 2^127 (1.7e38) and above may give inf where the
+/// weighted sum would not; nobody checks that, but preprocess reports such a pixel. Cost: 4 r
+/// side^2 additions and half as many multiplications a map, r = 4 width. The result does not depend
+/// on n_threads.
 void gaussian_smooth(const float* maps, std::size_t n_maps, std::size_t side, double width,
                      int n_threads, float* out);
 

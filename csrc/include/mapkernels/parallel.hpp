@@ -3,17 +3,29 @@
 #include <algorithm>
 #include <cstddef>
 #include <exception>
-#include <system_error>
 #include <thread>
 #include <vector>
 
 namespace mapkernels {
 
+/// Starts a thread that calls run(block); false where none can be had, for want of threads or of
+/// memory. `threads` has room for it.
+template <typename Function>
+bool start_thread(std::vector<std::thread>& threads, const Function& run,
+                  std::size_t block) noexcept {
+    try {
+        threads.emplace_back(run, block);
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
 /// Calls run_block(begin, end) for contiguous blocks that cover [0, n), on up to n_threads threads.
 ///
 /// Blocks are static: n / n_blocks maps each, the first ones one more. The caller's thread takes
-/// the first block, so n_threads = 1 starts no thread. Returns when all are done; then rethrows the
-/// exception of the first block that threw.
+/// the first block, so n_threads = 1 starts no thread, and those no thread can be had for. Returns
+/// when all are done; then rethrows the exception of the first block that threw.
 template <typename Function>
 void for_each_block(std::size_t n, int n_threads, const Function& run_block) {
     const std::size_t n_blocks = std::min(n, static_cast<std::size_t>(std::max(n_threads, 1)));
@@ -31,13 +43,9 @@ void for_each_block(std::size_t n, int n_threads, const Function& run_block) {
 
     std::vector<std::thread> threads;
     threads.reserve(n_blocks);
-    std::size_t block = n_blocks;
-    try {
-        for (; block > 1; --block) threads.emplace_back(run, block - 1);
-    } catch (const std::system_error&) {
-        // No thread to be had: the loop below does the blocks that are left.
-    }
-    for (std::size_t here = 0; here < block; ++here) run(here);
+    std::size_t n_here = n_blocks;
+    while (n_here > 1 && start_thread(threads, run, n_here - 1)) --n_here;
+    for (std::size_t block = 0; block < n_here; ++block) run(block);
     for (auto& thread : threads) thread.join();
     for (const auto& error : errors)
         if (error) std::rethrow_exception(error);

@@ -212,7 +212,7 @@ def gather(
     shift : (B, 2) int64
         Periodic shift along axes 0 and 1 in [pixels], before the orientation.
     mean, std : (C,) float64
-        Of each channel; rounded to float32 as `mean` and ``1 / std``.
+        Of each channel; rounded to float32 as `mean` and ``1 / std``, finite there.
     out : (B, C, L, L) float32
         Receives ``(x - mean) * (1 / std)``, computed in float32.
     n_threads : int, optional

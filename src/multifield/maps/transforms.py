@@ -40,7 +40,8 @@ def gaussian_smooth(maps: Maps, width: float, *, n_threads: int = 1) -> Maps:
     Notes
     -----
     Truncated at 4 sigma as `scipy.ndimage.gaussian_filter(mode="wrap")`, against which it is
-    tested to `tolerances.SMOOTH_RTOL`.
+    tested to `tolerances.SMOOTH_RTOL`. Pixels are added in pairs, so those of 2^127 (1.7e38) and
+    above may give inf.
     """
     smoothed = np.empty(maps.shape, np.float32)
     mapkernels.gaussian_smooth(maps, smoothed, width, n_threads)
@@ -222,8 +223,9 @@ def preprocess_block(
     Raises
     ------
     ValueError
-        If a pixel is not finite or negative, or if the argument of a logarithm is zero. Names the
-        source, map, simulation, pixel and value; `out` and `moments` are then of no use.
+        If a pixel is not finite or negative, or if the argument of a logarithm is zero or, after
+        smoothing, infinite. Names the source, map, simulation, pixel and value; `out` and
+        `moments` are then of no use.
     """
     plus_one = _adds_one(field)
     first = mapkernels.preprocess(maps, out, moments, width, plus_one, without_monopole, n_threads)
@@ -235,9 +237,10 @@ def preprocess_block(
         raise ValueError(f"{place}: expected a finite value >= 0, got {raw}")
     number, pixel = divmod(first, maps[0].size)
     smoothed = gaussian_smooth(maps[number : number + 1], width).flat[pixel]
+    rule = ">= 0" if plus_one else "> 0"
     after = f" after smoothing by {width:g} pixels" if width else ""
     raise ValueError(
-        f"{place}: expected a finite value > 0{after}, because {field} is taken as "
+        f"{place}: expected a finite value {rule}{after}, because {field} is taken as "
         f"{FIELDS[field].transform}; got {smoothed}"
     )
 

@@ -1,0 +1,95 @@
+"""Other Python threads go on while a kernel runs, and cannot harm it."""
+
+import sys
+import threading
+import time
+
+import mapkernels
+import numpy as np
+import pytest
+
+from tests.kernels.support import positive_maps
+from tests.kernels.test_deposit_slabs import random_displacement
+from tests.kernels.test_gather import draw
+
+PATIENCE = 5.0  # [s] of calls of one kernel; the other thread needs one moment in them
+TICK = 1e-4  # [s]
+FOREVER = 3600.0  # [s] longer than any test
+
+MAPS = positive_maps(9, 16, 256)
+OUT = np.empty_like(MAPS)
+MOMENTS = np.empty((len(MAPS), 3))
+SLABS = np.empty((2, 15, 64, 64), np.float32)
+DISPLACEMENT = random_displacement(9, 16)
+BATCH = draw(9, 256, 16, 1)
+
+CALLS = {
+    "gaussian_smooth": lambda: mapkernels.gaussian_smooth(MAPS, OUT, 2.0),
+    "log10": lambda: mapkernels.log10(MAPS, OUT),
+    "log10p1": lambda: mapkernels.log10p1(MAPS, OUT),
+    "map_moments": lambda: mapkernels.map_moments(MAPS, MOMENTS),
+    "remove_monopole": lambda: mapkernels.remove_monopole(MAPS, OUT),
+    "find_invalid": lambda: mapkernels.find_invalid(MAPS, False),
+    "preprocess": lambda: mapkernels.preprocess(MAPS, OUT, MOMENTS, 2.0, False, True),
+    "gather": lambda: mapkernels.gather(*BATCH, OUT[:, None]),
+    "deposit_slabs": lambda: mapkernels.deposit_slabs(DISPLACEMENT, 4, *SLABS),
+}
+
+
+class Ticker:
+    """A thread that counts and acts, and needs the GIL for each count."""
+
+    def __init__(self):
+        self.ticks = 0
+        self.stopped = False
+        self.act = lambda: None
+        self.thread = threading.Thread(target=self.count)
+
+    def count(self):
+        while not self.stopped:
+            time.sleep(TICK)
+            self.act()
+            self.ticks += 1
+
+
+@pytest.fixture
+def ticker():
+    """One that gets the GIL only when it is released, and never because it has waited for it."""
+    ticker, interval = Ticker(), sys.getswitchinterval()
+    sys.setswitchinterval(FOREVER)
+    ticker.thread.start()
+    yield ticker
+    ticker.stopped = True
+    ticker.thread.join()
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_another_thread_goes_on_during_a_kernel(ticker, call):
+    before, deadline = ticker.ticks, time.monotonic() + PATIENCE
+    while ticker.ticks == before and time.monotonic() < deadline:
+        call()
+    assert ticker.ticks > before
+
+
+def test_nothing_else_lets_the_ticker_go_on(ticker):
+    """Else the test above would pass with kernels that keep the GIL; combine_moments does."""
+    before, deadline = ticker.ticks, time.monotonic() + 100 * TICK
+    while time.monotonic() < deadline:
+        mapkernels.combine_moments(MOMENTS)
+    assert ticker.ticks == before
+
+
+@pytest.mark.parametrize("changed", range(5), ids=["index", "orientation", "shift", "mean", "std"])
+def test_gather_reads_what_it_has_checked(ticker, changed):
+    """Not what another thread has written into its arguments since."""
+    fields, *arrays = draw(10, 256, 16, 1)
+    out, expected = np.empty((2, 16, 1, 256, 256), np.float32)
+    mapkernels.gather(fields, *arrays, expected)
+    checked = arrays[changed].copy()
+    ticker.act = lambda: np.copyto(arrays[changed], 7)  # no map 7
+    before, deadline = ticker.ticks, time.monotonic() + PATIENCE
+    while ticker.ticks < before + 20 and time.monotonic() < deadline:
+        np.copyto(arrays[changed], checked)
+        mapkernels.gather(fields, *arrays, out)
+        np.testing.assert_array_equal(out, expected)
