@@ -34,7 +34,6 @@ ROUNDING_RTOL = EPS32
 MONOPOLE_ATOL = 2 * EPS32
 # Sums in float64 in another order, rounded once to float32: eps32, and a margin.
 DEPOSIT_RTOL = 1e-6
-DEPOSIT_ATOL = 1e-12
 # A displacement of 1 + psi keeps psi to eps32 / 2 box sides: 5e-7 of 8 pixels. A pixel holds about 4
 # elements of mass 0.3, and no element of this seed lies so near the edge of a slab.
 DEPOSIT_SHIFT_ATOL = 1e-5
