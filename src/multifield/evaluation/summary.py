@@ -12,7 +12,7 @@ from multifield.evaluation.metrics import Metrics
 _COLUMNS = {
     "RMSE": ("RMSE", 1.0, ".3g"),
     "R2": ("R2", 1.0, ".3f"),
-    "chi2": ("chi2", 1.0, ".2f"),
+    "chi2": ("chi2", 1.0, ".3g"),
     "epsilon [%]": ("epsilon", 100.0, ".1f"),
     "coverage 68 [%]": ("coverage_68", 100.0, ".1f"),
 }
