@@ -15,7 +15,12 @@ from tests.support import ROOT, load_parameters
 
 PIPELINES = register_pipelines()
 MAIN = ("ingest", "preprocess", "tune", "evaluate")
-PASSED_ON = {"best_network"}  # in memory, within one pipeline
+PASSED_ON = {
+    "best_network",
+    "tune_data",
+    "train_data",
+    "evaluate_data",
+}  # in memory, within one pipeline
 
 
 @pytest.fixture(scope="module")

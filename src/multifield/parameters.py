@@ -20,17 +20,21 @@ from multifield.tuning.config import TuningConfig
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Parameters:
-    """The groups that nodes take, and the choices that ``--params`` and globals.yml make among them."""
+class Choices:
+    """What a run chooses, in globals.yml or with ``--params``; each stands in a group of parameters too."""
 
-    # choices: each also stands in a group below
     suite: str
     field: str
     sim_set: str
     smoothing_width: float
     n_trials: int
     epochs: int
-    # groups
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Parameters(Choices):
+    """The choices, and the groups that nodes take."""
+
     selection: Selection
     source: SourceConfig
     preprocessing: PreprocessingConfig
@@ -61,15 +65,9 @@ class Parameters:
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Globals:
+class Globals(Choices):
     """What globals.yml may hold."""
 
-    suite: str
-    field: str
-    sim_set: str
-    smoothing_width: float
-    n_trials: int
-    epochs: int
     source: str
     cmd_folder: str
     steps_up: int

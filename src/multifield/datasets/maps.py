@@ -9,6 +9,7 @@ from kedro_datasets._typing import ImagePreview
 
 from multifield import camels
 from multifield.arrays import Maps
+from multifield.atomic import atomic_path
 from multifield.datasets.previews import preview_maps
 from multifield.maps.files import MapStream, find_file, open_maps, write_map_files
 from multifield.maps.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
@@ -119,7 +120,6 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing], dict[str, LogM
     def save(self, data: Mapping[str, Preprocessing]) -> None:
         """Stream each field through the preprocessing into its file."""
         for field, path in self._paths.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
             data[field].write(path)
 
     def preview(self) -> ImagePreview:
@@ -143,8 +143,5 @@ def link_file(source: Path, path: Path) -> None:
         raise DatasetError(
             f"{path}: expected no file or a link, got a file; move it away before linking {source}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(source.resolve())
-    partial.replace(path)
+    with atomic_path(path) as partial:
+        partial.symlink_to(source.resolve())

@@ -1,10 +1,12 @@
 """Optuna studies and network weights, under the benchmark's names."""
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from multifield.datasets.base import FileDataset, Loaded, Saved
 from multifield.models.folder import ModelFolder
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
         return {"path": str(self._folder.path), "label": self._folder.label}
 
 
-class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
+class StudyDataset(FileDataset["optuna.Study", "optuna.Study"]):
     """An Optuna study in the benchmark's sqlite database.
 
     Loading opens a copy, so that the file is never altered by a reader. A running study writes to the file
@@ -83,8 +85,7 @@ class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
-        self._filepath = folder.database
-        self.metadata = metadata
+        super().__init__(filepath=folder.database, metadata=metadata)
 
     def load(self) -> "optuna.Study":
         """Open a copy of the study."""
@@ -100,15 +101,9 @@ class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
                 f"{self._filepath}: expected the study's {len(data.trials)} trials, got {stored}"
             )
 
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class WeightsDataset(AbstractDataset["dict[str, torch.Tensor]", "O3Err"]):
-    """The weights of one network, as the benchmark releases them.
+class TrialFileDataset(FileDataset[Saved, Loaded]):
+    """A file of one network; a subclass says which.
 
     Parameters
     ----------
@@ -131,8 +126,20 @@ class WeightsDataset(AbstractDataset["dict[str, torch.Tensor]", "O3Err"]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
-        self._filepath = folder.weights(trial)
-        self.metadata = metadata
+        super().__init__(filepath=self._locate(folder, trial), metadata=metadata)
+
+    @staticmethod
+    @abstractmethod
+    def _locate(folder: ModelFolder, trial: str) -> Path:
+        """Give the file of this trial."""
+
+
+class WeightsDataset(TrialFileDataset["dict[str, torch.Tensor]", "O3Err"]):
+    """The weights of one network, as the benchmark releases them."""
+
+    @staticmethod
+    def _locate(folder: ModelFolder, trial: str) -> Path:
+        return folder.weights(trial)
 
     def load(self) -> "O3Err":
         """Build the network from the shapes of its tensors, ready to predict."""
@@ -146,37 +153,13 @@ class WeightsDataset(AbstractDataset["dict[str, torch.Tensor]", "O3Err"]):
 
         save_weights(self._filepath, data)
 
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+class LossesDataset(TrialFileDataset["np.ndarray", "np.ndarray"]):
+    """The losses of one network: a line an epoch, ``epoch train valid test``."""
 
-
-class LossesDataset(AbstractDataset["np.ndarray", "np.ndarray"]):
-    """The losses of one network: a line an epoch, ``epoch train valid test``.
-
-    Parameters
-    ----------
-    path, suite, field, label, trial : str
-        As in `WeightsDataset`.
-    metadata : dict, optional
-        For plugins.
-    """
-
-    def __init__(
-        self,
-        *,
-        path: str,
-        suite: str,
-        field: str,
-        label: str,
-        trial: str,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
-        self._filepath = folder.losses(trial)
-        self.metadata = metadata
+    @staticmethod
+    def _locate(folder: ModelFolder, trial: str) -> Path:
+        return folder.losses(trial)
 
     def load(self) -> "np.ndarray":
         """Read the losses, (E, 4)."""
@@ -189,9 +172,3 @@ class LossesDataset(AbstractDataset["np.ndarray", "np.ndarray"]):
         from multifield.training import write_losses
 
         write_losses(self._filepath, data)
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -4,20 +4,20 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 from kedro_datasets._typing import ImagePreview, JSONPreview
 
 from multifield.atomic import atomic_path
+from multifield.datasets.base import FileDataset
 from multifield.datasets.previews import encode_png
 from multifield.evaluation import Results, read_results, results_name, write_results
+from multifield.evaluation.metrics import Metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Metrics = dict[str, dict[str, float]]
 
-
-class ResultsDataset(AbstractDataset[Results, Results]):
+class ResultsDataset(FileDataset[Results, Results]):
     """Truth, posterior mean and standard deviation of every test map: the 18-column text.
 
     Parameters
@@ -41,8 +41,7 @@ class ResultsDataset(AbstractDataset[Results, Results]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         name = results_name(suite, field, label, suite, field, label, sim_set)
-        self._filepath = Path(path) / name
-        self.metadata = metadata
+        super().__init__(filepath=Path(path) / name, metadata=metadata)
 
     def load(self) -> Results:
         """Read the results."""
@@ -52,14 +51,8 @@ class ResultsDataset(AbstractDataset[Results, Results]):
         """Write the results."""
         write_results(self._filepath, data)
 
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class MetricsDataset(AbstractDataset[Metrics, Metrics]):
+class MetricsDataset(FileDataset[Metrics, Metrics]):
     """Metrics by name and parameter, as JSON.
 
     Parameters
@@ -68,10 +61,6 @@ class MetricsDataset(AbstractDataset[Metrics, Metrics]):
     metadata : dict, optional
         For plugins.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> Metrics:
         """Read the metrics."""
@@ -87,14 +76,8 @@ class MetricsDataset(AbstractDataset[Metrics, Metrics]):
         """Show the file."""
         return JSONPreview(self._filepath.read_text())
 
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class FigureDataset(AbstractDataset["Figure", NoReturn]):
+class FigureDataset(FileDataset["Figure", NoReturn]):
     """A figure as PNG, for screens, and PDF, for papers.
 
     Parameters
@@ -104,10 +87,6 @@ class FigureDataset(AbstractDataset["Figure", NoReturn]):
     metadata : dict, optional
         For plugins.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> NoReturn:
         """Refuse: a figure cannot be read back."""
@@ -122,9 +101,3 @@ class FigureDataset(AbstractDataset["Figure", NoReturn]):
     def preview(self) -> ImagePreview:
         """Show the PNG."""
         return encode_png(self._filepath.read_bytes())
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from multifield import camels
 from multifield.arrays import Theta
 from multifield.atomic import atomic_path
+from multifield.datasets.base import FileDataset
 from multifield.datasets.maps import link_file
 from multifield.maps.files import find_file, read_theta, write_theta
 
@@ -62,7 +63,7 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
         return {"path": str(self._folder), "names": self._names}
 
 
-class RecordsDataset(AbstractDataset[Sequence[Mapping[str, Any]], list[dict[str, str]]]):
+class RecordsDataset(FileDataset[Sequence[Mapping[str, Any]], list[dict[str, str]]]):
     """A table of records as CSV; its columns are the keys of the first record.
 
     Parameters
@@ -71,10 +72,6 @@ class RecordsDataset(AbstractDataset[Sequence[Mapping[str, Any]], list[dict[str,
     metadata : dict, optional
         For plugins.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> list[dict[str, str]]:
         """Read the records; every value is text."""
@@ -95,14 +92,8 @@ class RecordsDataset(AbstractDataset[Sequence[Mapping[str, Any]], list[dict[str,
         records = self.load()
         return _table(list(records[0]), [list(record.values()) for record in records])
 
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class TypedJSONDataset(AbstractDataset[Any, Any]):
+class TypedJSONDataset(FileDataset[Any, Any]):
     """One object of a pydantic dataclass as JSON, checked when it is loaded.
 
     Parameters
@@ -117,9 +108,8 @@ class TypedJSONDataset(AbstractDataset[Any, Any]):
     def __init__(
         self, *, filepath: str, model: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        self._filepath = Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._model = model
-        self.metadata = metadata
 
     def load(self) -> Any:
         """Read and check the object; ValueError names the file and the key."""
@@ -141,11 +131,8 @@ class TypedJSONDataset(AbstractDataset[Any, Any]):
     def _adapter(self) -> Any:  # beartype does not know TypeAdapter[Any]
         return TypeAdapter(load_obj(self._model))
 
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "model": self._model}
+        return super()._describe() | {"model": self._model}
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> TablePreview:

@@ -1,7 +1,7 @@
 """Batches for a network: the one path by which training, evaluation and prediction get maps."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -144,7 +144,10 @@ class MapLoader:
 
 @dataclass(frozen=True)
 class SplitLoaders:
-    """The three parts of a suite, ready for a network."""
+    """The three parts of a suite, ready for a network.
+
+    `causes` lists everything that decides what they hold, one key a cause, so that two can be compared.
+    """
 
     train: MapLoader
     valid: MapLoader
@@ -152,6 +155,7 @@ class SplitLoaders:
     channels: int
     map_size: int
     inferred: tuple[int, ...]
+    causes: Mapping[str, str]
 
 
 def load_splits(
@@ -216,7 +220,23 @@ def load_splits(
         channels=len(maps),
         map_size=maps[0].shape[-1],
         inferred=inferred,
+        causes=_list_causes(log_maps, split, normalization, manifest),
     )
+
+
+def _list_causes(
+    log_maps: Mapping[str, LogMaps], split: Split, normalization: Normalization, manifest: Manifest
+) -> dict[str, str]:
+    causes: dict[str, object] = {
+        "suite": manifest.suite,
+        "sim_set": manifest.sim_set,
+        "theta_sha256": manifest.files["theta"].sha256,
+        **{f"split.{key}": value for key, value in asdict(split).items()},
+        **{f"normalization.{key}": value for key, value in asdict(normalization).items()},
+    }
+    for field, entry in log_maps.items():
+        causes |= {f"log_maps.{field}.{key}": value for key, value in entry.provenance.items()}
+    return {key: str(value) for key, value in causes.items()}
 
 
 def _check_split(split: Split, n_simulations: int, config: SplitConfig) -> None:

@@ -51,6 +51,7 @@ def make_data(
         channels=channels,
         map_size=MAP_SIZE,
         inferred=inferred,
+        causes={},
     )
 
 

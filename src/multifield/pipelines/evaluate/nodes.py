@@ -1,16 +1,9 @@
 """Nodes of `evaluate`."""
 
-from collections.abc import Mapping
-
 from multifield import evaluation, models, training, tuning
-from multifield.arrays import Theta
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.results import Results
-from multifield.maps.loader import load_splits
-from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization, NormalizationConfig
-from multifield.maps.preprocess import LogMaps
-from multifield.maps.splits import Split, SplitConfig
+from multifield.maps.loader import SplitLoaders
 from multifield.models.folder import ModelFolder
 from multifield.provenance import fingerprint
 from multifield.selection import Selection
@@ -23,41 +16,22 @@ from multifield.training.config import TrainingConfig
 def load_best(
     study: "tuning.Study",
     networks: ModelFolder,
-    log_maps: Mapping[str, LogMaps],
-    split: Split,
-    normalization: Normalization,
-    manifest: Manifest,
+    data: SplitLoaders,
     training_config: TrainingConfig,
 ) -> "models.O3Err":
     """Load the best trial's network, if trained on this split; see `multifield.tuning`."""
-    causes = fingerprint(manifest, log_maps, split, normalization, training_config)
+    causes = fingerprint(data, training_config)
     tuning.check_fingerprint(study, causes, networks.database)
     return models.load_weights(networks.weights(tuning.best_trial(study).number))
 
 
 def predict_test_maps(
     network: "models.O3Err",
-    log_maps: Mapping[str, LogMaps],
-    theta: Theta,
-    split: Split,
-    normalization: Normalization,
-    manifest: Manifest,
-    split_config: SplitConfig,
-    normalization_config: NormalizationConfig,
+    data: SplitLoaders,
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> Results:
     """Infer the parameters of maps never seen; see `multifield.evaluation.predict`."""
-    data = load_splits(
-        log_maps,
-        theta,
-        split,
-        normalization,
-        manifest,
-        split_config=split_config,
-        normalization_config=normalization_config,
-        batch_size=training_config.batch_size,
-    )
     orientations, device = range(config.orientations), training_config.device
     return evaluation.predict(network, data.test, orientations, device=device)
 

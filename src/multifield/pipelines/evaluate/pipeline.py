@@ -3,39 +3,25 @@
 from kedro.pipeline import Pipeline, node
 
 from multifield.pipelines.evaluate import nodes
-
-MODEL_INPUT = [
-    "log_maps",
-    "theta",
-    "split",
-    "normalization",
-    "manifest",
-    "params:split",
-    "params:normalization",
-]
+from multifield.pipelines.model_input import load_splits_into
+from multifield.pipelines.stage import make_stage
 
 
 def create_pipeline() -> Pipeline:
     """From a `study` to `results`, `metrics` and figures."""
-    return Pipeline(
+    return make_stage(
+        "evaluate",
         [
+            load_splits_into("evaluate_data"),
             node(
                 nodes.load_best,
-                inputs=[
-                    "study",
-                    "networks",
-                    "log_maps",
-                    "split",
-                    "normalization",
-                    "manifest",
-                    "params:training",
-                ],
+                inputs=["study", "networks", "evaluate_data", "params:training"],
                 outputs="best_network",
                 name="load_best",
             ),
             node(
                 nodes.predict_test_maps,
-                inputs=["best_network", *MODEL_INPUT, "params:training", "params:evaluation"],
+                inputs=["best_network", "evaluate_data", "params:training", "params:evaluation"],
                 outputs="results",
                 name="predict_test_maps",
             ),
@@ -53,7 +39,4 @@ def create_pipeline() -> Pipeline:
                 name="plot_losses",
             ),
         ],
-        namespace="evaluate",  # a box that opens and closes in Kedro-Viz
-        prefix_datasets_with_namespace=False,
-        tags="evaluate",
     )

@@ -3,11 +3,13 @@
 from kedro.pipeline import Pipeline, node
 
 from multifield.pipelines.ingest import nodes
+from multifield.pipelines.stage import make_stage
 
 
 def create_pipeline() -> Pipeline:
     """From a mock universe or a folder of published files to `raw_maps`, `theta` and `manifest`."""
-    return Pipeline(
+    return make_stage(
+        "ingest",
         [
             node(
                 nodes.bring_maps,
@@ -22,7 +24,4 @@ def create_pipeline() -> Pipeline:
                 name="verify_maps",
             ),
         ],
-        namespace="ingest",  # a box that opens and closes in Kedro-Viz
-        prefix_datasets_with_namespace=False,
-        tags="ingest",
     )

@@ -3,11 +3,13 @@
 from kedro.pipeline import Pipeline, node
 
 from multifield.pipelines.preprocess import nodes
+from multifield.pipelines.stage import make_stage
 
 
 def create_pipeline() -> Pipeline:
     """From `raw_maps` and `theta` to `log_maps`, `split` and `normalization`."""
-    return Pipeline(
+    return make_stage(
+        "preprocess",
         [
             node(
                 nodes.preprocess_maps,
@@ -28,7 +30,4 @@ def create_pipeline() -> Pipeline:
                 name="fit_normalization",
             ),
         ],
-        namespace="preprocess",  # a box that opens and closes in Kedro-Viz
-        prefix_datasets_with_namespace=False,
-        tags="preprocess",
     )

@@ -1,14 +1,7 @@
 """Nodes of `train`."""
 
-from collections.abc import Mapping
-
 from multifield import evaluation, training
-from multifield.arrays import Theta
-from multifield.maps.loader import load_splits
-from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization, NormalizationConfig
-from multifield.maps.preprocess import LogMaps
-from multifield.maps.splits import Split, SplitConfig
+from multifield.maps.loader import SplitLoaders
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.loss_files import Losses
@@ -18,27 +11,11 @@ from multifield.training.loss_files import Losses
 
 
 def train_network(
-    log_maps: Mapping[str, LogMaps],
-    theta: Theta,
-    split: Split,
-    normalization: Normalization,
-    manifest: Manifest,
-    split_config: SplitConfig,
-    normalization_config: NormalizationConfig,
+    data: SplitLoaders,
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
 ) -> "tuple[training.StateDict, Losses]":
     """Train one network; see `multifield.training.train_network`."""
-    data = load_splits(
-        log_maps,
-        theta,
-        split,
-        normalization,
-        manifest,
-        split_config=split_config,
-        normalization_config=normalization_config,
-        batch_size=config.batch_size,
-    )
     trained = training.train_network(data, hyperparameters, config, report=training.log_epoch)
     return trained.state, trained.losses
 

@@ -3,23 +3,26 @@
 from kedro.pipeline import Pipeline, node
 
 from multifield.pipelines.evaluate import nodes as evaluate_nodes
-from multifield.pipelines.evaluate.pipeline import MODEL_INPUT
+from multifield.pipelines.model_input import load_splits_into
+from multifield.pipelines.stage import make_stage
 from multifield.pipelines.train import nodes
 
 
 def create_pipeline() -> Pipeline:
     """From `log_maps` to `trained_network`, its losses, results, metrics and figures."""
-    return Pipeline(
+    return make_stage(
+        "train",
         [
+            load_splits_into("train_data"),
             node(
                 nodes.train_network,
-                inputs=[*MODEL_INPUT, "params:hyperparameters", "params:training"],
+                inputs=["train_data", "params:hyperparameters", "params:training"],
                 outputs=["trained_network", "trained_losses"],
                 name="train_network",
             ),
             node(
                 evaluate_nodes.predict_test_maps,
-                inputs=["trained_network", *MODEL_INPUT, "params:training", "params:evaluation"],
+                inputs=["trained_network", "train_data", "params:training", "params:evaluation"],
                 outputs="trained_results",
                 name="predict_with_trained",
             ),
@@ -42,7 +45,4 @@ def create_pipeline() -> Pipeline:
                 name="plot_trained_losses",
             ),
         ],
-        namespace="train",  # a box that opens and closes in Kedro-Viz
-        prefix_datasets_with_namespace=False,
-        tags="train",
     )

@@ -1,15 +1,9 @@
 """Nodes of `tune`."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from multifield import tuning
-from multifield.arrays import Theta
-from multifield.maps.loader import load_splits
-from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization, NormalizationConfig
-from multifield.maps.preprocess import LogMaps
-from multifield.maps.splits import Split, SplitConfig
+from multifield.maps.loader import SplitLoaders
 from multifield.models.folder import ModelFolder
 from multifield.provenance import fingerprint
 from multifield.training.config import TrainingConfig
@@ -20,29 +14,13 @@ from multifield.tuning.config import TuningConfig
 
 
 def tune_network(
-    log_maps: Mapping[str, LogMaps],
-    theta: Theta,
-    split: Split,
-    normalization: Normalization,
-    manifest: Manifest,
-    split_config: SplitConfig,
-    normalization_config: NormalizationConfig,
+    data: SplitLoaders,
     folder: ModelFolder,
     training: TrainingConfig,
     config: TuningConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
     """Train trial after trial; see `multifield.tuning.tune`."""
-    causes = fingerprint(manifest, log_maps, split, normalization, training)
-    data = load_splits(
-        log_maps,
-        theta,
-        split,
-        normalization,
-        manifest,
-        split_config=split_config,
-        normalization_config=normalization_config,
-        batch_size=training.batch_size,
-    )
+    causes = fingerprint(data, training)
     with tuning.TuningProgress(config.n_trials, training.epochs) as progress:
         study = tuning.tune(
             data,

@@ -2,33 +2,23 @@
 
 from kedro.pipeline import Pipeline, node
 
+from multifield.pipelines.model_input import load_splits_into
+from multifield.pipelines.stage import make_stage
 from multifield.pipelines.tune import nodes
 
 
 def create_pipeline() -> Pipeline:
     """From `log_maps` to a `study` and the `networks` of its trials."""
-    return Pipeline(
+    return make_stage(
+        "tune",
         [
+            load_splits_into("tune_data"),
             node(
                 nodes.tune_network,
-                inputs=[
-                    "log_maps",
-                    "theta",
-                    "split",
-                    "normalization",
-                    "manifest",
-                    "params:split",
-                    "params:normalization",
-                    "model_folder",
-                    "params:training",
-                    "params:tuning",
-                ],
+                inputs=["tune_data", "model_folder", "params:training", "params:tuning"],
                 outputs=["study", "networks"],
                 name="tune_network",
             ),
             node(nodes.list_trials, inputs="study", outputs="trials", name="list_trials"),
         ],
-        namespace="tune",  # a box that opens and closes in Kedro-Viz
-        prefix_datasets_with_namespace=False,
-        tags="tune",
     )

@@ -1,0 +1,56 @@
+"""The node with which each stage begins that trains or tests a network."""
+
+from collections.abc import Mapping
+
+from kedro.pipeline import Node, node
+
+from multifield.arrays import Theta
+from multifield.maps import loader
+from multifield.maps.loader import SplitLoaders
+from multifield.maps.manifest import Manifest
+from multifield.maps.normalization import Normalization, NormalizationConfig
+from multifield.maps.preprocess import LogMaps
+from multifield.maps.splits import Split, SplitConfig
+from multifield.training.config import TrainingConfig
+
+
+def load_splits(
+    log_maps: Mapping[str, LogMaps],
+    theta: Theta,
+    split: Split,
+    normalization: Normalization,
+    manifest: Manifest,
+    split_config: SplitConfig,
+    normalization_config: NormalizationConfig,
+    training: TrainingConfig,
+) -> SplitLoaders:
+    """Check what `preprocess` left and make loaders of it; see `multifield.maps.load_splits`."""
+    return loader.load_splits(
+        log_maps,
+        theta,
+        split,
+        normalization,
+        manifest,
+        split_config=split_config,
+        normalization_config=normalization_config,
+        batch_size=training.batch_size,
+    )
+
+
+def load_splits_into(data: str) -> Node:
+    """Make the node that gives a stage its `data`."""
+    return node(
+        load_splits,
+        inputs=[
+            "log_maps",
+            "theta",
+            "split",
+            "normalization",
+            "manifest",
+            "params:split",
+            "params:normalization",
+            "params:training",
+        ],
+        outputs=data,
+        name="load_splits",
+    )
