@@ -112,7 +112,9 @@ def test_a_stage_runs_again_alone(finished, pipeline):
         ("field=HI", "suite MockNbody has Mtot; got 'HI'"),
         ("suite=SIMBA", "use --env cmd"),
         ("epochs=3", "training.epochs"),  # a study of other epochs is there already
-        ("sim_set=CV", "mock suites have LH alone"),
+        ("sim_set=CV", "suite MockNbody has LH; got 'CV'"),
+        ("test_suite=SIMBA", "source 'mock' has not SIMBA; use --env cmd"),
+        ("test_field=Mcdm", "suite MockNbody has Mtot; got 'Mcdm'"),
     ],
 )
 def test_a_run_that_differs_from_what_was_asked_does_not_finish(finished, arguments, message):
@@ -122,6 +124,47 @@ def test_a_run_that_differs_from_what_was_asked_does_not_finish(finished, argume
     assert done.returncode != 0
     assert message in " ".join((done.stdout + done.stderr).split())
     assert sorted(path for path in (project / "data").rglob("*") if path.is_file()) == before
+
+
+def test_a_stage_without_what_it_needs_names_the_stages_that_make_it(project):
+    done = run_kedro(project, "run", "--env", "test", "--pipeline", "evaluate")
+    assert done.returncode != 0
+    output = " ".join((done.stdout + done.stderr).split())
+    assert "kedro run --pipelines ingest,preprocess,tune` first" in output
+    assert "study: multifield.datasets.models.StudyDataset" in output
+    assert "--params models_folder=" in output
+
+
+def test_a_network_is_tested_on_another_suite(finished):
+    project, _ = finished
+    at_home = (project / RESULTS).read_bytes()
+    parameters = "test_suite=MockTNG,test_smoothing_width=1,evaluation.top_k=2"
+    done = run_kedro(
+        project, "run", "--env", "test", "--pipeline", "evaluate", "--params", parameters
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tested on mock suite MockTNG, Mtot maps, LH" in done.stdout
+    name = f"results_train_MockNbody_Mtot_{LABEL}_test_MockTNG_Mtot_{LABEL}_smoothing_1_LH"
+    folder = project / "data/07_model_output"
+    best, other = read_results(folder / f"{name}.txt"), [*folder.glob(f"{name}_trial_*.txt")]
+    assert len(best) == 6 * 15 * 8
+    assert len(other) == 1
+    tested = (project / "data/08_reporting/tested_trials.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in tested] == ["rank", "1", "2"]
+    assert (project / RESULTS).read_bytes() == at_home
+    assert (project / "data/05_model_input/MockTNG").is_dir()
+
+
+def test_parity_keeps_all_columns(tmp_path):
+    project = make_project(tmp_path / "project")
+    parameters = "parity=true,n_trials=1,epochs=1"
+    done = run_kedro(project, "run", "--env", "test", "--params", parameters)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert np.isfinite(np.loadtxt(project / RESULTS)).all()
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    assert tuple(metrics["RMSE"]) == camels.COSMOLOGY
+    normalization = next((project / "data/05_model_input/MockNbody").glob("normalization_*.json"))
+    assert json.loads(normalization.read_text())["over"] == "all"
 
 
 def test_several_fields_are_channels_in_the_order_asked(project):

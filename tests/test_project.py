@@ -16,7 +16,8 @@ from tests.support import ROOT, load_parameters
 PIPELINES = register_pipelines()
 MAIN = ("ingest", "preprocess", "tune", "evaluate")
 PASSED_ON = {
-    "best_network",
+    "tested_networks",
+    "test_data",
     "tune_data",
     "train_data",
     "evaluate_data",

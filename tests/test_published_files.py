@@ -48,7 +48,7 @@ def cmd_project(path: Path, folder: Path) -> Path:
 
 
 SHORT = (
-    f"suite={SUITE},n_trials=1,epochs=1,split.n_valid=2,split.n_test=2,"
+    f"suite={SUITE},n_trials=1,epochs=1,split.n_valid=2,split.n_test=2,source.partial=true,"
     "tuning.search_space.hidden.high=6"
 )
 
@@ -115,7 +115,7 @@ def broken_folder(tmp_path: Path, folder: Path, fault: str) -> Path:
 )
 def test_a_fault_in_the_files_stops_the_run(tmp_path, folder, fault, message):
     project = cmd_project(tmp_path / "project", broken_folder(tmp_path, folder, fault))
-    parameters = f"suite={SUITE},split.n_valid=1,split.n_test=1"
+    parameters = f"suite={SUITE},split.n_valid=1,split.n_test=1,source.partial=true"
     done = run_kedro(
         project, "run", "--env", "cmd", "--pipelines", "ingest,preprocess", "--params", parameters
     )

@@ -11,7 +11,9 @@ References
 CMD documentation, data.rst (its units; Table 1 of arXiv:2109.10915 has wrong ones for ne and P).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Literal
 
 import numpy as np
@@ -53,6 +55,7 @@ PARAMETERS = (
 )
 PARAMETER_NAMES = tuple(parameter.name for parameter in PARAMETERS)
 COSMOLOGY = PARAMETER_NAMES[:2]
+_FEEDBACK = PARAMETER_NAMES[2:]
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class Suite:
         ``<sim>`` in the names of databases, weights and results.
     mock : bool
         Made by this project, not by a simulation.
+    wider : mapping of str to (float, float)
+        Ranges of its latin hypercube that differ from IllustrisTNG's.
     """
 
     name: str
@@ -113,10 +118,17 @@ class Suite:
     inferred: tuple[str, ...] = PARAMETER_NAMES
     short_name: str = ""
     mock: bool = False
+    wider: Mapping[str, tuple[float, float]] = dataclass_field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.short_name:
             object.__setattr__(self, "short_name", self.name)
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """The latin hypercube of each parameter in this suite; `scale_theta` never uses it."""
+        published = {p.name: (p.minimum, p.maximum) for p in PARAMETERS}
+        return published | dict(self.wider)
 
     @property
     def inferred_columns(self) -> tuple[int, ...]:
@@ -129,8 +141,8 @@ SUITES = {
     for suite in (
         Suite("IllustrisTNG", _ALL),
         Suite("SIMBA", _WITHOUT_B),
-        Suite("Astrid", _WITHOUT_B),
-        Suite("EAGLE", _WITHOUT_B),
+        Suite("Astrid", _WITHOUT_B, wider={"A_AGN2": (0.25, 4.0)}),  # 2.33 once scaled
+        Suite("EAGLE", _WITHOUT_B, wider=dict.fromkeys(_FEEDBACK, (0.0, np.inf))),  # not documented
         # the released N-body networks are named "Nbody" alone
         Suite("Nbody_IllustrisTNG", ("Mtot",), COSMOLOGY, short_name="Nbody"),
         Suite("Nbody_SIMBA", ("Mtot",), COSMOLOGY),
@@ -140,7 +152,48 @@ SUITES = {
     )
 }
 
-SETS = ("LH", "CV", "1P", "EX", "BE")  # those with six parameters; SB28 has 28
+
+@dataclass(frozen=True)
+class SimulationSet:
+    """One way in which the simulations of a suite differ from each other.
+
+    Attributes
+    ----------
+    name : str
+        As in file names.
+    meaning : str
+    n_simulations : int or None
+        None where the number differs from release to release.
+    n_columns : tuple of int
+        How many columns its parameter table may have. Of six all are CMD's; of 28, which are in the units
+        of IllustrisTNG's own code, the first two.
+    suites : tuple of str
+        That have it.
+    """
+
+    name: str
+    meaning: str
+    n_simulations: int | None
+    n_columns: tuple[int, ...]
+    suites: tuple[str, ...]
+
+
+_PUBLISHED = tuple(name for name, suite in SUITES.items() if not suite.mock)
+_OF_ILLUSTRIS = ("IllustrisTNG", "Nbody_IllustrisTNG")
+_SIX, _EXTENDED = len(PARAMETERS), 28
+SETS = {
+    sim_set.name: sim_set
+    for sim_set in (
+        SimulationSet("LH", "latin hypercube", 1000, (_SIX,), tuple(SUITES)),
+        SimulationSet("CV", "cosmic variance: one model, 27 seeds", 27, (_SIX,), _PUBLISHED),
+        # 66 simulations of six parameters at first; 28 parameters and other numbers since
+        SimulationSet("1P", "one parameter at a time", None, (_SIX, _EXTENDED), _PUBLISHED),
+        SimulationSet("EX", "extreme or no feedback", 4, (_SIX,), _PUBLISHED),
+        SimulationSet("BE", "butterfly effect: one model, one seed", 27, (_SIX,), _OF_ILLUSTRIS),
+        SimulationSet("SB28", "Sobol sequence", 2048, (_EXTENDED,), _OF_ILLUSTRIS),
+    )
+}
+"""The sets of CMD. A mock suite has LH alone, of any number of simulations."""
 
 
 def find_suite(name: str) -> Suite:
@@ -181,11 +234,76 @@ def parse_fields(multifield: str, suite: str) -> tuple[str, ...]:
     return names
 
 
-def check_set(sim_set: str) -> str:
-    """Return `sim_set` if CMD has it; ValueError names the known ones."""
-    if sim_set not in SETS:
-        raise ValueError(f"sim_set: expected one of {', '.join(SETS)}; got {sim_set!r}")
-    return sim_set
+def find_set(sim_set: str, suite: str) -> SimulationSet:
+    """Look up a set of a suite; ValueError names those that the suite has."""
+    find_suite(suite)
+    available = [name for name, entry in SETS.items() if suite in entry.suites]
+    if sim_set not in available:
+        raise ValueError(f"sim_set: suite {suite} has {', '.join(available)}; got {sim_set!r}")
+    return SETS[sim_set]
+
+
+def check_n_simulations(n: int, suite: str, sim_set: str, *, partial: bool = False) -> None:
+    """Require the number of simulations that a set has.
+
+    Parameters
+    ----------
+    n : int
+        Rows of its parameter table.
+    suite, sim_set : str
+    partial : bool, optional
+        Whether there may be fewer: somebody's own cut of the files.
+
+    Raises
+    ------
+    ValueError
+        Naming the suite, the set, the number it has and `n`.
+    """
+    expected = find_set(sim_set, suite).n_simulations
+    if find_suite(suite).mock or expected is None or n == expected or (partial and n < expected):
+        return
+    hint = "; for a part of the set give --params source.partial=true" if n < expected else ""
+    raise ValueError(f"{suite} {sim_set}: expected {expected} simulations, got {n}{hint}")
+
+
+def check_ranges(theta: Theta, suite: str, sim_set: str) -> None:
+    """Require the parameters of a latin hypercube to lie in it; other sets leave it on purpose.
+
+    A table whose columns are in another order, or of another suite, is found by it.
+
+    Parameters
+    ----------
+    theta : (S, 6) float64
+        Physical units.
+    suite, sim_set : str
+
+    Raises
+    ------
+    ValueError
+        Naming the row, the parameter, its range and the value.
+    """
+    if sim_set != "LH":
+        return
+    entry = find_suite(suite)
+    for name in entry.inferred:
+        column, (low, high) = PARAMETER_NAMES.index(name), entry.ranges[name]
+        outside = ~((theta[:, column] >= low) & (theta[:, column] <= high))
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise ValueError(
+                f"{suite} {sim_set}: row {row}, {name}: expected a value from {low:g} to {high:g}, "
+                f"got {theta[row, column]:g}; the columns are {', '.join(PARAMETER_NAMES)}"
+            )
+
+
+def scored_parameters(train_suite: str, test_suite: str) -> tuple[str, ...]:
+    """Parameters that a network trained on one suite can be scored on in another.
+
+    Across suites the cosmology alone: the astrophysical parameters mean different things in each.
+    """
+    if train_suite != test_suite:
+        return COSMOLOGY
+    return find_suite(test_suite).inferred
 
 
 # ---- parameters in [0, 1] ----

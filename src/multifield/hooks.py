@@ -4,10 +4,14 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from multifield.parameters import check_globals, check_parameters
+
+STAGES = ("ingest", "preprocess", "tune", "evaluate")
+NEED_NOT_EXIST = {"model_folder"}  # a study makes it
 
 
 class CheckParameters:
@@ -19,6 +23,37 @@ class CheckParameters:
         loader = context.config_loader
         parameters = check_parameters(loader["parameters"])
         check_globals(loader["globals"], parameters, loader.runtime_params or {})
+
+
+class CheckInputs:
+    """Stops a run that needs what no earlier run has left, and says which stages make it."""
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Look for every input before the first node runs."""
+        needed = pipeline.inputs() - NEED_NOT_EXIST
+        missing = {
+            name
+            for name in needed
+            if not name.startswith(("params:", "parameters")) and not catalog[name].exists()
+        }
+        if missing:
+            raise FileNotFoundError(_explain_missing(missing, catalog))
+
+
+def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> str:
+    lines = [f"  {name}: {catalog[name]}" for name in sorted(missing)]
+    stages = [
+        name
+        for name, stage in pipelines.items()
+        if name in STAGES and missing & stage.all_outputs()
+    ]
+    advice = f"run `kedro run --pipelines {','.join(stages)}` first, with the same parameters"
+    if "study" in missing:
+        advice += "; or name the folder of released networks with --params models_folder=..."
+    return "\n".join(["expected what earlier stages leave, found none of", *lines, advice])
 
 
 class PrintSummary:
@@ -34,12 +69,21 @@ class PrintSummary:
         for name in ("metrics", "trained_metrics"):
             if name in pipeline.outputs():
                 selection = catalog.load("params:selection")
-                metrics = catalog.load(name)
-                print_summary(metrics, NEXT_STEPS, selection.suite, selection.field)
+                tested = "test_selection" if name == "metrics" else "selection"
+                print_summary(
+                    catalog.load(name),
+                    NEXT_STEPS[name],
+                    selection.suite,
+                    selection.field,
+                    catalog.load(f"params:{tested}"),
+                )
 
 
-NEXT_STEPS = [
-    "data/08_reporting/          figures and metrics.json",
+_ALWAYS = (
     "kedro viz run               the pipeline in a browser, figures included (pip install -e '.[viz]')",
     "notebooks/                  look at maps; read a study, load a network, predict",
-]
+)
+NEXT_STEPS = {
+    "metrics": ("data/08_reporting/          figures and metrics.json", *_ALWAYS),
+    "trained_metrics": ("data/08_reporting/single/   figures and metrics.json", *_ALWAYS),
+}

@@ -4,7 +4,7 @@ Kedro checks the groups that the running pipeline's nodes take. It does not noti
 takes, such as a misspelt ``--params feild=HI``; this does, for YAML and command line alike.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
@@ -14,7 +14,7 @@ from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import SplitConfig
 from multifield.selection import Selection
-from multifield.sources import SourceConfig
+from multifield.sources import SourceConfig, check_source
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.tuning.config import TuningConfig
 
@@ -29,6 +29,12 @@ class Choices:
     smoothing_width: float
     n_trials: int
     epochs: int
+    test_suite: str
+    test_set: str
+    test_field: str
+    test_smoothing_width: float | Literal["same"]
+    models_folder: str
+    parity: bool
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -36,6 +42,7 @@ class Parameters(Choices):
     """The choices, and the groups that nodes take."""
 
     selection: Selection
+    test_selection: Selection
     source: SourceConfig
     preprocessing: PreprocessingConfig
     split: SplitConfig
@@ -46,6 +53,12 @@ class Parameters(Choices):
     evaluation: EvaluationConfig
 
     @model_validator(mode="after")
+    def _source_has_the_suites(self) -> "Parameters":
+        for selection in (self.selection, self.test_selection):
+            check_source(selection.suite, self.source)
+        return self
+
+    @model_validator(mode="after")
     def _choices_agree(self) -> "Parameters":
         places = {
             "suite": self.selection.suite,
@@ -54,9 +67,20 @@ class Parameters(Choices):
             "smoothing_width": self.preprocessing.smoothing_width,
             "n_trials": self.tuning.n_trials,
             "epochs": self.training.epochs,
+            "test_suite": self.test_selection.suite,
+            "test_set": self.test_selection.sim_set,
+            "test_field": self.test_selection.field,
+            "test_smoothing_width": self.evaluation.smoothing_width,
+        }
+        same = {
+            "test_suite": "suite",
+            "test_set": "sim_set",
+            "test_field": "field",
+            "test_smoothing_width": "smoothing_width",
         }
         for name, value in places.items():
-            if getattr(self, name) != value:
+            asked = getattr(self, name)
+            if (getattr(self, same[name]) if asked == "same" else asked) != value:
                 raise ValueError(
                     f"{name}: is {getattr(self, name)!r} at the top and {value!r} in its group; "
                     "set it in globals.yml or with --params, not in parameters.yml"

@@ -19,13 +19,9 @@ class Selection:
     def _known_suite(cls, suite: str) -> str:
         return camels.find_suite(suite).name
 
-    @field_validator("sim_set")
-    @classmethod
-    def _known_set(cls, sim_set: str) -> str:
-        return camels.check_set(sim_set)
-
     @model_validator(mode="after")
-    def _known_fields(self) -> "Selection":
+    def _suite_has_them(self) -> "Selection":
+        camels.find_set(self.sim_set, self.suite)
         camels.parse_fields(self.field, self.suite)
         return self
 

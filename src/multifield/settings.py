@@ -1,14 +1,18 @@
 """Kedro settings."""
 
 from multifield import camels
-from multifield.hooks import CheckParameters, PrintSummary
+from multifield.hooks import CheckInputs, CheckParameters, PrintSummary
 
-HOOKS = (CheckParameters(), PrintSummary())
+HOOKS = (CheckParameters(), CheckInputs(), PrintSummary())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "mock",  # a bare `kedro run` makes its own universes
     # Kedro merges environments by top-level key and drops the rest of a group unless told otherwise
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
-    "custom_resolvers": {"recipe_label": camels.recipe_label},
+    "custom_resolvers": {
+        "recipe_label": camels.recipe_label,
+        "or_same": lambda asked, default: default if asked == "same" else asked,
+        "choose": lambda condition, yes, no: yes if condition else no,
+    },
 }

@@ -8,8 +8,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.arrays import Theta
-from multifield.maps.files import MapStream, find_file
+from multifield.arrays import Maps, Theta
+from multifield.maps.files import MapStream, find_file, source_name
 from multifield.mock import MockConfig, make_suite
 from multifield.selection import Selection
 
@@ -22,6 +22,7 @@ class SourceConfig:
 
     kind: Literal["mock", "folder"]
     folder: str  # published files, in it or in a sub-folder named like the suite
+    partial: bool  # published files may hold fewer simulations than their set has
     mock: MockConfig
 
 
@@ -49,18 +50,46 @@ def open_source(
     FileNotFoundError
         If a published file is missing, under any of its names.
     """
-    is_mock = camels.find_suite(selection.suite).mock
-    if is_mock != (config.kind == "mock"):
-        environment = "mock" if is_mock else "cmd"
-        raise ValueError(
-            f"suite: source {config.kind!r} has not {selection.suite}; use --env {environment}"
-        )
-    if is_mock and selection.sim_set != "LH":
-        raise ValueError(f"sim_set: mock suites have LH alone, got {selection.sim_set!r}")
-    if is_mock:
+    check_source(selection.suite, config)
+    if config.kind == "mock":
         theta, stream = make_suite(selection.suite, selection.fields, config.mock)
         return stream, theta
     return find_published(selection, Path(config.folder))
+
+
+def check_source(suite: str, config: SourceConfig) -> None:
+    """Require a mock suite where maps are made here, a published one where they are found."""
+    is_mock = camels.find_suite(suite).mock
+    if is_mock != (config.kind == "mock"):
+        environment = "mock" if is_mock else "cmd"
+        raise ValueError(f"suite: source {config.kind!r} has not {suite}; use --env {environment}")
+
+
+def open_test_source(
+    trained_on: Selection,
+    tested_on: Selection,
+    config: SourceConfig,
+    raw_maps: Mapping[str, Maps],
+) -> tuple[MapStream | PublishedMaps, Theta | Path]:
+    """Find or begin to make the maps that a network is tested on.
+
+    Parameters
+    ----------
+    trained_on, tested_on : Selection
+    config : SourceConfig
+    raw_maps : mapping of field to (15 S, L, L) float32
+        Memory maps of what the network was trained on: if that is tested on, these files are given back.
+
+    Returns
+    -------
+    maps, theta
+        As from `open_source`.
+    """
+    if tested_on != trained_on:
+        return open_source(tested_on, config)
+    paths = {field: Path(source_name(maps, field)) for field, maps in raw_maps.items()}
+    folder = next(iter(paths.values())).parent
+    return paths, find_file(folder, camels.theta_names(trained_on.suite, trained_on.sim_set))
 
 
 def find_published(selection: Selection, folder: Path) -> tuple[PublishedMaps, Path]:

@@ -46,6 +46,73 @@ def test_fields_keep_the_order_asked():
     assert camels.parse_fields("HI_Mgas_B", "IllustrisTNG") == ("HI", "Mgas", "B")
 
 
+@pytest.mark.parametrize(
+    ("suite", "sim_set", "n_simulations", "n_columns"),
+    [
+        ("IllustrisTNG", "LH", 1000, (6,)),
+        ("Astrid", "CV", 27, (6,)),
+        ("SIMBA", "EX", 4, (6,)),
+        ("IllustrisTNG", "BE", 27, (6,)),
+        ("IllustrisTNG", "SB28", 2048, (28,)),
+        ("EAGLE", "1P", None, (6, 28)),
+    ],
+)
+def test_sets_have_the_published_size(suite, sim_set, n_simulations, n_columns):
+    entry = camels.find_set(sim_set, suite)
+    assert (entry.n_simulations, entry.n_columns) == (n_simulations, n_columns)
+
+
+@pytest.mark.parametrize(
+    ("suite", "sim_set", "message"),
+    [
+        ("SIMBA", "SB28", "suite SIMBA has LH, CV, 1P, EX; got 'SB28'"),
+        ("MockTNG", "CV", "suite MockTNG has LH; got 'CV'"),
+        ("IllustrisTNG", "XX", "suite IllustrisTNG has LH, CV, 1P, EX, BE, SB28; got 'XX'"),
+    ],
+)
+def test_a_set_that_a_suite_has_not_is_refused(suite, sim_set, message):
+    with pytest.raises(ValueError, match=message):
+        camels.find_set(sim_set, suite)
+
+
+def test_number_of_simulations():
+    camels.check_n_simulations(1000, "SIMBA", "LH")
+    camels.check_n_simulations(30, "SIMBA", "LH", partial=True)
+    camels.check_n_simulations(66, "SIMBA", "1P")
+    camels.check_n_simulations(24, "MockTNG", "LH")
+    with pytest.raises(ValueError, match=r"SIMBA CV: expected 27 simulations, got 26; .*partial"):
+        camels.check_n_simulations(26, "SIMBA", "CV")
+    with pytest.raises(ValueError, match=r"SIMBA EX: expected 4 simulations, got 5$"):
+        camels.check_n_simulations(5, "SIMBA", "EX", partial=True)
+
+
+def test_ranges_of_a_latin_hypercube():
+    theta = np.array([[0.3, 0.8, 1.0, 1.0, 1.0, 3.9]])
+    camels.check_ranges(theta, "Astrid", "LH")  # its A_AGN2 goes from 0.25 to 4
+    camels.check_ranges(theta, "Nbody_Astrid", "LH")  # where it does not act
+    camels.check_ranges(theta, "IllustrisTNG", "1P")
+    with pytest.raises(
+        ValueError, match=r"row 0, A_AGN2: .* from 0\.5 to 2, got 3\.9; the columns"
+    ):
+        camels.check_ranges(theta, "IllustrisTNG", "LH")
+    theta[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"row 0, Omega_m: .* got nan"):
+        camels.check_ranges(theta, "Astrid", "LH")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "scored"),
+    [
+        ("SIMBA", "SIMBA", camels.PARAMETER_NAMES),
+        ("SIMBA", "IllustrisTNG", camels.COSMOLOGY),
+        ("Nbody_SIMBA", "Nbody_SIMBA", camels.COSMOLOGY),
+        ("IllustrisTNG", "Nbody_IllustrisTNG", camels.COSMOLOGY),
+    ],
+)
+def test_across_suites_cosmology_alone_is_scored(train, test, scored):
+    assert camels.scored_parameters(train, test) == scored
+
+
 def test_published_names():
     assert camels.maps_names("T", "SIMBA", "LH")[0] == "Maps_T_SIMBA_LH_z=0.00.npy"
     assert "Images_T_SIMBA_LH_z=0.0.npy" in camels.maps_names("T", "SIMBA", "LH")

@@ -140,6 +140,25 @@ def test_bad_theta(tmp_path, text, message):
         read_theta(path)
 
 
+def test_of_28_columns_the_cosmology_is_known(tmp_path, rng):
+    table = np.round(rng.uniform(0.1, 20, (5, 28)), 5)
+    np.savetxt(tmp_path / "params.txt", table, fmt="%.5f")
+    theta = read_theta(tmp_path / "params.txt", (6, 28))
+    np.testing.assert_array_equal(theta[:, :2], table[:, :2])
+    assert theta.shape == (5, 6)
+    assert np.isnan(theta[:, 2:]).all()
+
+
+def test_every_column_of_28_is_checked(tmp_path):
+    table = np.ones((2, 28))
+    table[1, 20] = np.inf
+    np.savetxt(tmp_path / "params.txt", table)
+    with pytest.raises(ValueError, match=r"params\.txt: row 1, column 20: expected a finite value"):
+        read_theta(tmp_path / "params.txt", (28,))
+    with pytest.raises(ValueError, match=r"rows of 6 columns, got shape \(2, 28\)"):
+        read_theta(tmp_path / "params.txt")
+
+
 def test_fifteen_maps_a_row(lognormal_maps):
     check_counts(lognormal_maps, np.ones((2, 6)), "Mtot")
     with pytest.raises(ValueError, match=r"Mtot: expected 45 maps .* 3 rows .* got 30"):

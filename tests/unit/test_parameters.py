@@ -48,7 +48,14 @@ def test_choices_reach_their_groups():
         ({"training": {"batch_size": 0}}, r"training\.batch_size: .*greater.* got 0"),
         ({"field": "XX"}, "got 'XX'"),
         ({"suite": "Illustris"}, "suite: expected one of .* got 'Illustris'"),
-        ({"sim_set": "LHC"}, "sim_set: expected one of .* got 'LHC'"),
+        ({"sim_set": "LHC"}, "sim_set: suite IllustrisTNG has LH, CV, .* got 'LHC'"),
+        ({"sim_set": "SB28", "suite": "SIMBA"}, "sim_set: suite SIMBA has LH, .* got 'SB28'"),
+        ({"test_suite": "Simba"}, "test_selection.suite: .*got 'Simba'"),
+        ({"test_field": "XX"}, "got 'XX'"),
+        ({"suite": "MockTNG", "field": "T"}, "source 'folder' has not MockTNG; use --env mock"),
+        ({"test_suite": "MockTNG"}, "source 'folder' has not MockTNG; use --env mock"),
+        ({"test_selection": {"suite": "SIMBA"}}, "test_suite: is 'same' at the top and 'SIMBA'"),
+        ({"evaluation": {"simulations": "some"}}, "evaluation.simulations: .*got 'some'"),
         ({"smoothing_width": -1}, "smoothing_width.*got -1"),
         ({"n_trials": "many"}, "n_trials.*got 'many'"),
         ({"tuning": {"n_trials": 3}}, r"n_trials: is 50 at the top and 3 in its group"),
@@ -71,6 +78,34 @@ def test_a_misspelt_global_is_refused():
         check_globals(choices, check_parameters(load_parameters("cmd")), {})
 
 
+def test_tested_on_what_was_trained_on_unless_told():
+    parameters = check_parameters(
+        load_parameters("cmd", suite="SIMBA", field="T", smoothing_width=2)
+    )
+    assert parameters.test_selection == parameters.selection
+    assert parameters.evaluation.smoothing_width == 2
+
+
+def test_another_test_set():
+    runtime = {"test_suite": "SIMBA", "test_set": "CV", "test_field": "Mgas"}
+    parameters = check_parameters(load_parameters("cmd", **runtime, test_smoothing_width=3))
+    tested = parameters.test_selection
+    assert (tested.suite, tested.sim_set, tested.fields) == ("SIMBA", "CV", ("Mgas",))
+    assert parameters.selection.suite == "IllustrisTNG"
+    assert (parameters.preprocessing.smoothing_width, parameters.evaluation.smoothing_width) == (
+        0,
+        3,
+    )
+
+
+def test_parity_restores_the_published_way():
+    strict = check_parameters(load_parameters("cmd"))
+    published = check_parameters(load_parameters("cmd", parity=True))
+    assert (strict.normalization.over, published.normalization.over) == ("training", "all")
+    assert (strict.training.flips, published.training.flips) == (True, False)
+    assert (strict.evaluation.not_inferred, published.evaluation.not_inferred) == ("drop", "keep")
+
+
 def test_names_of_files_follow_the_parameters():
     runtime = {"training": {"steps_up": 9}}
     parameters = check_parameters(load_parameters("cmd", **runtime))
@@ -83,7 +118,8 @@ def test_the_mock_environment_changes_scale_alone():
     """Size, length and breadth of the search; neither loss, schedule's shape, optimizer nor data rules."""
     base, mock = load_parameters("base"), load_parameters("mock")
     scale = {
-        *("suite", "n_trials", "epochs", "selection.suite", "source.kind"),
+        *("suite", "n_trials", "epochs", "source.kind"),
+        *("selection.suite", "test_selection.suite"),
         *(f"source.mock.{name}" for name in ("n_simulations", "map_size", "lattice", "refine")),
         *("split.n_valid", "split.n_test", "tuning.n_trials", "tuning.n_startup_trials"),
         *(

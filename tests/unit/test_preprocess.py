@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -5,7 +7,7 @@ from scipy import ndimage
 from multifield.maps import preprocess
 from multifield.maps.files import open_maps, save_maps, write_theta
 from multifield.maps.loader import load_splits
-from multifield.maps.manifest import verify_suite
+from multifield.maps.manifest import theta_sha256, verify_suite
 from multifield.maps.normalization import NormalizationConfig, fit_normalization
 from multifield.maps.preprocess import Preprocessing, PreprocessingConfig, check_current
 from multifield.maps.splits import Split, SplitConfig, maps_of, split_simulations
@@ -99,7 +101,11 @@ def suite(tmp_path, lognormal_maps, rng):
 
 def verify(folder, n_simulations=2):
     maps = {"T": open_maps(folder / "Maps_T_SIMBA_LH_z=0.00.npy")}
-    return verify_suite("SIMBA", "LH", maps, np.full((n_simulations, 6), 0.5))
+    return verify_suite("SIMBA", "LH", maps, theta_of(n_simulations), partial=True)
+
+
+def theta_of(n_simulations):
+    return np.tile([0.3, 0.8, 1.0, 1.0, 1.0, 1.0], (n_simulations, 1))
 
 
 def test_manifest_records_what_is_there(suite, lognormal_maps):
@@ -113,6 +119,31 @@ def test_manifest_records_what_is_there(suite, lognormal_maps):
 def test_manifest_refuses_another_number_of_simulations(suite):
     with pytest.raises(ValueError, match=r"Maps_T_SIMBA_LH.*expected 45 maps.*got 30"):
         verify(suite, n_simulations=3)
+
+
+def test_a_set_is_whole_unless_said_otherwise(suite):
+    maps = {"T": open_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy")}
+    with pytest.raises(ValueError, match=r"SIMBA LH: expected 1000 simulations, got 2; .*partial"):
+        verify_suite("SIMBA", "LH", maps, theta_of(2))
+
+
+def test_a_table_in_another_order_of_columns_is_refused(suite):
+    maps = {"T": open_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy")}
+    theta = theta_of(2)
+    theta[1, 4] = 3.5  # A_AGN1 where A_SN2 should be
+    with pytest.raises(
+        ValueError, match=r"row 1, A_SN2: expected a value from 0\.5 to 2, got 3\.5"
+    ):
+        verify_suite("SIMBA", "LH", maps, theta, partial=True)
+
+
+def test_unknown_parameters_are_not_inferred(inputs):
+    log_maps, theta, split, normalization, manifest = inputs
+    theta = theta.copy()
+    theta[:, 2:] = np.nan
+    of_28 = dataclasses.replace(manifest, theta_sha256=theta_sha256(theta))
+    loaders = load_splits(log_maps, theta, split, normalization, of_28, **CONFIGS)
+    assert loaders.inferred == (0, 1)
 
 
 def test_manifest_names_a_field_never_ingested(suite):
@@ -131,9 +162,9 @@ def test_a_file_replaced_after_it_was_verified_is_refused(suite, lognormal_maps)
 
 def test_other_parameters_than_were_verified_are_refused(suite):
     manifest = verify(suite)
-    manifest.check_theta(np.full((2, 6), 0.5))
+    manifest.check_theta(theta_of(2))
     with pytest.raises(ValueError, match=r"parameters of SIMBA LH.*--pipeline ingest"):
-        manifest.check_theta(np.full((2, 6), 0.6))
+        manifest.check_theta(1.01 * theta_of(2))
 
 
 def test_moments_of_other_maps_are_refused(tmp_path, lognormal_maps):
@@ -158,10 +189,10 @@ def test_a_bad_pixel_leaves_the_old_log_maps_usable(tmp_path, lognormal_maps):
 def inputs(suite, lognormal_maps):
     """What `load_splits` takes, all of one piece: four simulations of 16 pixels."""
     maps = np.concatenate([lognormal_maps, 2 * lognormal_maps])
-    theta = np.full((4, 6), 0.5)
+    theta = theta_of(4)
     save_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy", maps)
     raw = {"T": open_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy")}
-    manifest = verify_suite("SIMBA", "LH", raw, theta)
+    manifest = verify_suite("SIMBA", "LH", raw, theta, partial=True)
     path = suite / "log.npy"
     Preprocessing(raw["T"], "T", PLAIN, manifest.checksums(("T",))["T"]).write(path)
     log_maps = {"T": preprocess.open_log_maps(path)}

@@ -7,7 +7,12 @@ from multifield.datasets.models import (
     StudyDataset,
     WeightsDataset,
 )
-from multifield.datasets.reports import FigureDataset, MetricsDataset, ResultsDataset
+from multifield.datasets.reports import (
+    FigureDataset,
+    MetricsDataset,
+    ResultsDataset,
+    TrialResultsDataset,
+)
 from multifield.datasets.tables import RecordsDataset, ThetaDataset, TypedJSONDataset
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "ResultsDataset",
     "StudyDataset",
     "ThetaDataset",
+    "TrialResultsDataset",
     "TypedJSONDataset",
     "WeightsDataset",
 ]

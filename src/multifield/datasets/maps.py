@@ -11,7 +11,7 @@ from multifield import camels
 from multifield.arrays import Maps
 from multifield.atomic import atomic_path
 from multifield.datasets.previews import preview_maps
-from multifield.maps.files import MapStream, find_file, open_maps, write_map_files
+from multifield.maps.files import MapStream, find_file, open_maps, source_name, write_map_files
 from multifield.maps.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
 
 
@@ -41,7 +41,7 @@ class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, M
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._folder = Path(path) / suite
-        self._suite, self._sim_set = suite, camels.check_set(sim_set)
+        self._suite, self._sim_set = suite, camels.find_set(sim_set, suite).name
         self._fields = camels.parse_fields(field, suite)
         self.metadata = metadata
 
@@ -78,8 +78,11 @@ class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, M
         return {"path": str(self._folder), "sim_set": self._sim_set, "fields": self._fields}
 
 
-class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing], dict[str, LogMaps]]):
+class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict[str, LogMaps]]):
     """Preprocessed maps of one or several fields, one file a field, with the moments of every map.
+
+    Saving takes maps that are still to be preprocessed, which are streamed into their files, or those that
+    these very files hold already.
 
     Parameters
     ----------
@@ -117,10 +120,17 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing], dict[str, LogM
         """Memory-map each field."""
         return {field: open_log_maps(path) for field, path in self._paths.items()}
 
-    def save(self, data: Mapping[str, Preprocessing]) -> None:
-        """Stream each field through the preprocessing into its file."""
+    def save(self, data: Mapping[str, Preprocessing | LogMaps]) -> None:
+        """Stream each field through the preprocessing into its file, unless it is there."""
         for field, path in self._paths.items():
-            data[field].write(path)
+            maps = data[field]
+            if isinstance(maps, Preprocessing):
+                maps.write(path)
+            elif Path(source_name(maps.maps, field)).resolve() != path.resolve():
+                raise DatasetError(
+                    f"{path}: expected the log maps of this file, got those of "
+                    f"{source_name(maps.maps, field)}"
+                )
 
     def preview(self) -> ImagePreview:
         """Draw the first simulation's first map of each field, for Kedro-Viz."""

@@ -1,6 +1,8 @@
 """Results, metrics and figures."""
 
+import glob
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,8 +26,10 @@ class ResultsDataset(FileDataset[Results, Results]):
     ----------
     path : str
         Folder of all results.
-    suite, field, label, sim_set : str
-        Of the name; trained and tested on the same suite.
+    suite, field, label : str
+        What the network was trained on, for the name.
+    test_suite, test_field, test_label, sim_set : str
+        What it was tested on, for the name.
     metadata : dict, optional
         For plugins.
     """
@@ -37,10 +41,13 @@ class ResultsDataset(FileDataset[Results, Results]):
         suite: str,
         field: str,
         label: str,
+        test_suite: str,
+        test_field: str,
+        test_label: str,
         sim_set: str,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        name = results_name(suite, field, label, suite, field, label, sim_set)
+        name = results_name(suite, field, label, test_suite, test_field, test_label, sim_set)
         super().__init__(filepath=Path(path) / name, metadata=metadata)
 
     def load(self) -> Results:
@@ -50,6 +57,45 @@ class ResultsDataset(FileDataset[Results, Results]):
     def save(self, data: Results) -> None:
         """Write the results."""
         write_results(self._filepath, data)
+
+
+class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]):
+    """Results of several trials, a file each: the name of `ResultsDataset` with ``_trial_<number>`` added.
+
+    Saving removes files of trials that are not saved: of an earlier run, perhaps of another study.
+
+    Parameters
+    ----------
+    as ResultsDataset
+    """
+
+    def __init__(self, **names: Any) -> None:
+        results = ResultsDataset(**names)
+        super().__init__(filepath=results._filepath, metadata=results.metadata)
+
+    def load(self) -> dict[int, Results]:
+        """Read the results of every trial that is there."""
+        return {trial: read_results(path) for trial, path in self._files().items()}
+
+    def save(self, data: Mapping[int, Results]) -> None:
+        """Write the results of each trial; there may be none."""
+        for trial, results in data.items():
+            write_results(self._path(trial), results)
+        for trial, path in self._files().items():
+            if trial not in data:
+                path.unlink()
+
+    def _path(self, trial: int | str) -> Path:
+        return self._filepath.with_name(f"{self._filepath.stem}_trial_{trial}.txt")
+
+    def _files(self) -> dict[int, Path]:
+        prefix = self._path("").stem
+        files = self._filepath.parent.glob(f"{glob.escape(prefix)}*.txt")
+        numbers = {path.stem.removeprefix(prefix): path for path in files}
+        return {int(number): path for number, path in sorted(numbers.items()) if number.isdigit()}
+
+    def _exists(self) -> bool:
+        return bool(self._files())
 
 
 class MetricsDataset(FileDataset[Metrics, Metrics]):

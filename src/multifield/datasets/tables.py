@@ -20,7 +20,7 @@ from multifield.maps.files import find_file, read_theta, write_theta
 
 
 class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
-    """The parameter table of a suite: one row a simulation, six columns in CMD's order.
+    """The parameter table of a suite: one row a simulation, columns in CMD's order.
 
     Saving takes an array, or a published file, which is linked to.
 
@@ -38,11 +38,12 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
     ) -> None:
         self._folder = Path(path) / suite
         self._names = camels.theta_names(suite, sim_set)
+        self._n_columns = camels.find_set(sim_set, suite).n_columns
         self.metadata = metadata
 
     def load(self) -> Theta:
         """Read the table."""
-        return read_theta(find_file(self._folder, self._names))
+        return read_theta(find_file(self._folder, self._names), self._n_columns)
 
     def save(self, data: Theta | Path) -> None:
         """Write the table, or link to it."""

@@ -1,10 +1,12 @@
 from . import figures as figures
+from .comparison import compare_trials as compare_trials
 from .metrics import METRICS as METRICS
 from .metrics import score as score
 from .metrics import score_results as score_results
 from .prediction import predict as predict
 from .results import Results as Results
 from .results import average_orientations as average_orientations
+from .results import comparable as comparable
 from .results import read_results as read_results
 from .results import results_name as results_name
 from .results import write_results as write_results

@@ -1,11 +1,19 @@
 """How a network is tested."""
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+
+from multifield.maps.test_maps import WhichSimulations
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class EvaluationConfig:
-    """Testing of the best network of a study."""
+    """Testing of the best networks of a study."""
 
     orientations: int = Field(ge=1, le=8)  # copies of each test map; 8 are all of the square's
+    top_k: int = Field(ge=1)  # trials to test, by validation loss
+    simulations: WhichSimulations
+    smoothing_width: float = Field(ge=0, allow_inf_nan=False)  # [pixels], of the test maps
+    not_inferred: Literal["drop", "keep"]  # outputs for parameters that do not act in the suite

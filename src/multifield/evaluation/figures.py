@@ -27,6 +27,7 @@ from multifield import camels
 from multifield.arrays import Map, Maps
 from multifield.evaluation.metrics import Metrics, score_results
 from multifield.evaluation.results import Results, average_orientations
+from multifield.selection import Selection
 from multifield.training.loss_files import Losses
 
 BLACK, ORANGE, BLUE = "#000000", "#E69F00", "#0072B2"  # Okabe & Ito 2008
@@ -68,11 +69,15 @@ def suite_title(suite: str) -> str:
     return f"{suite} (mock)" if camels.find_suite(suite).mock else suite
 
 
-def _maps_title(field: str, suite: str, test_suite: str | None = None) -> str:
-    fields = " + ".join(field.split("_"))
-    if test_suite is None or test_suite == suite:
-        return f"{fields} of {suite_title(suite)}"
-    return f"{fields}: trained on {suite_title(suite)}, tested on {suite_title(test_suite)}"
+def _maps_title(field: str, suite: str) -> str:
+    return f"{' + '.join(field.split('_'))} of {suite_title(suite)}"
+
+
+def _test_title(field: str, suite: str, tested_on: Selection | None) -> str:
+    if tested_on is None or (tested_on.suite, tested_on.sim_set) == (suite, "LH"):
+        return _maps_title(field, suite)
+    where = _maps_title(tested_on.field, tested_on.suite)
+    return f"Trained on {_maps_title(field, suite)}\ntested on {where}, {tested_on.sim_set}"
 
 
 # ---- true against predicted ----
@@ -83,7 +88,7 @@ def true_against_predicted(
     results: Results,
     suite: str,
     field: str,
-    test_suite: str | None = None,
+    tested_on: Selection | None = None,
     *,
     n_orientations: int = 1,
 ) -> Figure:
@@ -95,8 +100,8 @@ def true_against_predicted(
         What was inferred of the test maps, rows ordered (orientation, simulation, map).
     suite, field : str
         What the network was trained on, for the title.
-    test_suite : str, optional
-        What it was tested on, if another suite.
+    tested_on : Selection, optional
+        What it was tested on, for the title, if another suite or set.
     n_orientations : int, optional
         In how many orientations each map is; 8 in the benchmark.
 
@@ -121,7 +126,7 @@ def true_against_predicted(
         _draw_means(means, points, rows, name)
         _draw_numbers(means, metrics, name)
         _draw_pulls(pulls, points, rows, name)
-    figure.suptitle(_maps_title(field, suite, test_suite))
+    figure.suptitle(_test_title(field, suite, tested_on))
     caption = _caption(len(rows), len(points), n_orientations)
     figure.supxlabel(caption, fontsize=7.5, color="0.35")
     return _finish(figure)
@@ -280,6 +285,35 @@ def _loss_limits(losses: Mapping[int, Losses], best_trial: int) -> tuple[float, 
     best = losses[best_trial][:, 1:]
     lowest = min(float(history[:, 2].min()) for history in losses.values())
     return _padded(min(lowest, float(best.min())), float(best.max()))
+
+
+@mpl.rc_context(_STYLE)
+def best_losses(values: Mapping[int, float], suite: str, field: str) -> Figure:
+    """Draw the best validation loss of every trial, where no losses of its epochs are at hand.
+
+    Parameters
+    ----------
+    values : mapping of int to float
+        Trial -> its value in the study.
+    suite, field : str
+        What the networks were trained on, for the title.
+
+    Returns
+    -------
+    figure : Figure
+    """
+    best = min(values, key=values.__getitem__)
+    figure = Figure(figsize=(COLUMN_WIDTH * 1.35, COLUMN_WIDTH), layout="constrained")
+    ax = figure.subplots()
+    ax.plot(list(values), list(values.values()), "o", color=GREY, markersize=3, label="trials")
+    ax.plot(
+        best, values[best], "*", color=VERMILION, markersize=9, markeredgecolor=BLACK,
+        markeredgewidth=0.5, label=f"trial {best}, ${values[best]:.2f}$",
+    )  # fmt: skip
+    ax.set(xlabel="Trial", ylabel="Lowest validation loss", title=_maps_title(field, suite))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.legend(loc="upper right")
+    return _finish(figure)
 
 
 # ---- maps ----

@@ -101,6 +101,38 @@ def _check_values(label: str, table: Table, inferred: tuple[str, ...]) -> None:
             raise ValueError(f"{label} of {name}: expected {rule} got {values[row]} in row {row}")
 
 
+def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
+    """Keep the parameters that can be compared with the truth; the others become NaN.
+
+    Parameters
+    ----------
+    results : Results
+        Of a network trained on `train_suite`, over maps of `test_suite`.
+    train_suite, test_suite : str
+        See `camels.scored_parameters`.
+
+    Returns
+    -------
+    comparable : Results
+        Without parameters that mean another thing in the suite tested, that do not act in it, or whose
+        truth its table does not give.
+
+    Raises
+    ------
+    ValueError
+        If none is left.
+    """
+    names = camels.scored_parameters(train_suite, test_suite)
+    columns = {
+        name: camels.PARAMETER_NAMES.index(name) for name in results.inferred if name in names
+    }
+    kept = {name: c for name, c in columns.items() if not np.isnan(results.theta[:, c]).all()}
+    unused = [c for c in range(N_PARAMETERS) if c not in kept.values()]
+    mean, std = results.mean.copy(), results.std.copy()
+    mean[:, unused] = std[:, unused] = np.nan
+    return Results(results.theta, mean, std, tuple(kept))
+
+
 # ---- the eight orientations of a map ----
 
 
@@ -160,7 +192,7 @@ def results_name(
     """
     train = f"{camels.find_suite(train_suite).short_name}_{train_field}_{train_label}"
     test = f"{camels.find_suite(test_suite).short_name}_{test_field}_{test_label}"
-    return f"results_train_{train}_test_{test}_{camels.check_set(sim_set)}.txt"
+    return f"results_train_{train}_test_{test}_{camels.find_set(sim_set, test_suite).name}.txt"
 
 
 def write_results(path: str | os.PathLike[str], results: Results) -> None:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from multifield import camels
 from multifield.evaluation.metrics import Metrics
+from multifield.selection import Selection
 
 # heading -> metric, factor, format; plain ASCII under the names of metrics.json, for any terminal
 _COLUMNS = {
@@ -18,7 +19,12 @@ _COLUMNS = {
 }
 
 
-def summary_table(metrics: Metrics, suite: str | None = None, field: str | None = None) -> Table:
+def summary_table(
+    metrics: Metrics,
+    suite: str | None = None,
+    field: str | None = None,
+    tested_on: Selection | None = None,
+) -> Table:
     """Lay out metrics as a table, one row a parameter.
 
     Parameters
@@ -26,7 +32,9 @@ def summary_table(metrics: Metrics, suite: str | None = None, field: str | None 
     metrics : dict of dict of float
         As `score` gives and metrics.json holds.
     suite, field : str, optional
-        For the title, which says "mock" of a mock suite.
+        What was trained on, for the title, which says "mock" of a mock suite.
+    tested_on : Selection, optional
+        What was tested on, if something else.
 
     Returns
     -------
@@ -34,7 +42,7 @@ def summary_table(metrics: Metrics, suite: str | None = None, field: str | None 
         A metric that is undefined for a parameter shows as ``-``.
     """
     table = Table(
-        title=_title(suite, field),
+        title=_title(suite, field, tested_on),
         caption="ideal: R2 = 1, chi2 = 1, coverage 68.3 %",
     )
     table.add_column("parameter")
@@ -50,6 +58,7 @@ def print_summary(
     next_steps: Sequence[str],
     suite: str | None = None,
     field: str | None = None,
+    tested_on: Selection | None = None,
     console: Console | None = None,
 ) -> None:
     """Print the table and, below it, what the user may do next.
@@ -60,22 +69,30 @@ def print_summary(
         As for `summary_table`.
     next_steps : sequence of str
         One a line, shown as they are, so that a command can be copied.
-    suite, field : str, optional
+    suite, field, tested_on : optional
         As for `summary_table`.
     console : rich.console.Console, optional
         Where to print; standard output if not given.
     """
     console = console or Console()
-    console.print(summary_table(metrics, suite, field))
+    console.print(summary_table(metrics, suite, field, tested_on))
     if next_steps:
         console.print("Next:", highlight=False)
     for step in next_steps:
         console.print(f"  {step}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _title(suite: str | None, field: str | None) -> str | None:
+def _title(suite: str | None, field: str | None, tested_on: Selection | None) -> str | None:
     if suite is None:
         return field
+    trained = _name(suite, field)
+    if tested_on is None or (tested_on.suite, tested_on.sim_set) == (suite, "LH"):
+        return trained
+    tested = _name(tested_on.suite, tested_on.field)
+    return f"trained on {trained}\ntested on {tested}, {tested_on.sim_set}"
+
+
+def _name(suite: str, field: str | None) -> str:
     mock = "mock suite " if camels.find_suite(suite).mock else ""
     maps = f", {field} maps" if field else ""
     return f"{mock}{suite}{maps}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float64
 
 from multifield import camels
 from multifield.arrays import Maps, Theta
@@ -17,6 +18,8 @@ from multifield.atomic import atomic_path
 BLOCK_BYTES = (
     16 * 2**20
 )  # a block of 64 CMD maps: large enough to stream, small enough to stay in memory
+
+N_PARAMETERS = len(camels.PARAMETERS)
 
 
 @runtime_checkable
@@ -177,40 +180,54 @@ def save_maps(path: str | Path, maps: Maps) -> None:
         np.save(file, maps, allow_pickle=False)
 
 
-def read_theta(path: str | Path) -> Theta:
-    """Read a parameter table: one row a simulation, six columns in CMD's order.
+def read_theta(path: str | Path, n_columns: tuple[int, ...] = (N_PARAMETERS,)) -> Theta:
+    """Read a parameter table: one row a simulation, columns in CMD's order.
+
+    Parameters
+    ----------
+    path : path-like
+        Text, numbers separated by blanks.
+    n_columns : tuple of int, optional
+        How many columns the table may have; see `camels.SimulationSet`.
 
     Returns
     -------
     theta : (S, 6) float64
-        Physical units.
+        Physical units. Of a table of 28 columns, Omega_m and sigma_8 alone: the others are in the units of
+        a simulation code, where CMD's six are factors, so the four of feedback are NaN.
 
     Raises
     ------
     FileNotFoundError, ValueError
         If the file is absent, is not numeric, has another number of columns, or a value is not finite.
     """
-    path = Path(path)
+    table = _read_table(Path(path), " or ".join(str(n) for n in n_columns))
+    if table.shape[1] not in n_columns:
+        expected = " or ".join(str(n) for n in n_columns)
+        raise ValueError(f"{path}: expected rows of {expected} columns, got shape {table.shape}")
+    bad = np.argwhere(~np.isfinite(table))
+    if len(bad):
+        row, column = bad[0]
+        name = (*camels.PARAMETER_NAMES, *[f"column {i}" for i in range(N_PARAMETERS, column + 1)])
+        raise ValueError(
+            f"{path}: row {row}, {name[column]}: expected a finite value, got {table[row, column]}"
+        )
+    theta = table[:, :N_PARAMETERS].copy()
+    if table.shape[1] > N_PARAMETERS:
+        theta[:, len(camels.COSMOLOGY) :] = np.nan
+    return theta
+
+
+def _read_table(path: Path, n_columns: str) -> Float64[np.ndarray, "S _"]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a parameter table; found none")
     lines = [line for line in path.read_text().splitlines() if line.strip()]
-    n_columns = len(camels.PARAMETERS)
     if not lines:
         raise ValueError(f"{path}: expected rows of {n_columns} columns, got an empty file")
     try:
-        theta = np.loadtxt(lines, ndmin=2, dtype=np.float64)
+        return np.loadtxt(lines, ndmin=2, dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"{path}: expected rows of numbers ({error})") from None
-    if theta.shape[1] != n_columns:
-        raise ValueError(f"{path}: expected rows of {n_columns} columns, got shape {theta.shape}")
-    bad = np.argwhere(~np.isfinite(theta))
-    if len(bad):
-        row, column = bad[0]
-        raise ValueError(
-            f"{path}: row {row}, {camels.PARAMETER_NAMES[column]}: expected a finite value, "
-            f"got {theta[row, column]}"
-        )
-    return theta
 
 
 def write_theta(path: str | Path, theta: Theta) -> None:

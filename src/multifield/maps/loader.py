@@ -197,7 +197,8 @@ def load_splits(
     check_current(log_maps, manifest.checksums(tuple(log_maps)))
     _check_split(split, len(theta), split_config)
     _check_normalization(normalization, log_maps, split, normalization_config)
-    inferred = camels.find_suite(manifest.suite).inferred_columns
+    acting = camels.find_suite(manifest.suite).inferred_columns
+    inferred = tuple(column for column in acting if np.isfinite(theta[:, column]).all())
     maps = [entry.maps for entry in log_maps.values()]
     for field, entry in log_maps.items():
         check_counts(entry.maps, theta, field)

@@ -94,7 +94,14 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def verify_suite(suite: str, sim_set: str, maps: Mapping[str, Maps], theta: Theta) -> Manifest:
+def verify_suite(
+    suite: str,
+    sim_set: str,
+    maps: Mapping[str, Maps],
+    theta: Theta,
+    *,
+    partial: bool = False,
+) -> Manifest:
     """Check every pixel and count of the files of a suite, and record what they are.
 
     Parameters
@@ -103,6 +110,9 @@ def verify_suite(suite: str, sim_set: str, maps: Mapping[str, Maps], theta: Thet
     maps : mapping of field to (15 S, L, L) float32
         Memory maps of the files; the parameter table lies in the same folder.
     theta : (S, 6) float64
+        NaN in the columns of parameters that the table does not give as CMD does.
+    partial : bool, optional
+        Whether the files may hold fewer simulations than the set has.
 
     Returns
     -------
@@ -111,9 +121,12 @@ def verify_suite(suite: str, sim_set: str, maps: Mapping[str, Maps], theta: Thet
     Raises
     ------
     ValueError
-        If a field has not 15 maps a row of `theta`, or a pixel is not finite or negative; names the file,
-        the map and the pixel.
+        If the set has another number of simulations, a parameter lies outside its latin hypercube, a field
+        has not 15 maps a row of `theta`, or a pixel is not finite or negative; names the file, the map and
+        the pixel.
     """
+    camels.check_n_simulations(len(theta), suite, sim_set, partial=partial)
+    camels.check_ranges(theta, suite, sim_set)
     files = {field: _verify_maps(field, field_maps, theta) for field, field_maps in maps.items()}
     shapes = {record.shape for record in files.values()}
     if len(shapes) > 1:
@@ -121,7 +134,7 @@ def verify_suite(suite: str, sim_set: str, maps: Mapping[str, Maps], theta: Thet
     folder = Path(source_name(next(iter(maps.values())), ".")).parent
     theta_path = find_file(folder, camels.theta_names(suite, sim_set))
     files["theta"] = _record(
-        theta_path, theta.shape, theta.min(), theta.max(), int(np.sum(theta == 0))
+        theta_path, theta.shape, np.nanmin(theta), np.nanmax(theta), int(np.sum(theta == 0))
     )
     return Manifest(suite=suite, sim_set=sim_set, files=files, theta_sha256=theta_sha256(theta))
 

@@ -49,7 +49,13 @@ def load_state(path: str | os.PathLike[str]) -> StateDict:
     return {str(name).removeprefix(PREFIX): tensor for name, tensor in state.items()}
 
 
-def load_weights(path: str | os.PathLike[str]) -> O3Err:
+def load_weights(
+    path: str | os.PathLike[str],
+    *,
+    hidden: int | None = None,
+    channels: int | None = None,
+    map_size: int | None = None,
+) -> O3Err:
     """Build the network that a weights file belongs to, in evaluation mode, on the CPU.
 
     Channels, hidden, map size and number of parameters are read from the tensors' own shapes.

@@ -7,6 +7,8 @@ from .study import check_fingerprint as check_fingerprint
 from .study import load_study as load_study
 from .study import open_study as open_study
 from .study import rank_trials as rank_trials
+from .study import top_trials as top_trials
 from .study import trials_table as trials_table
+from .study import valid_losses as valid_losses
 from .trials import suggest as suggest
 from .trials import tune as tune

@@ -123,6 +123,21 @@ def best_trial(study: Study) -> FrozenTrial:
     return ranked[0]
 
 
+def top_trials(study: Study, k: int) -> list[FrozenTrial]:
+    """Give the k trials of the lowest values, best first; ValueError if fewer are complete."""
+    ranked = rank_trials(study)
+    if k > len(ranked):
+        raise ValueError(
+            f"study {study.study_name}: expected {k} complete trials, got {len(ranked)}"
+        )
+    return ranked[:k]
+
+
+def valid_losses(study: Study) -> dict[int, float]:
+    """Give the value of each complete trial by its number, best first."""
+    return {trial.number: _value(trial) for trial in rank_trials(study)}
+
+
 def check_fingerprint(
     study: Study, fingerprint: Mapping[str, Any], source: str | os.PathLike[str] = "study"
 ) -> None:

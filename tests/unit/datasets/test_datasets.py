@@ -16,6 +16,27 @@ from multifield.models import O3Err
 from multifield.models.folder import ModelFolder
 
 MODEL = {"suite": "MockNbody", "field": "Mtot", "label": "all_steps_500_500_o3"}
+TRAINED = "MockNbody_Mtot_all_steps_500_500_o3"
+TESTED = {
+    "test_suite": "SIMBA",
+    "test_field": "Mcdm",
+    "test_label": "some_label",
+    "sim_set": "CV",
+}
+PREPROCESSING = PreprocessingConfig(smoothing_width=2, remove_monopole=False, n_threads=1)
+
+
+def log_maps_dataset(folder):
+    return datasets.LogMapsDataset(
+        path=str(folder),
+        suite="MockNbody",
+        sim_set="LH",
+        field="Mtot",
+        smoothing_width=2,
+        remove_monopole=False,
+    )
+
+
 RAW = {"suite": "SIMBA", "sim_set": "LH", "field": "T_HI"}
 
 
@@ -140,10 +161,41 @@ def test_a_model_folder_is_only_saved_to_itself(tmp_path):
 
 
 def test_results(tmp_path, rng):
-    dataset = datasets.ResultsDataset(path=str(tmp_path), **MODEL, sim_set="LH")
+    dataset = datasets.ResultsDataset(path=str(tmp_path), **MODEL, **TESTED)
     results = Results(*rng.uniform(0.1, 1, (3, 4, 6)))
     dataset.save(results)
     np.testing.assert_array_equal(dataset.load().mean, results.mean)
+    names = [path.name for path in tmp_path.iterdir()]
+    assert names == [f"results_train_{TRAINED}_test_SIMBA_Mcdm_some_label_CV.txt"]
+
+
+def test_results_of_trials_replace_those_of_an_earlier_run(tmp_path, rng):
+    dataset = datasets.TrialResultsDataset(path=str(tmp_path), **MODEL, **TESTED)
+    results = {trial: Results(*rng.uniform(0.1, 1, (3, 4, 6))) for trial in (3, 12)}
+    dataset.save(results)
+    assert sorted(dataset.load()) == [3, 12]
+    dataset.save({12: results[3]})
+    loaded = dataset.load()
+    assert list(loaded) == [12]
+    np.testing.assert_array_equal(loaded[12].mean, results[3].mean)
+
+
+def test_no_results_of_trials_are_no_file(tmp_path):
+    dataset = datasets.TrialResultsDataset(path=str(tmp_path), **MODEL, **TESTED)
+    dataset.save({})
+    assert not dataset.exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_log_maps_that_are_there_are_not_written_again(tmp_path, lognormal_maps):
+    dataset = log_maps_dataset(tmp_path)
+    dataset.save({"Mtot": Preprocessing(lognormal_maps, "Mtot", PREPROCESSING, "abc")})
+    loaded = dataset.load()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("log_*")}
+    dataset.save(loaded)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("log_*")} == before
+    with pytest.raises(DatasetError, match="expected the log maps of this file"):
+        log_maps_dataset(tmp_path / "other").save(loaded)
 
 
 def test_metrics_refuse_what_json_has_no_word_for(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from multifield import camels
 from multifield.evaluation import Results, average_orientations, figures, score_results
+from multifield.selection import Selection
 
 
 def texts(figure):
@@ -81,8 +82,15 @@ def test_few_rows_are_all_shown(make_results):
 
 
 def test_both_suites_of_a_transfer_are_named(make_results):
-    figure = figures.true_against_predicted(make_results(5, ("sigma_8",)), "MockTNG", "T", "SIMBA")
-    assert figure.get_suptitle() == "T: trained on MockTNG (mock), tested on SIMBA"
+    tested = Selection(suite="SIMBA", sim_set="CV", field="Mgas")
+    figure = figures.true_against_predicted(make_results(5, ("sigma_8",)), "MockTNG", "T", tested)
+    assert figure.get_suptitle() == "Trained on T of MockTNG (mock)\ntested on Mgas of SIMBA, CV"
+
+
+def test_a_test_at_home_is_named_once(make_results):
+    tested = Selection(suite="SIMBA", sim_set="LH", field="T")
+    figure = figures.true_against_predicted(make_results(5, ("sigma_8",)), "SIMBA", "T", tested)
+    assert figure.get_suptitle() == "T of SIMBA"
 
 
 def test_constant_parameters_are_drawn_without_r2(make_results):
@@ -94,6 +102,12 @@ def test_constant_parameters_are_drawn_without_r2(make_results):
 
 
 # ---- losses ----
+
+
+def test_trials_without_losses_show_their_best():
+    figure = figures.best_losses({4: -10.25, 0: -9.5}, "SIMBA", "T")
+    assert "trial 4, $-10.25$" in texts(figure)
+    draw(figure)
 
 
 def history(n_epochs, final=-10.0):

@@ -11,8 +11,11 @@ from multifield import camels, evaluation
 from multifield.evaluation import (
     Results,
     average_orientations,
+    comparable,
+    compare_trials,
     read_results,
     results_name,
+    score_results,
     write_results,
 )
 
@@ -190,3 +193,59 @@ def test_slow_parts_come_when_asked():
     assert callable(evaluation.predict)
     with pytest.raises(AttributeError, match="guess"):
         evaluation.guess  # noqa: B018
+
+
+# ---- what can be compared ----
+
+
+def test_at_home_everything_that_acts_is_compared(make_results):
+    results = make_results()
+    kept = comparable(results, "SIMBA", "SIMBA")
+    assert kept.inferred == camels.PARAMETER_NAMES
+    np.testing.assert_array_equal(kept.mean, results.mean)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("SIMBA", "IllustrisTNG"), ("Nbody_SIMBA", "Nbody_SIMBA")]
+)
+def test_cosmology_alone_is_compared_elsewhere(make_results, train, test):
+    results = make_results()
+    kept = comparable(results, train, test)
+    assert kept.inferred == camels.COSMOLOGY
+    assert np.isnan(kept.mean[:, 2:]).all()
+    assert np.isnan(kept.std[:, 2:]).all()
+    np.testing.assert_array_equal(kept.mean[:, :2], results.mean[:, :2])
+    assert np.isfinite(results.mean).all()  # as they were
+
+
+def test_a_truth_that_is_not_known_is_not_compared(make_results):
+    results = make_results()
+    results.theta[:, 2:] = np.nan
+    assert comparable(results, "IllustrisTNG", "IllustrisTNG").inferred == camels.COSMOLOGY
+
+
+def test_nothing_to_compare_is_refused(make_results):
+    with pytest.raises(ValueError, match="inferred: expected at least one parameter"):
+        comparable(make_results(inferred=("A_SN1",)), "SIMBA", "IllustrisTNG")
+
+
+# ---- trials side by side ----
+
+
+def test_trials_side_by_side(make_results):
+    results = {
+        7: make_results(inferred=("sigma_8",)),
+        2: make_results(inferred=("sigma_8",), seed=1),
+    }
+    rows = compare_trials(results, {7: -3.5, 2: -3.25, 0: -1.0})
+    assert [(row["rank"], row["trial"], row["valid_loss"]) for row in rows] == [
+        (1, 7, -3.5),
+        (2, 2, -3.25),
+    ]
+    assert rows[1]["RMSE_sigma_8"] == score_results(results[2])["RMSE"]["sigma_8"]
+    assert not [name for name in rows[0] if name.endswith("Omega_m")]
+
+
+def test_an_undefined_metric_is_an_empty_cell(make_results):
+    constant = make_results(15, ("sigma_8",), n_simulations=1)
+    assert compare_trials({0: constant}, {0: 0.0})[0]["R2_sigma_8"] is None

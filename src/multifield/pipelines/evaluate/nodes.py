@@ -1,62 +1,197 @@
 """Nodes of `evaluate`."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from multifield import evaluation, models, training, tuning
+from multifield.arrays import Maps, Theta
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.results import Results
-from multifield.maps.loader import SplitLoaders
+from multifield.maps import test_maps
+from multifield.maps.files import MapStream
+from multifield.maps.loader import MapLoader, SplitLoaders
+from multifield.maps.manifest import Manifest, verify_suite
+from multifield.maps.normalization import Normalization
+from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig
+from multifield.maps.splits import SplitConfig
 from multifield.models.folder import ModelFolder
+from multifield.pipelines.preprocess.nodes import preprocess_maps
 from multifield.provenance import fingerprint
 from multifield.selection import Selection
+from multifield.sources import SourceConfig, open_test_source
 from multifield.training.config import TrainingConfig
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
 
 
-def load_best(
+# ---- test maps ----
+
+
+def bring_test_maps(
+    selection: Selection,
+    test_selection: Selection,
+    source: SourceConfig,
+    raw_maps: Mapping[str, Maps],
+) -> tuple[MapStream | Mapping[str, Path], Theta | Path]:
+    """Make or find the maps to test on; see `multifield.sources.open_test_source`."""
+    return open_test_source(selection, test_selection, source, raw_maps)
+
+
+def verify_test_maps(
+    selection: Selection,
+    test_selection: Selection,
+    source: SourceConfig,
+    maps: Mapping[str, Maps],
+    theta: Theta,
+    manifest: Manifest,
+) -> Manifest:
+    """Check every pixel, unless `ingest` did; see `multifield.maps.manifest.verify_suite`."""
+    if test_selection == selection:
+        manifest.check_files(maps)
+        return manifest
+    suite, sim_set = test_selection.suite, test_selection.sim_set
+    return verify_suite(suite, sim_set, maps, theta, partial=source.partial)
+
+
+def preprocess_test_maps(
+    maps: Mapping[str, Maps],
+    manifest: Manifest,
+    log_maps: Mapping[str, LogMaps],
+    preprocessing: PreprocessingConfig,
+    config: EvaluationConfig,
+) -> dict[str, Preprocessing | LogMaps]:
+    """Preprocess what is not there; see `multifield.maps.test_maps.reuse_log_maps`."""
+    wanted = test_maps.at_width(preprocessing, config.smoothing_width)
+    return test_maps.reuse_log_maps(preprocess_maps(maps, manifest, wanted), log_maps)
+
+
+def load_test_maps(
+    log_maps: Mapping[str, LogMaps],
+    theta: Theta,
+    manifest: Manifest,
+    normalization: Normalization,
+    data: SplitLoaders,
+    selection: Selection,
+    test_selection: Selection,
+    split: SplitConfig,
+    training_config: TrainingConfig,
+    config: EvaluationConfig,
+) -> MapLoader:
+    """Make the loader of the test maps; see `multifield.maps.test_maps.load_test_maps`."""
+    simulations = test_maps.choose_simulations(
+        len(theta), selection, test_selection, split, config.simulations
+    )
+    return test_maps.load_test_maps(
+        log_maps,
+        theta,
+        manifest,
+        normalization,
+        simulations,
+        training=data,
+        keep_all=config.not_inferred == "keep",
+        batch_size=training_config.batch_size,
+    )
+
+
+# ---- networks and what they infer ----
+
+
+def load_networks(
     study: "tuning.Study",
     networks: ModelFolder,
     data: SplitLoaders,
     training_config: TrainingConfig,
-) -> "models.O3Err":
-    """Load the best trial's network, if trained on this split; see `multifield.tuning`."""
+    config: EvaluationConfig,
+) -> "dict[int, models.O3Err]":
+    """Load the networks of the best trials, if trained on this split; see `multifield.tuning`."""
     causes = fingerprint(data, training_config)
     tuning.check_fingerprint(study, causes, networks.database)
-    return models.load_weights(networks.weights(tuning.best_trial(study).number))
+    return {
+        trial.number: models.load_weights(
+            networks.weights(trial.number),
+            hidden=trial.params["hidden"],
+            channels=data.channels,
+            map_size=data.map_size,
+        )
+        for trial in tuning.top_trials(study, config.top_k)
+    }
 
 
 def predict_test_maps(
+    networks: "Mapping[int, models.O3Err]",
+    data: MapLoader,
+    training_config: TrainingConfig,
+    config: EvaluationConfig,
+) -> tuple[Results, dict[int, Results]]:
+    """Infer the parameters of the test maps, the best trial apart; see `multifield.evaluation.predict`."""
+    best, *others = networks
+    return (
+        predict_with(networks[best], data, training_config, config),
+        {n: predict_with(networks[n], data, training_config, config) for n in others},
+    )
+
+
+def predict_with(
     network: "models.O3Err",
-    data: SplitLoaders,
+    data: MapLoader,
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> Results:
-    """Infer the parameters of maps never seen; see `multifield.evaluation.predict`."""
+    """Infer the parameters of maps with one network; see `multifield.evaluation.predict`."""
     orientations, device = range(config.orientations), training_config.device
-    return evaluation.predict(network, data.test, orientations, device=device)
+    return evaluation.predict(network, data, orientations, device=device)
 
 
-def score_results(results: Results) -> dict[str, dict[str, float]]:
-    """Compute every metric; see `multifield.evaluation.score_results`."""
-    return evaluation.score_results(results)
+# ---- scores ----
+
+
+def score_results(
+    results: Results, selection: Selection, test_selection: Selection
+) -> dict[str, dict[str, float]]:
+    """Compute every metric of what can be compared; see `multifield.evaluation.score_results`."""
+    return evaluation.score_results(
+        evaluation.comparable(results, selection.suite, test_selection.suite)
+    )
+
+
+def compare_trials(
+    study: "tuning.Study",
+    best: Results,
+    others: Mapping[int, Results],
+    selection: Selection,
+    test_selection: Selection,
+) -> list[dict[str, Any]]:
+    """Set the trials tested side by side; see `multifield.evaluation.compare_trials`."""
+    suites = selection.suite, test_selection.suite
+    by_number = {tuning.best_trial(study).number: best, **others}
+    return evaluation.compare_trials(
+        {number: evaluation.comparable(each, *suites) for number, each in by_number.items()},
+        tuning.valid_losses(study),
+    )
 
 
 def plot_results(
-    results: Results, selection: Selection, config: EvaluationConfig
+    results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
 ) -> "evaluation.figures.Figure":
     """Draw truth against prediction; see `multifield.evaluation.figures`."""
     return evaluation.figures.true_against_predicted(
-        results, selection.suite, selection.field, n_orientations=config.orientations
+        evaluation.comparable(results, selection.suite, test_selection.suite),
+        selection.suite,
+        selection.field,
+        test_selection,
+        n_orientations=config.orientations,
     )
 
 
 def plot_losses(
     study: "tuning.Study", networks: ModelFolder, selection: Selection
 ) -> "evaluation.figures.Figure":
-    """Draw the losses of all trials; see `multifield.evaluation.figures`."""
-    losses = {
-        trial.number: training.read_losses(networks.losses(trial.number))
-        for trial in tuning.rank_trials(study)
-    }
-    best = tuning.best_trial(study).number
-    return evaluation.figures.loss_curves(losses, best, selection.suite, selection.field)
+    """Draw the losses of all trials, or their best alone; see `multifield.evaluation.figures`."""
+    values = tuning.valid_losses(study)
+    suite, field = selection.suite, selection.field
+    if not any(networks.losses(trial).is_file() for trial in values):  # released without
+        return evaluation.figures.best_losses(values, suite, field)
+    losses = {trial: training.read_losses(networks.losses(trial)) for trial in values}
+    return evaluation.figures.loss_curves(losses, min(values, key=values.__getitem__), suite, field)

@@ -17,6 +17,9 @@ def bring_maps(
     return open_source(selection, source)
 
 
-def verify_maps(selection: Selection, maps: Mapping[str, Maps], theta: Theta) -> Manifest:
+def verify_maps(
+    selection: Selection, source: SourceConfig, maps: Mapping[str, Maps], theta: Theta
+) -> Manifest:
     """Check every pixel and record checksums; see `multifield.maps.manifest.verify_suite`."""
-    return verify_suite(selection.suite, selection.sim_set, maps, theta)
+    suite, sim_set = selection.suite, selection.sim_set
+    return verify_suite(suite, sim_set, maps, theta, partial=source.partial)

@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.verify_maps,
-                inputs=["params:selection", "raw_maps", "theta"],
+                inputs=["params:selection", "params:source", "raw_maps", "theta"],
                 outputs="manifest",
                 name="verify_maps",
             ),

@@ -1,7 +1,10 @@
 """Nodes of `train`."""
 
-from multifield import evaluation, training
+from multifield import evaluation, models, training
+from multifield.evaluation.config import EvaluationConfig
+from multifield.evaluation.results import Results
 from multifield.maps.loader import SplitLoaders
+from multifield.pipelines.evaluate.nodes import predict_with
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.loss_files import Losses
@@ -18,6 +21,16 @@ def train_network(
     """Train one network; see `multifield.training.train_network`."""
     trained = training.train_network(data, hyperparameters, config, report=training.log_epoch)
     return trained.state, trained.losses
+
+
+def predict_held_out_maps(
+    network: "models.O3Err",
+    data: SplitLoaders,
+    training_config: TrainingConfig,
+    config: EvaluationConfig,
+) -> Results:
+    """Infer the parameters of the test maps of its own suite; see `multifield.evaluation.predict`."""
+    return predict_with(network, data.test, training_config, config)
 
 
 def plot_losses(losses: Losses, selection: Selection) -> "evaluation.figures.Figure":

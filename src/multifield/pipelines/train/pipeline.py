@@ -21,20 +21,25 @@ def create_pipeline() -> Pipeline:
                 name="train_network",
             ),
             node(
-                evaluate_nodes.predict_test_maps,
+                nodes.predict_held_out_maps,
                 inputs=["trained_network", "train_data", "params:training", "params:evaluation"],
                 outputs="trained_results",
                 name="predict_with_trained",
             ),
             node(
                 evaluate_nodes.score_results,
-                inputs="trained_results",
+                inputs=["trained_results", "params:selection", "params:selection"],
                 outputs="trained_metrics",
                 name="score_trained",
             ),
             node(
                 evaluate_nodes.plot_results,
-                inputs=["trained_results", "params:selection", "params:evaluation"],
+                inputs=[
+                    "trained_results",
+                    "params:selection",
+                    "params:selection",
+                    "params:evaluation",
+                ],
                 outputs="figure_trained",
                 name="plot_trained",
             ),
