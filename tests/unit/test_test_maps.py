@@ -125,7 +125,13 @@ def test_other_parameters_than_were_verified_are_refused(target):
 
 def test_log_maps_made_alike_are_used_again(target):
     *_, log_maps, wanted = target
-    assert reuse_log_maps({"T": wanted}, log_maps)["T"] is log_maps["T"]
+    assert reuse_log_maps({"T": wanted}, log_maps, HOME, HOME)["T"] is log_maps["T"]
+
+
+def test_log_maps_of_another_set_are_not_used_even_if_of_the_same_bytes(target):
+    *_, log_maps, wanted = target
+    for other in (elsewhere(), elsewhere("IllustrisTNG", "EX")):
+        assert reuse_log_maps({"T": wanted}, log_maps, HOME, other)["T"] is wanted
 
 
 @pytest.mark.parametrize("change", ["width", "raw", "field"])
@@ -135,4 +141,4 @@ def test_log_maps_made_otherwise_are_not_used(target, change):
     sha = "0" * 64 if change == "raw" else wanted.raw_sha256
     other = Preprocessing(wanted.raw, "T", config, sha)
     present = {"P": log_maps["T"]} if change == "field" else log_maps
-    assert reuse_log_maps({"T": other}, present)["T"] is other
+    assert reuse_log_maps({"T": other}, present, HOME, HOME)["T"] is other

@@ -61,9 +61,17 @@ def choose_simulations(
 
 
 def reuse_log_maps(
-    wanted: Mapping[str, Preprocessing], present: Mapping[str, LogMaps]
+    wanted: Mapping[str, Preprocessing],
+    present: Mapping[str, LogMaps],
+    trained_on: Selection,
+    tested_on: Selection,
 ) -> dict[str, Preprocessing | LogMaps]:
-    """Replace what was preprocessed alike already: same raw file, transform, width and monopole."""
+    """Replace what was preprocessed for the training: same suite, set, raw file, transform, width, monopole.
+
+    Files of two sets may have the same bytes, and each has log maps under its own name.
+    """
+    if (trained_on.suite, trained_on.sim_set) != (tested_on.suite, tested_on.sim_set):
+        return dict(wanted)
     return {
         field: present[field]
         if field in present and dict(present[field].provenance) == maps.provenance

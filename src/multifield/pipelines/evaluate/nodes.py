@@ -56,6 +56,8 @@ def verify_test_maps(
 
 
 def preprocess_test_maps(
+    selection: Selection,
+    test_selection: Selection,
     maps: Mapping[str, Maps],
     manifest: Manifest,
     log_maps: Mapping[str, LogMaps],
@@ -63,8 +65,9 @@ def preprocess_test_maps(
     config: EvaluationConfig,
 ) -> dict[str, Preprocessing | LogMaps]:
     """Preprocess what is not there; see `multifield.maps.test_maps.reuse_log_maps`."""
-    wanted = test_maps.at_width(preprocessing, config.smoothing_width)
-    return test_maps.reuse_log_maps(preprocess_maps(maps, manifest, wanted), log_maps)
+    at_width = test_maps.at_width(preprocessing, config.smoothing_width)
+    wanted = preprocess_maps(maps, manifest, at_width)
+    return test_maps.reuse_log_maps(wanted, log_maps, selection, test_selection)
 
 
 def load_test_maps(

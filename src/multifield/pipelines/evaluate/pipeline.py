@@ -32,6 +32,7 @@ def _test_maps() -> list[Node]:
         node(
             nodes.preprocess_test_maps,
             inputs=[
+                *TESTED,
                 "test_raw_maps",
                 "test_manifest",
                 "log_maps",
