@@ -15,8 +15,10 @@ from typing import Any
 
 import optuna
 from optuna import Study as Study
+from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from multifield.tuning.config import TuningConfig
@@ -71,8 +73,8 @@ def load_study(path: str | os.PathLike[str]) -> Study:
     """Read a study, ours or a released one; the file stays as it is.
 
     A released database is from Optuna 2 and has to be upgraded before today's Optuna reads it. That
-    changes the file, so a copy is read, and upgraded if need be. The study returned lives in
-    memory.
+    changes the file, so a copy is read, and upgraded if need be. Databases of Optuna 2.10 to 5 are
+    tested. The study returned lives in memory.
 
     Parameters
     ----------
@@ -88,7 +90,8 @@ def load_study(path: str | os.PathLike[str]) -> Study:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no database, or does not hold exactly one study.
+        If it is no database of Optuna's, is of a later Optuna than the one installed, cannot be read
+        or upgraded, or does not hold exactly one study.
     """
     log_as_the_application()
     path = Path(path)
@@ -97,15 +100,14 @@ def load_study(path: str | os.PathLike[str]) -> Study:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "study.db"
         _copy_database(path, copy)
-        storage = open_storage(copy, upgrade=True)
-        names = sorted(optuna.get_all_study_names(storage))
-        if len(names) != 1:
+        _check_is_optunas(copy, path)
+        try:
+            return _read_upgraded(copy, path)
+        except (SQLAlchemyError, StorageInternalError) as error:
+            reason = str(error.__cause__ or error).splitlines()[0]  # the rest is SQL
             raise ValueError(
-                f"{path}: expected one study, found {len(names)}: {', '.join(names) or 'none'}"
-            )
-        memory = InMemoryStorage()
-        optuna.copy_study(from_study_name=names[0], from_storage=storage, to_storage=memory)
-    return optuna.load_study(study_name=names[0], storage=memory)
+                f"{path}: this database cannot be read or upgraded; {reason}"
+            ) from error
 
 
 def rank_trials(study: Study) -> list[FrozenTrial]:
@@ -124,11 +126,28 @@ def best_trial(study: Study) -> FrozenTrial:
 
 
 def top_trials(study: Study, k: int) -> list[FrozenTrial]:
-    """Give the k trials of the lowest values, best first; ValueError if fewer are complete."""
+    """Give the `k` best trials, best first.
+
+    Parameters
+    ----------
+    study : Study
+    k : int
+        How many, at least 1.
+
+    Returns
+    -------
+    trials : list of FrozenTrial
+        Their hyperparameters are in ``trial.params``.
+
+    Raises
+    ------
+    ValueError
+        If `k` is below 1, or the study has fewer complete trials with a finite value.
+    """
     ranked = rank_trials(study)
-    if k > len(ranked):
+    if not 1 <= k <= len(ranked):
         raise ValueError(
-            f"study {study.study_name}: expected {k} complete trials, got {len(ranked)}"
+            f"k: expected 1 to {len(ranked)}, the complete trials of study {study.study_name}; got {k}"
         )
     return ranked[:k]
 
@@ -207,15 +226,55 @@ def log_as_the_application() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # `TuningProgress` says the rest
 
 
-def open_storage(path: Path, *, upgrade: bool = False) -> RDBStorage:
-    """Open a sqlite database as Optuna's storage; no connection stays open between two calls."""
+def open_storage(path: Path, *, upgrade: bool = False, source: Path | None = None) -> RDBStorage:
+    """Open a sqlite database as Optuna's storage; no connection stays open between two calls.
+
+    With `upgrade` a database of an earlier Optuna is changed to today's tables; ValueError, which
+    names `source`, if it is of a later one.
+    """
     url = f"sqlite:///{path.as_posix()}"
     storage = RDBStorage(
-        url, engine_kwargs={"poolclass": NullPool}, skip_compatibility_check=upgrade
+        url,
+        engine_kwargs={"poolclass": NullPool},
+        skip_compatibility_check=upgrade,
+        skip_table_creation=upgrade,  # a table that is lost would come back empty
     )
-    if upgrade and storage.get_current_version() != storage.get_head_version():
+    if upgrade and (version := storage.get_current_version()) != storage.get_head_version():
+        if version not in storage.get_all_versions():
+            raise ValueError(
+                f"{source or path}: expected a database that Optuna {optuna.__version__} knows, got "
+                f"one with tables of version {version}; a newer Optuna may read it"
+            )
         _upgrade(storage)
     return storage
+
+
+def _check_is_optunas(copy: Path, path: Path) -> None:
+    """Refuse a database without a version of its tables, which Optuna would take for its own."""
+    query = "SELECT version_num FROM alembic_version"
+    try:
+        with closing(sqlite3.connect(copy)) as connection:
+            versions = connection.execute(query).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise ValueError(f"{path}: expected a database of Optuna; {error}") from error
+    if len(versions) != 1:
+        raise ValueError(
+            f"{path}: expected a database of Optuna, with one version in its table "
+            f"alembic_version; found {len(versions)}"
+        )
+
+
+def _read_upgraded(copy: Path, path: Path) -> Study:
+    """Copy the one study of a database into memory; `path` is what messages call it."""
+    storage = open_storage(copy, upgrade=True, source=path)
+    names = sorted(optuna.get_all_study_names(storage))
+    if len(names) != 1:
+        raise ValueError(
+            f"{path}: expected one study, found {len(names)}: {', '.join(names) or 'none'}"
+        )
+    memory = InMemoryStorage()
+    optuna.copy_study(from_study_name=names[0], from_storage=storage, to_storage=memory)
+    return optuna.load_study(study_name=names[0], storage=memory)
 
 
 def _upgrade(storage: RDBStorage) -> None:

@@ -22,10 +22,12 @@ from multifield.tuning import (
     open_study,
     rank_trials,
     suggest,
+    top_trials,
     trials_table,
 )
 
-OLD_STUDY = Path(__file__).with_name("optuna_2_10_study.sql")
+STUDIES = Path(__file__).with_name("studies")  # see make_studies.py there
+VERSIONS = ("2.10.0", "3.1.1", "3.6.2", "4.5.0")
 
 PUBLISHED = TypeAdapter(SearchSpace).validate_python(
     {
@@ -59,9 +61,18 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def old_database(tmp_path: Path) -> Path:
+    """A database as Optuna 2.10 wrote it in 2021, under a published name."""
     path = tmp_path / "Nbody_o3_Mtot_all_steps_500_500_o3.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLD_STUDY.read_text())
+    shutil.copyfile(STUDIES / "optuna_2.10.0.db", path)
+    return path
+
+
+@pytest.fixture(params=VERSIONS)
+def written_by(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The same ten trials as each version of Optuna keeps them."""
+    path = tmp_path / "databases" / "study.db"
+    path.parent.mkdir()
+    shutil.copyfile(STUDIES / f"optuna_{request.param}.db", path)
     return path
 
 
@@ -189,12 +200,92 @@ def test_loading_works_in_a_folder_that_cannot_be_written(database: Path) -> Non
         database.parent.chmod(0o755)
 
 
-def test_loading_a_database_of_2021_upgrades_a_copy(old_database: Path) -> None:
-    before = digest(old_database)
-    study = load_study(old_database)
+def test_studies_of_each_version_give_the_same_trials(written_by: Path) -> None:
+    study = load_study(written_by)
     assert study.study_name == "wd_dr_hidden_lr_o3"
-    assert best_trial(study).number == 1
-    assert best_trial(study).params == {"lr": 2e-3, "wd": 1e-6, "dr": 0.5, "hidden": 11}
+    assert study.direction == optuna.study.StudyDirection.MINIMIZE
+    assert [(trial.state.name, trial.value) for trial in study.trials] == [
+        ("COMPLETE", -9.5),
+        ("COMPLETE", -10.25),
+        ("FAIL", None),  # its objective raised
+        ("FAIL", None),  # its objective was NaN, for which Optuna keeps no value
+        ("PRUNED", -1.0),
+        ("COMPLETE", -10.25),
+        ("COMPLETE", INF),
+        ("COMPLETE", -11.75),
+        ("RUNNING", None),
+        ("WAITING", None),
+    ]
+    assert study.trials[2].params == {"lr": 5e-3, "wd": 1e-1, "dr": 0.9, "hidden": 12}
+
+
+def test_ranges_of_each_version_are_those_we_search(written_by: Path) -> None:
+    ours = optuna.create_study()
+    suggest(ours.ask(), PUBLISHED)
+    assert load_study(written_by).trials[0].distributions == ours.trials[0].distributions
+
+
+def test_best_trials_of_each_version(written_by: Path) -> None:
+    study = load_study(written_by)
+    assert best_trial(study).params == {"lr": 5e-4, "wd": 1e-3, "dr": 0.625, "hidden": 6}
+    assert [trial.number for trial in rank_trials(study)] == [7, 1, 5, 0]
+    assert [trial.params["hidden"] for trial in top_trials(study, 3)] == [6, 11, 9]
+
+
+@pytest.mark.parametrize("k", [0, -1, 5])
+def test_more_best_trials_than_are_complete_are_refused(k: int, old_database: Path) -> None:
+    expected = f"k: expected 1 to 4, the complete trials of study wd_dr_hidden_lr_o3; got {k}"
+    with pytest.raises(ValueError, match=expected):
+        top_trials(load_study(old_database), k)
+
+
+def test_studies_of_each_version_stay_as_they_are_in_a_folder_that_cannot_be_written(
+    written_by: Path,
+) -> None:
+    before, times = digest(written_by), written_by.stat()
+    written_by.chmod(0o444)
+    written_by.parent.chmod(0o555)
+    try:
+        load_study(written_by)
+        assert list(written_by.parent.iterdir()) == [written_by]
+    finally:
+        written_by.parent.chmod(0o755)
+    assert digest(written_by) == before
+    assert written_by.stat().st_mtime_ns == times.st_mtime_ns
+
+
+def change(database: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        (
+            "UPDATE alembic_version SET version_num = 'v99.0.0.a'",
+            r"expected a database that Optuna \S+ knows, got one with tables of version v99\.0\.0\.a",
+        ),
+        ("DROP TABLE alembic_version", "expected a database of Optuna; no such table"),
+        (
+            "DELETE FROM alembic_version",
+            "expected a database of Optuna, with one version in its table alembic_version; found 0",
+        ),
+        ("DROP TABLE trials", "this database cannot be read or upgraded; .*trials"),
+        (
+            "ALTER TABLE trials RENAME COLUMN number TO n",
+            "this database cannot be read or upgraded; .*number",
+        ),
+    ],
+)
+def test_databases_that_cannot_be_upgraded_are_named(
+    statement: str, message: str, old_database: Path
+) -> None:
+    change(old_database, statement)
+    before = digest(old_database)
+    with pytest.raises(ValueError, match=rf"Nbody_o3_Mtot_\S+\.db: {message}"):
+        load_study(old_database)
     assert digest(old_database) == before
 
 
@@ -237,7 +328,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     empty.touch()
     with pytest.raises(ValueError, match=r"text\.db: expected a sqlite database"):
         load_study(text)
-    with pytest.raises(ValueError, match=r"empty\.db: expected one study, found 0: none"):
+    with pytest.raises(
+        ValueError, match=r"empty\.db: expected a database of Optuna; no such table"
+    ):
         load_study(empty)
     assert empty.read_bytes() == b""
 
