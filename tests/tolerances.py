@@ -37,3 +37,9 @@ DEPOSIT_RTOL = 1e-6
 # A displacement of 1 + psi keeps psi to eps32 / 2 box sides: 5e-7 of 8 pixels. A pixel holds about 4
 # elements of mass 0.3, and no element of this seed lies so near the edge of a slab.
 DEPOSIT_SHIFT_ATOL = 1e-5
+
+# ---- networks ----
+
+# Between two orders of the float32 sums of nineteen convolutions, the longest of 12,288 products, relative
+# to the largest output: some tens of eps32.
+NETWORK_RTOL = 1e-5

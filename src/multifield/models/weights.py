@@ -64,6 +64,8 @@ def load_weights(
     ----------
     path : path-like
         State dict of an `O3Err`, with or without the prefix ``module.``.
+    hidden, channels, map_size : int, optional
+        What a study and the data say of the network; compared with the file where given.
 
     Returns
     -------
@@ -75,11 +77,13 @@ def load_weights(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If tensors are missing, unexpected or of the wrong shape; each is named.
+        If tensors are missing, unexpected or of the wrong shape, or the network is another than
+        expected; the tensors are named.
     """
     state = load_state(path)
     network = _build(state, path)
     _check_same_tensors(network.state_dict(), state, path)
+    _check_expected(network, hidden, channels, map_size, path)
     network.load_state_dict(state)
     return network.eval()
 
@@ -112,6 +116,29 @@ def _build(state: StateDict, path: str | os.PathLike[str]) -> O3Err:
         map_size=2 ** (n_blocks + 2),  # each block halves the map, down to 4 x 4
         n_parameters=state["FC2.weight"].shape[0] // 2,
     )
+
+
+def _check_expected(
+    network: O3Err,
+    hidden: int | None,
+    channels: int | None,
+    map_size: int | None,
+    path: str | os.PathLike[str],
+) -> None:
+    hidden = network.hidden if hidden is None else hidden
+    channels = network.channels if channels is None else channels
+    found = tuple(network.get_parameter("C01.weight").shape)
+    expected = (2 * hidden, channels, *found[2:])
+    if found != expected:
+        raise ValueError(
+            f"{path}: C01.weight: expected shape {expected} for hidden {hidden} and "
+            f"{channels} {'channel' if channels == 1 else 'channels'}, got {found}"
+        )
+    if map_size not in (None, network.map_size):
+        raise ValueError(
+            f"{path}: expected a network for maps of {map_size} pixels, got one for "
+            f"{network.map_size}: its last convolution is C{network.n_blocks}1"
+        )
 
 
 def _check_same_tensors(

@@ -83,3 +83,32 @@ def test_a_list_is_refused(tmp_path: Path) -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no_such\.pt"):
         load_weights(tmp_path / "no_such.pt")
+
+
+def test_a_network_that_the_study_and_data_agree_with_loads(network: O3Err, tmp_path: Path) -> None:
+    save_weights(tmp_path / "a.pt", network.state_dict())
+    load_weights(tmp_path / "a.pt", hidden=2, channels=2, map_size=32)
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        (
+            {"hidden": 3},
+            r"C01\.weight: expected shape \(6, 2, 3, 3\) for hidden 3 and 2 channels, "
+            r"got \(4, 2, 3, 3\)",
+        ),
+        (
+            {"channels": 1},
+            r"C01\.weight: expected shape \(4, 1, 3, 3\) for hidden 2 and 1 channel, "
+            r"got \(4, 2, 3, 3\)",
+        ),
+        ({"map_size": 64}, "maps of 64 pixels, got one for 32: its last convolution is C31"),
+    ],
+)
+def test_another_network_than_the_study_and_data_say_is_refused(
+    expected: dict[str, int], message: str, network: O3Err, tmp_path: Path
+) -> None:
+    save_weights(tmp_path / "a.pt", network.state_dict())
+    with pytest.raises(ValueError, match=rf"a\.pt: .*{message}"):
+        load_weights(tmp_path / "a.pt", **expected)
