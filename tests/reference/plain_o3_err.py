@@ -37,7 +37,8 @@ class PlainO3Err(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.activation(self.C01(image))  # no batch normalization here, and only here
-        for layer in [f"{k}{number}" for k in range(N_BLOCKS) for number in (1, 2, 3)][1:] + ["61"]:
+        layers = [f"{k}{number}" for k in range(N_BLOCKS) for number in (1, 2, 3)]
+        for layer in (*layers[1:], "61"):
             convolution, normalization = getattr(self, f"C{layer}"), getattr(self, f"B{layer}")
             x = self.activation(normalization(convolution(x)))
         x = self.dropout(x.view(len(image), -1))
