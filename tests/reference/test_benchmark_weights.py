@@ -11,7 +11,7 @@ import torch
 from multifield.models import O3Err, load_weights, save_weights
 from tests.reference import plain_o3_err
 from tests.reference.plain_o3_err import PlainO3Err
-from tests.tolerances import NETWORK_RTOL
+from tests.tolerances import CHANNELS_LAST_RTOL, NETWORK_RTOL
 
 # every width of the search space and every number of channels, wide networks with many channels too
 SIZES = [
@@ -25,27 +25,43 @@ def make_plain(hidden: int, channels: int) -> PlainO3Err:
     torch.manual_seed(100 * hidden + channels)
     network = PlainO3Err(hidden, channels)
     for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            # PyTorch's own begin lets a map fade from layer to layer, and biases alone are left
+            torch.nn.init.kaiming_normal_(module.weight)
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.2, 1.0)
-            module.weight.data.uniform_(0.8, 1.6)
+            module.running_var.uniform_(0.5, 2.5)
+            module.weight.data.uniform_(0.7, 1.4)  # keeps the signal's size from layer to layer
             module.bias.data.normal_(0, 0.2)
     return network.eval()
 
 
-def make_maps(channels: int, n_maps: int = 2) -> torch.Tensor:
-    return torch.randn(
-        n_maps, channels, 256, 256, generator=torch.Generator().manual_seed(channels)
-    )
+def make_pair(hidden: int, channels: int) -> tuple[O3Err, PlainO3Err]:
+    """Ours and a plain network of the same weights."""
+    plain = make_plain(hidden, channels)
+    with torch.device("meta"):  # the numbers come with the state
+        network = O3Err(hidden, 0.3, channels).eval()
+    network.load_state_dict(plain.state_dict(), assign=True)
+    return network, plain
 
 
-def assert_same_outputs(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    """Means and standard deviations apart, each relative to its own largest output."""
+def make_maps(channels: int) -> torch.Tensor:
+    """Two maps that differ in brightness and contrast too: noise alone averages out on the way."""
+    noise = torch.randn(2, channels, 256, 256, generator=torch.Generator().manual_seed(channels))
+    return noise * torch.tensor([0.5, 2.0])[:, None, None, None] + noise[:, :, :1, :1]
+
+
+def assert_same_outputs(
+    ours: torch.Tensor, theirs: torch.Tensor, rtol: float = NETWORK_RTOL
+) -> None:
+    """Means and standard deviations apart, each relative to its own largest output.
+
+    The outputs of the two maps must differ by far more, or the comparison would show little.
+    """
     for part in (slice(0, 6), slice(6, 12)):
         scale = theirs[:, part].abs().max()
-        error = (ours[:, part] - theirs[:, part]).abs().max() / scale
-        assert error < NETWORK_RTOL
-    assert (theirs[0] - theirs[1]).abs().max() > 100 * NETWORK_RTOL * scale  # the maps matter
+        assert (ours[:, part] - theirs[:, part]).abs().max() < rtol * scale
+        assert (theirs[0, part] - theirs[1, part]).abs().max() > 0.05 * scale
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
@@ -63,12 +79,19 @@ def test_released_forms_of_a_file_give_the_network(
 
 @pytest.mark.parametrize(("hidden", "channels"), SIZES)
 def test_inference_agrees_with_a_plain_implementation(hidden: int, channels: int) -> None:
-    plain, x = make_plain(hidden, channels), make_maps(channels)
-    with torch.device("meta"):  # the numbers come with the state
-        network = O3Err(hidden, 0.3, channels).eval()
-    network.load_state_dict(plain.state_dict(), assign=True)
+    network, plain, x = *make_pair(hidden, channels), make_maps(channels)
     with torch.inference_mode():
         assert_same_outputs(network(x), plain(x))
+
+
+@pytest.mark.parametrize(("hidden", "channels"), [(6, 7), (8, 3), (12, 12)])
+def test_inference_agrees_in_the_layout_that_evaluation_uses(hidden: int, channels: int) -> None:
+    network, plain, x = *make_pair(hidden, channels), make_maps(channels)
+    with torch.inference_mode():
+        theirs = plain(x)  # before its tensors, which are shared, change their layout
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        ours = network(x.to(memory_format=torch.channels_last))
+    assert_same_outputs(ours, theirs, CHANNELS_LAST_RTOL)
 
 
 def test_pairs_cover_every_width_and_every_number_of_channels() -> None:
