@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield import camels
 from multifield.arrays import Maps, Theta
+from multifield.download import DownloadConfig, download_missing
 from multifield.maps.files import MapStream, find_file, source_name
 from multifield.mock import MockConfig, make_suite
 from multifield.selection import Selection
@@ -24,6 +25,7 @@ class SourceConfig:
     folder: str  # published files, in it or in a sub-folder named like the suite
     partial: bool  # published files may hold fewer simulations than their set has
     mock: MockConfig
+    download: DownloadConfig
 
 
 def open_source(
@@ -48,13 +50,24 @@ def open_source(
     ValueError
         If a mock suite is asked of a folder of published files, or the reverse.
     FileNotFoundError
-        If a published file is missing, under any of its names.
+        If a published file is missing, under any of its names, and is not to be fetched.
+    DownloadError
+        If one that is to be fetched cannot be.
     """
     check_source(selection.suite, config)
     if config.kind == "mock":
         theta, stream = make_suite(selection.suite, selection.fields, config.mock)
         return stream, theta
-    return find_published(selection, Path(config.folder))
+    folder = Path(config.folder)
+    if config.download.enabled:
+        download_missing(selection, folder, config.download)
+        return find_published(selection, folder)
+    try:
+        return find_published(selection, folder)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}; put it there, or have it fetched with --params source.download.enabled=true"
+        ) from None
 
 
 def check_source(suite: str, config: SourceConfig) -> None:
