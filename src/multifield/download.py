@@ -28,6 +28,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, field_validator
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.atomic import atomic_path
 from multifield.maps.files import find_file, read_theta
 from multifield.maps.manifest import Manifest, sha256
 from multifield.progress import progress
@@ -172,6 +173,7 @@ def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: Downloa
         item = _locate(selection.suite, names, homes[0], None, config)
         _fetch_all([item], config)
         path = item.path
+        _check_table(item)
     rows = len(read_theta(path))
     expected = expected_simulations(selection.sim_set)
     if expected not in (None, rows):
@@ -181,6 +183,17 @@ def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: Downloa
             "--params source.download.enabled=false"
         )
     return rows
+
+
+def _check_table(item: _Item) -> None:
+    """Require a table of what was fetched; a page that says something else does not stay."""
+    try:
+        read_theta(item.path)
+    except ValueError as error:
+        item.path.unlink()
+        raise DownloadError(
+            f"{item.url}: expected a table of parameters, got none ({error})"
+        ) from None
 
 
 def _find(homes: tuple[Path, Path], names: tuple[str, ...]) -> Path | None:
@@ -359,6 +372,9 @@ def _continue(
     stop: threading.Event,
 ) -> None:
     """Ask for what is missing of a file, and append it."""
+    if file.tell() and _read_version(item) is None:
+        # another version has the same size: CMD's maps were all made again in May 2024
+        _restart(file, item, "it cannot be known which version the partial file is of", advance)
     if item.size is not None and file.tell() > item.size:
         _restart(file, item, "the partial file is too long", advance)
     response = _request(session, "GET", item.url, _range_headers(item, file.tell()), timeout)
@@ -374,10 +390,8 @@ def _continue(
 
 
 def _range_headers(item: _Item, offset: int) -> dict[str, str]:
-    if not offset:
-        return {}
     version = _read_version(item)
-    return {"Range": f"bytes={offset}-"} | ({"If-Range": version} if version else {})
+    return {"Range": f"bytes={offset}-", "If-Range": version} if offset and version else {}
 
 
 def _begin(
@@ -386,16 +400,20 @@ def _begin(
     """Check what the answer is a part of, and go back to zero if it is the whole file."""
     version = _version_of(response)
     offset = file.tell()
+    changed = version != _read_version(item)
     if response.status_code == 206:
         _check_range(response, item, offset)
+        if changed:  # a server that does not know If-Range
+            _restart(file, item, "the file on the server has changed", advance)
+            raise _TransientError("another version", wait=0.0)
     elif offset:
-        changed = version != _read_version(item)
         reason = "the file on the server has changed" if changed else "the server has no ranges"
         _restart(file, item, reason, advance)
     length = response.headers.get("Content-Length")
     if response.status_code == 200 and length and item.size not in (None, int(length)):
         raise DownloadError(_wrong_size(item, int(length)))
-    item.version.write_text(json.dumps({"url": item.url, "version": version}))
+    with atomic_path(item.version) as written:
+        written.write_text(json.dumps({"url": item.url, "version": version}))
 
 
 def _check_range(response: requests.Response, item: _Item, offset: int) -> None:
@@ -521,8 +539,9 @@ def _version_of(response: requests.Response) -> str | None:
 
 
 def _read_version(item: _Item) -> str | None:
+    """Give the version that the partial file is of; None if it is unknown or another address's."""
     if not item.version.is_file():
         return None
     kept = json.loads(item.version.read_text())
     version: str | None = kept["version"]
-    return version
+    return version if kept["url"] == item.url else None
