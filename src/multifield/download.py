@@ -8,6 +8,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import shutil
 import threading
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
 from io import FileIO
@@ -96,7 +98,7 @@ class _Item:
     size : int or None
         [bytes] that it must have; None if neither the rules nor the server say.
     sha256 : str or None
-        If a manifest knows it.
+        If the server or a manifest knows it.
     """
 
     url: str
@@ -159,10 +161,7 @@ def download_missing(selection: Selection, folder: Path, config: DownloadConfig)
                 f"{found.stat().st_size}; move it away to have it fetched, or use it as it is with "
                 "--params source.download.enabled=false"
             )
-    known = _known_checksums(homes[0], suite, sim_set)
-    _fetch_all(
-        [_Item(item.url, item.path, size, known.get(item.path.name)) for item in missing], config
-    )
+    _fetch_all(missing, selection, config)
 
 
 def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: DownloadConfig) -> int:
@@ -171,7 +170,7 @@ def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: Downloa
     path = _find(homes, names)
     if path is None:
         item = _locate(selection.suite, names, homes[0], None, config)
-        _fetch_all([item], config)
+        _fetch_all([item], selection, config)
         path = item.path
         _check_table(item)
     rows = len(read_theta(path))
@@ -203,13 +202,25 @@ def _find(homes: tuple[Path, Path], names: tuple[str, ...]) -> Path | None:
     return None
 
 
-def _known_checksums(home: Path, suite: str, sim_set: str) -> dict[str, str]:
-    """SHA-256 by file name, of files that were ingested before."""
-    known: dict[str, str] = {}
-    for path in sorted(home.glob(f"manifest_*_{suite}_{sim_set}.json")):
+def _known_checksums(home: Path, selection: Selection, config: DownloadConfig) -> dict[str, str]:
+    """SHA-256 by file name: what the server publishes, then what was ingested before."""
+    known = _published_checksums(selection.suite, config)
+    for path in sorted(home.glob(f"manifest_*_{selection.suite}_{selection.sim_set}.json")):
         manifest = TypeAdapter(Manifest).validate_json(path.read_bytes())
         known |= {record.name: record.sha256 for record in manifest.files.values()}
     return known
+
+
+def _published_checksums(suite: str, config: DownloadConfig) -> dict[str, str]:
+    """Read `SHA256SUMS` of the suite's folder, as `sha256sum` writes it, if there is one (CMD has none)."""
+    url = f"{config.base_url}/{suite}/SHA256SUMS"
+    # some servers forbid what they do not have
+    ask = partial(_ask, url, config.timeout, absent=(403, 404, 410))
+    if _attempt_often(url, config, ask) is None:
+        return {}
+    lines = _attempt_often(url, config, partial(_read_text, url, config.timeout)).splitlines()
+    matches = (re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line) for line in lines)
+    return {match[2]: match[1] for match in matches if match}
 
 
 # ---- which address ----
@@ -236,17 +247,26 @@ def _locate(
     raise DownloadError(f"expected one of these addresses, got 404 (not found) for each:\n{tried}")
 
 
-def _ask(url: str, timeout: float) -> int | None:
+def _ask(url: str, timeout: float, absent: tuple[int, ...] = (404,)) -> int | None:
     """Size of a file in [bytes], -1 if the server does not say; None if it has no such file."""
     with requests.Session() as session:
         response = _request(session, "HEAD", url, {}, timeout)
         if response.status_code in (405, 501):  # a server that knows no HEAD
             response = _request(session, "GET", url, {}, timeout)
         response.close()
-        if response.status_code == 404:
+        if response.status_code in absent:
             return None
         _check_status(response, url, (200,))
         return int(response.headers.get("Content-Length", -1))
+
+
+def _read_text(url: str, timeout: float) -> str:
+    with requests.Session() as session, _request(session, "GET", url, {}, timeout) as response:
+        _check_status(response, url, (200,))
+        try:
+            return response.text
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            raise _TransientError(f"connection lost ({type(error).__name__})") from None
 
 
 def _wrong_size(item: _Item, size: int) -> str:
@@ -259,10 +279,12 @@ def _wrong_size(item: _Item, size: int) -> str:
 # ---- several files ----
 
 
-def _fetch_all(items: list[_Item], config: DownloadConfig) -> None:
+def _fetch_all(items: list[_Item], selection: Selection, config: DownloadConfig) -> None:
     """Fetch files side by side; the first error stops the others, whose parts are kept."""
     if not items:
         return
+    known = _known_checksums(items[0].path.parent, selection, config)
+    items = [replace(item, sha256=known.get(item.path.name)) for item in items]
     items[0].path.parent.mkdir(parents=True, exist_ok=True)
     _check_space(items)
     here = sum(_size_of(item.partial) for item in items)
@@ -476,8 +498,9 @@ def _check_sha256(item: _Item) -> None:
         item.partial.unlink()
         item.version.unlink(missing_ok=True)
         raise DownloadError(
-            f"{item.url}: expected SHA-256 {item.sha256}, which a manifest in {item.path.parent} has, "
-            f"got {found}; if the published file was replaced, move the manifest away"
+            f"{item.url}: expected SHA-256 {item.sha256}, as SHA256SUMS of the server or a manifest in "
+            f"{item.path.parent} has it, got {found}; what was fetched is removed. If the published file "
+            "was replaced since it was ingested, move the manifest away"
         )
 
 

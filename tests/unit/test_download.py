@@ -50,6 +50,7 @@ class Site:
     chunked: bool = False  # says no size
     redirect: bool = False
     no_head: bool = False
+    forbids: bool = False  # a list of checksums
     pause: float = 0.0  # [s] after each 64 KiB
     only: str = ".npy"  # the failures concern files with this in the name
     log: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -83,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.status(302, {"Location": "/moved" + path})
         path = path.removeprefix("/moved")
         if path not in site.files:
-            return self.status(404)
+            return self.status(403 if path.endswith("SHA256SUMS") and site.forbids else 404)
         chosen = site.only in path
         if chosen and body and site.failures:
             status, after = site.failures.pop(0)
@@ -422,6 +423,19 @@ def test_a_checksum_that_a_manifest_knows_is_compared(site, tmp_path):
     with pytest.raises(DownloadError, match="expected SHA-256 0000"):
         bring(site, tmp_path)
     assert not list((tmp_path / SUITE).glob("*.npy*"))
+
+
+@pytest.mark.parametrize("name", [MAPS, THETA])
+def test_a_checksum_that_the_server_publishes_is_compared(site, tmp_path, name):
+    site.files[f"/{SUITE}/SHA256SUMS"] = f"{'1' * 64}  {name}\n".encode()
+    with pytest.raises(DownloadError, match="expected SHA-256 1111"):
+        bring(site, tmp_path)
+    assert not (tmp_path / SUITE / name).exists()
+
+
+def test_a_server_may_forbid_the_list_of_checksums(site, tmp_path):
+    site.forbids = True
+    assert bring(site, tmp_path) == published(site)
 
 
 def test_the_right_checksum_passes(site, tmp_path):
