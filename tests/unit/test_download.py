@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from multifield import download
+from multifield import download, progress
 from multifield.download import DownloadConfig, DownloadError, download_missing
 from multifield.mock import MockConfig
 from multifield.selection import Selection
@@ -51,6 +51,7 @@ class Site:
     redirect: bool = False
     no_head: bool = False
     forbids: bool = False  # a list of checksums
+    stalls: list[float] = field(default_factory=list)  # [s] before each next body
     pause: float = 0.0  # [s] after each 64 KiB
     only: str = ".npy"  # the failures concern files with this in the name
     log: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -118,6 +119,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_body(self, data: bytes, chosen: bool) -> None:
         site = self.site
+        if chosen and site.stalls:
+            time.sleep(site.stalls.pop(0))
         if chosen and site.cut:
             data = data[: site.cut.pop(0)]
         site.running += 1
@@ -298,10 +301,9 @@ def test_progress_renews_the_attempts(site, tmp_path):
 
 
 def test_a_timeout_is_tried_again(site, tmp_path, caplog):
-    site.files[f"/{SUITE}/{THETA}"] += b" " * 65536
-    site.only, site.pause = THETA, 0.3
-    with pytest.raises(DownloadError, match="gave up"):
-        bring(site, tmp_path, timeout=0.05, n_retries=0)
+    site.stalls = [1.0]
+    assert bring(site, tmp_path, timeout=0.2) == published(site)
+    assert "connection lost at 0 bytes (ReadTimeoutError)" in caplog.text
 
 
 def test_a_forbidden_file_is_not_tried_again(site, tmp_path):
@@ -504,6 +506,11 @@ def test_a_log_without_a_terminal_has_lines_with_rate(site, tmp_path, caplog, mo
     with caplog.at_level(logging.INFO):
         bring(site, tmp_path)
     assert re.search(r"4128/4128 bytes, .* bytes/s, 0 s left", caplog.text)
+
+
+def test_a_terminal_shows_rate_and_time_left():
+    kinds = {type(column).__name__ for column in progress._columns("bytes")}
+    assert kinds >= {"BarColumn", "DownloadColumn", "TransferSpeedColumn", "TimeRemainingColumn"}
 
 
 KILLED = """
