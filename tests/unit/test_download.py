@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from multifield import download, progress
+from multifield import download, progress, transfer
 from multifield.download import DownloadConfig, DownloadError, download_missing
 from multifield.mock import MockConfig
 from multifield.selection import Selection
@@ -393,7 +393,7 @@ def test_a_partial_file_that_is_too_long_is_begun_again(site, tmp_path, caplog):
 def test_two_processes_do_not_write_one_file(site, tmp_path):
     partial = leave_partial(site, tmp_path, b"", None)
     with (
-        download._locked(partial),
+        transfer._locked(partial),
         pytest.raises(DownloadError, match="another process is downloading this file"),
     ):
         bring(site, tmp_path)
@@ -464,11 +464,11 @@ def test_a_full_disk_keeps_what_was_fetched(site, tmp_path, monkeypatch):
     (tmp_path / SUITE / MAPS).unlink()
     partial = leave_partial(site, tmp_path, published(site)[:1000], site.tag)
 
-    class Full(download.FileIO):
+    class Full(transfer.FileIO):
         def write(self, data: Any) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(download, "FileIO", Full)
+    monkeypatch.setattr(transfer, "FileIO", Full)
     with pytest.raises(DownloadError, match=r"No space left on device.*what was fetched is kept"):
         bring(site, tmp_path)
     assert partial.read_bytes() == published(site)[:1000]
