@@ -1,6 +1,5 @@
 """Which published files a folder lacks, where a server has them, and what they must be."""
 
-import logging
 import re
 import shutil
 import threading
@@ -31,8 +30,6 @@ from multifield.transfer import (
 )
 
 __all__ = ["DownloadConfig", "DownloadError", "download_missing", "expected_simulations"]
-
-logger = logging.getLogger(__name__)
 
 NPY_HEADER = 128  # [bytes]
 SIMULATION_BYTES = camels.MAPS_PER_SIMULATION * 256 * 256 * 4  # a field of one simulation, float32
