@@ -44,9 +44,6 @@ def folder(tmp_path_factory) -> Path:
 def cmd_project(path: Path, folder: Path) -> Path:
     project = make_project(path)
     (project / "conf/cmd/globals.yml").write_text(f"cmd_folder: {folder}\n")
-    (
-        project / "conf/cmd/ingest/parameters.yml"
-    ).unlink()  # thirty simulations are no LH: as they are
     return project
 
 

@@ -13,7 +13,7 @@ import requests
 from pydantic import TypeAdapter
 
 from multifield import camels
-from multifield.maps.files import find_file, read_theta
+from multifield.maps.files import find_in_folders, read_theta
 from multifield.maps.manifest import Manifest
 from multifield.progress import progress
 from multifield.selection import Selection
@@ -29,15 +29,10 @@ from multifield.transfer import (
     wrong_size,
 )
 
-__all__ = ["DownloadConfig", "DownloadError", "download_missing", "expected_simulations"]
+__all__ = ["DownloadConfig", "DownloadError", "download_missing"]
 
 NPY_HEADER = 128  # [bytes]
 SIMULATION_BYTES = camels.MAPS_PER_SIMULATION * 256 * 256 * 4  # a field of one simulation, float32
-
-
-def expected_simulations(sim_set: str) -> int | None:
-    """Count the simulations of a set; None where the parameter table says it."""
-    return {"LH": 1000, "CV": 27, "BE": 27, "EX": 4, "SB28": 2048}.get(sim_set)
 
 
 def maps_size(n_simulations: int) -> int:
@@ -72,14 +67,14 @@ def download_missing(selection: Selection, folder: Path, config: DownloadConfig)
     missing = []
     for field in selection.fields:
         names = camels.maps_names(field, suite, sim_set)
-        found = _find(homes, names)
+        found = find_in_folders(homes, names)
         if found is None:
             missing.append(_locate(suite, names, homes[0], size, config))
         elif found.stat().st_size != size:
             raise ValueError(
                 f"{found}: expected {size} bytes ({n_simulations} simulations of {sim_set}), got "
                 f"{found.stat().st_size}; move it away to have it fetched, or use it as it is with "
-                "--params source.download.enabled=false"
+                "--params source.partial=true"
             )
     _fetch_all(missing, selection, config)
 
@@ -87,39 +82,32 @@ def download_missing(selection: Selection, folder: Path, config: DownloadConfig)
 def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: DownloadConfig) -> int:
     """Fetch the parameter table if it is missing; count its rows, which must be the set's."""
     names = camels.theta_names(selection.suite, selection.sim_set)
-    path = _find(homes, names)
+    sim_set = camels.find_set(selection.sim_set, selection.suite)
+    path = find_in_folders(homes, names)
     if path is None:
         item = _locate(selection.suite, names, homes[0], None, config)
         _fetch_all([item], selection, config)
         path = item.path
-        _check_table(item)
-    rows = len(read_theta(path))
-    expected = expected_simulations(selection.sim_set)
-    if expected not in (None, rows):
+        _check_table(item, sim_set.n_columns)
+    rows = len(read_theta(path, sim_set.n_columns))
+    if sim_set.n_simulations not in (None, rows):
         raise ValueError(
-            f"{path}: expected {expected} rows, the simulations of {selection.sim_set}, got {rows}; "
-            "move it away to have it fetched, or use it as it is with "
-            "--params source.download.enabled=false"
+            f"{path}: expected {sim_set.n_simulations} rows, the simulations of {sim_set.name}, got "
+            f"{rows}; move it away to have it fetched, or use it as it is with "
+            "--params source.partial=true"
         )
     return rows
 
 
-def _check_table(item: Item) -> None:
+def _check_table(item: Item, n_columns: tuple[int, ...]) -> None:
     """Require a table of what was fetched; a page that says something else does not stay."""
     try:
-        read_theta(item.path)
+        read_theta(item.path, n_columns)
     except ValueError as error:
         item.path.unlink()
         raise DownloadError(
             f"{item.url}: expected a table of parameters, got none ({error})"
         ) from None
-
-
-def _find(homes: tuple[Path, Path], names: tuple[str, ...]) -> Path | None:
-    for home in homes:
-        if any((home / name).is_file() for name in names):
-            return find_file(home, names)
-    return None
 
 
 def _known_checksums(home: Path, selection: Selection, config: DownloadConfig) -> dict[str, str]:

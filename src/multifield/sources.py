@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from multifield import camels
 from multifield.arrays import Maps, Theta
 from multifield.download import DownloadConfig, download_missing
-from multifield.maps.files import MapStream, find_file, source_name
+from multifield.maps.files import MapStream, find_file, find_in_folders, source_name
 from multifield.mock import MockConfig, make_suite
 from multifield.selection import Selection
 
@@ -23,7 +23,9 @@ class SourceConfig:
 
     kind: Literal["mock", "folder"]
     folder: str  # published files, in it or in a sub-folder named like the suite
-    partial: bool  # published files may hold fewer simulations than their set has
+    partial: (
+        bool  # published files may hold fewer simulations than their set has; nothing is fetched
+    )
     mock: MockConfig
     download: DownloadConfig
 
@@ -59,7 +61,7 @@ def open_source(
         theta, stream = make_suite(selection.suite, selection.fields, config.mock)
         return stream, theta
     folder = Path(config.folder)
-    if config.download.enabled:
+    if config.download.enabled and not config.partial:
         download_missing(selection, folder, config.download)
         return find_published(selection, folder)
     try:
@@ -120,7 +122,4 @@ def find_published(selection: Selection, folder: Path) -> tuple[PublishedMaps, P
 
 
 def _find(homes: tuple[Path, Path], names: tuple[str, ...]) -> Path:
-    for home in homes:
-        if any((home / name).is_file() for name in names):
-            return find_file(home, names)
-    return find_file(homes[1].absolute(), names)
+    return find_in_folders(homes, names) or find_file(homes[1].absolute(), names)

@@ -18,6 +18,19 @@ def test_thirteen_fields_of_which_b_is_illustris_alone():
         assert camels.SUITES[suite].inferred_columns == (0, 1)
 
 
+def test_units_are_the_documentations():
+    density = "(M_sun/h)/(Mpc/h)^2"
+    units = {
+        **dict.fromkeys(("Mgas", "HI", "Mcdm", "Mstar", "Mtot"), density),
+        **dict.fromkeys(("Vgas", "Vcdm"), "km/s"),
+        **dict.fromkeys(("Z", "MgFe"), "dimensionless"),
+        **{"T": "K", "B": "Gauss"},
+        **{"P": "h^2 M_sun (km/s)^2/kpc^3", "ne": "h^2 cm^-3 (Mpc/h)"},
+    }
+    assert {name: field.unit for name, field in camels.FIELDS.items()} == units
+    assert camels.HUBBLE == 0.67
+
+
 def test_scaling_is_linear_and_never_clips():
     theta = np.array([[0.1, 0.6, 0.25, 0.25, 0.5, 0.5], [0.5, 1.0, 4.0, 4.0, 2.0, 2.0]])
     np.testing.assert_array_equal(camels.scale_theta(theta), [[0] * 6, [1] * 6])

@@ -494,6 +494,7 @@ def test_a_missing_file_without_download_says_how_to_have_it(tmp_path):
     source = SourceConfig(
         kind="folder",
         folder=str(tmp_path),
+        partial=False,
         mock=mock,
         download=config("http://127.0.0.1:9", enabled=False),
     )

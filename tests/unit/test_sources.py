@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from multifield.download import DownloadConfig
 from multifield.maps.files import open_maps, save_maps
 from multifield.mock import MockConfig
 from multifield.selection import Selection
@@ -11,6 +12,14 @@ CONFIG = SourceConfig(
     kind="mock",
     folder=".",
     partial=False,
+    download=DownloadConfig(
+        enabled=False,
+        base_url="http://127.0.0.1:9",
+        n_parallel=1,
+        n_retries=1,
+        timeout=1.0,
+        backoff=0.1,
+    ),
     mock=MockConfig(n_simulations=3, map_size=16, lattice=16, refine=1, seed=1, n_threads=1),
 )
 

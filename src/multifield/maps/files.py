@@ -54,6 +54,15 @@ def find_file(folder: Path, names: tuple[str, ...]) -> Path:
     raise FileNotFoundError(f"{folder}: expected a file named {' or '.join(names)}; found none")
 
 
+def find_in_folders(folders: tuple[Path, ...], names: tuple[str, ...]) -> Path | None:
+    """Return the first of `names` in the first folder that has any of them, or None."""
+    for folder in folders:
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
 def open_maps(path: str | Path) -> Maps:
     """Memory-map a file of maps.
 
