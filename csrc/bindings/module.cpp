@@ -4,6 +4,7 @@ namespace bindings = mapkernels::bindings;
 
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     module.doc() = "Kernels on periodic square maps. Documented in multifield.maps.transforms.";
+    bindings::bind_instructions(module);
     bindings::bind_gaussian_smooth(module);
     bindings::bind_logarithm(module);
     bindings::bind_moments(module);

@@ -4,6 +4,7 @@
 
 namespace mapkernels::bindings {
 
+void bind_instructions(pybind11::module_& module);
 void bind_gaussian_smooth(pybind11::module_& module);
 void bind_logarithm(pybind11::module_& module);
 void bind_moments(pybind11::module_& module);

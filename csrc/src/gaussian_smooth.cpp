@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "aligned.hpp"
+#include "loops/in_use.hpp"
 #include "mapkernels/parallel.hpp"
 
 namespace mapkernels {
@@ -37,6 +39,11 @@ std::vector<double> wrap_weights(const std::vector<double>& weights, std::size_t
     return wrapped;
 }
 
+/// The smallest multiple of n that is at least `least`.
+std::size_t smallest_multiple(std::size_t n, std::size_t least) noexcept {
+    return (least + n - 1) / n * n;
+}
+
 }  // namespace
 
 std::vector<float> gaussian_weights(std::size_t side, double width) {
@@ -48,75 +55,60 @@ std::vector<float> gaussian_weights(std::size_t side, double width) {
     return rounded;
 }
 
+struct GaussianSmoother::Scratch {
+    Scratch(std::size_t map_side, double width)
+        : side(map_side),
+          tiled_side(smallest_multiple(map_side, band_rows)),
+          weights(gaussian_weights(map_side, width)),
+          radius(weights.size() - 1),
+          rows(band_rows + 2 * radius),
+          columns(aligned_floats(band_rows * (tiled_side + 2 * radius))),
+          loops(loops_in_use()) {}
+
+    std::size_t side;
+    std::size_t tiled_side;  ///< of the map that is smoothed: `side`, unless that is too short
+    std::vector<float> weights;
+    std::size_t radius;
+    std::vector<const float*> rows;
+    AlignedFloats columns;
+    std::vector<float> copy;      ///< of the map, if the result overwrites it, or tiled
+    std::vector<float> smoothed;  ///< the smoothed tiles
+    const Loops& loops;
+
+    void run(const float* map, float* out) {
+        loops.smooth({tiled_side, radius, weights.data(), rows.data(), columns.get()}, map, out);
+    }
+
+    /// A map shorter than a band: a periodic map and its repetition are the same thing.
+    void run_tiled(const float* map, float* out) {
+        copy.resize(tiled_side * tiled_side);
+        smoothed.resize(copy.size());
+        for (std::size_t i = 0; i < copy.size(); ++i)
+            copy[i] = map[i / tiled_side % side * side + i % tiled_side % side];
+        run(copy.data(), smoothed.data());
+        for (std::size_t y = 0; y < side; ++y)
+            std::copy_n(smoothed.data() + y * tiled_side, side, out + y * side);
+    }
+};
+
 GaussianSmoother::GaussianSmoother(std::size_t side, double width)
-    : side_(side), weights_(gaussian_weights(side, width)) {
-    const std::size_t radius = weights_.size() - 1;
-    row_.resize(side + 2 * radius);
-    pairs_.resize(radius);
-    for (std::size_t k = 1; k <= radius; ++k) pairs_[k - 1].weight = weights_[k];
-}
+    : scratch_(std::make_unique<Scratch>(side, width)) {}
+
+GaussianSmoother::~GaussianSmoother() = default;
+
+bool GaussianSmoother::is_identity() const noexcept { return scratch_->radius == 0; }
 
 void GaussianSmoother::smooth(const float* map, float* out) {
-    const std::size_t n_pixels = side_ * side_;
+    const std::size_t n_pixels = scratch_->side * scratch_->side;
     if (is_identity()) {
         if (map != out) std::copy_n(map, n_pixels, out);
-        return;
-    }
-    if (map == out) {
-        copy_.assign(map, map + n_pixels);
-        map = copy_.data();
-    }
-    for (std::size_t y = 0; y < side_; ++y) {
-        smooth_columns(map, y);
-        smooth_row(out + y * side_);
-    }
-}
-
-/// Row y of the map smoothed along axis 0, into the middle of row_.
-void GaussianSmoother::smooth_columns(const float* map, std::size_t y) {
-    for (std::size_t k = 1; k <= pairs_.size(); ++k) {
-        pairs_[k - 1].before = map + (y >= k ? y - k : y + side_ - k) * side_;
-        pairs_[k - 1].after = map + (y + k < side_ ? y + k : y + k - side_) * side_;
-    }
-    add_pairs(map + y * side_, row_.data() + pairs_.size());
-}
-
-/// row_ smoothed along axis 1. The margin makes the wrap disappear from the inner loop.
-void GaussianSmoother::smooth_row(float* out) {
-    const std::size_t radius = pairs_.size();
-    float* const middle = row_.data() + radius;
-    std::copy_n(middle + side_ - radius, radius, row_.data());
-    std::copy_n(middle, radius, middle + side_);
-    for (std::size_t k = 1; k <= radius; ++k) {
-        pairs_[k - 1].before = middle - k;
-        pairs_[k - 1].after = middle + k;
-    }
-    add_pairs(middle, out);
-}
-
-/// out = weight_0 center + sum_k weight_k (before_k + after_k), for one row.
-///
-/// Four distances a pass: a pass over the row in registers costs one load and one store of `out`,
-/// and ten streams are what a core follows. Each pass sums its own terms first, so the rounding
-/// error grows with the number of passes, r / 4, not of taps: 2e-7 in all at r = 20.
-void GaussianSmoother::add_pairs(const float* center, float* out_row) const {
-    float* const __restrict out = out_row;
-    const float center_weight = weights_[0];
-    const std::size_t n = side_;
-    for (std::size_t x = 0; x < n; ++x) out[x] = center_weight * center[x];
-
-    const std::size_t n_pairs = pairs_.size();
-    std::size_t k = 0;
-    for (; k + 4 <= n_pairs; k += 4) {
-        const Pair p = pairs_[k], q = pairs_[k + 1], r = pairs_[k + 2], s = pairs_[k + 3];
-        for (std::size_t x = 0; x < n; ++x)
-            out[x] +=
-                (p.weight * (p.before[x] + p.after[x]) + q.weight * (q.before[x] + q.after[x])) +
-                (r.weight * (r.before[x] + r.after[x]) + s.weight * (s.before[x] + s.after[x]));
-    }
-    for (; k < n_pairs; ++k) {
-        const Pair p = pairs_[k];
-        for (std::size_t x = 0; x < n; ++x) out[x] += p.weight * (p.before[x] + p.after[x]);
+    } else if (scratch_->tiled_side != scratch_->side) {
+        scratch_->run_tiled(map, out);
+    } else if (map == out) {
+        scratch_->copy.assign(map, map + n_pixels);
+        scratch_->run(scratch_->copy.data(), out);
+    } else {
+        scratch_->run(map, out);
     }
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "mapkernels/instructions.hpp"
+
 /// What the tests share. Each test is a program: it exits with 1 at the first check that
 /// fails. Arrays are vectors of exactly the size the contract asks for, so that a sanitizer
 /// sees one pixel too far.
@@ -23,6 +25,16 @@ inline void check(bool holds, const std::string& what) {
 inline void check_close(double ours, double answer, double relative, const std::string& what) {
     check(std::abs(ours - answer) <= relative * std::abs(answer),
           what + ": expected " + std::to_string(answer) + ", got " + std::to_string(ours));
+}
+
+/// Runs the tests with each set of instructions that this machine has.
+template <typename... Tests>
+void with_all_instructions(const Tests&... tests) {
+    for (const Instructions available : available_instructions()) {
+        set_instructions(name_of(available));
+        std::fprintf(stderr, "%s\n", name_of(available).c_str());
+        (tests(), ...);
+    }
 }
 
 /// Shapes and values at random, the same in every run.

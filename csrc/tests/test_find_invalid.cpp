@@ -30,4 +30,4 @@ void finds_the_first() {
 
 }  // namespace
 
-int main() { finds_the_first(); }
+int main() { mapkernels::tests::with_all_instructions(finds_the_first); }

@@ -69,4 +69,4 @@ void equals_the_definition() {
 
 }  // namespace
 
-int main() { equals_the_definition(); }
+int main() { mapkernels::tests::with_all_instructions(equals_the_definition); }

@@ -57,7 +57,4 @@ void near_one() {
 
 }  // namespace
 
-int main() {
-    any_float();
-    near_one();
-}
+int main() { mapkernels::tests::with_all_instructions(any_float, near_one); }

@@ -51,6 +51,5 @@ void parts_combine_to_the_whole() {
 }  // namespace
 
 int main() {
-    equals_long_double();
-    parts_combine_to_the_whole();
+    mapkernels::tests::with_all_instructions(equals_long_double, parts_combine_to_the_whole);
 }

@@ -59,6 +59,6 @@ void reports_the_first_bad_pixel() {
 }  // namespace
 
 int main() {
-    equals_the_separate_kernels();
-    reports_the_first_bad_pixel();
+    mapkernels::tests::with_all_instructions(equals_the_separate_kernels,
+                                             reports_the_first_bad_pixel);
 }

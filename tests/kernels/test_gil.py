@@ -12,6 +12,8 @@ from tests.kernels.support import positive_maps
 from tests.kernels.test_deposit_slabs import random_displacement
 from tests.kernels.test_gather import draw
 
+pytestmark = pytest.mark.usefixtures("compiled")  # with every set of instructions
+
 PATIENCE = 5.0  # [s] of calls of one kernel; the other thread needs one moment in them
 TICK = 1e-4  # [s]
 FOREVER = 3600.0  # [s] longer than any test

@@ -7,6 +7,8 @@ import pytest
 from tests.kernels.support import positive_maps
 from tests.kernels.test_gather import draw
 
+pytestmark = pytest.mark.usefixtures("compiled")  # with every set of instructions
+
 MAPS = positive_maps(8, 3, 8)
 WITH_OUT = {
     "gaussian_smooth": lambda maps, out, **n: mapkernels.gaussian_smooth(maps, out, 1.0, **n),

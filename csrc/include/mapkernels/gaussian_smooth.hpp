@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace mapkernels {
@@ -22,31 +23,20 @@ class GaussianSmoother {
 public:
     /// Preconditions: side >= 1, 0 <= width <= max_smoothing_width.
     GaussianSmoother(std::size_t side, double width);
+    ~GaussianSmoother();
+    GaussianSmoother(const GaussianSmoother&) = delete;
+    GaussianSmoother& operator=(const GaussianSmoother&) = delete;
 
     /// True if smoothing changes nothing: width < 1/8 pixel leaves a kernel of one tap.
-    [[nodiscard]] bool is_identity() const noexcept { return weights_.size() == 1; }
+    [[nodiscard]] bool is_identity() const noexcept;
 
     /// Smooths one map of side * side floats; `out` may be `map` itself, but not overlap
     /// it otherwise.
     void smooth(const float* map, float* out);
 
 private:
-    /// Two pixels (rows) at the same distance from the one (row) that is computed.
-    struct Pair {
-        const float* before;
-        const float* after;
-        float weight;
-    };
-
-    void smooth_columns(const float* map, std::size_t y);
-    void smooth_row(float* out);
-    void add_pairs(const float* center, float* out) const;
-
-    std::size_t side_;
-    std::vector<float> weights_;
-    std::vector<float> row_;  // one row, smoothed along columns, with a wrapped margin at both ends
-    std::vector<float> copy_;
-    std::vector<Pair> pairs_;
+    struct Scratch;
+    std::unique_ptr<Scratch> scratch_;
 };
 
 /// Gaussian smoothing of periodic square maps.

@@ -2,30 +2,39 @@
 
 Arrays are the caller's, of the exact type and C-contiguous; nothing is converted or copied. The
 documented face is `multifield.maps.transforms`; the answers are `multifield.maps.reference`'s.
+
+The kernels use the best of the instructions that the machine has (`instructions`). Results do not
+depend on the number of threads; those of two sets of instructions may differ in the last digits.
 """
 
 from mapkernels._core import (
+    available_instructions,
     combine_moments,
     deposit_slabs,
     find_invalid,
     gather,
     gaussian_smooth,
+    instructions,
     log10,
     log10p1,
     map_moments,
     preprocess,
     remove_monopole,
+    set_instructions,
 )
 
 __all__ = [
+    "available_instructions",
     "combine_moments",
     "deposit_slabs",
     "find_invalid",
     "gather",
     "gaussian_smooth",
+    "instructions",
     "log10",
     "log10p1",
     "map_moments",
     "preprocess",
     "remove_monopole",
+    "set_instructions",
 ]

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+
+namespace mapkernels {
+
+/// A cache line, and the widest vector.
+constexpr std::size_t alignment = 64;
+
+struct DeleteAligned {
+    void operator()(float* memory) const noexcept {
+        ::operator delete[](memory, std::align_val_t(alignment));
+    }
+};
+
+/// Scratch memory that begins with a cache line; not initialized.
+using AlignedFloats = std::unique_ptr<float[], DeleteAligned>;
+
+inline AlignedFloats aligned_floats(std::size_t n) {
+    return AlignedFloats(new (std::align_val_t(alignment)) float[n]);
+}
+
+}  // namespace mapkernels

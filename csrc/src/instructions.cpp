@@ -1,0 +1,78 @@
+#include "mapkernels/instructions.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "loops/in_use.hpp"
+
+namespace mapkernels {
+
+namespace {
+
+constexpr const char* variable = "MAPKERNELS_INSTRUCTIONS";
+
+const Loops& loops_of(Instructions instructions) noexcept {
+#if defined(MAPKERNELS_X86)
+    if (instructions == Instructions::avx512) return avx512_loops();
+    if (instructions == Instructions::avx2) return avx2_loops();
+#else
+    static_cast<void>(instructions);
+#endif
+    return portable_loops();
+}
+
+Instructions find(const std::string& name, const std::string& source) {
+    std::string names;
+    for (const Instructions known : available_instructions()) {
+        if (name == name_of(known)) return known;
+        names += (names.empty() ? "" : ", ") + name_of(known);
+    }
+    throw std::invalid_argument(source + ": expected one of " + names + ", got '" + name + "'");
+}
+
+Instructions first_choice() {
+    const char* const name = std::getenv(variable);
+    return name == nullptr ? available_instructions().back() : find(name, variable);
+}
+
+std::atomic<Instructions>& choice() {
+    static std::atomic<Instructions> chosen{first_choice()};
+    return chosen;
+}
+
+}  // namespace
+
+std::string name_of(Instructions instructions) {
+    switch (instructions) {
+        case Instructions::avx512:
+            return "avx512";
+        case Instructions::avx2:
+            return "avx2";
+        case Instructions::portable:
+            break;
+    }
+    return "portable";
+}
+
+std::vector<Instructions> available_instructions() {
+    std::vector<Instructions> available = {Instructions::portable};
+#if defined(MAPKERNELS_X86)
+    // These ask the operating system too, which must save the wider registers.
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                      __builtin_cpu_supports("f16c");
+    if (avx2) available.push_back(Instructions::avx2);
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        available.push_back(Instructions::avx512);
+#endif
+    return available;
+}
+
+Instructions instructions() { return choice().load(); }
+
+void set_instructions(const std::string& name) { choice().store(find(name, "instructions")); }
+
+const Loops& loops_in_use() { return loops_of(instructions()); }
+
+}  // namespace mapkernels

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+/// Vectors as wide as the instructions this file is compiled for.
+///
+/// GCC's and Clang's vector extensions: arithmetic is written as for a number, and is SSE2, AVX,
+/// NEON or whatever there is. Everything is in an anonymous namespace, and nothing here calls a
+/// template of the standard library: a function that the linker may share between files would carry
+/// wide instructions to machines that have none.
+namespace mapkernels {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr std::size_t vector_bytes = 64;
+#elif defined(__AVX2__)
+constexpr std::size_t vector_bytes = 32;
+#else
+constexpr std::size_t vector_bytes = 16;
+#endif
+constexpr std::size_t n_lanes = vector_bytes / sizeof(float);
+
+using Floats = float __attribute__((vector_size(vector_bytes)));
+using Ints = std::int32_t __attribute__((vector_size(vector_bytes)));
+
+template <typename Vector, typename T>
+inline Vector load(const T* from) noexcept {
+    Vector vector;
+    __builtin_memcpy(&vector, from, sizeof vector);
+    return vector;
+}
+
+inline Floats load(const float* from) noexcept { return load<Floats>(from); }
+
+template <typename Vector, typename T>
+inline void store(const Vector& vector, T* to) noexcept {
+    __builtin_memcpy(to, &vector, sizeof vector);
+}
+
+constexpr std::size_t smaller(std::size_t a, std::size_t b) noexcept { return a < b ? a : b; }
+
+/// Vectors of lanes 0 .. n_lanes - 1, picked from `a` and, as lanes n_lanes and above, from `b`.
+template <std::size_t... lane>
+struct Lanes {
+    template <typename Pick>
+    static Floats pick(const Floats& a, const Floats& b, const Pick& /*of*/) noexcept {
+#if defined(__clang__)
+        return __builtin_shufflevector(a, b, Pick::of(lane)...);
+#else
+        return __builtin_shuffle(a, b, Ints{Pick::of(lane)...});
+#endif
+    }
+};
+
+template <std::size_t n, std::size_t... lane>
+struct MakeLanes : MakeLanes<n - 1, n - 1, lane...> {};
+template <std::size_t... lane>
+struct MakeLanes<0, lane...> {
+    using Type = Lanes<lane...>;
+};
+using AllLanes = MakeLanes<n_lanes>::Type;
+
+/// Of each four lanes, a pair of `a` and the same pair of `b`, number by number: a0 b0 a1 b1.
+template <int first>
+struct Interleave {
+    static constexpr int of(std::size_t lane) noexcept {
+        const int quad = static_cast<int>(lane / 4 * 4), place = static_cast<int>(lane % 4);
+        return quad + first + place / 2 + (place % 2) * static_cast<int>(n_lanes);
+    }
+};
+
+/// Of each four lanes, a pair of `a`, then the same pair of `b`: a0 a1 b0 b1.
+template <int first>
+struct Concatenate {
+    static constexpr int of(std::size_t lane) noexcept {
+        const int quad = static_cast<int>(lane / 4 * 4), place = static_cast<int>(lane % 4);
+        return quad + first + place % 2 + (place / 2) * static_cast<int>(n_lanes);
+    }
+};
+
+/// Every second quad of `a`, then of `b`, beginning with quad `first`.
+template <int first>
+struct EverySecondQuad {
+    static constexpr int of(std::size_t lane) noexcept {
+        const int quad = static_cast<int>(lane / 4), place = static_cast<int>(lane % 4);
+        return (2 * quad + first) * 4 + place;
+    }
+};
+
+/// Transposes four vectors within each quad: lane 4 g + q of vector i goes to lane 4 g + i of q.
+inline void transpose_quads(Floats* v) noexcept {
+    const Floats a = AllLanes::pick(v[0], v[1], Interleave<0>{});
+    const Floats b = AllLanes::pick(v[0], v[1], Interleave<2>{});
+    const Floats c = AllLanes::pick(v[2], v[3], Interleave<0>{});
+    const Floats d = AllLanes::pick(v[2], v[3], Interleave<2>{});
+    v[0] = AllLanes::pick(a, c, Concatenate<0>{});
+    v[1] = AllLanes::pick(a, c, Concatenate<2>{});
+    v[2] = AllLanes::pick(b, d, Concatenate<0>{});
+    v[3] = AllLanes::pick(b, d, Concatenate<2>{});
+}
+
+/// Transposes n_lanes vectors: lane j of vector i goes to lane i of vector j.
+inline void transpose(Floats (&v)[n_lanes]) noexcept {
+    constexpr std::size_t n_quads = n_lanes / 4;
+    for (std::size_t i = 0; i < n_lanes; i += 4) transpose_quads(v + i);
+    for (std::size_t q = 0; q < 4 && n_quads > 1; ++q) {
+        // v[4 i + q] holds rows 4 i .. 4 i + 3 of columns q, 4 + q, ...: quads are transposed next.
+        Floats x[n_quads];
+        for (std::size_t i = 0; i < n_quads; ++i) x[i] = v[4 * i + q];
+        for (std::size_t done = 1; done < n_quads; done *= 2) {
+            Floats y[n_quads];
+            for (std::size_t i = 0; i < n_quads / 2; ++i) {
+                y[i] = AllLanes::pick(x[2 * i], x[2 * i + 1], EverySecondQuad<0>{});
+                y[i + n_quads / 2] = AllLanes::pick(x[2 * i], x[2 * i + 1], EverySecondQuad<1>{});
+            }
+            for (std::size_t i = 0; i < n_quads; ++i) x[i] = y[i];
+        }
+        for (std::size_t i = 0; i < n_quads; ++i) v[4 * i + q] = x[i];
+    }
+}
+
+}  // namespace
+}  // namespace mapkernels

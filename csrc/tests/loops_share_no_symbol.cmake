@@ -1,0 +1,13 @@
+execute_process(
+  COMMAND ${NM} --defined-only --extern-only ${LIBRARY}
+  OUTPUT_VARIABLE listing
+  COMMAND_ERROR_IS_FATAL ANY
+)
+foreach(loops avx2 avx512)
+  string(REGEX MATCH "\n${loops}\\.cpp\\.o:\n([^:]*\n)*" symbols "${listing}")
+  string(REGEX MATCHALL "[0-9a-f]+ [A-Za-z] [^\n]+" symbols "${symbols}")
+  list(LENGTH symbols n_symbols)
+  if(NOT n_symbols EQUAL 1)
+    message(FATAL_ERROR "${loops}.cpp: expected one external symbol, got ${symbols}")
+  endif()
+endforeach()
