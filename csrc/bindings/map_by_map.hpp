@@ -6,7 +6,7 @@
 namespace mapkernels::bindings {
 
 /// Binds a kernel that takes one map of n pixels into another of as many.
-template <void (*kernel)(const float*, std::size_t, float*) noexcept>
+template <void (*kernel)(const float*, std::size_t, float*)>
 void map_by_map(const py::object& maps_like, const py::object& out_like, int n_threads) {
     const auto maps = require_maps(maps_like, "maps");
     auto out = require_out_like(out_like, maps);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "aligned.hpp"
 #include "loops/in_use.hpp"
 #include "mapkernels/parallel.hpp"
+#include "scratch.hpp"
 
 namespace mapkernels {
 
@@ -56,13 +56,14 @@ std::vector<float> gaussian_weights(std::size_t side, double width) {
 }
 
 struct GaussianSmoother::Scratch {
-    Scratch(std::size_t map_side, double width)
+    Scratch(std::size_t map_side, double width, bool streaming)
         : side(map_side),
           tiled_side(smallest_multiple(map_side, band_rows)),
           weights(gaussian_weights(map_side, width)),
           radius(weights.size() - 1),
-          rows(band_rows + 2 * radius),
+          rows(2 * (band_rows + radius)),
           columns(aligned_floats(band_rows * (tiled_side + 2 * radius))),
+          band(aligned_floats(streaming ? band_rows * tiled_side : 0)),
           loops(loops_in_use()) {}
 
     std::size_t side;
@@ -71,12 +72,14 @@ struct GaussianSmoother::Scratch {
     std::size_t radius;
     std::vector<const float*> rows;
     AlignedFloats columns;
+    AlignedFloats band;
     std::vector<float> copy;      ///< of the map, if the result overwrites it, or tiled
     std::vector<float> smoothed;  ///< the smoothed tiles
     const Loops& loops;
 
     void run(const float* map, float* out) {
-        loops.smooth({tiled_side, radius, weights.data(), rows.data(), columns.get()}, map, out);
+        loops.smooth({tiled_side, radius, weights.data(), rows.data(), columns.get(), band.get()},
+                     map, out);
     }
 
     /// A map shorter than a band: a periodic map and its repetition are the same thing.
@@ -91,8 +94,8 @@ struct GaussianSmoother::Scratch {
     }
 };
 
-GaussianSmoother::GaussianSmoother(std::size_t side, double width)
-    : scratch_(std::make_unique<Scratch>(side, width)) {}
+GaussianSmoother::GaussianSmoother(std::size_t side, double width, bool streaming)
+    : scratch_(std::make_unique<Scratch>(side, width, streaming)) {}
 
 GaussianSmoother::~GaussianSmoother() = default;
 
@@ -114,8 +117,9 @@ void GaussianSmoother::smooth(const float* map, float* out) {
 
 void gaussian_smooth(const float* maps, std::size_t n_maps, std::size_t side, double width,
                      int n_threads, float* out) {
+    const bool streaming = n_maps * side * side * sizeof(float) >= streaming_bytes;
     for_each_block(n_maps, n_threads, [&](std::size_t begin, std::size_t end) {
-        GaussianSmoother smoother(side, width);
+        GaussianSmoother smoother(side, width, streaming);
         for (std::size_t i = begin; i < end; ++i)
             smoother.smooth(maps + i * side * side, out + i * side * side);
     });

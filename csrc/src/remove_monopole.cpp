@@ -1,13 +1,12 @@
 #include "mapkernels/remove_monopole.hpp"
 
+#include "loops/in_use.hpp"
 #include "mapkernels/moments.hpp"
 
 namespace mapkernels {
 
-void remove_monopole(const float* x, std::size_t n, float* out) noexcept {
-    const double mean = mean_of(x, n);
-    for (std::size_t i = 0; i < n; ++i)
-        out[i] = static_cast<float>(static_cast<double>(x[i]) - mean);
+void remove_monopole(const float* x, std::size_t n, float* out) {
+    loops_in_use().subtract(x, n, moments_of(x, n).mean, out);
 }
 
 }  // namespace mapkernels

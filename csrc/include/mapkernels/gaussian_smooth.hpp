@@ -22,7 +22,8 @@ std::vector<float> gaussian_weights(std::size_t side, double width);
 class GaussianSmoother {
 public:
     /// Preconditions: side >= 1, 0 <= width <= max_smoothing_width.
-    GaussianSmoother(std::size_t side, double width);
+    /// If `streaming`, results are written past the caches: for what is not read again soon.
+    GaussianSmoother(std::size_t side, double width, bool streaming = false);
     ~GaussianSmoother();
     GaussianSmoother(const GaussianSmoother&) = delete;
     GaussianSmoother& operator=(const GaussianSmoother&) = delete;

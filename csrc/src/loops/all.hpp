@@ -1,12 +1,17 @@
 #pragma once
 
+#include "find_invalid.hpp"
+#include "logarithm.hpp"
 #include "loops.hpp"
+#include "moments.hpp"
+#include "preprocess.hpp"
 #include "smooth.hpp"
 
 namespace mapkernels {
 namespace {
 
-constexpr Loops these_loops = {&smooth};
+constexpr Loops these_loops = {
+    &smooth, &log10, &log10p1, &moments, &subtract, &find_invalid, &take_log_and_moments};
 
 }  // namespace
 }  // namespace mapkernels

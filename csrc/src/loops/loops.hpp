@@ -12,8 +12,18 @@ struct SmoothingPlan {
     std::size_t side;      ///< L >= band_rows
     std::size_t radius;    ///< <= L / 2
     const float* weights;  ///< radius + 1, by distance
-    const float** rows;    ///< scratch: band_rows + 2 radius
+    const float** rows;    ///< scratch: 2 (band_rows + radius)
     float* columns;        ///< scratch: band_rows * (L + 2 radius), aligned to 64 bytes
+    float* band;           ///< scratch: band_rows * L; null to write into `out` directly
+};
+
+/// One map on its way to a log map; see `preprocess`.
+struct LogStep {
+    const float* x;
+    std::size_t n;
+    bool plus_one;   ///< log10(1 + x) instead of log10(x)
+    float* out;      ///< null for the moments alone
+    bool streaming;  ///< write past the caches
 };
 
 /// The loops in which the time goes, compiled once for each set of instructions.
@@ -22,6 +32,16 @@ struct SmoothingPlan {
 struct Loops {
     /// `map` and `out` do not overlap.
     void (*smooth)(const SmoothingPlan& plan, const float* map, float* out) noexcept;
+    void (*log10)(const float* x, std::size_t n, float* out) noexcept;
+    void (*log10p1)(const float* x, std::size_t n, float* out) noexcept;
+    /// Writes count, mean and M2; n >= 1.
+    void (*moments)(const float* x, std::size_t n, double* row) noexcept;
+    void (*subtract)(const float* x, std::size_t n, double value, float* out) noexcept;
+    /// The first invalid one; n if there is none.
+    std::size_t (*find_invalid)(const float* x, std::size_t n, bool allow_zero) noexcept;
+    /// Logarithm and its moments in one pass; `out` and `x` do not overlap. Returns whether an
+    /// argument was not a normal number > 0, so that it may be invalid.
+    bool (*take_log)(const LogStep& step, double* row) noexcept;
 };
 
 const Loops& portable_loops() noexcept;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "loops.hpp"
+#include "stream.hpp"
 #include "vectors.hpp"
 
 namespace mapkernels {
@@ -82,10 +83,19 @@ inline float* panel_of(const SmoothingPlan& plan, std::size_t panel) noexcept {
 
 constexpr std::size_t n_panels = band_rows / n_lanes;
 
+/// Fetches into L2 what the next band needs, n_lanes columns of it.
+///
+/// Rows are read at one column after another, which no processor foresees.
+inline void prefetch_next_band(const SmoothingPlan& plan, std::size_t x) noexcept {
+    const float* const* const rows = plan.rows + band_rows + 2 * plan.radius;
+    for (std::size_t i = 0; i < band_rows; ++i) __builtin_prefetch(rows[i] + x, 0, 2);
+}
+
 /// Smooths a band along axis 0, from plan.rows into its panels.
 inline void smooth_along_columns(const SmoothingPlan& plan) noexcept {
     for (std::size_t begin = 0; begin < plan.side; begin += n_lanes) {
         const std::size_t x = smaller(begin, plan.side - n_lanes);  // the last two may overlap
+        prefetch_next_band(plan, x);
         for (std::size_t panel = 0; panel < n_panels; ++panel) {
             Floats block[n_lanes];
             for (std::size_t i = 0; i < n_lanes; i += 4)
@@ -128,12 +138,15 @@ void smooth(const SmoothingPlan& plan, const float* map, float* out) noexcept {
     const std::size_t side = plan.side;
     for (std::size_t begin = 0; begin < side; begin += band_rows) {
         const std::size_t y = smaller(begin, side - band_rows);  // the last two may overlap
-        for (std::size_t i = 0; i < band_rows + 2 * plan.radius; ++i)
+        for (std::size_t i = 0; i < 2 * (band_rows + plan.radius); ++i)
             plan.rows[i] = map + (y + i + side - plan.radius) % side * side;
         smooth_along_columns(plan);
         fill_margins(plan);
-        smooth_along_rows(plan, out + y * side);
+        smooth_along_rows(plan, plan.band == nullptr ? out + y * side : plan.band);
+        if (plan.band != nullptr)
+            copy_past_caches(plan.band, band_rows * side * sizeof(float), out + y * side);
     }
+    if (plan.band != nullptr) end_of_streaming();
 }
 
 }  // namespace

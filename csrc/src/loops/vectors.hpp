@@ -27,6 +27,9 @@ constexpr std::size_t n_lanes = vector_bytes / sizeof(float);
 
 using Floats = float __attribute__((vector_size(vector_bytes)));
 using Ints = std::int32_t __attribute__((vector_size(vector_bytes)));
+using Words = std::uint32_t __attribute__((vector_size(vector_bytes)));
+using Doubles = double __attribute__((vector_size(vector_bytes)));  // half as many lanes
+using HalfFloats = float __attribute__((vector_size(vector_bytes / 2)));
 
 template <typename Vector, typename T>
 inline Vector load(const T* from) noexcept {
@@ -40,6 +43,50 @@ inline Floats load(const float* from) noexcept { return load<Floats>(from); }
 template <typename Vector, typename T>
 inline void store(const Vector& vector, T* to) noexcept {
     __builtin_memcpy(to, &vector, sizeof vector);
+}
+
+/// The same bits as another type.
+template <typename To, typename From>
+inline To cast(const From& from) noexcept {
+    static_assert(sizeof(To) == sizeof(From));
+    return load<To>(&from);
+}
+
+/// n_lanes / 2 floats as doubles.
+inline Doubles load_wide(const float* from) noexcept {
+    const HalfFloats half = load<HalfFloats>(from);
+#if defined(__AVX512F__)  // one instruction, where GCC 12 makes four of the general form
+    return cast<Doubles>(_mm512_cvtps_pd(cast<__m256>(half)));
+#elif defined(__AVX2__)
+    return cast<Doubles>(_mm256_cvtps_pd(cast<__m128>(half)));
+#else
+    return __builtin_convertvector(half, Doubles);
+#endif
+}
+
+inline Words larger(const Words& a, const Words& b) noexcept {
+#if defined(__AVX512F__)
+    return cast<Words>(_mm512_max_epu32(cast<__m512i>(a), cast<__m512i>(b)));
+#elif defined(__AVX2__)
+    return cast<Words>(_mm256_max_epu32(cast<__m256i>(a), cast<__m256i>(b)));
+#else
+    return a > b ? a : b;
+#endif
+}
+
+/// True if a lane of a comparison is -1 and not 0.
+inline bool any(const Ints& lanes) noexcept {
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask(cast<__m512i>(lanes), cast<__m512i>(lanes)) != 0;
+#elif defined(__AVX2__)
+    return _mm256_movemask_ps(cast<__m256>(lanes)) != 0;
+#elif defined(__SSE2__)
+    return _mm_movemask_ps(cast<__m128>(lanes)) != 0;
+#else
+    std::int32_t bits = 0;
+    for (std::size_t lane = 0; lane < n_lanes; ++lane) bits |= lanes[lane];
+    return bits != 0;
+#endif
 }
 
 constexpr std::size_t smaller(std::size_t a, std::size_t b) noexcept { return a < b ? a : b; }
