@@ -26,22 +26,27 @@ inline std::string text(const py::handle& value) { return py::str(value).cast<st
 }
 
 /// A C-contiguous, aligned array of exactly this type.
-template <typename T>
-py::array_t<T> require_array(const py::object& value, const std::string& name) {
-    const std::string type = text(py::dtype::of<T>());
+inline py::array require_array(const py::object& value, const py::dtype& type,
+                               const std::string& name) {
     if (!py::isinstance<py::array>(value))
-        throw py::type_error(name + ": expected a NumPy array of " + type + ", got " +
+        throw py::type_error(name + ": expected a NumPy array of " + text(type) + ", got " +
                              text(py::type::of(value).attr("__name__")));
-    if (!py::isinstance<py::array_t<T>>(value))
-        throw py::type_error(name + ": expected " + type + ", got " + text(value.attr("dtype")));
-    const auto array = py::reinterpret_borrow<py::array>(value);
+    if (!type.equal(value.attr("dtype")))
+        throw py::type_error(name + ": expected " + text(type) + ", got " +
+                             text(value.attr("dtype")));
+    auto array = py::reinterpret_borrow<py::array>(value);
     if ((array.flags() & py::array::c_style) == 0)
         throw py::value_error(name +
                               ": expected a C-contiguous array, got one that is not; call "
                               "np.ascontiguousarray first");
     if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0)
         throw py::value_error(name + ": expected an aligned array, got one that is not");
-    return py::reinterpret_borrow<py::array_t<T>>(value);
+    return array;
+}
+
+template <typename T>
+py::array_t<T> require_array(const py::object& value, const std::string& name) {
+    return py::reinterpret_borrow<py::array_t<T>>(require_array(value, py::dtype::of<T>(), name));
 }
 
 inline void require_writable(const py::array& array, const std::string& name) {
@@ -61,11 +66,15 @@ inline std::size_t length(const py::array& array, py::ssize_t axis) {
     return static_cast<std::size_t>(array.shape(axis));
 }
 
+inline void require_shape_of_maps(const py::array& maps, const std::string& name) {
+    if (maps.ndim() != 3 || maps.shape(1) != maps.shape(2) || maps.shape(1) < 1)
+        refuse(name, "shape (N, L, L) with L >= 1", shape_of(maps));
+}
+
 /// (N, L, L) float32 with L >= 1; N may be 0.
 inline py::array_t<float> require_maps(const py::object& value, const std::string& name) {
     auto maps = require_array<float>(value, name);
-    if (maps.ndim() != 3 || maps.shape(1) != maps.shape(2) || maps.shape(1) < 1)
-        refuse(name, "shape (N, L, L) with L >= 1", shape_of(maps));
+    require_shape_of_maps(maps, name);
     return maps;
 }
 

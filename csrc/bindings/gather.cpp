@@ -16,9 +16,29 @@ std::string element(const std::string& name, std::size_t i) {
     return name + "[" + std::to_string(i) + "]";
 }
 
-/// (B, C, L, L) float32, writable.
-py::array_t<float> require_batch(const py::object& value) {
-    auto out = require_array<float>(value, "out");
+PixelType require_pixel_type(const std::string& value, const std::string& name) {
+    if (value == "float32") return PixelType::float32;
+    if (value == "float16") return PixelType::float16;
+    if (value == "bfloat16") return PixelType::bfloat16;
+    refuse(name, "one of float32, float16, bfloat16", "'" + value + "'");
+}
+
+/// NumPy's type of arrays of such pixels; it has no bfloat16, whose bits are given as uint16.
+py::dtype dtype_of(PixelType type) {
+    switch (type) {
+        case PixelType::float16:
+            return py::dtype("float16");
+        case PixelType::bfloat16:
+            return py::dtype::of<std::uint16_t>();
+        case PixelType::float32:
+            break;
+    }
+    return py::dtype::of<float>();
+}
+
+/// (B, C, L, L), writable.
+py::array require_batch(const py::object& value, PixelType type) {
+    auto out = require_array(value, dtype_of(type), "out");
     if (out.ndim() != 4 || out.shape(2) != out.shape(3) || out.shape(2) < 1)
         refuse("out", "shape (B, C, L, L) with L >= 1", shape_of(out));
     require_writable(out, "out");
@@ -26,15 +46,16 @@ py::array_t<float> require_batch(const py::object& value) {
 }
 
 /// One array of maps a channel of `out`, each of its size and apart from it.
-std::vector<py::array_t<float>> require_fields(const std::vector<py::object>& fields_like,
-                                               const py::array_t<float>& out) {
+std::vector<py::array> require_fields(const std::vector<py::object>& fields_like, PixelType type,
+                                      const py::array& out) {
     if (fields_like.size() != length(out, 1))
         refuse("fields", "one array a channel of out, " + std::to_string(out.shape(1)),
                std::to_string(fields_like.size()));
-    std::vector<py::array_t<float>> fields;
+    std::vector<py::array> fields;
     for (std::size_t c = 0; c < fields_like.size(); ++c) {
         const std::string name = element("fields", c);
-        fields.push_back(require_maps(fields_like[c], name));
+        fields.push_back(require_array(fields_like[c], dtype_of(type), name));
+        require_shape_of_maps(fields[c], name);
         if (fields[c].shape(1) != out.shape(2))
             refuse(name, "maps of " + std::to_string(out.shape(2)) + " pixels as in out",
                    shape_of(fields[c]));
@@ -43,8 +64,8 @@ std::vector<py::array_t<float>> require_fields(const std::vector<py::object>& fi
     return fields;
 }
 
-std::vector<const float*> pointers_to(const std::vector<py::array_t<float>>& fields) {
-    std::vector<const float*> pointers;
+std::vector<const void*> pointers_to(const std::vector<py::array>& fields) {
+    std::vector<const void*> pointers;
     for (const auto& maps : fields) pointers.push_back(maps.data());
     return pointers;
 }
@@ -85,9 +106,11 @@ void require_standardization(const std::vector<double>& mean, const std::vector<
 void gather(const std::vector<py::object>& fields_like, const py::object& index_like,
             const py::object& orientation_like, const py::object& shift_like,
             const py::object& mean_like, const py::object& std_like, const py::object& out_like,
-            int n_threads) {
-    auto out = require_batch(out_like);
-    const auto fields = require_fields(fields_like, out);
+            int n_threads, const std::string& field_dtype, const std::string& out_dtype) {
+    const PixelType type = require_pixel_type(field_dtype, "field_dtype");
+    const PixelType out_type = require_pixel_type(out_dtype, "out_dtype");
+    auto out = require_batch(out_like, out_type);
+    const auto fields = require_fields(fields_like, type, out);
     const py::tuple per_map = py::make_tuple(out.shape(0));
     const py::tuple per_map_and_axis = py::make_tuple(out.shape(0), 2);
     const py::tuple per_channel = py::make_tuple(out.shape(1));
@@ -97,12 +120,14 @@ void gather(const std::vector<py::object>& fields_like, const py::object& index_
                       copy_of<std::int64_t>(orientation_like, per_map, "orientation", "(B,)"),
                       copy_of<std::int64_t>(shift_like, per_map_and_axis, "shift", "(B, 2)"),
                       copy_of<double>(mean_like, per_channel, "mean", "(C,)"),
-                      copy_of<double>(std_like, per_channel, "std", "(C,)")};
+                      copy_of<double>(std_like, per_channel, "std", "(C,)"),
+                      type,
+                      out_type};
     for (const auto& maps : fields) require_in_range(batch.index, maps.shape(0), "index");
     require_in_range(batch.orientation, 8, "orientation");
     require_standardization(batch.mean, batch.std);
     require_threads(n_threads);
-    float* const target = out.mutable_data();
+    void* const target = out.mutable_data();
 
     const py::gil_scoped_release release;  // raw pointers only below this line
     mapkernels::gather(batch, n_threads, target);
@@ -113,9 +138,11 @@ void gather(const std::vector<py::object>& fields_like, const py::object& index_
 void bind_gather(py::module_& module) {
     module.def("gather", &gather, py::arg("fields"), py::arg("index"), py::arg("orientation"),
                py::arg("shift"), py::arg("mean"), py::arg("std"), py::arg("out"),
-               py::arg("n_threads") = 1,
+               py::arg("n_threads") = 1, py::arg("field_dtype") = "float32",
+               py::arg("out_dtype") = "float32",
                "Write (orient(roll(map, shift), orientation) - mean) * (1 / std) into `out`\n"
-               "(B, C, L, L) for map `index` of each of C `fields` (N, L, L).");
+               "(B, C, L, L) for map `index` of each of C `fields` (N, L, L). The two dtypes are\n"
+               "float32, float16 or bfloat16, whose bits are given as uint16.");
 }
 
 }  // namespace mapkernels::bindings

@@ -1,119 +1,87 @@
 #include "mapkernels/gather.hpp"
 
-#include <algorithm>
-
+#include "loops/in_use.hpp"
 #include "mapkernels/parallel.hpp"
+#include "scratch.hpp"
 
 namespace mapkernels {
 
 namespace {
 
-/// Where the pixels of an oriented, shifted map come from.
-///
-/// Out pixel (i, j) is source pixel (along_rows[i], along_columns[j]); if `transposed`, source
-/// pixel (along_columns[j], along_rows[i]).
-struct Source {
-    bool transposed;
-    std::vector<std::size_t> along_rows;
-    std::vector<std::size_t> along_columns;
-};
-
-/// Source coordinates for out coordinates 0..side-1: backwards if `reversed`, then shifted back.
-std::vector<std::size_t> trace(std::size_t side, bool reversed, std::int64_t shift) {
+/// Backwards if `reversed`, then shifted back.
+Trace trace(std::size_t side, bool reversed, std::int64_t shift) {
     const auto length = static_cast<std::int64_t>(side);
     const auto start = static_cast<std::size_t>((length - shift % length) % length);
-    std::vector<std::size_t> source(side);
-    for (std::size_t i = 0; i < side; ++i)
-        source[i] = ((reversed ? side - 1 - i : i) + start) % side;
-    return source;
+    return {reversed ? (start + side - 1) % side : start, reversed};
 }
 
 /// np.rot90 by k quarter turns takes out (i, j) from (i, j), (j, -i), (-i, -j), (-j, i); flipping
 /// axis 0 afterwards replaces i by -i, where -i stands for side - 1 - i.
-Source source_of(std::size_t side, std::int64_t orientation, const std::int64_t* shift) {
+void set_source(std::int64_t orientation, const std::int64_t* shift, MapCopy& copy) {
     const std::int64_t turns = orientation / 2;
     const bool flipped = orientation % 2 == 1;
-    const bool transposed = turns % 2 == 1;
     const bool reverse_rows = (turns == 1 || turns == 2) != flipped;
     const bool reverse_columns = turns >= 2;
-    return {transposed, trace(side, reverse_rows, shift[transposed ? 1 : 0]),
-            trace(side, reverse_columns, shift[transposed ? 0 : 1])};
+    copy.transposed = turns % 2 == 1;
+    copy.rows = trace(copy.side, reverse_rows, shift[copy.transposed ? 1 : 0]);
+    copy.columns = trace(copy.side, reverse_columns, shift[copy.transposed ? 0 : 1]);
 }
 
-struct Standardization {
-    float mean;
-    float inverse_std;
+/// Copies of one batch. Holds scratch memory, so each thread needs its own.
+class Gatherer {
+public:
+    Gatherer(const Batch& batch, void* out)
+        : batch_(batch),
+          out_(static_cast<char*>(out)),
+          n_pixels_(batch.side * batch.side),
+          band_(aligned_floats(band_rows * batch.side)),
+          loops_(loops_in_use()) {
+        const std::size_t n_maps = batch.index.size() * batch.fields.size();
+        copy_.side = batch.side;
+        copy_.type = batch.type;
+        copy_.out_type = batch.out_type;
+        copy_.band = band_.get();
+        copy_.streaming = n_maps * n_pixels_ * size_of(batch.out_type) >= streaming_bytes;
+    }
 
-    float operator()(float x) const noexcept { return (x - mean) * inverse_std; }
+    /// Channels b C .. e C - 1 of the batch, one after another.
+    void run(std::size_t begin, std::size_t end) {
+        const std::size_t n_channels = batch_.fields.size();
+        for (std::size_t i = begin * n_channels; i < end * n_channels; ++i) {
+            const std::size_t b = i / n_channels, c = i % n_channels;
+            set_source(batch_.orientation[b], batch_.shift.data() + 2 * b, copy_);
+            copy_.map = map_of(i);
+            copy_.next = i + 1 < end * n_channels ? map_of(i + 1) : nullptr;
+            copy_.mean = static_cast<float>(batch_.mean[c]);
+            copy_.inverse_std = static_cast<float>(1.0 / batch_.std[c]);
+            copy_.out = out_ + i * n_pixels_ * size_of(batch_.out_type);
+            loops_.gather(copy_);
+        }
+    }
+
+private:
+    /// Of channel i % C of map i / C of the batch.
+    [[nodiscard]] const void* map_of(std::size_t i) const {
+        const std::size_t n_channels = batch_.fields.size();
+        const auto index = static_cast<std::size_t>(batch_.index[i / n_channels]);
+        return static_cast<const char*>(batch_.fields[i % n_channels]) +
+               index * n_pixels_ * size_of(batch_.type);
+    }
+
+    const Batch& batch_;
+    char* out_;
+    std::size_t n_pixels_;
+    AlignedFloats band_;
+    const Loops& loops_;
+    MapCopy copy_{};
 };
-
-/// One row whose source is a row: two runs, split where the source wraps, forwards or backwards.
-void copy_row(const float* source, const std::vector<std::size_t>& columns,
-              const Standardization& standardize, float* __restrict out) noexcept {
-    const std::size_t side = columns.size();
-    const bool backwards = side > 1 && columns[1] == (columns[0] + side - 1) % side;
-    const std::size_t n_first = backwards ? columns[0] + 1 : side - columns[0];
-    for (std::size_t run = 0; run < 2; ++run) {
-        const std::size_t begin = run == 0 ? 0 : n_first;
-        const std::size_t end = run == 0 ? n_first : side;
-        if (begin == end) continue;
-        const float* const from = source + columns[begin];
-        const std::size_t n = end - begin;
-        if (backwards) {
-            const float* const last = from - (n - 1);
-            for (std::size_t j = 0; j < n; ++j) out[begin + j] = standardize(last[n - 1 - j]);
-        } else {
-            for (std::size_t j = 0; j < n; ++j) out[begin + j] = standardize(from[j]);
-        }
-    }
-}
-
-/// Rows become columns. Tiles of 16 x 16 pixels: a cache line of the source is used whole while it
-/// is in L1, where a plain double loop over 256 pixels would fetch it 16 times.
-void copy_transposed(const float* map, const Source& source, const Standardization& standardize,
-                     float* __restrict out) noexcept {
-    constexpr std::size_t tile = 16;
-    const std::size_t side = source.along_rows.size();
-    for (std::size_t row = 0; row < side; row += tile) {
-        const std::size_t row_end = std::min(row + tile, side);
-        for (std::size_t column = 0; column < side; column += tile) {
-            const std::size_t column_end = std::min(column + tile, side);
-            for (std::size_t i = row; i < row_end; ++i) {
-                const float* const from = map + source.along_rows[i];
-                for (std::size_t j = column; j < column_end; ++j)
-                    out[i * side + j] = standardize(from[source.along_columns[j] * side]);
-            }
-        }
-    }
-}
-
-void copy_map(const float* map, const Source& source, const Standardization& standardize,
-              float* out) noexcept {
-    if (source.transposed) {
-        copy_transposed(map, source, standardize, out);
-        return;
-    }
-    const std::size_t side = source.along_rows.size();
-    for (std::size_t i = 0; i < side; ++i)
-        copy_row(map + source.along_rows[i] * side, source.along_columns, standardize,
-                 out + i * side);
-}
 
 }  // namespace
 
-void gather(const Batch& batch, int n_threads, float* out) {
-    const std::size_t n_channels = batch.fields.size();
-    const std::size_t n_pixels = batch.side * batch.side;
-    for_each_map(batch.index.size(), n_threads, [&](std::size_t b) {
-        const Source source =
-            source_of(batch.side, batch.orientation[b], batch.shift.data() + 2 * b);
-        const auto index = static_cast<std::size_t>(batch.index[b]);
-        for (std::size_t c = 0; c < n_channels; ++c) {
-            const Standardization standardize{static_cast<float>(batch.mean[c]),
-                                              static_cast<float>(1.0 / batch.std[c])};
-            copy_map(batch.fields[c] + index * n_pixels, source, standardize,
-                     out + (b * n_channels + c) * n_pixels);
-        }
+void gather(const Batch& batch, int n_threads, void* out) {
+    if (batch.fields.empty()) return;
+    for_each_block(batch.index.size(), n_threads, [&](std::size_t begin, std::size_t end) {
+        Gatherer(batch, out).run(begin, end);
     });
 }
 

@@ -1,6 +1,9 @@
+#include <cstring>
+
 #include "check.hpp"
 #include "mapkernels/gather.hpp"
 
+using mapkernels::PixelType;
 using mapkernels::tests::check;
 using mapkernels::tests::Fuzzer;
 
@@ -67,6 +70,35 @@ void equals_the_definition() {
     }
 }
 
+/// bfloat16 is the upper half of a float: gathered as it is, it must arrive as the floats do.
+void sixteen_bits() {
+    Fuzzer fuzzer;
+    for (int trial = 0; trial < 100; ++trial) {
+        const std::size_t side = fuzzer.integer(1, 70), n_pixels = side * side;
+        std::vector<std::uint16_t> bits(n_pixels), out(n_pixels);
+        std::vector<float> floats(n_pixels), expected(n_pixels);
+        for (std::size_t p = 0; p < n_pixels; ++p) {
+            bits[p] = static_cast<std::uint16_t>(fuzzer.integer(0, 0x7f00));
+            const std::uint32_t wide = static_cast<std::uint32_t>(bits[p]) << 16;
+            std::memcpy(&floats[p], &wide, sizeof wide);
+        }
+        const auto shift = static_cast<std::int64_t>(fuzzer.integer(0, side));
+        const mapkernels::Batch batch{{floats.data()}, side,  {0},  {trial % 8},
+                                      {shift, -3},     {0.0}, {1.0}};
+        mapkernels::gather(batch, 1, expected.data());
+        for (const PixelType type : {PixelType::bfloat16, PixelType::float16}) {
+            mapkernels::Batch halves = batch;
+            halves.fields = {bits.data()};
+            halves.type = halves.out_type = type;
+            mapkernels::gather(halves, 1, out.data());
+            for (std::size_t p = 0; p < n_pixels && type == PixelType::bfloat16; ++p) {
+                const std::uint32_t wide = static_cast<std::uint32_t>(out[p]) << 16;
+                check(std::memcmp(&expected[p], &wide, sizeof wide) == 0, "gathered 16 bits");
+            }
+        }
+    }
+}
+
 }  // namespace
 
-int main() { mapkernels::tests::with_all_instructions(equals_the_definition); }
+int main() { mapkernels::tests::with_all_instructions(equals_the_definition, sixteen_bits); }

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +93,81 @@ class TestGather:
         np.testing.assert_array_equal(
             gathered(kernels, [mapped], *rest), gathered(kernels, fields, *rest)
         )
+
+
+DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
+
+
+def converted(kernels, pixels, from_dtype, to_dtype):
+    """Maps (N, L, L) gathered as they are, from one type of pixel into another."""
+    n_maps, side, _ = pixels.shape
+    out = np.empty((n_maps, 1, side, side), DTYPES[to_dtype])
+    zeros = np.zeros(n_maps, np.int64)
+    arguments = ([pixels], np.arange(n_maps), zeros, np.stack([zeros, zeros], 1))
+    with np.errstate(invalid="ignore"):  # NumPy warns of signalling NaN
+        kernels.gather(*arguments, np.zeros(1), np.ones(1), out, 1, from_dtype, to_dtype)
+    return out[:, 0]
+
+
+def any_floats(side):
+    """Every kind of float32: normal, denormal, infinite, NaN, of both signs; and ties of float16."""
+    rng = np.random.default_rng(12)
+    bits = rng.integers(0, 2**32, (4, side, side), np.uint32)
+    bits[1] = (bits[1] & 0x8FFFFFFF) + 0x30000000  # about the range of float16
+    bits[2] = bits[1] & 0xFFFFF000  # half of them ties
+    bits[3] = bits[0] & 0xFFFF8000  # ties of bfloat16
+    return bits.view(np.float32)
+
+
+class TestPixelTypes:
+    @pytest.mark.parametrize("side", [5, 256])
+    def test_every_float16(self, kernels, side):
+        halves = np.resize(np.arange(2**16, dtype=np.uint16).view(np.float16), (side, side))[None]
+        ours = converted(kernels, halves, "float16", "float32")
+        np.testing.assert_array_equal(ours, halves.astype(np.float32))
+        np.testing.assert_array_equal(np.signbit(ours), np.signbit(halves))
+
+    def test_every_bfloat16(self, kernels):
+        bits = np.arange(2**16, dtype=np.uint16).reshape(1, 256, 256)
+        answer = torch.from_numpy(bits).view(torch.bfloat16).float().numpy()
+        ours = converted(kernels, bits, "bfloat16", "float32")
+        np.testing.assert_array_equal(ours, answer)
+        np.testing.assert_array_equal(np.signbit(ours), np.signbit(answer))
+
+    @pytest.mark.parametrize("side", [5, 200])
+    def test_rounded_to_float16(self, kernels, side):
+        floats = any_floats(side)
+        with np.errstate(over="ignore"):
+            answer = floats.astype(np.float16)
+        np.testing.assert_array_equal(converted(kernels, floats, "float32", "float16"), answer)
+
+    @pytest.mark.parametrize("side", [5, 200])
+    def test_rounded_to_bfloat16(self, kernels, side):
+        floats = any_floats(side)
+        ours = converted(kernels, floats, "float32", "bfloat16")
+        np.testing.assert_array_equal(
+            torch.from_numpy(ours).view(torch.bfloat16).float().numpy(),
+            torch.from_numpy(floats).bfloat16().float().numpy(),
+        )
+
+    @pytest.mark.parametrize("field_dtype", DTYPES)
+    @pytest.mark.parametrize("out_dtype", DTYPES)
+    @FEW
+    @given(seed=SEEDS, side=SIDES)
+    def test_any_batch(self, kernels, field_dtype, out_dtype, seed, side):
+        fields, *rest = draw(seed, side, 5, 2)
+        fields = [reference.from_float32(maps, field_dtype) for maps in fields]
+        ours, answer = np.empty((2, 5, 2, side, side), DTYPES[out_dtype])
+        kernels.gather(fields, *rest, ours, 2, field_dtype, out_dtype)
+        reference.gather(fields, *rest, answer, 1, field_dtype, out_dtype)
+        np.testing.assert_array_equal(ours, answer)
+
+    def test_larger_than_the_caches(self, kernels):
+        """Written past them: 36 maps of 256 pixels are 9 MB."""
+        fields, index, orientation, shift, mean, std = draw(3, 256, 36, 1)
+        out = gathered(kernels, fields, index, orientation, shift, mean, std, n_threads=2)
+        for b in range(0, 36, 7):
+            each = (a[b : b + 1] for a in (index, orientation, shift))
+            np.testing.assert_array_equal(
+                out[b : b + 1], gathered(reference, fields, *each, mean, std)
+            )

@@ -95,3 +95,15 @@ def test_gather_reads_what_it_has_checked(ticker, changed):
         np.copyto(arrays[changed], checked)
         mapkernels.gather(fields, *arrays, out)
         np.testing.assert_array_equal(out, expected)
+
+
+def test_deposit_slabs_reads_what_it_has_checked(ticker):
+    displacement = random_displacement(9, 5)  # so few values that NumPy copies them with the GIL
+    checked, expected = displacement.copy(), np.empty_like(SLABS)
+    mapkernels.deposit_slabs(checked, 12, *expected)
+    ticker.act = lambda: displacement.fill(np.nan)
+    before, deadline = ticker.ticks, time.monotonic() + PATIENCE
+    while ticker.ticks < before + 20 and time.monotonic() < deadline:
+        np.copyto(displacement, checked)
+        mapkernels.deposit_slabs(displacement, 12, *SLABS)
+        np.testing.assert_array_equal(SLABS, expected)

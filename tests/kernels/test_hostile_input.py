@@ -142,6 +142,11 @@ BAD_GATHER = [
     ({"fields": [np.zeros((4, 5, 5), np.float32)] * 2}, ValueError, r"fields\[0\]: .*6 pixels"),
     ({"out": np.empty((3, 2, 6, 5), np.float32)}, ValueError, r"out: expected shape \(B, C, L, L"),
     ({"n_threads": 0}, ValueError, "n_threads: expected >= 1, got 0"),
+    ({"field_dtype": "float64"}, ValueError, "field_dtype: expected one of float32.*'float64'"),
+    ({"out_dtype": "half"}, ValueError, "out_dtype: expected one of float32.*got 'half'"),
+    ({"field_dtype": "float16"}, TypeError, r"fields\[0\]: expected float16, got float32"),
+    ({"out_dtype": "bfloat16"}, TypeError, "out: expected uint16, got float32"),
+    ({"out": np.empty((3, 2, 6, 6), np.float16)}, TypeError, "out: expected float32, got float16"),
 ]
 
 

@@ -30,6 +30,14 @@ class TestMapMoments:
             maps[0].size * np.var(maps[0], dtype=np.float64), rel=tolerances.MOMENTS_RTOL
         )
 
+    @pytest.mark.parametrize("first", [1e3, -1e7, 3e30])
+    def test_first_pixel_far_from_the_rest(self, kernels, first):
+        maps = log_maps(4, 1, 64)
+        maps[0, 0, 0] = first
+        assert moments_of(kernels, maps)[0, 2] == pytest.approx(
+            maps[0].size * np.var(maps[0], dtype=np.float64), rel=tolerances.MOMENTS_RTOL
+        )
+
     def test_constant_map_has_no_spread(self, kernels):
         maps = np.full((1, 19, 19), 0.1, np.float32)
         np.testing.assert_array_equal(moments_of(kernels, maps), [[361, maps[0, 0, 0], 0]])

@@ -1,7 +1,12 @@
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+_PixelType = Literal["float32", "float16", "bfloat16"]
+_Pixels = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint16]
+"""Of the dtype told: bfloat16, which NumPy has not, is given as its bits in uint16."""
 
 def available_instructions() -> list[str]: ...
 def combine_moments(moments: NDArray[np.float64]) -> tuple[float, float, float]: ...
@@ -14,14 +19,16 @@ def deposit_slabs(
 ) -> None: ...
 def find_invalid(maps: NDArray[np.float32], allow_zero: bool, n_threads: int = 1) -> int: ...
 def gather(
-    fields: Sequence[NDArray[np.float32]],
+    fields: Sequence[_Pixels],
     index: NDArray[np.int64],
     orientation: NDArray[np.int64],
     shift: NDArray[np.int64],
     mean: NDArray[np.float64],
     std: NDArray[np.float64],
-    out: NDArray[np.float32],
+    out: _Pixels,
     n_threads: int = 1,
+    field_dtype: _PixelType = "float32",
+    out_dtype: _PixelType = "float32",
 ) -> None: ...
 def gaussian_smooth(
     maps: NDArray[np.float32], out: NDArray[np.float32], width: float, n_threads: int = 1

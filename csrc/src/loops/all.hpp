@@ -1,6 +1,7 @@
 #pragma once
 
 #include "find_invalid.hpp"
+#include "gather.hpp"
 #include "logarithm.hpp"
 #include "loops.hpp"
 #include "moments.hpp"
@@ -11,7 +12,7 @@ namespace mapkernels {
 namespace {
 
 constexpr Loops these_loops = {
-    &smooth, &log10, &log10p1, &moments, &subtract, &find_invalid, &take_log_and_moments};
+    &smooth, &log10, &log10p1, &moments, &subtract, &find_invalid, &take_log_and_moments, &gather};
 
 }  // namespace
 }  // namespace mapkernels

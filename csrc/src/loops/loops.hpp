@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "mapkernels/pixel_type.hpp"
+
 namespace mapkernels {
 
 /// Rows that the smoothing computes together, whatever the width of a vector.
@@ -26,6 +28,35 @@ struct LogStep {
     bool streaming;  ///< write past the caches
 };
 
+/// Which source pixel each pixel of an axis comes from.
+struct Trace {
+    std::size_t start;  ///< of pixel 0; < side
+    bool backwards;     ///< start, start - 1, ... and not start, start + 1, ...; wrapped
+
+    [[gnu::always_inline]] inline std::size_t at(std::size_t i, std::size_t side) const noexcept {
+        const std::size_t source = start + (backwards ? side - i : i);
+        return source < side ? source : source - side;
+    }
+};
+
+/// One map of a batch; see `gather`.
+struct MapCopy {
+    const void* map;  ///< side * side pixels
+    PixelType type;
+    std::size_t side;
+    bool
+        transposed;  ///< out (i, j) comes from (columns[j], rows[i]), and not (rows[i], columns[j])
+    Trace rows;
+    Trace columns;
+    float mean;
+    float inverse_std;
+    void* out;  ///< side * side pixels, apart from `map`
+    PixelType out_type;
+    bool streaming;    ///< write past the caches
+    float* band;       ///< scratch: band_rows * side, aligned to 64 bytes
+    const void* next;  ///< pixels that will be read next, as many; or null
+};
+
 /// The loops in which the time goes, compiled once for each set of instructions.
 ///
 /// Their contracts are those of the kernels of the same name in include/mapkernels.
@@ -42,6 +73,7 @@ struct Loops {
     /// Logarithm and its moments in one pass; `out` and `x` do not overlap. Returns whether an
     /// argument was not a normal number > 0, so that it may be invalid.
     bool (*take_log)(const LogStep& step, double* row) noexcept;
+    void (*gather)(const MapCopy& copy) noexcept;
 };
 
 const Loops& portable_loops() noexcept;

@@ -112,6 +112,12 @@ struct MakeLanes<0, lane...> {
 };
 using AllLanes = MakeLanes<n_lanes>::Type;
 
+struct Backwards {
+    static constexpr int of(std::size_t lane) noexcept {
+        return static_cast<int>(n_lanes - 1 - lane);
+    }
+};
+
 /// Of each four lanes, a pair of `a` and the same pair of `b`, number by number: a0 b0 a1 b1.
 template <int first>
 struct Interleave {
@@ -138,6 +144,8 @@ struct EverySecondQuad {
         return (2 * quad + first) * 4 + place;
     }
 };
+
+inline Floats reverse(const Floats& x) noexcept { return AllLanes::pick(x, x, Backwards{}); }
 
 /// Transposes four vectors within each quad: lane 4 g + q of vector i goes to lane 4 g + i of q.
 inline void transpose_quads(Floats* v) noexcept {

@@ -5,17 +5,22 @@ conformance suite in ``tests/kernels`` runs every test on both, and uses this mo
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from multifield.arrays import Map, MapBatch, Maps, Moments
+from multifield.arrays import Map, Maps, Moments
 from multifield.camels import MAPS_PER_SIMULATION, N_AXES, N_SLABS
 
 LatticeField = Float32[np.ndarray, "3 n n n"]
 """A vector at each point of a cubic lattice."""
+PixelType = Literal["float32", "float16", "bfloat16"]
+"""How a pixel is stored; see `gather`."""
+Pixels = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint16]
+"""Maps of a `PixelType`."""
 SlabMaps = Float32[np.ndarray, "15 L L"]
 """The maps of one simulation, in the order axis * 5 + slab."""
 
@@ -190,20 +195,22 @@ def orient(pixels: Map, orientation: int) -> Map:
 
 
 def gather(
-    fields: Sequence[Float32[np.ndarray, "_ L L"]],
+    fields: Sequence[Pixels],
     index: Int64[np.ndarray, " B"],
     orientation: Int64[np.ndarray, " B"],
     shift: Int64[np.ndarray, "B 2"],
     mean: Float64[np.ndarray, " C"],
     std: Float64[np.ndarray, " C"],
-    out: MapBatch,
+    out: Pixels,
     n_threads: int = 1,
+    field_dtype: PixelType = "float32",
+    out_dtype: PixelType = "float32",
 ) -> None:
     """Assemble a batch: pick maps, shift and orient them, and standardize each channel.
 
     Parameters
     ----------
-    fields : list of C arrays (N, L, L) float32
+    fields : list of C arrays (N, L, L) of `field_dtype`
         One array a channel; memory maps are welcome.
     index : (B,) int64
         Which map.
@@ -213,16 +220,37 @@ def gather(
         Periodic shift along axes 0 and 1 in [pixels], before the orientation.
     mean, std : (C,) float64
         Of each channel; rounded to float32 as `mean` and ``1 / std``, finite there.
-    out : (B, C, L, L) float32
-        Receives ``(x - mean) * (1 / std)``, computed in float32.
+    out : (B, C, L, L) of `out_dtype`
+        Receives ``(x - mean) * (1 / std)``, computed in float32 and rounded to the nearest, ties to
+        even, if `out` has 16 bits.
     n_threads : int, optional
         Ignored.
+    field_dtype, out_dtype : {"float32", "float16", "bfloat16"}, optional
+        How pixels are stored. NumPy has no bfloat16: such an array is uint16, the upper half of the
+        bits of a float32.
     """
     for b, (i, o, roll) in enumerate(zip(index, orientation, shift, strict=True)):
         for c, maps in enumerate(fields):
-            shifted = np.roll(maps[i], tuple(roll), axis=(0, 1))
+            shifted = np.roll(as_float32(maps[i], field_dtype), tuple(roll), axis=(0, 1))
             centered = orient(shifted, int(o)) - np.float32(mean[c])
-            out[b, c] = centered * np.float32(1.0 / std[c])
+            out[b, c] = from_float32(centered * np.float32(1.0 / std[c]), out_dtype)
+
+
+def as_float32(pixels: Pixels, dtype: PixelType) -> NDArray[np.float32]:
+    """Pixels stored as `dtype`, exactly, as float32."""
+    if dtype == "bfloat16":
+        return (pixels.astype(np.uint32) << 16).view(np.float32)
+    return pixels.astype(np.float32)
+
+
+def from_float32(pixels: NDArray[np.float32], dtype: PixelType) -> Pixels:
+    """Pixels rounded to `dtype`, to the nearest, ties to even."""
+    if dtype == "bfloat16":
+        bits = pixels.view(np.uint32)
+        rounded = bits + 0x7FFF + (bits >> 16 & 1)
+        return (np.where(np.isnan(pixels), bits | 0x400000, rounded) >> 16).astype(np.uint16)
+    with np.errstate(over="ignore"):  # beyond 65,504 float16 is infinite
+        return pixels.astype(dtype)
 
 
 def deposit_slabs(
