@@ -1,0 +1,1 @@
+"""Timings. Each checks the answer it times; `tests` asks whether answers are right."""

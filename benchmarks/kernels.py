@@ -1,0 +1,359 @@
+"""Time the kernels against SciPy, OpenCV, numba, NumPy, PyTorch and memcpy.
+
+Run ``python -m benchmarks.kernels`` in the repository; ``--quick`` takes seconds and asserts the answers
+alone.
+"""
+
+import importlib.util
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import mapkernels
+import numpy as np
+import torch
+from scipy import ndimage
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.measure import Comparison, Section, compare, options, say, write_report
+from multifield.threads import available_threads
+
+SIDE = 256  # [pixels], as in CMD
+SMOOTH_RTOL = 2e-6  # of ours against float64; see tests/tolerances.py
+OTHERS_RTOL = 2e-5  # of float32 sums by others, one tap after another
+LOG_MAP_ATOL = 3e-6  # [dex]
+MOMENTS_RTOL = 1e-6  # NumPy sums float32 maps in float32
+BATCH = 128  # as the benchmark trains
+SMOOTHING_TARGETS = {"avx512": 12.0, "avx2": 8.0}
+
+
+def lognormal_maps(n: int) -> np.ndarray:
+    """Make maps with the mean and the contrast of CMD's Mcdm."""
+    rng = np.random.default_rng(20261124)
+    return np.exp(rng.normal(25.3, 1.2, (n, SIDE, SIDE))).astype(np.float32)
+
+
+def is_installed(module: str, package: str) -> bool:
+    """Whether an optional reference is there; says loudly if not."""
+    if importlib.util.find_spec(module):
+        return True
+    say(f"!!! {package} is not installed: its comparison is SKIPPED; pip install {package}")
+    return False
+
+
+# ---- smoothing ----
+
+
+def weights(width: float) -> np.ndarray:
+    """SciPy's kernel: truncated at 4 sigma, of sum 1."""
+    radius = int(4 * width + 0.5)
+    w = np.exp(-0.5 * (np.arange(-radius, radius + 1) / width) ** 2)
+    return (w / w.sum()).astype(np.float32)
+
+
+def opencv_smoother(map_: np.ndarray, width: float) -> Callable[[], np.ndarray]:
+    """OpenCV's separable filter, which has no periodic border: the map is padded and cropped."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    taps = weights(width)
+    r = len(taps) // 2
+    padded, out = np.empty((2, SIDE + 2 * r, SIDE + 2 * r), np.float32)
+
+    def smooth() -> np.ndarray:
+        cv2.copyMakeBorder(map_, r, r, r, r, cv2.BORDER_WRAP, dst=padded)
+        cv2.sepFilter2D(padded, cv2.CV_32F, taps, taps, dst=out)
+        return out[r : r + SIDE, r : r + SIDE]
+
+    return smooth
+
+
+def numba_smoother(map_: np.ndarray, width: float) -> Callable[[], np.ndarray]:
+    """Two passes of shifted rows in numba, one thread; rows are padded to hide the wrap."""
+    import numba
+
+    @numba.njit
+    def smooth_all(source, taps, turned, padded, out):  # type: ignore[no-untyped-def]
+        side, r = source.shape[0], len(taps) // 2
+        for y in range(side):
+            turned[:] = 0
+            for k in range(2 * r + 1):
+                row = (y + k - r) % side
+                for x in range(side):
+                    turned[x] += taps[k] * source[row, x]
+            padded[:r], padded[r + side :] = turned[side - r :], turned[:r]
+            padded[r : r + side] = turned
+            out[y] = 0
+            for k in range(2 * r + 1):
+                for x in range(side):
+                    out[y, x] += taps[k] * padded[x + k]
+
+    taps, out = weights(width), np.empty_like(map_)
+    scratch = np.empty(SIDE, np.float32), np.empty(SIDE + len(taps) - 1, np.float32)
+
+    def smooth() -> np.ndarray:
+        smooth_all(map_, taps, *scratch, out)
+        return out
+
+    return smooth
+
+
+def scipy_smoother(map_: np.ndarray, width: float) -> Callable[[], np.ndarray]:
+    """Smooth as the published scripts do, into a reused map."""
+    out = np.empty_like(map_)
+    return lambda: ndimage.gaussian_filter(map_, width, mode="wrap", output=out)
+
+
+def smoothing(widths: tuple[float, ...]) -> Iterator[Comparison]:
+    """One map in cache, one thread each."""
+    smoothers = {"scipy gaussian_filter": scipy_smoother}
+    if is_installed("cv2", "opencv-python-headless"):
+        smoothers["OpenCV sepFilter2D"] = opencv_smoother
+    if is_installed("numba", "numba"):
+        smoothers["numba"] = numba_smoother
+    map_ = lognormal_maps(1)
+    out = np.empty_like(map_)
+    for width in widths:
+        answer = ndimage.gaussian_filter(map_[0].astype(np.float64), width, mode="wrap")
+        for name, make in smoothers.items():
+            reference = make(map_[0], width)
+            np.testing.assert_allclose(reference(), answer, rtol=OTHERS_RTOL)
+            for instructions in mapkernels.available_instructions():
+                mapkernels.set_instructions(instructions)
+                mapkernels.gaussian_smooth(map_, out, width)
+                np.testing.assert_allclose(out[0], answer, rtol=SMOOTH_RTOL)
+                yield Comparison(
+                    name=f"smooth, {width:g} px",
+                    ours=lambda w=width: mapkernels.gaussian_smooth(map_, out, w),
+                    reference_name=name,
+                    reference=reference,
+                    instructions=instructions,
+                    target=smoothing_target(name, width, instructions),
+                )
+
+
+def smoothing_target(reference: str, width: float, instructions: str) -> float | None:
+    """Return how many times as fast is asked for, where anything is."""
+    if reference.startswith("scipy") and width in (2, 5):
+        return SMOOTHING_TARGETS.get(instructions)
+    return 2.5 if reference.startswith("OpenCV") and width == 2 else None
+
+
+# ---- logarithm, and the fused pass ----
+
+
+def logarithm(n_maps: int) -> Iterator[Comparison]:
+    """Against NumPy's own vectorized log10."""
+    maps = lognormal_maps(n_maps)
+    ours, theirs = np.empty((2, *maps.shape), np.float32)
+    for instructions in mapkernels.available_instructions():
+        mapkernels.set_instructions(instructions)
+        mapkernels.log10(maps, ours)
+        np.testing.assert_allclose(ours, np.log10(maps), atol=LOG_MAP_ATOL)
+        yield Comparison(
+            name="log10",
+            ours=lambda: mapkernels.log10(maps, ours),
+            reference_name="numpy log10",
+            reference=lambda: np.log10(maps, out=theirs),
+            n_maps=n_maps,
+            instructions=instructions,
+        )
+
+
+def benchmark_order(maps: np.ndarray, width: float) -> tuple[np.ndarray, float, float]:
+    """Smooth each map, take the logarithm, mean and std, with the calls of the published scripts."""
+    maps = maps.copy()
+    if width:
+        for i in range(len(maps)):
+            maps[i] = ndimage.gaussian_filter(maps[i], width, mode="wrap")
+    maps = np.log10(maps)
+    return maps, float(np.mean(maps)), float(np.std(maps))
+
+
+def fused(n_maps: int, n_reference: int) -> Iterator[Comparison]:
+    """Check, smooth, log10 and moments in one pass, over maps that are not in cache."""
+    maps = lognormal_maps(n_maps)
+    out, moments = np.empty_like(maps), np.empty((n_maps, 3))
+    for width in (0.0, 2.0):
+        log_maps, mean, std = benchmark_order(maps[:n_reference], width)
+        for n_threads in sorted({1, available_threads(0)}):
+            for instructions in mapkernels.available_instructions():
+                for stored in (out, None):
+                    mapkernels.set_instructions(instructions)
+                    mapkernels.preprocess(maps, stored, moments, width, False, False, n_threads)
+                    np.testing.assert_allclose(out[:n_reference], log_maps, atol=LOG_MAP_ATOL)
+                    count, our_mean, m2 = mapkernels.combine_moments(moments[:n_reference])
+                    np.testing.assert_allclose(
+                        [our_mean, np.sqrt(m2 / count)], [mean, std], rtol=MOMENTS_RTOL
+                    )
+                    yield Comparison(
+                        name=f"{'statistics' if stored is None else 'log maps'}, {width:g} px, "
+                        f"{n_threads} threads",
+                        ours=lambda s=stored, w=width, n=n_threads: mapkernels.preprocess(
+                            maps, s, moments, w, False, False, n
+                        ),
+                        reference_name="scipy, numpy calls",
+                        reference=lambda w=width: benchmark_order(maps[:n_reference], w),
+                        n_maps=n_maps,
+                        reference_n_maps=n_reference,
+                        instructions=instructions,
+                    )
+
+
+# ---- batches ----
+
+
+class RotatedMaps(Dataset[torch.Tensor]):
+    """Normalized maps in memory, each drawn in a random orientation, as the published scripts do."""
+
+    def __init__(self, maps: np.ndarray) -> None:
+        self.maps = torch.from_numpy(maps)
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __getitem__(self, i: int) -> torch.Tensor:
+        rotation, flip = np.random.randint(0, 4), np.random.randint(0, 2)  # noqa: NPY002
+        return orient(self.maps[i][None], rotation, flip)
+
+
+def orient(pixels: torch.Tensor, rotation: int, flip: int) -> torch.Tensor:
+    """Rotate, then flip, a map (1, L, L)."""
+    rotated = torch.rot90(pixels, k=rotation, dims=(1, 2))
+    return torch.flip(rotated, dims=(1,)) if flip else rotated
+
+
+def copy_maps(maps: np.ndarray, out: np.ndarray, index: np.ndarray, n_threads: int) -> None:
+    """Memcpy of the same maps, by threads: what the memory allows."""
+
+    def copy(first: int) -> None:
+        for b in range(first, len(index), n_threads):
+            np.copyto(out[b, 0], maps[index[b]])
+
+    threads = [threading.Thread(target=copy, args=(first,)) for first in range(1, n_threads)]
+    for thread in threads:
+        thread.start()
+    copy(0)
+    for thread in threads:
+        thread.join()
+
+
+class Batches:
+    """Random batches of standardized maps by our gather, into one reused buffer."""
+
+    def __init__(self, maps: np.ndarray, field_dtype: str, out_dtype: str, n_threads: int) -> None:
+        numpy_types: dict[str, Any] = {"bfloat16": np.uint16}
+        self.maps = maps
+        self.out = np.empty((BATCH, 1, SIDE, SIDE), numpy_types.get(out_dtype, out_dtype))
+        self.types = field_dtype, out_dtype
+        self.n_threads = n_threads
+        self.rng = np.random.default_rng(1)
+
+    def __call__(self) -> np.ndarray:
+        """Fill the buffer with maps at random."""
+        index = self.rng.permutation(len(self.maps))[:BATCH]
+        self.gather(index, self.rng.integers(0, 8, BATCH), 0.0, 1.0)
+        return self.out
+
+    def gather(self, index: np.ndarray, orientation: np.ndarray, mean: float, std: float) -> None:
+        """Fill the buffer."""
+        arrays = (
+            index,
+            orientation,
+            np.zeros((BATCH, 2), np.int64),
+            np.array([mean]),
+            np.array([std]),
+        )
+        mapkernels.gather([self.maps], *arrays, self.out, self.n_threads, *self.types)
+
+
+def check_gather(maps: np.ndarray) -> None:
+    """Our batch against PyTorch's orientation of each map."""
+    batches = Batches(maps, "float32", "float32", 1)
+    index, orientation = np.arange(BATCH) % len(maps), np.arange(BATCH) % 8
+    batches.gather(index, orientation, 0.0, 1.0)
+    for ours, i, o in zip(batches.out, index, orientation, strict=True):
+        theirs = orient(torch.from_numpy(maps[i][None]), *divmod(int(o), 2))
+        np.testing.assert_array_equal(ours, theirs.numpy())
+
+
+def gather_against_memcpy(maps: np.ndarray) -> Iterator[Comparison]:
+    """Batches at random orientation against memcpy of as many maps of float32."""
+    check_gather(maps)
+    target = np.empty((BATCH, 1, SIDE, SIDE), np.float32)
+    halves = maps.astype(np.float16)
+    rng = np.random.default_rng(1)
+    for n_threads in sorted({1, available_threads(0)}):
+        for source, *types in (
+            (maps, "float32", "float32"),
+            (halves, "float16", "float32"),
+            (halves, "float16", "bfloat16"),
+        ):
+            for instructions in mapkernels.available_instructions():
+                yield Comparison(
+                    name=f"batch {types[0]} to {types[1]}, {n_threads} threads",
+                    ours=Batches(source, *types, n_threads),
+                    reference_name="memcpy of float32",
+                    reference=lambda n=n_threads: copy_maps(
+                        maps, target, rng.permutation(len(maps))[:BATCH], n
+                    ),
+                    n_maps=BATCH,
+                    instructions=instructions,
+                    target=0.7 if types == ["float32", "float32"] and n_threads > 1 else None,
+                )
+
+
+def gather_against_loader(maps: np.ndarray) -> Iterator[Comparison]:
+    """Batches of an epoch against PyTorch's DataLoader with each number of workers."""
+    n_threads = available_threads(0)
+    batches = Batches(maps, "float32", "float32", n_threads)
+    n_batches = len(maps) // BATCH
+    torch.set_num_threads(n_threads)
+    for n_workers in range(n_threads + 1):
+        loader = DataLoader(
+            RotatedMaps(maps),
+            BATCH,
+            shuffle=True,
+            drop_last=True,
+            num_workers=n_workers,
+            persistent_workers=n_workers > 0,
+        )
+        yield Comparison(
+            name=f"epoch of {n_batches} batches, {n_threads} threads",
+            ours=lambda: [batches() for _ in range(n_batches)],
+            reference_name=f"DataLoader, {n_workers} workers",
+            reference=lambda loader=loader: [None for _ in loader],
+            n_maps=n_batches * BATCH,
+            target=9.0,
+        )
+
+
+def main() -> None:
+    """Run all, and report."""
+    arguments = options(__doc__).parse_args()
+    quick = arguments.quick
+    n_samples, n_maps, n_gathered = (3, 4, BATCH) if quick else (21, 64, 10 * BATCH)
+    section = Section("benchmarks/kernels.py")
+    section.add(
+        "", "Median and half the distance between quartiles, of a map of 256 x 256 float32."
+    )
+    widths = (0.5, 2.0) if quick else (0.5, 1.0, 2.0, 5.0)
+    section.add_table("Smoothing: one map, one thread", compare(smoothing(widths), n_samples))
+    section.add_table(
+        f"Logarithm: {n_maps} maps, one thread", compare(logarithm(n_maps), n_samples)
+    )
+    fused_results = compare(fused(n_maps, min(n_maps, 8)), n_samples)
+    section.add_table(f"Fused pass: {n_maps} maps", fused_results)
+    maps = np.log10(lognormal_maps(n_gathered))
+    section.add_table(
+        f"Batches of {BATCH} of {n_gathered} maps", compare(gather_against_memcpy(maps), n_samples)
+    )
+    section.add_table(
+        "Batches against PyTorch", compare(gather_against_loader(maps), 3 if quick else 7)
+    )
+    if arguments.report:
+        say(f"kept in {write_report(section)}")
+
+
+if __name__ == "__main__":
+    main()
