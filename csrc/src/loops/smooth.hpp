@@ -103,7 +103,7 @@ inline void smooth_along_columns(const SmoothingPlan& plan) noexcept {
                           block + i);
             transpose(block);
             float* const to = panel_of(plan, panel) + (plan.radius + x) * n_lanes;
-            for (std::size_t j = 0; j < n_lanes; ++j) store(block[j], to + j * n_lanes);
+            AllLanes::each([&](std::size_t j) { store(block[j], to + j * n_lanes); });
         }
     }
 }
@@ -128,7 +128,7 @@ inline void smooth_along_rows(const SmoothingPlan& plan, float* out) noexcept {
                           plan.radius, block + j);
             transpose(block);
             float* const to = out + panel * n_lanes * plan.side + x;
-            for (std::size_t i = 0; i < n_lanes; ++i) store(block[i], to + i * plan.side);
+            AllLanes::each([&](std::size_t i) { store(block[i], to + i * plan.side); });
         }
     }
 }

@@ -38,11 +38,20 @@ inline Vector load(const T* from) noexcept {
     return vector;
 }
 
-inline Floats load(const float* from) noexcept { return load<Floats>(from); }
+/// At any address: GCC copies 32 bytes between two arrays in halves, but not a value of this type.
+using UnalignedFloats = float __attribute__((vector_size(vector_bytes), aligned(4), may_alias));
+
+inline Floats load(const float* from) noexcept {
+    return *reinterpret_cast<const UnalignedFloats*>(from);
+}
 
 template <typename Vector, typename T>
 inline void store(const Vector& vector, T* to) noexcept {
     __builtin_memcpy(to, &vector, sizeof vector);
+}
+
+inline void store(const Floats& vector, float* to) noexcept {
+    *reinterpret_cast<UnalignedFloats*>(to) = vector;
 }
 
 /// The same bits as another type.
@@ -91,9 +100,17 @@ inline bool any(const Ints& lanes) noexcept {
 
 constexpr std::size_t smaller(std::size_t a, std::size_t b) noexcept { return a < b ? a : b; }
 
-/// Vectors of lanes 0 .. n_lanes - 1, picked from `a` and, as lanes n_lanes and above, from `b`.
+/// The numbers of the lanes.
 template <std::size_t... lane>
 struct Lanes {
+    /// Calls `run` with each number of a lane, without a loop: so that vectors of an array that it
+    /// indexes can stay in registers.
+    template <typename Run>
+    static void each(const Run& run) noexcept {
+        (run(lane), ...);
+    }
+
+    /// Lanes that Pick names, of `a` and, as lanes n_lanes and above, of `b`.
     template <typename Pick>
     static Floats pick(const Floats& a, const Floats& b, const Pick& /*of*/) noexcept {
 #if defined(__clang__)
