@@ -1,0 +1,267 @@
+"""Time the way from a file of maps to normalized sets against the order of calls of the published scripts.
+
+Run ``python -m benchmarks.preprocess`` in the repository; ``--quick`` takes seconds and asserts the answers
+alone. Each side runs in processes of its own, so that the peak of its memory is its own.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from scipy import ndimage
+
+from benchmarks.measure import (
+    Section,
+    Times,
+    format_times,
+    markdown_table,
+    options,
+    say,
+    write_report,
+)
+from multifield import camels
+from multifield.maps.files import open_maps, read_theta, save_maps, write_theta
+from multifield.maps.loader import load_splits
+from multifield.maps.manifest import Manifest, verify_suite
+from multifield.maps.normalization import NormalizationConfig, fit_normalization
+from multifield.maps.preprocess import Preprocessing, PreprocessingConfig, open_log_maps
+from multifield.maps.splits import SplitConfig, split_simulations
+
+SUITE, SET, FIELD = "IllustrisTNG", "LH", "Mcdm"
+BATCH = 128
+NORMALIZED_ATOL = 2e-5  # 3e-6 dex of a log map (see tests/tolerances.py) over a std of 0.3 and more
+TARGETS = {0.0: 25.0, 2.0: 50.0}  # times as fast, by width
+MAX_MEMORY = 256  # [MB] of ours above the interpreter and its libraries
+
+Consume = Callable[[str, torch.Tensor], object]
+"""Takes the name of a set and some of its maps (B, 1, L, L), in order."""
+
+
+# ---- the file ----
+
+
+def write_suite(folder: Path, n_maps: int, side: int) -> None:
+    """Write log-normal maps with the mean and contrast of Mcdm, their parameters and manifest."""
+    rng = np.random.default_rng(20261124)
+    amplitude = rng.normal(25.3, 0.3, (n_maps, 1, 1))
+    maps = np.exp(amplitude + rng.normal(0, 1.2, (n_maps, side, side))).astype(np.float32)
+    save_maps(folder / camels.maps_names(FIELD, SUITE, SET)[0], maps)
+    theta = np.round(rng.uniform(0.5, 1, (n_maps // camels.MAPS_PER_SIMULATION, 6)), 5)
+    write_theta(folder / camels.theta_names(SUITE, SET)[0], theta)
+    manifest = verify_suite(SUITE, SET, {FIELD: open_maps(raw_path(folder))}, theta)
+    (folder / "manifest.json").write_bytes(TypeAdapter(Manifest).dump_json(manifest))
+
+
+def raw_path(folder: Path) -> Path:
+    """Return the file of raw maps."""
+    return folder / camels.maps_names(FIELD, SUITE, SET)[0]
+
+
+def split_config(n_simulations: int) -> SplitConfig:
+    """Hold back a twentieth of the simulations for each of the two smaller sets, as published."""
+    n = max(1, n_simulations // 20)
+    return SplitConfig(seed=1, n_valid=n, n_test=n)
+
+
+# ---- the two sides ----
+
+
+def ours(folder: Path, width: float, consume: Consume) -> None:
+    """Make the sets with the library's public functions: each map is preprocessed once."""
+    manifest = TypeAdapter(Manifest).validate_json((folder / "manifest.json").read_bytes())
+    theta = read_theta(folder / camels.theta_names(SUITE, SET)[0])
+    config = PreprocessingConfig(smoothing_width=width, remove_monopole=False, n_threads=0)
+    path = folder / "log_maps.npy"
+    raw = open_maps(raw_path(folder))
+    Preprocessing(raw, FIELD, config, manifest.checksums((FIELD,))[FIELD]).write(path)
+    log_maps = {FIELD: open_log_maps(path)}
+    chosen = split_config(len(theta))
+    split = split_simulations(len(theta), 1, n_valid=chosen.n_valid, n_test=chosen.n_test)
+    normalization = fit_normalization({FIELD: log_maps[FIELD].moments}, split, "all")
+    loaders = load_splits(
+        log_maps,
+        theta,
+        split,
+        normalization,
+        manifest,
+        split_config=chosen,
+        normalization_config=NormalizationConfig(over="all"),
+        batch_size=BATCH,
+        n_threads=os.cpu_count() or 1,
+    )
+    for batch in loaders.train.ordered([0]):
+        consume("train", torch.from_numpy(batch.x))
+    for batch in loaders.valid.ordered(range(8)):
+        consume("valid", torch.from_numpy(batch.x))
+    for batch in loaders.test.ordered(range(8)):
+        consume("test", torch.from_numpy(batch.x))
+
+
+def reference(folder: Path, width: float, consume: Consume) -> None:
+    """Make the sets with the order of calls of the published scripts, which do it all for each set."""
+    n_simulations = len(np.loadtxt(folder / camels.theta_names(SUITE, SET)[0], ndmin=2))
+    chosen = split_config(n_simulations)
+    order = np.arange(n_simulations)
+    np.random.RandomState(1).shuffle(order)
+    n_train = n_simulations - chosen.n_valid - chosen.n_test
+    parts = np.split(order, [n_train, n_train + chosen.n_valid])
+    for name, simulations in zip(("train", "valid", "test"), parts, strict=True):
+        maps = np.load(raw_path(folder))
+        if width:
+            for i in range(len(maps)):
+                maps[i] = ndimage.gaussian_filter(maps[i], width, mode="wrap")
+        maps = np.log10(maps)
+        maps = (maps - np.mean(maps, dtype=np.float64)) / np.std(maps, dtype=np.float64)
+        per_simulation = np.arange(camels.MAPS_PER_SIMULATION)
+        index = (simulations[:, None] * camels.MAPS_PER_SIMULATION + per_simulation).ravel()
+        maps = maps[index].astype(np.float32)
+        copies = [maps] if name == "train" else oriented_copies(maps)
+        consume(name, torch.tensor(np.concatenate(copies))[:, None])
+
+
+def oriented_copies(maps: np.ndarray) -> list[np.ndarray]:
+    """Rotate by each quarter turn, each also flipped."""
+    rotated = [np.rot90(maps, k=k, axes=(1, 2)) for k in range(4)]
+    return [copy for turn in rotated for copy in (turn, np.flip(turn, axis=1))]
+
+
+SIDES = {"ours": ours, "reference": reference}
+
+
+# ---- checking and timing ----
+
+
+def check_agreement(folder: Path, width: float) -> None:
+    """Require the same sets, pixel by pixel, from both sides."""
+    sets: dict[str, dict[str, list[torch.Tensor]]] = {"ours": {}, "reference": {}}
+    for side, make in SIDES.items():
+        make(folder, width, lambda name, x, s=side: sets[s].setdefault(name, []).append(x.clone()))
+    for name, theirs in sets["reference"].items():
+        a, b = torch.cat(sets["ours"][name]).numpy(), torch.cat(theirs).numpy()
+        np.testing.assert_allclose(a, b, rtol=0, atol=NORMALIZED_ATOL, err_msg=name)
+
+
+def run_child(side: str, folder: Path, width: float) -> dict[str, float]:
+    """Run one side in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.preprocess", "--child", side]
+    command += ["--folder", str(folder), "--width", str(width)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise RuntimeError(f"{side}, {width:g} px: expected a result, got\n{finished.stderr}")
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def child(side: str, folder: Path, width: float) -> None:
+    """Time one side here, and tell how much its memory grew."""
+    before = peak_memory()
+    begin = time.perf_counter()
+    SIDES[side](folder, width, lambda name, x: None)
+    seconds = time.perf_counter() - begin
+    say(json.dumps({"seconds": seconds, "memory": peak_memory() - before}))
+
+
+def peak_memory() -> float:
+    """Largest resident memory of this process so far, mapped files included, in [MB]."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage counts what the parent had before it started this process
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text()).group(1)) / 1e3
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if platform.system() == "Darwin" else peak / 1e3
+
+
+def measure(folder: Path, width: float, n_maps: int, n_samples: int) -> tuple[str, ...]:
+    """Both sides in turns; a row of the table."""
+    runs: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    for _ in range(n_samples):
+        for side, results in runs.items():
+            results.append(run_child(side, folder, width))
+    times = {s: Times(tuple(r["seconds"] / n_maps for r in results)) for s, results in runs.items()}
+    memory = {s: max(r["memory"] for r in results) for s, results in runs.items()}
+    return (
+        f"{width:g} px",
+        format_times(times["ours"]),
+        format_times(times["reference"]),
+        f"**{times['reference'].median / times['ours'].median:.1f}**",
+        f"{TARGETS[width]:g}",
+        f"{memory['ours']:.0f} (at most {MAX_MEMORY})",
+        f"{memory['reference']:.0f}",
+    )
+
+
+HEADER = (
+    "smoothing",
+    "ours",
+    "published order",
+    "times as fast",
+    "asked for",
+    "memory, ours",
+    "published",
+)
+
+
+def writing(folder: Path, n_maps: int, side: int) -> str:
+    """Say what the disk allows: the same bytes written and flushed, nothing computed."""
+    block = np.ones((64, side, side), np.float32)
+    begin = time.perf_counter()
+    with (folder / "bytes").open("wb") as file:
+        for _ in range(0, n_maps, len(block)):
+            file.write(block.data)
+        file.flush()
+        written = time.perf_counter()
+        os.fsync(file.fileno())
+    flushed = time.perf_counter()
+    (folder / "bytes").unlink()
+    into_cache, to_disk = ((t / n_maps) * 1e6 for t in (written - begin, flushed - written))
+    return (
+        f"Writing the same bytes without computing them: {into_cache:.0f} us a map into the page cache "
+        f"and {to_disk:.0f} until the disk has them."
+    )
+
+
+def main() -> None:
+    """Run both sides, and report."""
+    parser = options(__doc__ or "")
+    parser.add_argument("--maps", type=int, default=600, help="how many; CMD's LH has 15000")
+    parser.add_argument("--child", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--width", type=float, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        child(arguments.child, arguments.folder, arguments.width)
+        return
+    n_maps, side, n_samples = (60, 64, 2) if arguments.quick else (arguments.maps, 256, 5)
+    section = Section("benchmarks/preprocess.py")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_suite(folder, n_maps, side)
+        for width in TARGETS:
+            check_agreement(folder, width)
+        rows = [measure(folder, width, n_maps, n_samples) for width in TARGETS]
+        section.add(
+            "",
+            f"From a file of {n_maps} maps of {side} x {side}, in the page cache, to normalized training, "
+            "validation and test sets, the latter two in eight orientations: us a map of the file, and "
+            "MB of memory above the interpreter and its libraries, mapped files included.",
+            "",
+            *markdown_table(HEADER, rows),
+            "",
+            writing(folder, n_maps, side),
+        )
+    if arguments.report:
+        say(f"kept in {write_report(section)}")
+
+
+if __name__ == "__main__":
+    main()
