@@ -1,5 +1,8 @@
 import dataclasses
+import errno
+import time
 
+import mapkernels
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,7 +12,12 @@ from multifield.maps.files import open_maps, save_maps, write_theta
 from multifield.maps.loader import load_splits
 from multifield.maps.manifest import theta_sha256, verify_suite
 from multifield.maps.normalization import NormalizationConfig, fit_normalization
-from multifield.maps.preprocess import Preprocessing, PreprocessingConfig, check_current
+from multifield.maps.preprocess import (
+    Preprocessing,
+    PreprocessingConfig,
+    check_current,
+    moments_of_log_maps,
+)
 from multifield.maps.splits import Split, SplitConfig, maps_of, split_simulations
 from tests import tolerances
 
@@ -32,10 +40,62 @@ def test_the_benchmark_order(tmp_path, lognormal_maps):
 
 def test_blocks_do_not_matter(tmp_path, lognormal_maps, monkeypatch):
     whole = preprocessed(lognormal_maps, tmp_path / "whole.npy", SMOOTH)
-    monkeypatch.setattr("multifield.maps.files.BLOCK_BYTES", 3 * lognormal_maps[0].nbytes)
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", 3 * lognormal_maps[0].nbytes)
     cut = preprocessed(lognormal_maps, tmp_path / "cut.npy", SMOOTH)
     np.testing.assert_array_equal(whole.maps, cut.maps)
     np.testing.assert_array_equal(whole.moments, cut.moments)
+
+
+@pytest.mark.parametrize("config", [PLAIN, SMOOTH])
+def test_moments_without_log_maps(tmp_path, lognormal_maps, monkeypatch, config):
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", 7 * lognormal_maps[0].nbytes)
+    save_maps(tmp_path / "raw.npy", lognormal_maps)
+    raw = open_maps(tmp_path / "raw.npy")
+    np.testing.assert_array_equal(
+        moments_of_log_maps(raw, "Mtot", config),
+        preprocessed(raw, tmp_path / "log.npy", config).moments,
+    )
+
+
+@pytest.mark.parametrize("n_written", [0, 2])
+def test_a_full_disk_leaves_nothing(tmp_path, lognormal_maps, monkeypatch, n_written):
+    blocks = []
+
+    def write_block(file, block):
+        blocks.append(len(block))
+        if len(blocks) > n_written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", 3 * lognormal_maps[0].nbytes)
+    monkeypatch.setattr(preprocess, "_write_block", write_block)
+    with pytest.raises(OSError, match="No space left"):
+        Preprocessing(lognormal_maps, "Mtot", PLAIN, "abc").write(tmp_path / "out" / "log.npy")
+    assert not list((tmp_path / "out").iterdir())
+    assert len(blocks) == n_written + 1  # nothing is written after the failure
+
+
+def test_a_slow_disk_gets_every_block_whole(tmp_path, lognormal_maps, monkeypatch):
+    """A block must not be overwritten by the next but one while it is written."""
+    write_block = preprocess._write_block
+
+    def write_slowly(file, block):
+        time.sleep(0.01)
+        write_block(file, block)
+
+    whole = preprocessed(lognormal_maps, tmp_path / "whole.npy", PLAIN)
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", lognormal_maps[0].nbytes)
+    monkeypatch.setattr(preprocess, "_write_block", write_slowly)
+    slow = preprocessed(lognormal_maps, tmp_path / "slow.npy", PLAIN)
+    np.testing.assert_array_equal(slow.maps, whole.maps)
+
+
+@pytest.mark.parametrize("instructions", mapkernels.available_instructions())
+def test_log_maps_of_another_machine(tmp_path, lognormal_maps, instructions):
+    best = mapkernels.instructions()
+    mapkernels.set_instructions(instructions)
+    preprocessed(lognormal_maps, tmp_path / "log.npy", SMOOTH)
+    mapkernels.set_instructions(best)
+    preprocess.open_log_maps(tmp_path / "log.npy")
 
 
 def test_mstar_keeps_its_zeros(tmp_path, lognormal_maps):
