@@ -61,8 +61,8 @@ def test_moments_without_log_maps(tmp_path, lognormal_maps, monkeypatch, config)
 def test_a_full_disk_leaves_nothing(tmp_path, lognormal_maps, monkeypatch, n_written):
     blocks = []
 
-    def write_block(file, block):
-        blocks.append(len(block))
+    def write_block(file, block, offset):
+        blocks.append(offset)
         if len(blocks) > n_written:
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -71,22 +71,31 @@ def test_a_full_disk_leaves_nothing(tmp_path, lognormal_maps, monkeypatch, n_wri
     with pytest.raises(OSError, match="No space left"):
         Preprocessing(lognormal_maps, "Mtot", PLAIN, "abc").write(tmp_path / "out" / "log.npy")
     assert not list((tmp_path / "out").iterdir())
-    assert len(blocks) == n_written + 1  # nothing is written after the failure
 
 
 def test_a_slow_disk_gets_every_block_whole(tmp_path, lognormal_maps, monkeypatch):
-    """A block must not be overwritten by the next but one while it is written."""
+    """A buffer must not be used again while it is written."""
     write_block = preprocess._write_block
 
-    def write_slowly(file, block):
-        time.sleep(0.01)
-        write_block(file, block)
+    def write_slowly(file, block, offset):
+        time.sleep(0.001 * (offset // block.nbytes % 7))
+        write_block(file, block, offset)
 
     whole = preprocessed(lognormal_maps, tmp_path / "whole.npy", PLAIN)
     monkeypatch.setattr(preprocess, "BLOCK_BYTES", lognormal_maps[0].nbytes)
+    monkeypatch.setattr(preprocess, "FLUSH_BYTES", 5 * lognormal_maps[0].nbytes)
     monkeypatch.setattr(preprocess, "_write_block", write_slowly)
-    slow = preprocessed(lognormal_maps, tmp_path / "slow.npy", PLAIN)
+    config = PreprocessingConfig(smoothing_width=0, remove_monopole=False, n_threads=6)
+    slow = preprocessed(lognormal_maps, tmp_path / "slow.npy", config)
     np.testing.assert_array_equal(slow.maps, whole.maps)
+
+
+def test_the_first_of_two_bad_pixels_is_named(tmp_path, lognormal_maps, monkeypatch):
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", lognormal_maps[0].nbytes)
+    lognormal_maps[[11, 12, 13, 29], 2, 2] = np.nan
+    for _ in range(20):
+        with pytest.raises(ValueError, match="map 11 "):
+            Preprocessing(lognormal_maps, "Mtot", SMOOTH, "abc").write(tmp_path / "log.npy")
 
 
 @pytest.mark.parametrize("instructions", mapkernels.available_instructions())

@@ -3,10 +3,11 @@
 import json
 import mmap
 import os
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import BinaryIO
 
 import numpy as np
@@ -21,7 +22,8 @@ from multifield.maps.transforms import map_moments, preprocess_block
 from multifield.progress import progress
 from multifield.threads import available_threads
 
-BLOCK_BYTES = 4 * 2**20  # 16 CMD maps: what was computed is still in cache when it is written
+BLOCK_BYTES = 2 * 2**20  # 8 CMD maps: what was computed is still in cache when it is written
+FLUSH_BYTES = 32 * 2**20  # brought to disk while the next are computed; else all waits for the end
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -85,21 +87,10 @@ class Preprocessing:
         with atomic_path(moments_path(path)) as moments_partial, atomic_path(path) as partial:
             with partial.open("wb") as file:
                 write_header(file, self.raw.shape)
-                self._write_maps(file, moments)
+                file.flush()
+                _preprocess_all(self.raw, self.field, self.config, moments, file)
             with moments_partial.open("wb") as file:
                 np.savez(file, moments=moments, provenance=np.array(json.dumps(self.provenance)))
-
-    def _write_maps(self, file: BinaryIO, moments: Moments) -> None:
-        """Compute a block while the one before is written; fill `moments`."""
-        blocks = _preprocess_blocks(self.raw, self.field, self.config, moments, stored=True)
-        with ThreadPoolExecutor(1) as writer:
-            written: Future[None] | None = None
-            for block in blocks:
-                if written is not None:
-                    written.result()
-                written = writer.submit(_write_block, file, block)
-            if written is not None:
-                written.result()
 
 
 def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> Moments:
@@ -127,50 +118,69 @@ def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> M
         As `Preprocessing.write`.
     """
     moments = np.empty((len(raw), 3))
-    for _ in _preprocess_blocks(raw, field, config, moments, stored=False):
-        pass
+    _preprocess_all(raw, field, config, moments, None)
     return moments
 
 
-def _preprocess_blocks(
-    raw: Maps, field: str, config: PreprocessingConfig, moments: Moments, *, stored: bool
-) -> Iterator[Maps]:
-    """Yield blocks of log maps in two buffers by turns, and fill `moments`.
+def _preprocess_all(
+    raw: Maps, field: str, config: PreprocessingConfig, moments: Moments, file: BinaryIO | None
+) -> None:
+    """Fill `moments`, and write the log maps behind what is in `file`, if there is one.
 
-    A block stays as it is until the next but one is asked for. Unless `stored`, the blocks are empty. The
-    block that comes next is read from disk meanwhile, and memory of one that was used is given back.
+    Each thread takes a block, computes it and writes it: from its own cache, while others compute. One
+    thread more than cores, so that none is idle while one waits for the disk.
     """
     n_block = max(1, BLOCK_BYTES // max(1, raw[0].nbytes))
+    n_threads = available_threads(config.n_threads) + 1
     source, mapping = source_name(raw, field), _mapping_of(raw)
-    buffers = np.empty((2, n_block if stored else 0, *raw.shape[1:]), np.float32)
-    with progress(f"preprocess {field}", len(raw), "maps") as advance:
-        for number, first in enumerate(range(0, len(raw), n_block)):
-            block = raw[first : first + n_block]
-            _advise(mapping, raw[first + n_block : first + 2 * n_block], "MADV_WILLNEED")
-            out = buffers[number % 2][: len(block)]
+    begin = 0 if file is None else file.tell()
+    buffers: SimpleQueue[Maps | None] = SimpleQueue()
+    for _ in range(n_threads):
+        buffers.put(None if file is None else np.empty((n_block, *raw.shape[1:]), np.float32))
+
+    def preprocess(first: int) -> int:
+        block = raw[first : first + n_block]
+        _advise(mapping, raw[first + n_threads * n_block :][:n_block], "MADV_WILLNEED")
+        buffer = buffers.get()
+        try:
+            out = None if buffer is None else buffer[: len(block)]
             preprocess_block(
                 block,
-                out if stored else None,
+                out,
                 moments[first : first + len(block)],
                 field=field,
                 width=config.smoothing_width,
                 without_monopole=config.remove_monopole,
-                n_threads=available_threads(config.n_threads),
+                n_threads=1,
                 first_map=first,
                 source=source,
             )
-            _advise(mapping, block, "MADV_DONTNEED")
-            yield out
-            advance(len(block))
+            if file is not None and out is not None:
+                _write_block(file, out, begin + first * raw[0].nbytes)
+        finally:
+            buffers.put(buffer)
+        _advise(mapping, block, "MADV_DONTNEED")
+        return len(block)
+
+    with (
+        progress(f"preprocess {field}", len(raw), "maps") as advance,
+        ThreadPoolExecutor(n_threads) as pool,
+    ):
+        # In order, so that the first bad pixel is named; what has not begun is then cancelled.
+        n_unflushed = 0
+        for n_done in pool.map(preprocess, range(0, len(raw), n_block)):
+            advance(n_done)
+            n_unflushed += n_done * raw[0].nbytes
+            if file is not None and n_unflushed >= FLUSH_BYTES:
+                os.fsync(file.fileno())
+                n_unflushed = 0
 
 
-def _write_block(file: BinaryIO, block: Maps) -> None:
-    """Write a block, and have the system begin to bring it to disk; else all waits for the end."""
-    begin = file.tell()
-    file.write(block.data)
-    file.flush()
-    if hasattr(os, "posix_fadvise"):  # Linux; begins to write dirty pages, which stay in memory
-        os.posix_fadvise(file.fileno(), begin, block.nbytes, os.POSIX_FADV_DONTNEED)
+def _write_block(file: BinaryIO, block: Maps, offset: int) -> None:
+    """Write a block at its place in the file, whoever else writes into it."""
+    rest = block.data.cast("B")
+    while rest:
+        rest = rest[os.pwrite(file.fileno(), rest, offset + block.nbytes - len(rest)) :]
 
 
 def _mapping_of(maps: Maps) -> mmap.mmap | None:
