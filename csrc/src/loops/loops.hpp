@@ -59,6 +59,9 @@ struct MapCopy {
 
 /// The loops in which the time goes, compiled once for each set of instructions.
 ///
+/// For one set, what a loop makes of a pixel or a map does not depend on the thread, on the maps
+/// around or on addresses; another set may round otherwise.
+///
 /// Their contracts are those of the kernels of the same name in include/mapkernels.
 struct Loops {
     /// `map` and `out` do not overlap.

@@ -1,6 +1,9 @@
 """What is done to maps: smooth, take the logarithm, remove the monopole, measure, deposit.
 
 The Python face of `mapkernels`. `multifield.maps.reference` says the same in NumPy and SciPy.
+
+Results depend neither on threads nor on how maps are cut into blocks. Machines with other vector
+instructions (`mapkernels.instructions`) may differ in the last digits, within the tolerances.
 """
 
 import numpy as np
