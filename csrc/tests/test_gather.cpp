@@ -41,7 +41,7 @@ Map flipped(const Map& map, std::size_t side) {
 void equals_the_definition() {
     Fuzzer fuzzer;
     for (int trial = 0; trial < 300; ++trial) {
-        const std::size_t side = fuzzer.integer(1, 40);
+        const std::size_t side = fuzzer.integer(1, trial % 10 == 0 ? 300 : 40);
         const std::size_t n_pixels = side * side;
         const std::vector<float> first = fuzzer.positive(3 * n_pixels);
         const std::vector<float> second = fuzzer.positive(2 * n_pixels);

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "check.hpp"
 #include "mapkernels/find_invalid.hpp"
 #include "mapkernels/gaussian_smooth.hpp"
@@ -14,13 +16,14 @@ namespace {
 void equals_the_separate_kernels() {
     Fuzzer fuzzer;
     for (int trial = 0; trial < 120; ++trial) {
-        const std::size_t side = fuzzer.integer(1, 30), n_maps = fuzzer.integer(0, 5);
-        const mapkernels::Preprocessing steps{trial % 3 == 0 ? 0.0 : fuzzer.real(0.0, 9.0),
+        const std::size_t side = fuzzer.integer(1, trial % 10 == 0 ? 130 : 30);
+        const std::size_t n_maps = fuzzer.integer(0, 5);
+        const mapkernels::Preprocessing steps{trial % 3 == 0 ? 0.0 : fuzzer.real(0.0, 20.0),
                                               trial % 2 == 0, trial % 5 < 2};
         const std::vector<float> maps = fuzzer.positive(n_maps * side * side);
         std::vector<float> out(maps.size()), expected(maps.size());
         std::vector<double> moments(3 * n_maps), alone(3 * n_maps), expected_moments(3 * n_maps);
-        const int n_threads = trial % 4 + 1;
+        const int n_threads = trial % 8 + 1;
         check(mapkernels::preprocess(maps.data(), n_maps, side, steps, n_threads, out.data(),
                                      moments.data()) == mapkernels::none_invalid,
               "valid maps");
@@ -37,6 +40,33 @@ void equals_the_separate_kernels() {
 
         mapkernels::preprocess(maps.data(), n_maps, side, steps, n_threads, nullptr, alone.data());
         check(alone == expected_moments, "moments without maps, bit for bit");
+    }
+}
+
+/// Large results are written past the caches, at any address; map by map they are not.
+void larger_than_the_caches() {
+    Fuzzer fuzzer;
+    const std::size_t side = 257, n_pixels = side * side, n_maps = 33, offset = 3;
+    const mapkernels::Preprocessing steps{2.0, false, false};
+    const std::vector<float> maps = fuzzer.positive(n_maps * n_pixels);
+    std::vector<float> out(offset + maps.size()), smoothed(offset + maps.size()), one(n_pixels);
+    std::vector<double> moments(3 * n_maps), row(3);
+    mapkernels::preprocess(maps.data(), n_maps, side, steps, 3, out.data() + offset,
+                           moments.data());
+    mapkernels::gaussian_smooth(maps.data(), n_maps, side, 2.0, 3, smoothed.data() + offset);
+    for (std::size_t i = 0; i < n_maps; ++i) {
+        const auto same = [&](const std::vector<float>& all) {
+            return std::equal(one.begin(), one.end(),
+                              all.begin() + static_cast<std::ptrdiff_t>(offset + i * n_pixels));
+        };
+        const float* const map = maps.data() + i * n_pixels;
+        mapkernels::preprocess(map, 1, side, steps, 1, one.data(), row.data());
+        check(same(out), "a log map among many, bit for bit");
+        check(std::equal(row.begin(), row.end(),
+                         moments.begin() + static_cast<std::ptrdiff_t>(3 * i)),
+              "its moments");
+        mapkernels::gaussian_smooth(map, 1, side, 2.0, 1, one.data());
+        check(same(smoothed), "a smoothed map among many, bit for bit");
     }
 }
 
@@ -59,6 +89,6 @@ void reports_the_first_bad_pixel() {
 }  // namespace
 
 int main() {
-    mapkernels::tests::with_all_instructions(equals_the_separate_kernels,
+    mapkernels::tests::with_all_instructions(equals_the_separate_kernels, larger_than_the_caches,
                                              reports_the_first_bad_pixel);
 }
