@@ -58,6 +58,7 @@ std::string name_of(Instructions instructions) {
 std::vector<Instructions> available_instructions() {
     std::vector<Instructions> available = {Instructions::portable};
 #if defined(MAPKERNELS_X86)
+    __builtin_cpu_init();
     // These ask the operating system too, which must save the wider registers.
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                       __builtin_cpu_supports("f16c");

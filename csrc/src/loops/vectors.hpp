@@ -39,10 +39,12 @@ inline Vector load(const T* from) noexcept {
 }
 
 /// At any address: GCC copies 32 bytes between two arrays in halves, but not a value of this type.
-using UnalignedFloats = float __attribute__((vector_size(vector_bytes), aligned(4), may_alias));
+struct __attribute__((packed, may_alias)) UnalignedFloats {
+    Floats vector;
+};
 
 inline Floats load(const float* from) noexcept {
-    return *reinterpret_cast<const UnalignedFloats*>(from);
+    return reinterpret_cast<const UnalignedFloats*>(from)->vector;
 }
 
 template <typename Vector, typename T>
@@ -51,7 +53,7 @@ inline void store(const Vector& vector, T* to) noexcept {
 }
 
 inline void store(const Floats& vector, float* to) noexcept {
-    *reinterpret_cast<UnalignedFloats*>(to) = vector;
+    reinterpret_cast<UnalignedFloats*>(to)->vector = vector;
 }
 
 /// The same bits as another type.
