@@ -85,7 +85,9 @@ def ours(folder: Path, width: float, consume: Consume) -> None:
     """Make the sets with the library's public functions: each map is preprocessed once."""
     manifest = TypeAdapter(Manifest).validate_json((folder / "manifest.json").read_bytes())
     theta = read_theta(folder / camels.theta_names(SUITE, SET)[0])
-    config = PreprocessingConfig(smoothing_width=width, remove_monopole=False, n_threads=0)
+    config = PreprocessingConfig(
+        smoothing_width=width, remove_monopole=False, compact=False, n_threads=0
+    )
     path = folder / "log_maps.npy"
     raw = open_maps(raw_path(folder))
     Preprocessing(raw, FIELD, config, manifest.checksums((FIELD,))[FIELD]).write(path)

@@ -155,6 +155,21 @@ def test_a_network_is_tested_on_another_suite(finished):
     assert (project / "data/05_model_input/MockTNG").is_dir()
 
 
+def test_log_maps_in_16_bits(project):
+    """From the first stage to a test on another suite; the files say so, the raw maps are as ever."""
+    compact = "preprocessing.compact=true,n_trials=1,epochs=1"
+    done = run_kedro(project, "run", "--env", "test", "--params", compact)
+    assert done.returncode == 0, done.stdout + done.stderr
+    parameters = f"{compact},test_suite=MockTNG"
+    done = run_kedro(
+        project, "run", "--env", "test", "--pipeline", "evaluate", "--params", parameters
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {path.name for path in (project / "data/05_model_input").rglob("log_Maps_*.npy")}
+    suites = ("MockNbody", "MockTNG")
+    assert names == {f"log_Maps_Mtot_{suite}_LH_z=0.00_float16.npy" for suite in suites}
+
+
 def test_parity_keeps_all_columns(tmp_path):
     project = make_project(tmp_path / "project")
     parameters = "parity=true,n_trials=1,epochs=1"

@@ -9,6 +9,9 @@ MOMENTS_RTOL = 1e-9  # means and standard deviations are summed in double: 1e6 p
 # [dex] log10 to 2 ulp, where floats of 8 to 16 are 2^-20 apart, is 1.9e-6; smoothing to 2e-6
 # relative is 9e-7 dex: 2.8e-6 at worst.
 LOG_MAP_ATOL = 3e-6
+# To the nearest in 16 bits: half a unit in the last of float16's 11 bits and bfloat16's 8.
+FLOAT16_RTOL = 2**-11
+BFLOAT16_RTOL = 2**-8
 
 # ---- kernels ----
 

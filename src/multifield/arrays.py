@@ -17,11 +17,15 @@ The types are documentation for a reader and for mypy; the tests execute them (j
 """
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64
+from jaxtyping import Float, Float16, Float32, Float64, Int64, UInt16
 
 Map = Float32[np.ndarray, "L L"]
 Maps = Float32[np.ndarray, "N L L"]
+HalfMaps = Float16[np.ndarray, "N L L"]
+StoredMaps = Maps | HalfMaps
 MapBatch = Float32[np.ndarray, "B C L L"]
+HalfBatch = Float16[np.ndarray, "B C L L"] | UInt16[np.ndarray, "B C L L"]
+"""Maps in 16 bits: float16, or the bits of bfloat16."""
 Moments = Float64[np.ndarray, "N 3"]
 """Count, mean and M2 (sum of squared deviations from the mean) of each map."""
 Theta = Float[np.ndarray, "S P"]

@@ -375,8 +375,14 @@ def recipe_label(
 
 
 def log_maps_name(
-    field: str, suite: str, sim_set: str, smoothing_width: float | int, remove_monopole: bool
+    field: str,
+    suite: str,
+    sim_set: str,
+    smoothing_width: float | int,
+    remove_monopole: bool,
+    compact: bool = False,
 ) -> str:
-    """File name of preprocessed maps (our own; the benchmark keeps none)."""
+    """File name of preprocessed maps (our own; the benchmark keeps none); ``_float16`` if in 16 bits."""
     suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
+    suffix += "_float16" if compact else ""
     return f"log_Maps_{field}_{suite}_{sim_set}_{REDSHIFT_LABEL}{suffix}.npy"

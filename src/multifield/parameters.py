@@ -97,6 +97,7 @@ class Globals(Choices):
     steps_up: int
     steps_down: int
     remove_monopole: bool
+    compact: bool
 
 
 def check_globals(choices: dict[str, Any], parameters: Parameters, runtime: dict[str, Any]) -> None:
@@ -119,6 +120,7 @@ def check_globals(choices: dict[str, Any], parameters: Parameters, runtime: dict
         ("training", "steps_up"),
         ("training", "steps_down"),
         ("preprocessing", "remove_monopole"),
+        ("preprocessing", "compact"),
     ):
         named = runtime.get(group, {}).get(name, choices[name])
         used = getattr(getattr(parameters, group), name)

@@ -5,7 +5,9 @@ from dataclasses import asdict
 from multifield.maps.loader import SplitLoaders
 from multifield.training.config import TrainingConfig
 
-NO_CAUSES = ("device", "n_threads", "seed")  # where it runs; and trials have seeds of their own
+# Where it runs, and how batches get there; and trials have seeds of their own. Not `resident`, which rounds
+# the maps.
+NO_CAUSES = ("device", "n_threads", "loader_threads", "prefetch", "seed")
 
 
 def fingerprint(data: SplitLoaders, training: TrainingConfig) -> dict[str, str]:

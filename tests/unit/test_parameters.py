@@ -114,6 +114,17 @@ def test_names_of_files_follow_the_parameters():
         check_globals(load_globals("cmd"), parameters, {})
 
 
+def test_the_name_of_log_maps_says_how_they_are_kept():
+    runtime = {"preprocessing": {"compact": True}}
+    parameters = check_parameters(load_parameters("cmd", **runtime))
+    assert parameters.preprocessing.compact
+    check_globals(load_globals("cmd"), parameters, runtime)
+    with pytest.raises(
+        ValueError, match=r"preprocessing\.compact: is True in parameters\.yml and Fal"
+    ):
+        check_globals(load_globals("cmd"), parameters, {})
+
+
 def test_the_mock_environment_changes_scale_alone():
     """Size, length and breadth of the search; neither loss, schedule's shape, optimizer nor data rules."""
     base, mock = load_parameters("base"), load_parameters("mock")

@@ -21,8 +21,8 @@ from multifield.maps.preprocess import (
 from multifield.maps.splits import Split, SplitConfig, maps_of, split_simulations
 from tests import tolerances
 
-PLAIN = PreprocessingConfig(smoothing_width=0, remove_monopole=False, n_threads=1)
-SMOOTH = PreprocessingConfig(smoothing_width=2, remove_monopole=True, n_threads=2)
+PLAIN = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)
+SMOOTH = PreprocessingConfig(smoothing_width=2, remove_monopole=True, compact=False, n_threads=2)
 
 
 def preprocessed(raw, path, config, field="Mtot"):
@@ -85,7 +85,9 @@ def test_a_slow_disk_gets_every_block_whole(tmp_path, lognormal_maps, monkeypatc
     monkeypatch.setattr(preprocess, "BLOCK_BYTES", lognormal_maps[0].nbytes)
     monkeypatch.setattr(preprocess, "FLUSH_BYTES", 5 * lognormal_maps[0].nbytes)
     monkeypatch.setattr(preprocess, "_write_block", write_slowly)
-    config = PreprocessingConfig(smoothing_width=0, remove_monopole=False, n_threads=6)
+    config = PreprocessingConfig(
+        smoothing_width=0, remove_monopole=False, compact=False, n_threads=6
+    )
     slow = preprocessed(lognormal_maps, tmp_path / "slow.npy", config)
     np.testing.assert_array_equal(slow.maps, whole.maps)
 

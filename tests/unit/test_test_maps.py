@@ -19,7 +19,7 @@ from multifield.selection import Selection
 
 SPLIT = SplitConfig(seed=1, n_valid=50, n_test=50)
 HOME = Selection(suite="IllustrisTNG", sim_set="LH", field="T")
-PLAIN = PreprocessingConfig(smoothing_width=0, remove_monopole=False, n_threads=1)
+PLAIN = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)
 
 
 def elsewhere(suite="SIMBA", sim_set="LH"):

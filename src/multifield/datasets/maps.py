@@ -92,6 +92,8 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
     smoothing_width : float
         [pixels]
     remove_monopole : bool
+    compact : bool, optional
+        Whether they are kept in 16 bits.
     metadata : dict, optional
         For plugins.
     """
@@ -105,13 +107,14 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
         field: str,
         smoothing_width: float | int,
         remove_monopole: bool,
+        compact: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._suite = suite
+        self._suite, self._compact = suite, compact
         self._paths = {
             name: Path(path)
             / suite
-            / camels.log_maps_name(name, suite, sim_set, smoothing_width, remove_monopole)
+            / camels.log_maps_name(name, suite, sim_set, smoothing_width, remove_monopole, compact)
             for name in camels.parse_fields(field, suite)
         }
         self.metadata = metadata
@@ -125,6 +128,7 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
         for field, path in self._paths.items():
             maps = data[field]
             if isinstance(maps, Preprocessing):
+                self._check_type(maps, path)
                 maps.write(path)
             elif Path(source_name(maps.maps, field)).resolve() != path.resolve():
                 raise DatasetError(
@@ -132,9 +136,17 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
                     f"{source_name(maps.maps, field)}"
                 )
 
+    def _check_type(self, maps: Preprocessing, path: Path) -> None:
+        """Require what the name of the file says."""
+        if maps.config.compact != self._compact:
+            raise DatasetError(
+                f"{path}: expected log maps with compact {self._compact}, as the catalog says, got "
+                f"preprocessing.compact {maps.config.compact}"
+            )
+
     def preview(self) -> ImagePreview:
         """Draw the first simulation's first map of each field, for Kedro-Viz."""
-        first = {field: entry.maps[:1] for field, entry in self.load().items()}
+        first = {field: entry.read(slice(1)) for field, entry in self.load().items()}
         return preview_maps(first, self._suite, logarithmic=True)
 
     def _exists(self) -> bool:

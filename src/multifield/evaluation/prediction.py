@@ -1,16 +1,18 @@
 """Run a trained network over test maps."""
 
 from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64
+from torch import Tensor
 
 from multifield import camels
-from multifield.arrays import MapBatch, Theta
+from multifield.arrays import Theta
 from multifield.evaluation.results import N_PARAMETERS, Results
 from multifield.maps import MapLoader
-from multifield.training import choose_device
+from multifield.training import choose_device, on_device
 
 
 def predict(
@@ -69,10 +71,12 @@ def _run(
     was_training = network.training
     network.eval()
     outputs, thetas = [], []
+    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
     try:
-        for batch in loader.ordered(orientations):
-            outputs.append(_forward(network, batch.x))
-            thetas.append(batch.theta.copy())  # the loader reuses its buffers
+        with closing(on_device(loader.ordered(orientations), device)) as batches:
+            for batch in batches:
+                outputs.append(_forward(network, batch.x))
+                thetas.append(batch.theta.cpu().numpy())
     finally:
         network.train(was_training)
     if not outputs:
@@ -81,9 +85,8 @@ def _run(
 
 
 @torch.inference_mode()
-def _forward(network: torch.nn.Module, x: MapBatch) -> Float64[np.ndarray, "B 12"]:
-    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
-    output = network(torch.from_numpy(x).to(device, memory_format=torch.channels_last))
+def _forward(network: torch.nn.Module, x: Tensor) -> Float64[np.ndarray, "B 12"]:
+    output = network(x)
     if output.shape != (len(x), 2 * N_PARAMETERS):
         expected = (len(x), 2 * N_PARAMETERS)
         raise ValueError(f"network: expected output {expected}, got {tuple(output.shape)}")

@@ -6,13 +6,14 @@ Maps are never loaded whole: `open_maps` gives a memory map, `write_map_files` t
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, overload, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
+from numpy.typing import DTypeLike
 
 from multifield import camels
-from multifield.arrays import Maps, Theta
+from multifield.arrays import Maps, StoredMaps, Theta
 from multifield.atomic import atomic_path
 
 BLOCK_BYTES = (
@@ -63,17 +64,23 @@ def find_in_folders(folders: tuple[Path, ...], names: tuple[str, ...]) -> Path |
     return None
 
 
-def open_maps(path: str | Path) -> Maps:
+@overload
+def open_maps(path: str | Path) -> Maps: ...
+@overload
+def open_maps(path: str | Path, dtype: DTypeLike) -> StoredMaps: ...
+def open_maps(path: str | Path, dtype: DTypeLike = np.float32) -> StoredMaps:
     """Memory-map a file of maps.
 
     Parameters
     ----------
     path : path-like
-        A ``.npy`` file of shape (N, L, L), float32, C order.
+        A ``.npy`` file of shape (N, L, L), C order.
+    dtype : dtype, optional
+        What it has to hold: float32, or float16.
 
     Returns
     -------
-    maps : (N, L, L) float32
+    maps : (N, L, L) of that type
         Read-only memory map; pixels are read when they are used.
 
     Raises
@@ -85,9 +92,12 @@ def open_maps(path: str | Path) -> Maps:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a file of maps; found none")
-    shape, fortran_order, dtype, offset = _read_header(path)
-    if dtype != np.float32 or not dtype.isnative:
-        raise TypeError(f"{path}: expected float32 maps, got {dtype.str} ({dtype.name})")
+    shape, fortran_order, found_dtype, offset = _read_header(path)
+    dtype = np.dtype(dtype)
+    if found_dtype != dtype or not found_dtype.isnative:
+        raise TypeError(
+            f"{path}: expected {dtype.name} maps, got {found_dtype.str} ({found_dtype.name})"
+        )
     if len(shape) != 3 or shape[1] != shape[2]:
         raise ValueError(f"{path}: expected shape (N, L, L), got {shape}")
     if fortran_order:
@@ -101,7 +111,7 @@ def open_maps(path: str | Path) -> Maps:
         )
     if not shape[0]:
         raise ValueError(f"{path}: expected at least one map, got shape {shape}")
-    return np.memmap(path, dtype=np.float32, mode="r", offset=offset, shape=shape)
+    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
 
 
 def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
@@ -120,7 +130,7 @@ def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
         return shape, fortran_order, dtype, file.tell()
 
 
-def source_name(maps: Maps, default: str) -> str:
+def source_name(maps: StoredMaps, default: str) -> str:
     """Return the file behind a memory map, for messages; `default` where there is none."""
     return str(maps.filename) if isinstance(maps, np.memmap) and maps.filename else default
 
@@ -157,10 +167,11 @@ def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:
             _write_stream(files, stream)
 
 
-def write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    """Write the 128 bytes with which a ``.npy`` file of float32 maps begins."""
+def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> None:
+    """Write the 128 bytes with which a ``.npy`` file of maps begins."""
+    descr = np.dtype(dtype).newbyteorder("<").str
     np.lib.format.write_array_header_1_0(
-        file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+        file, {"descr": descr, "fortran_order": False, "shape": shape}
     )
 
 
@@ -258,7 +269,7 @@ def write_theta(path: str | Path, theta: Theta) -> None:
         np.savetxt(partial, theta, fmt="%.5f")
 
 
-def check_counts(maps: Maps, theta: Theta, field: str) -> None:
+def check_counts(maps: StoredMaps, theta: Theta, field: str) -> None:
     """Require 15 maps a row of parameters.
 
     Raises

@@ -1,12 +1,17 @@
 """Batches for a network: the one path by which training, evaluation and prediction get maps."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
 from multifield import camels
-from multifield.arrays import Index, MapBatch, Maps, Theta
+from multifield.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
+from multifield.maps.compact import Encoding, kept_type, normalization_as_kept
+from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch
 from multifield.maps.files import check_counts
 from multifield.maps.kernels import mapkernels
 from multifield.maps.manifest import Manifest
@@ -15,8 +20,25 @@ from multifield.maps.normalization import (
     NormalizationConfig,
     fit_normalization,
 )
+from multifield.maps.prefetch import prefetched
 from multifield.maps.preprocess import LogMaps, check_current
 from multifield.maps.splits import Simulations, Split, SplitConfig, maps_of, split_simulations
+from multifield.threads import available_threads
+
+Allocate = Callable[[tuple[int, ...], Any], np.ndarray]
+"""Makes an array of a shape and a dtype, uninitialized, as `numpy.empty` does."""
+
+BatchType = Literal["float32", "float16", "bfloat16"]
+DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
+
+
+class BatchOptions(TypedDict, total=False):
+    """How batches are brought to where they are used; see `MapLoader`. None changes a float32 batch."""
+
+    n_threads: int
+    prefetch: int
+    allocate: Allocate
+    dtype: BatchType
 
 
 @dataclass(frozen=True)
@@ -25,37 +47,45 @@ class Batch:
 
     Attributes
     ----------
-    x : (B, C, L, L) float32
-        Normalized log maps, in a buffer that the next batch overwrites.
+    x : (B, C, L, L) float32 or float16, or uint16
+        Normalized log maps, in a buffer that is used again once the next batch is asked for. NumPy has no
+        bfloat16: its bits are given as uint16.
     theta : (B, P) float32
         Parameters scaled to [0, 1] by `camels.scale_theta`.
     index : (B,) int64
         Numbers of the maps in their file.
     """
 
-    x: MapBatch
+    x: MapBatch | HalfBatch
     theta: np.ndarray
     index: Index
 
 
 class MapLoader:
-    """Gathers, orients, shifts and normalizes maps into a reused buffer.
+    """Gathers, orients, shifts and normalizes maps into reused buffers, ahead of their use.
 
     Parameters
     ----------
-    maps : sequence of (N, L, L) float32
-        Log maps of each channel; memory maps larger than memory are fine.
+    maps : sequence of (N, L, L) float32, or of LogMaps
+        Log maps of each channel, all kept as one type; memory maps larger than memory are fine.
     theta : (S, P) float64
         Physical parameters of every simulation.
     simulations : tuple of int
         The simulations this loader serves, all 15 maps of each.
     normalization : Normalization
-        Mean and standard deviation of each channel.
+        Mean and standard deviation of the log maps of each channel.
     batch_size : int
     inferred : tuple of int
         Columns of `theta` that act in the suite.
     n_threads : int, optional
-        Of the gather; the batches do not depend on it.
+        Of the gather, 0 for all cores; the batches do not depend on it.
+    prefetch : int, optional
+        Batches made ahead by a thread of its own while one is in use; 0 makes each when it is asked for.
+        The batches do not depend on it. There is one buffer more than this.
+    allocate : callable, optional
+        Makes the buffers, such as page-locked ones.
+    dtype : {"float32", "float16", "bfloat16"}, optional
+        Of the batches; 16 bits are rounded from the float32 ones.
 
     Attributes
     ----------
@@ -65,7 +95,7 @@ class MapLoader:
 
     def __init__(
         self,
-        maps: Sequence[Maps],
+        maps: Sequence[StoredMaps | LogMaps],
         theta: Theta,
         simulations: Simulations,
         normalization: Normalization,
@@ -73,25 +103,36 @@ class MapLoader:
         batch_size: int,
         inferred: tuple[int, ...],
         n_threads: int = 1,
+        prefetch: int = 0,
+        allocate: Allocate = np.empty,
+        dtype: BatchType = "float32",
     ) -> None:
-        self._maps = list(maps)
+        if prefetch < 0:
+            raise ValueError(f"prefetch: expected >= 0 batches, got {prefetch}")
+        self._maps, encodings = _unpack(maps)
         self._index = maps_of(simulations)
-        self._mean = np.asarray(normalization.mean)
-        self._std = np.asarray(normalization.std)
-        self._n_threads = n_threads
+        as_kept = normalization_as_kept(normalization, encodings)
+        self._mean, self._std = np.asarray(as_kept.mean), np.asarray(as_kept.std)
+        self._n_threads = available_threads(n_threads)
+        self._n_buffers = prefetch + 1
+        self._allocate = allocate
+        self._dtype: BatchType = dtype
+        self._spare: list[list[np.ndarray]] = []
         self.theta = theta[self._index // camels.MAPS_PER_SIMULATION]
         self.inferred = inferred
+        self.batch_size = batch_size
+        self.channels = len(self._maps)
+        self.map_size = self._maps[0].shape[-1]
         self._scaled = camels.scale_theta(self.theta).astype(np.float32)
-        self._n_pixels = self._maps[0].shape[-1]
-        shape = (batch_size, len(self._maps), self._n_pixels, self._n_pixels)
-        self._buffer = np.empty(shape, np.float32)
 
     def __len__(self) -> int:
         """Count the maps served, each once."""
         return len(self._index)
 
-    def random_epoch(self, seed: int, epoch: int, *, flips: bool, shifts: bool) -> Iterator[Batch]:
-        """Yield every map once, shuffled, each in a random orientation.
+    def random_epoch(
+        self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
+    ) -> Generator[Batch, None, None]:
+        """Give every map once, shuffled, each in a random orientation.
 
         Parameters
         ----------
@@ -102,44 +143,77 @@ class MapLoader:
             benchmark do by a fault.
         shifts : bool
             Also a random periodic shift.
+        first_batch : int, optional
+            Leave out the batches before this one; the others are those of the whole epoch.
 
-        Yields
-        ------
-        batch : Batch
-            The last one may be smaller.
+        Returns
+        -------
+        batches : generator of Batch
+            The last one may be smaller. A thread that makes batches ahead ends with it: close it
+            (`contextlib.closing`) to end both before it is collected.
         """
-        rng = np.random.default_rng([seed, epoch])
-        n_maps = len(self)
-        order = rng.permutation(n_maps)
-        rotation = rng.integers(0, 4, n_maps)
-        flip = rng.integers(0, 2, n_maps) * int(flips)
-        shift = rng.integers(0, self._n_pixels, (n_maps, 2)) * int(shifts)
-        yield from self._batches(order, 2 * rotation + flip, shift)
+        plan = draw_epoch(len(self), self.map_size, seed, epoch, flips=flips, shifts=shifts)
+        return self._batches(plan, first_batch)
 
-    def ordered(self, orientations: Sequence[int]) -> Iterator[Batch]:
-        """Yield every map in each of the orientations, in the order (orientation, simulation, map)."""
-        n_maps = len(self)
-        order = np.tile(np.arange(n_maps), len(orientations))
-        orientation = np.repeat(np.asarray(orientations, dtype=np.int64), n_maps)
-        yield from self._batches(order, orientation, np.zeros((len(order), 2), np.int64))
+    def ordered(self, orientations: Sequence[int]) -> Generator[Batch, None, None]:
+        """Give every map in each of the orientations, in the order (orientation, simulation, map)."""
+        return self._batches(ordered_epoch(len(self), orientations), 0)
 
-    def _batches(self, order: Index, orientation: Index, shift: np.ndarray) -> Iterator[Batch]:
-        batch_size = len(self._buffer)
-        for start in range(0, len(order), batch_size):
-            rows = slice(start, min(start + batch_size, len(order)))
-            chosen = order[rows]
-            x = self._buffer[: len(chosen)]
-            mapkernels.gather(
-                self._maps,
-                self._index[chosen],
-                orientation[rows],
-                shift[rows],
-                self._mean,
-                self._std,
-                x,
-                n_threads=self._n_threads,
+    def _batches(self, plan: EpochPlan, first_batch: int) -> Generator[Batch, None, None]:
+        return self._iterate(plan, plan.batch_numbers(self.batch_size, first_batch))
+
+    def _iterate(self, plan: EpochPlan, numbers: range) -> Generator[Batch, None, None]:
+        with self._borrow_buffers() as buffers:
+            yield from prefetched(partial(self._make_batch, plan), numbers, buffers)
+
+    @contextmanager
+    def _borrow_buffers(self) -> Iterator[list[np.ndarray]]:
+        """Lend a ring of buffers: the last iterator's, or new ones where another is still under way."""
+        buffers = self._spare.pop() if self._spare else self._make_buffers()
+        try:
+            yield buffers
+        finally:
+            self._spare.append(buffers)
+
+    def _make_buffers(self) -> list[np.ndarray]:
+        shape = (self.batch_size, self.channels, self.map_size, self.map_size)
+        return [self._allocate(shape, DTYPES[self._dtype]) for _ in range(self._n_buffers)]
+
+    def _make_batch(self, plan: EpochPlan, number: int, buffer: np.ndarray) -> Batch:
+        """Gather a batch; the kernel releases the GIL."""
+        rows = plan.batch(number, self.batch_size)
+        index = self._index[rows.order]
+        x = buffer[: len(index)]
+        mapkernels.gather(
+            self._maps,
+            index,
+            rows.orientation,
+            rows.shift,
+            self._mean,
+            self._std,
+            x,
+            n_threads=self._n_threads,
+            field_dtype=kept_type(self._maps[0]),
+            out_dtype=self._dtype,
+        )
+        return Batch(x, self._scaled[rows.order], index)
+
+
+def _unpack(
+    maps: Sequence[StoredMaps | LogMaps],
+) -> tuple[list[StoredMaps], list[Encoding | None]]:
+    """Give the arrays, and how each is kept."""
+    arrays, encodings = [], []
+    for channel, each in enumerate(maps):
+        array, encoding = (each.maps, each.encoding) if isinstance(each, LogMaps) else (each, None)
+        if encoding is None and array.dtype != np.float32:
+            raise TypeError(
+                f"maps[{channel}]: expected float32 log maps, or LogMaps, which say what numbers in 16 "
+                f"bits mean, got {array.dtype.name}"
             )
-            yield Batch(x, self._scaled[chosen], self._index[chosen])
+        arrays.append(array)
+        encodings.append(encoding)
+    return arrays, encodings
 
 
 @dataclass(frozen=True)
@@ -168,7 +242,7 @@ def load_splits(
     split_config: SplitConfig,
     normalization_config: NormalizationConfig,
     batch_size: int,
-    n_threads: int = 1,
+    **options: Unpack[BatchOptions],
 ) -> SplitLoaders:
     """Make the loaders of the three parts of a split.
 
@@ -185,7 +259,9 @@ def load_splits(
     split_config : SplitConfig
     normalization_config : NormalizationConfig
         What this run asks for; `split` and `normalization` must be just that.
-    batch_size, n_threads : int
+    batch_size : int
+    **options : BatchOptions
+        How batches are made; see `MapLoader`.
 
     Raises
     ------
@@ -199,7 +275,7 @@ def load_splits(
     _check_normalization(normalization, log_maps, split, normalization_config)
     acting = camels.find_suite(manifest.suite).inferred_columns
     inferred = tuple(column for column in acting if np.isfinite(theta[:, column]).all())
-    maps = [entry.maps for entry in log_maps.values()]
+    maps = list(log_maps.values())
     for field, entry in log_maps.items():
         check_counts(entry.maps, theta, field)
 
@@ -211,7 +287,7 @@ def load_splits(
             normalization,
             batch_size=batch_size,
             inferred=inferred,
-            n_threads=n_threads,
+            **options,
         )
 
     return SplitLoaders(
@@ -219,7 +295,7 @@ def load_splits(
         valid=load(split.valid),
         test=load(split.test),
         channels=len(maps),
-        map_size=maps[0].shape[-1],
+        map_size=maps[0].maps.shape[-1],
         inferred=inferred,
         causes=_list_causes(log_maps, split, normalization, manifest),
     )

@@ -3,21 +3,22 @@
 import json
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.arrays import Maps, Moments
+from multifield.arrays import Maps, Moments, StoredMaps
 from multifield.atomic import atomic_path
-from multifield.maps.files import open_maps, source_name, write_header
+from multifield.maps.compact import Encoding, write_compact
+from multifield.maps.files import blocks_of, open_maps, source_name, write_header
 from multifield.maps.transforms import map_moments, preprocess_block
 from multifield.progress import progress
 from multifield.threads import available_threads
@@ -32,6 +33,7 @@ class PreprocessingConfig:
 
     smoothing_width: float = Field(ge=0, allow_inf_nan=False)  # [pixels]
     remove_monopole: bool  # subtract each log map's own mean
+    compact: bool  # keep log maps in 16 bits
     n_threads: int = Field(ge=0)  # 0: all cores
 
 
@@ -41,17 +43,27 @@ class LogMaps:
 
     Attributes
     ----------
-    maps : (N, L, L) float32
-        log10, or log10(1 + x), of the smoothed maps; a memory map when it comes from disk.
+    maps : (N, L, L) float32 or float16
+        log10, or log10(1 + x), of the smoothed maps; a memory map when it comes from disk. In 16 bits they
+        are numbers that `encoding` turns into log maps: `read` does.
     moments : (N, 3) float64
-        Count, mean and M2 of every map: enough for the statistics of any choice of maps.
+        Count, mean and M2 of every map: enough for the statistics of any choice of maps. Of the float32
+        maps, whichever are kept.
     provenance : mapping of str to str
-        What determines them: field, transform, width, monopole and the SHA-256 of the raw file.
+        What determines them: field, transform, width, monopole, type and the SHA-256 of the raw file.
+    encoding : Encoding or None
+        How they are kept in 16 bits.
     """
 
-    maps: Maps
+    maps: StoredMaps
     moments: Moments
     provenance: Mapping[str, str]
+    encoding: Encoding | None = None
+
+    def read(self, chosen: slice) -> Maps:
+        """Give some of the log maps in [dex]."""
+        maps: StoredMaps = self.maps[chosen]
+        return maps if self.encoding is None else self.encoding.decode(maps)
 
 
 @plain_dataclass(frozen=True)
@@ -71,6 +83,7 @@ class Preprocessing:
             "transform": camels.FIELDS[self.field].transform,
             "smoothing_width": f"{self.config.smoothing_width:g}",
             "remove_monopole": str(self.config.remove_monopole),
+            "kept_as": "float16" if self.config.compact else "float32",
             "raw_sha256": self.raw_sha256,
         }
 
@@ -85,12 +98,54 @@ class Preprocessing:
         """
         moments = np.empty((len(self.raw), 3))
         with atomic_path(moments_path(path)) as moments_partial, atomic_path(path) as partial:
+            about_encoding: dict[str, Any] = {}
             with partial.open("wb") as file:
-                write_header(file, self.raw.shape)
-                file.flush()
-                _preprocess_all(self.raw, self.field, self.config, moments, file)
+                if self.config.compact:
+                    about_encoding = self._write_compact(file, moments)
+                else:
+                    write_header(file, self.raw.shape)
+                    file.flush()
+                    _preprocess_all(self.raw, self.field, self.config, moments, file)
             with moments_partial.open("wb") as file:
-                np.savez(file, moments=moments, provenance=np.array(json.dumps(self.provenance)))
+                provenance = np.array(json.dumps(self.provenance))
+                np.savez(file, moments=moments, provenance=provenance, **about_encoding)
+
+    def _write_compact(self, file: BinaryIO, moments: Moments) -> dict[str, Any]:
+        """Pass twice over the raw maps, first for the mean and std that the encoding needs.
+
+        Preprocessing again is quicker than to write float32 maps and read them back.
+        """
+        moments[:] = moments_of_log_maps(self.raw, self.field, self.config)
+        return write_compact(
+            file,
+            self._blocks(moments),
+            moments,
+            self.raw.shape,
+            name=source_name(self.raw, self.field),
+            n_threads=available_threads(self.config.n_threads),
+        )
+
+    def _blocks(self, moments: Moments) -> Iterator[Maps]:
+        """Yield blocks of log maps in one buffer, and fill `moments`."""
+        mapping, buffer = _mapping_of(self.raw), np.empty(0)
+        with progress(f"compact {self.field}", len(self.raw), "maps") as advance:
+            for first, block in blocks_of(self.raw):
+                buffer = buffer if len(buffer) else np.empty_like(block)
+                out = buffer[: len(block)]
+                preprocess_block(
+                    block,
+                    out,
+                    moments[first : first + len(block)],
+                    field=self.field,
+                    width=self.config.smoothing_width,
+                    without_monopole=self.config.remove_monopole,
+                    n_threads=available_threads(self.config.n_threads),
+                    first_map=first,
+                    source=source_name(self.raw, self.field),
+                )
+                _advise(mapping, block, "MADV_DONTNEED")
+                yield out
+                advance(len(block))
 
 
 def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> Moments:
@@ -218,20 +273,21 @@ def open_log_maps(path: Path) -> LogMaps:
             f"{moments_path(path)}: expected the moments of preprocessed maps; found none; "
             "run `kedro run --pipeline preprocess`"
         )
-    maps = open_maps(path)
     with np.load(moments_path(path), allow_pickle=False) as archive:
         moments, provenance = archive["moments"], json.loads(str(archive["provenance"]))
-    ends = [0, -1]  # a kill between the renames of the two files leaves moments of other maps
-    # Absolute too: the mean of a map without its monopole is 0 to rounding, which differs from one
-    # machine's instructions to another's.
+        encoding = Encoding(*archive["encoding"].tolist()) if "encoding" in archive else None
+        moments_of_ends = archive["moments_of_ends"] if encoding else moments[[0, -1]]
+    maps = open_maps(path, np.float16 if encoding else np.float32)
+    # A kill between the renames of the two files leaves moments of other maps. Absolute too: the mean of a
+    # map without its monopole is 0 to rounding, which differs from one machine's instructions to another's.
     if moments.shape != (len(maps), 3) or not np.allclose(
-        map_moments(maps[ends]), moments[ends], rtol=1e-9, atol=1e-9
+        map_moments(maps[[0, -1]].astype(np.float32)), moments_of_ends, rtol=1e-9, atol=1e-9
     ):
         raise ValueError(
             f"{moments_path(path)}: expected the moments of {path.name}, got those of other maps; "
             "run `kedro run --pipeline preprocess`"
         )
-    return LogMaps(maps, moments, provenance)
+    return LogMaps(maps, moments, provenance, encoding)
 
 
 def check_current(log_maps: Mapping[str, LogMaps], checksums: Mapping[str, str]) -> None:

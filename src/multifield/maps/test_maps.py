@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Unpack
 
 from multifield import camels
 from multifield.arrays import Theta
 from multifield.maps.files import check_counts
-from multifield.maps.loader import MapLoader, SplitLoaders
+from multifield.maps.loader import BatchOptions, MapLoader, SplitLoaders
 from multifield.maps.manifest import Manifest
 from multifield.maps.normalization import Normalization
 from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig, check_current
@@ -95,7 +95,7 @@ def load_test_maps(
     training: SplitLoaders,
     keep_all: bool = False,
     batch_size: int,
-    n_threads: int = 1,
+    **options: Unpack[BatchOptions],
 ) -> MapLoader:
     """Make the loader of test maps, standardized with the training suite's mean and std.
 
@@ -115,7 +115,9 @@ def load_test_maps(
     keep_all : bool, optional
         Whether the network's outputs are kept for parameters that do not act in its suite, as the
         benchmark does.
-    batch_size, n_threads : int
+    batch_size : int
+    **options : BatchOptions
+        How batches are made; see `MapLoader`.
 
     Returns
     -------
@@ -131,8 +133,8 @@ def load_test_maps(
     check_current(log_maps, manifest.checksums(tuple(log_maps)))
     for field, entry in log_maps.items():
         check_counts(entry.maps, theta, field)
-    maps = [entry.maps for entry in log_maps.values()]
-    found = (len(maps), maps[0].shape[-1])
+    maps = list(log_maps.values())
+    found = (len(maps), maps[0].maps.shape[-1])
     if found != (training.channels, training.map_size):
         raise ValueError(
             f"{manifest.suite} {manifest.sim_set}: expected {training.channels} fields of "
@@ -145,5 +147,5 @@ def load_test_maps(
         normalization,
         batch_size=batch_size,
         inferred=tuple(range(len(camels.PARAMETERS))) if keep_all else training.inferred,
-        n_threads=n_threads,
+        **options,
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from kedro.pipeline import Node, node
 
+from multifield import training
 from multifield.arrays import Theta
 from multifield.maps import loader
 from multifield.maps.loader import SplitLoaders
@@ -22,7 +23,7 @@ def load_splits(
     manifest: Manifest,
     split_config: SplitConfig,
     normalization_config: NormalizationConfig,
-    training: TrainingConfig,
+    training_config: TrainingConfig,
 ) -> SplitLoaders:
     """Check what `preprocess` left and make loaders of it; see `multifield.maps.load_splits`."""
     return loader.load_splits(
@@ -33,7 +34,8 @@ def load_splits(
         manifest,
         split_config=split_config,
         normalization_config=normalization_config,
-        batch_size=training.batch_size,
+        batch_size=training_config.batch_size,
+        **training.loader_options(training_config),
     )
 
 

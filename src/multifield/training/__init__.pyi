@@ -1,6 +1,10 @@
 from .config import Hyperparameters as Hyperparameters
 from .config import TrainingConfig as TrainingConfig
+from .device import DeviceBatch as DeviceBatch
 from .device import choose_device as choose_device
+from .device import loader_options as loader_options
+from .device import on_device as on_device
+from .device_maps import DeviceMaps as DeviceMaps
 from .loop import EpochLosses as EpochLosses
 from .loop import NonFiniteLoss as NonFiniteLoss
 from .loop import StateDict as StateDict

@@ -45,6 +45,9 @@ class TrainingConfig:
     seed: Seed
     device: Literal["auto", "cpu", "cuda", "mps"]
     n_threads: Integer = Field(ge=0)  # 0: PyTorch's own choice
+    loader_threads: Integer = Field(ge=0)  # that make batches; 0: all cores
+    prefetch: Integer = Field(ge=0)  # [batches] made ahead while one is in use
+    resident: Literal["auto", "never", "always"]  # whether all maps live on the device
 
     @field_validator("betas")
     @classmethod

@@ -1,6 +1,17 @@
-"""Where a network is trained."""
+"""Where a network is trained, and how batches get there."""
 
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import torch
+from torch import Tensor
+
+from multifield.arrays import Index
+from multifield.maps.loader import Allocate, Batch, BatchOptions
+from multifield.training.config import TrainingConfig
 
 
 def choose_device(name: str) -> torch.device:
@@ -32,3 +43,93 @@ def choose_device(name: str) -> torch.device:
     if not available[name]:
         raise ValueError(f"device: expected one that PyTorch finds here, got {name!r}")
     return torch.device(name)
+
+
+def loader_options(config: TrainingConfig) -> BatchOptions:
+    """Say how a loader shall make batches for the device of a configuration.
+
+    Raises
+    ------
+    ValueError
+        If the device is not there.
+    """
+    return BatchOptions(
+        n_threads=config.loader_threads,
+        prefetch=config.prefetch,
+        allocate=batch_allocator(choose_device(config.device)),
+    )
+
+
+def batch_allocator(device: torch.device) -> Allocate:
+    """Choose the memory of batches: page-locked for CUDA, which copies from it while the CPU goes on."""
+    return _allocate_page_locked if device.type == "cuda" else np.empty
+
+
+def _allocate_page_locked(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    kind = torch.from_numpy(np.empty(0, dtype)).dtype
+    array: np.ndarray = torch.empty(shape, dtype=kind, pin_memory=True).numpy()
+    return array
+
+
+@dataclass(frozen=True)
+class DeviceBatch:
+    """Some maps and their parameters, where the network is."""
+
+    x: Tensor  # (B, C, L, L) float32, channels last
+    theta: Tensor  # (B, P) float32, scaled to [0, 1]
+    index: Index  # (B,) numbers of the maps in their file, on the CPU
+
+
+def place(batch: Batch | DeviceBatch, device: torch.device) -> DeviceBatch:
+    """Bring a batch to a device.
+
+    A copy from page-locked memory may still be under way on the device's current stream when this
+    returns; see `on_device`.
+    """
+    if isinstance(batch, DeviceBatch):
+        return batch
+    x = torch.from_numpy(batch.x)
+    if x.dtype == torch.uint16:  # NumPy has no bfloat16
+        x = x.view(torch.bfloat16)
+    # to the device as it is, and there into the form that convolutions like: what crosses is contiguous
+    x = x.to(device, non_blocking=device.type == "cuda")
+    x = x.to(torch.float32, memory_format=torch.channels_last)
+    return DeviceBatch(x, torch.from_numpy(batch.theta).to(device), batch.index)
+
+
+def on_device(
+    batches: Generator[Batch, None, None] | Generator[DeviceBatch, None, None], device: torch.device
+) -> Generator[DeviceBatch, None, None]:
+    """Bring batches to a device one after another.
+
+    The next batch is asked for, which lets the loader write into the buffer of this one, only when the
+    copy to the device has ended. The copy itself is asynchronous, so the wait is over before the network
+    has done its step, and on the CPU there is none.
+
+    Parameters
+    ----------
+    batches : generator of Batch or DeviceBatch
+        Of a `MapLoader`, or of a `DeviceMaps`, whose batches are there already. Closed with this one.
+    device : torch.device
+
+    Yields
+    ------
+    batch : DeviceBatch
+    """
+    with closing(batches):
+        for batch in batches:
+            placed = place(batch, device)
+            wait = record_copies(device)
+            try:
+                yield placed
+            finally:
+                wait()
+
+
+def record_copies(device: torch.device) -> Callable[[], None]:
+    """Give a function that waits until the copies to a device have ended that are under way now."""
+    if device.type != "cuda":
+        return lambda: None
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event.synchronize

@@ -3,19 +3,20 @@
 import logging
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from multifield.maps import Batch, MapLoader, SplitLoaders
+from multifield.maps import Batch, SplitLoaders
 from multifield.models.registry import ARCHITECTURES
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.allocator import keep_freed_memory
 from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.training.device import choose_device
+from multifield.training.device import DeviceBatch, choose_device, on_device, place
+from multifield.training.device_maps import MapSource, Sources, choose_sources
 from multifield.training.loss import MomentSums, moment_loss
 from multifield.training.loss_files import Losses
 
@@ -87,12 +88,14 @@ def train_network(
     with _torch_threads(config.n_threads), torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         network = _build_network(data, hyperparameters, config, device)
-        return _train_epochs(network, data, hyperparameters, config, seed, report)
+        sources = choose_sources(data, config.resident, device)
+        return _train_epochs(network, sources, data.inferred, hyperparameters, config, seed, report)
 
 
 def _train_epochs(
     network: nn.Module,
-    data: SplitLoaders,
+    data: Sources,
+    inferred: tuple[int, ...],
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
     seed: int,
@@ -105,9 +108,11 @@ def _train_epochs(
     rows = []
     for epoch in range(config.epochs):
         losses = EpochLosses(
-            train=_train_epoch(network, optimizer, schedule, data, config, seed, epoch),
-            valid=evaluate_loss(network, data.valid, orientations, data.inferred),
-            test=evaluate_loss(network, data.test, orientations, data.inferred),
+            train=_train_epoch(
+                network, optimizer, schedule, data.train, inferred, config, seed, epoch
+            ),
+            valid=evaluate_loss(network, data.valid, orientations, inferred),
+            test=evaluate_loss(network, data.test, orientations, inferred),
         )
         rows.append((epoch, *losses))
         if losses.valid < best_valid_loss:
@@ -121,7 +126,8 @@ def _train_epoch(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    data: SplitLoaders,
+    maps: MapSource,
+    inferred: tuple[int, ...],
     config: TrainingConfig,
     seed: int,
     epoch: int,
@@ -129,21 +135,21 @@ def _train_epoch(
     losses: list[float] = []
     n_seen = 0
     network.train()
-    for batch in data.train.random_epoch(seed, epoch, flips=config.flips, shifts=config.shifts):
-        losses.append(
-            train_step(network, optimizer, batch, data.inferred, step=schedule.last_epoch)
-        )
-        schedule.step()
-        n_seen += len(batch.index)
-        if n_seen > config.maps_per_epoch:
-            break
+    drawn = maps.random_epoch(seed, epoch, flips=config.flips, shifts=config.shifts)
+    with closing(on_device(drawn, _device_of(network))) as batches:
+        for batch in batches:
+            losses.append(train_step(network, optimizer, batch, inferred, step=schedule.last_epoch))
+            schedule.step()
+            n_seen += len(batch.index)
+            if n_seen > config.maps_per_epoch:
+                break
     return float(np.mean(losses))
 
 
 def train_step(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    batch: Batch,
+    batch: Batch | DeviceBatch,
     inferred: tuple[int, ...],
     *,
     step: int,
@@ -156,7 +162,7 @@ def train_step(
         In training mode.
     optimizer : Optimizer
         Of the network's parameters.
-    batch : Batch
+    batch : Batch or DeviceBatch
         Maps and true parameters.
     inferred : tuple of int
         Columns of the parameters that count.
@@ -194,15 +200,16 @@ def train_step(
 
 def evaluate_loss(
     network: nn.Module,
-    loader: MapLoader,
+    maps: MapSource,
     orientations: range,
     inferred: tuple[int, ...],
 ) -> float:
     """Loss of a whole set, all orientations together; NonFiniteLoss if it is not finite."""
     sums = MomentSums(inferred)
     network.eval()
-    with torch.inference_mode():
-        for batch in loader.ordered(orientations):
+    ordered = on_device(maps.ordered(orientations), _device_of(network))
+    with torch.inference_mode(), closing(ordered) as batches:
+        for batch in batches:
             sums.add(*_infer(network, batch))
     loss = sums.loss()
     if not math.isfinite(loss):
@@ -263,13 +270,15 @@ def _build_network(
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _infer(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+def _infer(network: nn.Module, batch: Batch | DeviceBatch) -> tuple[Tensor, Tensor, Tensor]:
     """Means, standard deviations and true parameters, (B, P) each, on the network's device."""
-    device = next(network.parameters()).device
-    x = torch.from_numpy(batch.x).to(device, memory_format=torch.channels_last)
-    theta = torch.from_numpy(batch.theta).to(device)
-    mean, std = network(x).chunk(2, dim=1)
-    return mean, std, theta
+    placed = place(batch, _device_of(network))
+    mean, std = network(placed.x).chunk(2, dim=1)
+    return mean, std, placed.theta
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
 
 
 def _copy_state(network: nn.Module) -> StateDict:

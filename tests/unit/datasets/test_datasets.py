@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kedro.io import DatasetError
+from kedro_datasets._typing import ImagePreview
 from matplotlib.figure import Figure
 
 from multifield import datasets
@@ -23,7 +24,9 @@ TESTED = {
     "test_label": "some_label",
     "sim_set": "CV",
 }
-PREPROCESSING = PreprocessingConfig(smoothing_width=2, remove_monopole=False, n_threads=1)
+PREPROCESSING = PreprocessingConfig(
+    smoothing_width=2, remove_monopole=False, compact=False, n_threads=1
+)
 
 
 def log_maps_dataset(folder):
@@ -100,12 +103,61 @@ def test_log_maps(tmp_path, lognormal_maps):
         path=str(tmp_path), **RAW, smoothing_width=2, remove_monopole=False
     )
     assert not dataset.exists()
-    config = PreprocessingConfig(smoothing_width=2, remove_monopole=False, n_threads=1)
+    config = PreprocessingConfig(
+        smoothing_width=2, remove_monopole=False, compact=False, n_threads=1
+    )
     dataset.save({f: Preprocessing(lognormal_maps, f, config, "abc") for f in ("T", "HI")})
     assert dataset.exists()
     assert dataset.load()["T"].provenance["smoothing_width"] == "2"
     assert (tmp_path / "SIMBA/log_Maps_HI_SIMBA_LH_z=0.00_smoothing_2.npy").is_file()
     assert dataset.preview()
+
+
+def compact_dataset(folder, *, compact=True):
+    return datasets.LogMapsDataset(
+        path=str(folder), **RAW, smoothing_width=2, remove_monopole=False, compact=compact
+    )
+
+
+def compact_maps(lognormal_maps):
+    config = PreprocessingConfig(
+        smoothing_width=2, remove_monopole=False, compact=True, n_threads=1
+    )
+    return {f: Preprocessing(lognormal_maps, f, config, "abc") for f in ("T", "HI")}
+
+
+def test_log_maps_in_16_bits_have_files_of_their_own(tmp_path, lognormal_maps):
+    dataset, plain = compact_dataset(tmp_path), compact_dataset(tmp_path, compact=False)
+    dataset.save(compact_maps(lognormal_maps))
+    assert dataset.exists()
+    assert not plain.exists()
+    name = "SIMBA/log_Maps_HI_SIMBA_LH_z=0.00_smoothing_2_float16.npy"
+    assert (tmp_path / name).stat().st_size == lognormal_maps.nbytes // 2 + 128
+    loaded = dataset.load()
+    assert loaded["T"].maps.dtype == np.float16
+    dataset.save(loaded)  # those of these very files stay
+
+
+def test_log_maps_in_16_bits_are_drawn_as_log_maps(tmp_path, lognormal_maps, monkeypatch):
+    drawn = []
+
+    def preview_maps(maps, suite, *, logarithmic):
+        drawn.append(maps)
+        return ImagePreview("")
+
+    monkeypatch.setattr("multifield.datasets.maps.preview_maps", preview_maps)
+    dataset = compact_dataset(tmp_path)
+    dataset.save(compact_maps(lognormal_maps))
+    dataset.preview()
+    entry = dataset.load()["T"]
+    np.testing.assert_array_equal(drawn[0]["T"], entry.read(slice(1)))
+    assert drawn[0]["T"].dtype == np.float32
+
+
+def test_log_maps_of_another_type_than_the_file_says_are_refused(tmp_path, lognormal_maps):
+    with pytest.raises(DatasetError, match=r"expected log maps with compact False.*got.* True"):
+        compact_dataset(tmp_path, compact=False).save(compact_maps(lognormal_maps))
+    assert not (tmp_path / "SIMBA").exists()
 
 
 def test_theta(tmp_path, rng):

@@ -22,6 +22,7 @@ def make_data(
     channels: int = 1,
     inferred: tuple[int, ...] = (0, 1),
     theta: np.ndarray | None = None,
+    prefetch: int = 1,
 ) -> SplitLoaders:
     """Load `n_train` simulations to train on, one to validate and one to test, 15 maps each.
 
@@ -41,7 +42,13 @@ def make_data(
 
     def load(*simulations: int) -> MapLoader:
         return MapLoader(
-            list(maps), theta, simulations, normalization, batch_size=8, inferred=inferred
+            list(maps),
+            theta,
+            simulations,
+            normalization,
+            batch_size=8,
+            inferred=inferred,
+            prefetch=prefetch,
         )
 
     return SplitLoaders(
@@ -72,6 +79,9 @@ CONFIG = TrainingConfig(
     seed=5,
     device="cpu",
     n_threads=1,
+    loader_threads=1,
+    prefetch=1,
+    resident="never",
 )
 
 

@@ -37,6 +37,9 @@ def settings(**changes: object) -> dict[str, object]:
         ("seed", [-1, 2**32, 2**80, 1.0, True]),
         ("device", ["gpu"]),
         ("n_threads", [-1, 2.0, False]),
+        ("loader_threads", [-1, 2.0, False]),
+        ("prefetch", [-1, 2.0, True]),
+        ("resident", ["yes", True, None]),
     ],
 )
 def test_settings_out_of_range_or_of_another_type_are_refused(

@@ -95,6 +95,7 @@ def load_test_maps(
         training=data,
         keep_all=config.not_inferred == "keep",
         batch_size=training_config.batch_size,
+        **training.loader_options(training_config),
     )
 
 

@@ -1,0 +1,147 @@
+"""Maps that live where the network is, and are augmented there.
+
+A GPU waits for batches that cross from the CPU; a training set in half precision (1.8 GB a field of the
+latin hypercube) fits beside the network on most of them. Not measured on a GPU: the same lines are tested
+on the CPU against the loader's batches.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from multifield.arrays import Index
+from multifield.maps import MapLoader, SplitLoaders
+from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch
+from multifield.training.device import DeviceBatch, on_device
+
+BYTES_PER_PIXEL = 2
+
+Resident = Literal["auto", "never", "always"]
+
+
+class DeviceMaps:
+    """The maps of a loader on a device, in half precision; gives the loader's batches, rounded once.
+
+    Parameters
+    ----------
+    loader : MapLoader
+        Its maps are normalized by it, brought to the device once and rounded to float16 there.
+    device : torch.device
+
+    Raises
+    ------
+    ValueError
+        If a normalized pixel is beyond the range of float16.
+    """
+
+    def __init__(self, loader: MapLoader, device: torch.device) -> None:
+        self._batch_size, self._n_pixels = loader.batch_size, loader.map_size
+        self._device = device
+        shape = (len(loader), loader.channels, loader.map_size**2)
+        self._maps = torch.empty(shape, dtype=torch.float16, device=device)
+        thetas: list[Tensor] = []
+        indices: list[Index] = []
+        rows_of_batches = torch.split(self._maps, loader.batch_size)
+        with closing(on_device(loader.ordered([0]), device)) as batches:
+            for batch, rows in zip(batches, rows_of_batches, strict=True):
+                rows.copy_(batch.x.flatten(2))
+                _check_range(rows)
+                thetas.append(batch.theta)
+                indices.append(batch.index)
+        self._theta, self._index = torch.cat(thetas), np.concatenate(indices)
+        self._rows, self._columns = _oriented_positions(loader.map_size, device)
+
+    def __len__(self) -> int:
+        """Count the maps, each once."""
+        return len(self._maps)
+
+    def random_epoch(
+        self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
+    ) -> Generator[DeviceBatch, None, None]:
+        """Give every map once, as `MapLoader.random_epoch` draws them."""
+        plan = draw_epoch(len(self), self._n_pixels, seed, epoch, flips=flips, shifts=shifts)
+        return self._batches(plan, first_batch)
+
+    def ordered(self, orientations: Sequence[int]) -> Generator[DeviceBatch, None, None]:
+        """Give every map in each of the orientations, in the order of `MapLoader.ordered`."""
+        return self._batches(ordered_epoch(len(self), orientations), 0)
+
+    def _batches(self, plan: EpochPlan, first_batch: int) -> Generator[DeviceBatch, None, None]:
+        numbers = plan.batch_numbers(self._batch_size, first_batch)
+        return (self._make_batch(plan.batch(number, self._batch_size)) for number in numbers)
+
+    def _make_batch(self, rows: EpochPlan) -> DeviceBatch:
+        order, orientation, shift = (
+            torch.from_numpy(draws).to(self._device)
+            for draws in (rows.order, rows.orientation, rows.shift)
+        )
+        row = (self._rows[orientation] - shift[:, :1]) % self._n_pixels  # (B, L * L)
+        column = (self._columns[orientation] - shift[:, 1:]) % self._n_pixels
+        source = (row * self._n_pixels + column)[:, None].expand(-1, self._maps.shape[1], -1)
+        x = self._maps[order].gather(2, source)
+        x = x.view(*x.shape[:2], self._n_pixels, self._n_pixels)
+        x = x.to(torch.float32, memory_format=torch.channels_last)
+        return DeviceBatch(x, self._theta[order], self._index[rows.order])
+
+
+MapSource = MapLoader | DeviceMaps
+
+
+class Sources(NamedTuple):
+    """Where the batches of the three parts of a suite come from."""
+
+    train: MapSource
+    valid: MapSource
+    test: MapSource
+
+
+def choose_sources(data: SplitLoaders, resident: Resident, device: torch.device) -> Sources:
+    """Bring the three parts of a suite to the device, or leave them to be streamed from the CPU.
+
+    Parameters
+    ----------
+    data : SplitLoaders
+    resident : {"auto", "never", "always"}
+        ``auto`` brings them to CUDA if they take no more than half of what is free there: the other half
+        is for what a network keeps for its gradient, which grows with its width and is known only when
+        it runs. On the CPU and on MPS, which shares the CPU's memory, nothing is gained and ``auto``
+        streams.
+    device : torch.device
+    """
+    loaders = (data.train, data.valid, data.test)
+    if resident == "never" or (resident == "auto" and not _fit(loaders, device)):
+        return Sources(*loaders)
+    return Sources(*(DeviceMaps(loader, device) for loader in loaders))
+
+
+def _fit(loaders: Sequence[MapLoader], device: torch.device) -> bool:
+    if device.type != "cuda":
+        return False
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return count_bytes(loaders) <= free // 2
+
+
+def count_bytes(loaders: Sequence[MapLoader]) -> int:
+    """Count what the maps of these loaders take on a device."""
+    return sum(BYTES_PER_PIXEL * len(each) * each.channels * each.map_size**2 for each in loaders)
+
+
+def _oriented_positions(n_pixels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Row and column from which each pixel of an oriented map comes, (8, L * L) each."""
+    position = torch.arange(n_pixels**2, device=device).view(n_pixels, n_pixels)
+    turned = [torch.rot90(position, quarter_turns) for quarter_turns in range(4)]
+    both = [each for rotated in turned for each in (rotated, rotated.flip(0))]
+    positions = torch.stack(both).flatten(1)
+    return positions // n_pixels, positions % n_pixels
+
+
+def _check_range(maps: Tensor) -> None:
+    if not torch.isfinite(maps).all():
+        raise ValueError(
+            "training.resident: expected normalized maps within 65504 standard deviations, which "
+            "float16 holds, got a pixel beyond; set it to never"
+        )
