@@ -149,6 +149,9 @@ SUITES = {
         Suite("Nbody_Astrid", ("Mtot",), COSMOLOGY),
         Suite("MockNbody", ("Mtot",), COSMOLOGY, mock=True),
         Suite("MockTNG", _ALL, mock=True),
+        Suite(
+            "MockGaussian", ("Mtot",), COSMOLOGY, mock=True
+        ),  # slope and amplitude by those names
     )
 }
 

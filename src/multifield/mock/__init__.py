@@ -1,11 +1,19 @@
 """Universes of our own in CMD's layout, with information about the parameters in every field."""
 
 from multifield.mock.gas_models import MOCK_TNG, GasModel
-from multifield.mock.suites import GAS_MODELS, MockBlocks, MockConfig, make_suite, simulate
+from multifield.mock.suites import (
+    GAS_MODELS,
+    MOCK_SUITES,
+    MockBlocks,
+    MockConfig,
+    make_suite,
+    simulate,
+)
 from multifield.mock.universe import sample_theta
 
 __all__ = [
     "GAS_MODELS",
+    "MOCK_SUITES",
     "MOCK_TNG",
     "GasModel",
     "MockBlocks",

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield.arrays import Maps, Theta
 from multifield.camels import MAPS_PER_SIMULATION, PARAMETER_NAMES, SUITES, parse_fields
+from multifield.mock import gaussian
 from multifield.mock.gas import Feedback, paint_fields
 from multifield.mock.gas_models import MOCK_TNG, GasModel
 from multifield.mock.universe import (
@@ -27,7 +28,9 @@ from multifield.progress import progress
 from multifield.threads import available_threads
 
 GAS_MODELS: dict[str, GasModel | None] = {"MockNbody": None, "MockTNG": MOCK_TNG}
-"""Baryons of each mock suite; None where there are none."""
+"""Baryons of each mock suite that is a universe; None where there are none."""
+
+MOCK_SUITES = (*GAS_MODELS, gaussian.SUITE)
 
 SMALLEST_MAP, LARGEST_MAP = 16, 256  # [pixels per side]; CMD's own maps are the largest
 SEEDS = 2**32  # below it a seed is one word, and no pair (seed, simulation) is another's
@@ -38,7 +41,8 @@ class MockConfig:
     """Size and seed of a mock suite.
 
     Two suites of equal configuration have the same parameters and the same structures: MockNbody is
-    the dark matter twin of MockTNG, as CMD's N-body suites are of the hydrodynamic ones.
+    the dark matter twin of MockTNG, as CMD's N-body suites are of the hydrodynamic ones. MockGaussian
+    has their parameters and no structure; it takes its size and seed from here, and no lattice.
 
     Attributes
     ----------
@@ -135,8 +139,8 @@ def check_mock(suite: str, fields: tuple[str, ...]) -> None:
     ValueError
         Names what there is.
     """
-    if suite not in GAS_MODELS:
-        raise ValueError(f"suite: expected a mock suite ({', '.join(GAS_MODELS)}), got {suite!r}")
+    if suite not in MOCK_SUITES:
+        raise ValueError(f"suite: expected a mock suite ({', '.join(MOCK_SUITES)}), got {suite!r}")
     if not fields:
         raise ValueError(f"fields: expected some of {', '.join(SUITES[suite].fields)}, got none")
     parse_fields("_".join(fields), suite)
@@ -169,7 +173,7 @@ def make_suite(suite: str, fields: tuple[str, ...], config: MockConfig) -> tuple
     Parameters
     ----------
     suite : str
-        ``MockNbody`` or ``MockTNG``.
+        Of `MOCK_SUITES`.
     fields : tuple of str
         Of that suite.
     config : MockConfig
@@ -178,7 +182,8 @@ def make_suite(suite: str, fields: tuple[str, ...], config: MockConfig) -> tuple
     Returns
     -------
     theta : (S, 6) float64
-        In CMD's column order. In MockNbody the last four do nothing, as in CMD's N-body tables.
+        In CMD's column order. Where a suite infers two parameters the last four do
+        nothing, as in CMD's N-body tables.
     blocks : MockBlocks
         Knows the shapes; nothing is simulated until it is iterated over.
     """
@@ -213,13 +218,20 @@ def simulate(
     check_mock(suite, fields)
     check_theta(theta)
     values = dict(zip(PARAMETER_NAMES, theta[simulation].tolist(), strict=True))
+    Omega_m, sigma_8 = values.pop("Omega_m"), values.pop("sigma_8")
+    generator = random_generator(config.seed, simulation, INITIAL_CONDITIONS)
+    if suite == gaussian.SUITE:
+        maps = gaussian.draw_simulation(
+            Omega_m, sigma_8, map_size=config.map_size, generator=generator
+        )
+        return dict.fromkeys(fields, maps)
     universe = make_universe(
-        values.pop("Omega_m"),
-        values.pop("sigma_8"),
+        Omega_m,
+        sigma_8,
         map_size=config.map_size,
         lattice=config.lattice,
         refine=config.refine,
-        generator=random_generator(config.seed, simulation, INITIAL_CONDITIONS),
+        generator=generator,
     )
     painted = _paint(universe, suite, Feedback(**values), config.seed, simulation)
     return {field: painted[field] for field in fields}
