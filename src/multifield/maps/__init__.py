@@ -3,6 +3,7 @@
 from multifield.maps.files import open_maps, read_theta, save_maps
 from multifield.maps.loader import Batch, MapLoader, SplitLoaders, load_splits
 from multifield.maps.normalization import Normalization, fit_normalization
+from multifield.maps.power_spectrum import power_spectrum
 from multifield.maps.preprocess import LogMaps, Preprocessing, open_log_maps
 from multifield.maps.splits import Split, maps_of, split_simulations
 from multifield.maps.transforms import gaussian_smooth, log_transform, remove_monopole
@@ -22,6 +23,7 @@ __all__ = [
     "maps_of",
     "open_log_maps",
     "open_maps",
+    "power_spectrum",
     "read_theta",
     "remove_monopole",
     "save_maps",
