@@ -82,7 +82,7 @@ def draw_simulation(
         10 to the Gaussian field, in (M_sun/h)/(Mpc/h)^2 by name alone.
     """
     pixel_area = (BOX_SIZE / map_size) ** 2  # [(Mpc/h)^2]
-    amplitude = np.sqrt(power_law(_wavenumbers(map_size), Omega_m, sigma_8) / pixel_area)
+    amplitude = np.sqrt(power_law(wavenumbers(map_size), Omega_m, sigma_8) / pixel_area)
     white = generator.standard_normal((MAPS_PER_SIMULATION, map_size, map_size))
     field = scipy.fft.irfft2(scipy.fft.rfft2(white) * amplitude, s=(map_size, map_size))
     maps: Maps = (10.0 ** (MEAN_LOG + field)).astype(np.float32)
@@ -90,7 +90,7 @@ def draw_simulation(
 
 
 @lru_cache(maxsize=2)
-def _wavenumbers(map_size: int) -> Wavenumbers:
+def wavenumbers(map_size: int) -> Wavenumbers:
     """Modulus of the wave vectors of ``rfft2``, (L, L // 2 + 1), [h/Mpc]."""
     spacing = BOX_SIZE / (2.0 * np.pi * map_size)
     full, half = scipy.fft.fftfreq(map_size, spacing), scipy.fft.rfftfreq(map_size, spacing)

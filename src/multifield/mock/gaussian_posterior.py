@@ -1,0 +1,435 @@
+"""The exact posterior of maps of `MockGaussian`: what no network can do better.
+
+Modes of a Gaussian field are independent and normal, so with x = ln(k / 5 h/Mpc), a = ln A, slope n and
+N_s modes of mean power P_s in the shell s of equal |k| (see `maps.power_spectrum` for what counts as a mode)
+
+    ln L(n, a) = -1/2 sum_s N_s [a + n x_s + P_s exp(-a - n x_s)] + constant
+               = -1/2 [N a + n X + T(n) exp(-a)] + constant,    T(n) = sum_s N_s P_s exp(-n x_s),
+
+where N = L^2 and X = sum_s N_s x_s. It is concave, and P_s are sufficient statistics: nothing else of a map
+says anything about the parameters. The prior is flat over the latin hypercube's box; n and a are linear
+in Omega_m and sigma_8, and so is everything below but T.
+
+Exact for maps as they were drawn. Smoothing multiplies the power by a known factor but for the
+truncation of its kernel, and without its monopole a map has lost a mode: neither is taken into account.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.polynomial import chebyshev
+
+from multifield.arrays import Maps
+from multifield.camels import BOX_SIZE, PARAMETERS
+from multifield.maps.power_spectrum import shell_power
+from multifield.maps.transforms import map_moments
+from multifield.mock.gaussian import (
+    LN_AMPLITUDE_AT_ZERO,
+    LN_AMPLITUDE_OF_SIGMA_8,
+    MEAN_LOG,
+    SLOPE_AT_ZERO,
+    SLOPE_OF_OMEGA_M,
+    ln_over_pivot,
+)
+
+Array = Float64[np.ndarray, "..."]
+Cosmology = Float64[np.ndarray, "M 2"]
+"""Omega_m and sigma_8, a row a map."""
+
+SCALE = np.array([SLOPE_OF_OMEGA_M, LN_AMPLITUDE_OF_SIGMA_8])  # d(n, a) / d(Omega_m, sigma_8)
+OFFSET = np.array([SLOPE_AT_ZERO, LN_AMPLITUDE_AT_ZERO])
+PRIOR_LOW = SCALE * [parameter.minimum for parameter in PARAMETERS[:2]] + OFFSET
+PRIOR_HIGH = SCALE * [parameter.maximum for parameter in PARAMETERS[:2]] + OFFSET
+
+DEPTH = 40.0  # e-foldings below the peak where integrals end: 4e-18, or 9 sigma
+N_NODES = 64  # of a Gauss-Legendre rule over these 18 sigma; 48 give the same to 1e-11 sigma
+N_CHEBYSHEV = 64  # of ln T over the prior; 4e-10 sigma at 256 pixels
+N_GRID = 33  # points of each of the zooms that find the peak
+N_ZOOMS = 4  # each narrows up to sixteenfold: peaks a 65,000th of the prior wide are found
+N_TABLE = 257  # points of a tabulated distribution that is sampled from
+MAPS_AT_ONCE = 256  # 8 MB a table of nodes
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """All that maps say about the parameters.
+
+    Attributes
+    ----------
+    x : (K,) float64
+        ln(k / pivot) of each shell.
+    n_modes : (K,) int64
+    power : (M, K) float64
+        Mean power of the modes of a shell, about the mean of 11 dex, [dex^2 (Mpc/h)^2].
+    """
+
+    x: Array
+    n_modes: np.ndarray
+    power: Array
+
+    def __len__(self) -> int:
+        """Count maps."""
+        return len(self.power)
+
+    def part(self, rows: slice) -> "Statistics":
+        """Take some of the maps."""
+        return Statistics(self.x, self.n_modes, self.power[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """First two moments of the posterior of each map.
+
+    Attributes
+    ----------
+    mean : (M, 2) float64
+        Of Omega_m and sigma_8.
+    covariance : (M, 2, 2) float64
+    """
+
+    mean: Cosmology
+    covariance: Array
+
+    @property
+    def std(self) -> Cosmology:
+        """Standard deviations, (M, 2)."""
+        std: Cosmology = np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
+        return std
+
+
+def summarize(log_maps: Maps, *, n_threads: int = 1) -> Statistics:
+    """Reduce maps to their sufficient statistics.
+
+    Parameters
+    ----------
+    log_maps : (M, L, L) float32
+        log10 of maps of `MockGaussian`, neither smoothed nor without their monopole; a memory map is
+        read a block at a time.
+    n_threads : int, optional
+
+    Returns
+    -------
+    statistics : Statistics
+    """
+    shells = shell_power(log_maps, BOX_SIZE, n_threads=n_threads)
+    power = shells.power.copy()
+    mean = map_moments(log_maps, n_threads=n_threads)[:, 1]
+    power[:, 0] = BOX_SIZE**2 * (mean - MEAN_LOG) ** 2
+    return Statistics(ln_over_pivot(shells.k), shells.n_modes, power)
+
+
+def log_likelihood(statistics: Statistics, theta: Float64[np.ndarray, "G 2"]) -> Array:
+    """Logarithm of the likelihood of each map at each of some parameters.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of M maps.
+    theta : (G, 2) float64
+        Omega_m and sigma_8, anywhere.
+
+    Returns
+    -------
+    log_likelihood : (M, G) float64
+        But for a constant that depends on the map size alone.
+    """
+    slope, amplitude = (theta * SCALE + OFFSET).T
+    ln_power = amplitude + statistics.x[:, None] * slope  # (K, G)
+    modes = statistics.n_modes
+    value: Array = -0.5 * (modes @ ln_power + (statistics.power * modes) @ np.exp(-ln_power))
+    return value
+
+
+# ---- information ----
+
+
+def fisher_matrix(map_size: int, n_maps: int = 1) -> Float64[np.ndarray, "2 2"]:
+    """Fisher information of independent maps about Omega_m and sigma_8.
+
+    F_ij = 1/2 sum over modes of (d ln P / d theta_i) (d ln P / d theta_j), which is the same everywhere.
+    """
+    full = np.fft.fftfreq(map_size, BOX_SIZE / (2.0 * np.pi * map_size))
+    x = ln_over_pivot(np.hypot(full[:, None], full)).ravel()
+    derivative = SCALE[:, None] * np.stack([x, np.ones_like(x)])
+    fisher: Float64[np.ndarray, "2 2"] = 0.5 * n_maps * derivative @ derivative.T
+    return fisher
+
+
+def cramer_rao_bound(map_size: int, n_maps: int = 1) -> Float64[np.ndarray, " 2"]:
+    """Smallest standard deviation of unbiased estimates of Omega_m and sigma_8 from independent maps.
+
+    Estimates that know the prior can be better near the edges of the latin hypercube.
+    """
+    bound: Float64[np.ndarray, " 2"] = np.sqrt(
+        np.diag(np.linalg.inv(fisher_matrix(map_size, n_maps)))
+    )
+    return bound
+
+
+def maximum_likelihood(statistics: Statistics) -> Cosmology:
+    """Omega_m and sigma_8 of the largest likelihood of each map, inside the prior or outside.
+
+    At a given n the best a is ln(T / N), so that n minimizes N ln T(n) + n X, which is convex.
+    """
+    x, modes = statistics.x, statistics.n_modes
+    slope = np.full(len(statistics), (PRIOR_LOW[0] + PRIOR_HIGH[0]) / 2.0)
+    for _ in range(50):
+        weight = statistics.power * modes * np.exp(-slope[:, None] * x)
+        total = weight.sum(axis=1)
+        mean = weight @ x / total
+        step = (mean - modes @ x / modes.sum()) / (weight @ x**2 / total - mean**2)
+        slope += np.clip(step, -0.5, 0.5)  # far from the minimum Newton's step is too long
+        if np.abs(step).max() < 1e-12:
+            break
+    else:
+        raise ValueError("maximum_likelihood: expected to converge in 50 steps, got none")
+    amplitude = np.log((statistics.power * modes * np.exp(-slope[:, None] * x)).sum(axis=1))
+    best = np.stack([slope, amplitude - np.log(modes.sum())], axis=1)
+    theta: Cosmology = (best - OFFSET) / SCALE
+    return theta
+
+
+# ---- posterior ----
+
+
+def posterior(statistics: Statistics) -> Posterior:
+    """Compute mean and covariance of the posterior of each map, by quadrature.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of maps drawn anywhere in the latin hypercube.
+
+    Returns
+    -------
+    posterior : Posterior
+        To `tolerances.POSTERIOR_ATOL` of a standard deviation, tested against a fine grid.
+    """
+    parts = [_moments(_Likelihood(statistics.part(rows))) for rows in _slices(statistics)]
+    mean, covariance = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Posterior((mean - OFFSET) / SCALE, covariance / np.outer(SCALE, SCALE))
+
+
+def cumulative(statistics: Statistics, theta: Cosmology) -> Cosmology:
+    """Posterior probability that each parameter is smaller than a value.
+
+    At the true parameters it is uniform from 0 to 1 over maps of the prior: the probability integral
+    transform (PIT).
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of M maps.
+    theta : (M, 2) float64
+        Omega_m and sigma_8, in the latin hypercube.
+
+    Returns
+    -------
+    probability : (M, 2) float64
+        Of the two marginals.
+
+    Raises
+    ------
+    ValueError
+        If a value lies outside the latin hypercube.
+    """
+    edge = theta * SCALE + OFFSET
+    outside = (edge < PRIOR_LOW - 1e-9) | (edge > PRIOR_HIGH + 1e-9)  # of a range of 2
+    if outside.any():
+        row = int(np.argmax(outside.any(axis=1)))
+        raise ValueError(f"theta: expected values in the prior, got {theta[row]} in row {row}")
+    edge = np.clip(edge, PRIOR_LOW, PRIOR_HIGH)
+    parts = [
+        _probability_below(_Likelihood(statistics.part(rows)), edge[rows])
+        for rows in _slices(statistics)
+    ]
+    return np.concatenate(parts)
+
+
+def sample_posterior(
+    statistics: Statistics, n_samples: int, generator: np.random.Generator
+) -> Float64[np.ndarray, "M n 2"]:
+    """Draw Omega_m and sigma_8 from the posterior of each map: the slope, then the amplitude given it.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of M maps.
+    n_samples : int
+        Draws for each map.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    samples : (M, n_samples, 2) float64
+        From densities tabulated at 257 points over 18 standard deviations.
+    """
+    parts = [
+        _sample(_Likelihood(statistics.part(rows)), n_samples, generator)
+        for rows in _slices(statistics)
+    ]
+    samples: Float64[np.ndarray, "M n 2"] = (np.concatenate(parts) - OFFSET) / SCALE
+    return samples
+
+
+def _slices(statistics: Statistics) -> list[slice]:
+    firsts = range(0, len(statistics), MAPS_AT_ONCE)
+    return [slice(first, first + MAPS_AT_ONCE) for first in firsts]
+
+
+class _Likelihood:
+    """ln L(n, a) of each map for slopes in the prior, where ln T(n) is interpolated."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        self.n_modes = float(statistics.n_modes.sum())
+        self._sum_x = float(statistics.n_modes @ statistics.x)
+        self._middle = (PRIOR_HIGH[0] + PRIOR_LOW[0]) / 2.0
+        self._half = (PRIOR_HIGH[0] - PRIOR_LOW[0]) / 2.0
+        points = chebyshev.chebpts1(N_CHEBYSHEV)
+        slopes = self._middle + self._half * points
+        weighted = statistics.power * statistics.n_modes
+        ln_t = np.log(weighted @ np.exp(-np.outer(statistics.x, slopes)))
+        basis = chebyshev.chebvander(points, N_CHEBYSHEV - 1)
+        norm = np.where(np.arange(N_CHEBYSHEV) == 0, 1.0, 2.0) / N_CHEBYSHEV
+        self._coefficients = norm[:, None, None] * (ln_t @ basis).T[:, :, None]  # (degree, M, 1)
+
+    def __len__(self) -> int:
+        return int(self._coefficients.shape[1])
+
+    def ln_t(self, slope: Array) -> Array:
+        """Interpolate ln T at slopes (M, G)."""
+        scaled = (slope - self._middle) / self._half
+        value: Array = chebyshev.chebval(scaled, self._coefficients, tensor=False)
+        return value
+
+    def at(self, slope: Array, ln_t: Array, amplitude: Array) -> Array:
+        """Evaluate ln L on arrays that broadcast."""
+        value: Array = -0.5 * (
+            self.n_modes * amplitude + self._sum_x * slope + np.exp(ln_t - amplitude)
+        )
+        return value
+
+    def profile(self, slope: Array, top: Array) -> Array:
+        """Largest ln L over the amplitudes of the prior up to `top`, at slopes (M, G)."""
+        ln_t = self.ln_t(slope)
+        best = np.clip(ln_t - np.log(self.n_modes), PRIOR_LOW[1], top)
+        return self.at(slope, ln_t, best)
+
+
+def _support(log_density: Callable[[Array], Array], low: Array, high: Array) -> tuple[Array, Array]:
+    """Narrow intervals (...) to where a concave log density is within `DEPTH` of its peak."""
+    for _ in range(N_ZOOMS):
+        grid = np.linspace(low, high, N_GRID, axis=-1)
+        value = log_density(grid)
+        inside = value > value.max(axis=-1, keepdims=True) - DEPTH
+        first = np.argmax(inside, axis=-1) - 1
+        last = N_GRID - np.argmax(inside[..., ::-1], axis=-1)
+        low, high = (
+            np.take_along_axis(grid, np.clip(end, 0, N_GRID - 1)[..., None], axis=-1)[..., 0]
+            for end in (first, last)
+        )
+    return low, high
+
+
+def _slope_support(likelihood: _Likelihood, high: Array) -> tuple[Array, Array]:
+    low = np.full(len(likelihood), PRIOR_LOW[0])
+    return _support(lambda slope: likelihood.profile(slope, high[:, 1:]), low, high[:, 0])
+
+
+def _amplitude_support(
+    likelihood: _Likelihood, slope: Array, ln_t: Array, top: Array
+) -> tuple[Array, Array]:
+    """Of the amplitude at each of some slopes, (M, G)."""
+    low = np.full(slope.shape, PRIOR_LOW[1])
+    return _support(
+        lambda amplitude: likelihood.at(slope[..., None], ln_t[..., None], amplitude),
+        low,
+        np.broadcast_to(top, slope.shape),
+    )
+
+
+def _gauss_legendre(low: Array, high: Array) -> tuple[Array, Array]:
+    """Nodes and weights on intervals (...), (..., N_NODES)."""
+    points, weights = np.polynomial.legendre.leggauss(N_NODES)
+    half = (high - low)[..., None] / 2.0
+    return low[..., None] + half * (1.0 + points), half * weights
+
+
+def _nodes(
+    likelihood: _Likelihood, high: Array
+) -> tuple[Array, Array, Array, Float64[np.ndarray, " M"]]:
+    """Slopes (M, G), amplitudes (M, G, G), weights (M, G, G) and the ln L that weights are relative to.
+
+    Over the part of the prior below `high` (M, 2).
+    """
+    slope, slope_weight = _gauss_legendre(*_slope_support(likelihood, high))
+    ln_t = likelihood.ln_t(slope)
+    support = _amplitude_support(likelihood, slope, ln_t, high[:, 1:])
+    amplitude, weight = _gauss_legendre(*support)
+    ln_l = likelihood.at(slope[..., None], ln_t[..., None], amplitude)
+    reference = ln_l.max(axis=(1, 2))
+    weight = slope_weight[..., None] * weight * np.exp(ln_l - reference[:, None, None])
+    return slope, amplitude, weight, reference
+
+
+def _moments(likelihood: _Likelihood) -> tuple[Cosmology, Array]:
+    """Mean and covariance of (n, a)."""
+    prior = np.tile(PRIOR_HIGH, (len(likelihood), 1))
+    slope, amplitude, weight, _ = _nodes(likelihood, prior)
+    weight /= weight.sum(axis=(1, 2), keepdims=True)
+    both = np.stack(np.broadcast_arrays(slope[..., None], amplitude))  # (2, M, G, G)
+    mean = np.einsum("pmij,mij->mp", both, weight)
+    both -= mean.T[:, :, None, None]
+    covariance = np.einsum("pmij,qmij,mij->mpq", both, both, weight, optimize=True)
+    return mean, covariance
+
+
+def _probability_below(likelihood: _Likelihood, edge: Cosmology) -> Cosmology:
+    """Posterior mass below `edge` in each of the two parameters, (M, 2)."""
+    prior = np.tile(PRIOR_HIGH, (len(likelihood), 1))
+    *_, weight, reference = _nodes(likelihood, prior)
+    whole = weight.sum(axis=(1, 2))
+    probability = np.empty_like(edge)
+    for column in range(2):
+        high = prior.copy()
+        high[:, column] = edge[:, column]
+        *_, weight, peak = _nodes(likelihood, high)
+        probability[:, column] = weight.sum(axis=(1, 2)) / whole * np.exp(peak - reference)
+    return probability
+
+
+def _sample(
+    likelihood: _Likelihood, n_samples: int, generator: np.random.Generator
+) -> Float64[np.ndarray, "M n 2"]:
+    """Draw (n, a) by inverting tabulated distributions."""
+    prior = np.tile(PRIOR_HIGH, (len(likelihood), 1))
+    slopes = np.linspace(*_slope_support(likelihood, prior), N_TABLE, axis=-1)
+    ln_t = likelihood.ln_t(slopes)
+    amplitude, weight = _gauss_legendre(*_amplitude_support(likelihood, slopes, ln_t, prior[:, 1:]))
+    ln_l = likelihood.at(slopes[..., None], ln_t[..., None], amplitude)
+    reference = ln_l.max(axis=(1, 2), keepdims=True)
+    density = np.sum(weight * np.exp(ln_l - reference), axis=-1)
+    slope = _invert(slopes, density, generator.random((len(likelihood), n_samples)))
+    ln_t = likelihood.ln_t(slope)
+    support = _amplitude_support(likelihood, slope, ln_t, prior[:, 1:])
+    amplitudes = np.linspace(*support, N_TABLE, axis=-1)
+    ln_l = likelihood.at(slope[..., None], ln_t[..., None], amplitudes)
+    density = np.exp(ln_l - ln_l.max(axis=-1, keepdims=True))
+    uniform = generator.random((*slope.shape, 1))
+    return np.stack([slope, _invert(amplitudes, density, uniform)[..., 0]], axis=-1)
+
+
+def _invert(grid: Array, density: Array, uniform: Array) -> Array:
+    """Quantiles (..., n) of densities that are tabulated on grids (..., N_TABLE) of even steps."""
+    mass = np.cumsum((density[..., 1:] + density[..., :-1]) / 2.0, axis=-1)
+    mass = np.concatenate([np.zeros_like(mass[..., :1]), mass], axis=-1) / mass[..., -1:]
+    flat = zip(
+        uniform.reshape(-1, uniform.shape[-1]),
+        mass.reshape(-1, N_TABLE),
+        grid.reshape(-1, N_TABLE),
+        strict=True,
+    )
+    rows = [np.interp(u, cumulated, points) for u, cumulated, points in flat]
+    return np.stack(rows).reshape(uniform.shape)
