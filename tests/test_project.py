@@ -21,6 +21,9 @@ PASSED_ON = {
     "tune_data",
     "train_data",
     "evaluate_data",
+    "baselines_data",
+    "baseline_results",
+    "exact_results",
 }  # in memory, within one pipeline
 
 
@@ -90,7 +93,7 @@ def test_the_default_is_the_four_stages():
     assert nodes == {node.name for name in MAIN for node in PIPELINES[name].nodes}
 
 
-@pytest.mark.parametrize("name", [*MAIN, "train"])
+@pytest.mark.parametrize("name", [*MAIN, "train", "baselines"])
 def test_every_stage_runs_from_what_is_on_disk(name, catalog):
     inputs = {name for name in PIPELINES[name].inputs() if not name.startswith("params:")}
     assert not inputs & PASSED_ON

@@ -50,6 +50,7 @@ DEPOSIT_SHIFT_ATOL = 1e-5
 NETWORK_RTOL = 1e-5
 # PyTorch's kernels for channels_last sum otherwise: measured 8e-6 from float64.
 CHANNELS_LAST_RTOL = 3e-5
+
 # ---- power spectra ----
 
 # Transforms in float64 of maps about 11 with a scatter of 1: a mode is rounded by a few 1e-16 of the sum

@@ -11,7 +11,10 @@ from kedro.pipeline import Pipeline
 from multifield.parameters import check_globals, check_parameters
 
 STAGES = ("ingest", "preprocess", "tune", "evaluate")
-NEED_NOT_EXIST = {"model_folder"}  # a study makes it
+NEED_NOT_EXIST = {
+    "model_folder",  # a study makes it
+    "network_results",  # which baselines are compared with, if there are any
+}
 
 
 class CheckParameters:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from multifield.challenges.baselines import BaselinesConfig
 from multifield.evaluation.config import EvaluationConfig
 from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.preprocess import PreprocessingConfig
@@ -51,6 +52,7 @@ class Parameters(Choices):
     hyperparameters: Hyperparameters
     tuning: TuningConfig
     evaluation: EvaluationConfig
+    baselines: BaselinesConfig
 
     @model_validator(mode="after")
     def _source_has_the_suites(self) -> "Parameters":

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from multifield.pipelines import evaluate, ingest, preprocess, train, tune
+from multifield.pipelines import baselines, evaluate, ingest, preprocess, train, tune
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -15,5 +15,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     }
     return main | {
         "train": train.create_pipeline(),
+        "baselines": baselines.create_pipeline(),
         "__default__": sum(main.values(), Pipeline([])),
     }

@@ -9,6 +9,7 @@ from multifield.datasets.models import (
 )
 from multifield.datasets.reports import (
     FigureDataset,
+    FoundResultsDataset,
     MetricsDataset,
     ResultsDataset,
     TrialResultsDataset,
@@ -17,6 +18,7 @@ from multifield.datasets.tables import RecordsDataset, ThetaDataset, TypedJSONDa
 
 __all__ = [
     "FigureDataset",
+    "FoundResultsDataset",
     "LogMapsDataset",
     "LossesDataset",
     "MetricsDataset",

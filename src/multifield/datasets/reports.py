@@ -59,6 +59,27 @@ class ResultsDataset(FileDataset[Results, Results]):
         write_results(self._filepath, data)
 
 
+class FoundResultsDataset(FileDataset[Any, dict[str, Results]]):
+    """Results that an earlier run may have left: under the name ``network``, or nothing.
+
+    Parameters
+    ----------
+    as ResultsDataset
+    """
+
+    def __init__(self, **names: Any) -> None:
+        results = ResultsDataset(**names)
+        super().__init__(filepath=results._filepath, metadata=results.metadata)
+
+    def load(self) -> dict[str, Results]:
+        """Read the results if there are any."""
+        return {"network": read_results(self._filepath)} if self._exists() else {}
+
+    def save(self, data: Any) -> NoReturn:
+        """Refuse: an earlier run writes them."""
+        raise DatasetError(f"{self._filepath}: results found here can be read, not saved")
+
+
 class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]):
     """Results of several trials, a file each: the name of `ResultsDataset` with ``_trial_<number>`` added.
 

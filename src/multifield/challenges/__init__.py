@@ -1,0 +1,14 @@
+"""Questions beyond one network on one suite: so far, what a network adds to simple statistics."""
+
+from multifield.challenges.baselines import BASELINES, BaselinesConfig, infer_with_baselines
+from multifield.challenges.comparison import compare
+from multifield.challenges.exact import exact_results, infer_exactly
+
+__all__ = [
+    "BASELINES",
+    "BaselinesConfig",
+    "compare",
+    "exact_results",
+    "infer_exactly",
+    "infer_with_baselines",
+]

@@ -1,0 +1,157 @@
+"""What a few numbers a map say about the parameters: what a network has to beat.
+
+Each baseline reduces a map to statistics, fits the parameters as a polynomial in them by least squares on
+the training simulations, and takes its error from the validation simulations. Its maps are those that a
+network gets, from the same loaders: standardized log maps of the same simulations.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Float64
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from multifield import camels
+from multifield.arrays import MapBatch
+from multifield.evaluation import Results
+from multifield.maps.loader import MapLoader, SplitLoaders
+from multifield.maps.power_spectrum import power_spectrum
+from multifield.progress import progress
+
+Statistic = Float64[np.ndarray, "_ _"]
+"""Some numbers a map; a row a map."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BaselinesConfig:
+    """Statistics of a map and the polynomial in them."""
+
+    n_bins: int = Field(ge=1)  # of the power spectrum, see `maps.power_spectrum`
+    n_quantiles: int = Field(ge=1)  # of the pixels
+    degree: int = Field(ge=1, le=5)  # of the polynomial in each number, without products of two
+
+
+BASELINES: dict[str, tuple[str, ...]] = {
+    "prior": (),
+    "mean": ("mean",),
+    "power spectrum": ("spectrum",),
+    "one-point distribution": ("quantiles",),
+    "one-point distribution and power spectrum": ("quantiles", "spectrum"),
+}
+"""Name of each baseline and the statistics it takes; the prior takes none and gives mean and std."""
+
+
+def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[str, Results]:
+    """Fit every baseline and infer the parameters of the test maps.
+
+    Parameters
+    ----------
+    data : SplitLoaders
+        Every map is looked at once, in one orientation: the statistics have no other.
+    config : BaselinesConfig
+
+    Returns
+    -------
+    results : dict of str to Results
+        By the names of `BASELINES`, rows ordered (simulation, map). The standard deviation of a parameter is
+        one number a baseline: the root mean square error on the validation maps, and for the prior that of
+        the training simulations.
+
+    Raises
+    ------
+    ValueError
+        If there are more bins than half the pixels of a side, or a map is constant.
+    """
+    parts = (data.train, data.valid, data.test)
+    columns = list(data.inferred)
+    with progress("statistics", sum(len(part) for part in parts), "maps") as advance:
+        statistics = [_measure(part, config, advance) for part in parts]
+    train, valid = (camels.scale_theta(part.theta)[:, columns] for part in parts[:2])
+    results = {}
+    for name, chosen in BASELINES.items():
+        features = [_join(each, chosen) for each in statistics]
+        design = _polynomials(features, config.degree)
+        coefficients = np.linalg.lstsq(design[0], train)[0]
+        error = np.sqrt(np.mean((design[1] @ coefficients - valid) ** 2, axis=0))
+        std = error if chosen else train.std(axis=0)  # more simulations know the prior better
+        results[name] = _to_results(data, design[2] @ coefficients, std)
+    return results
+
+
+# ---- statistics ----
+
+
+def _mean(x: MapBatch, config: BaselinesConfig) -> Statistic:
+    mean: Statistic = x.mean(axis=(2, 3), dtype=np.float64)
+    return mean
+
+
+def _ln_spectra(x: MapBatch, config: BaselinesConfig) -> Statistic:
+    """Ln of the power spectrum of each channel: linear in the slope and in the ln of an amplitude."""
+    spectra = [
+        power_spectrum(x[:, c], camels.BOX_SIZE, config.n_bins)[1] for c in range(x.shape[1])
+    ]
+    power = np.concatenate(spectra, axis=1)
+    if not (power > 0).all():
+        raise ValueError("maps: expected power in every bin, got a map without")
+    ln_power: Statistic = np.log(power)
+    return ln_power
+
+
+def _quantiles(x: MapBatch, config: BaselinesConfig) -> Statistic:
+    levels = (np.arange(config.n_quantiles) + 0.5) / config.n_quantiles
+    pixels = x.reshape(*x.shape[:2], -1)
+    quantiles = np.quantile(pixels, levels, axis=2)  # (n_quantiles, B, C)
+    flat: Statistic = np.moveaxis(quantiles, 0, 2).reshape(len(x), -1).astype(np.float64)
+    return flat
+
+
+_STATISTICS: dict[str, Callable[[MapBatch, BaselinesConfig], Statistic]] = {
+    "mean": _mean,
+    "spectrum": _ln_spectra,
+    "quantiles": _quantiles,
+}
+
+
+def _measure(
+    loader: MapLoader, config: BaselinesConfig, advance: Callable[[int], None]
+) -> dict[str, Statistic]:
+    """Every statistic of every map, in the loader's order; a batch in memory at a time."""
+    batches: dict[str, list[Statistic]] = {name: [] for name in _STATISTICS}
+    for batch in loader.ordered([0]):
+        for name, measure in _STATISTICS.items():
+            batches[name].append(measure(batch.x, config))
+        advance(len(batch.index))
+    return {name: np.concatenate(rows) for name, rows in batches.items()}
+
+
+# ---- regression ----
+
+
+def _join(statistics: Mapping[str, Statistic], chosen: tuple[str, ...]) -> Statistic:
+    n_maps = len(next(iter(statistics.values())))
+    return np.concatenate([np.empty((n_maps, 0)), *(statistics[name] for name in chosen)], axis=1)
+
+
+def _polynomials(features: list[Statistic], degree: int) -> list[Statistic]:
+    """Powers of the features of each part, standardized by the first part, beside a column of ones."""
+    mean, std = features[0].mean(axis=0), features[0].std(axis=0)
+    std = np.where(std > 0, std, 1.0)  # a number that never varies: its powers become zeros
+    scaled = [(part - mean) / std for part in features]
+    return [
+        np.concatenate(
+            [np.ones((len(part), 1)), *(part**power for power in range(1, degree + 1))], axis=1
+        )
+        for part in scaled
+    ]
+
+
+def _to_results(data: SplitLoaders, scaled_mean: Statistic, scaled_std: np.ndarray) -> Results:
+    """Give parameters in [0, 1] units in physical ones, NaN where a parameter does not act."""
+    theta = np.asarray(data.test.theta, dtype=np.float64)
+    mean, std = np.full_like(theta, np.nan), np.full_like(theta, np.nan)
+    columns = list(data.inferred)
+    mean[:, columns], std[:, columns] = scaled_mean, scaled_std
+    names = tuple(camels.PARAMETER_NAMES[column] for column in columns)
+    return Results(theta, camels.unscale_theta(mean), camels.unscale_theta_std(std), names)

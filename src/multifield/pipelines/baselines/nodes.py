@@ -1,0 +1,34 @@
+"""Nodes of `baselines`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from multifield import challenges
+from multifield.arrays import Theta
+from multifield.challenges.baselines import BaselinesConfig
+from multifield.evaluation.results import Results
+from multifield.maps.loader import SplitLoaders
+from multifield.maps.preprocess import LogMaps
+from multifield.maps.splits import Split
+from multifield.selection import Selection
+
+
+def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[str, Results]:
+    """Fit simple regressions and test them; see `multifield.challenges.infer_with_baselines`."""
+    return challenges.infer_with_baselines(data, config)
+
+
+def infer_exactly(
+    selection: Selection, log_maps: Mapping[str, LogMaps], theta: Theta, split: Split
+) -> dict[str, Results]:
+    """Compute the posterior where it is known; see `multifield.challenges.infer_exactly`."""
+    return challenges.infer_exactly(selection.suite, log_maps, theta, split)
+
+
+def compare_methods(
+    baselines: Mapping[str, Results],
+    exact: Mapping[str, Results],
+    networks: Mapping[str, Results],
+) -> list[dict[str, Any]]:
+    """Score all of them on the same maps; see `multifield.challenges.compare`."""
+    return challenges.compare({**baselines, **exact}, networks)

@@ -1,0 +1,35 @@
+"""What simple statistics infer, beside what the network does."""
+
+from kedro.pipeline import Pipeline, node
+
+from multifield.pipelines.baselines import nodes
+from multifield.pipelines.model_input import load_splits_into
+from multifield.pipelines.stage import make_stage
+
+
+def create_pipeline() -> Pipeline:
+    """From `log_maps`, and `network_results` if there are any, to `baseline_scores`."""
+    return make_stage(
+        "baselines",
+        [
+            load_splits_into("baselines_data"),
+            node(
+                nodes.infer_with_baselines,
+                inputs=["baselines_data", "params:baselines"],
+                outputs="baseline_results",
+                name="infer_with_baselines",
+            ),
+            node(
+                nodes.infer_exactly,
+                inputs=["params:selection", "log_maps", "theta", "split"],
+                outputs="exact_results",
+                name="infer_exactly",
+            ),
+            node(
+                nodes.compare_methods,
+                inputs=["baseline_results", "exact_results", "network_results"],
+                outputs="baseline_scores",
+                name="compare_methods",
+            ),
+        ],
+    )
