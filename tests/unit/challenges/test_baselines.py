@@ -90,6 +90,17 @@ def test_a_mean_that_says_it_all_is_understood(make_loaders, config):
     assert rmse(straight)[1] > 1e-3
 
 
+def test_an_odd_map_does_not_run_away(make_loaders, config):
+    """A mean that is 100 standard deviations off is taken for one of 4."""
+    theta, maps = noise(30)
+    maps += np.repeat(theta[:, 0], 15)[:, None, None].astype(np.float32)
+    odd = maps_of(split_simulations(30, n_valid=6, n_test=6).test)[:2]
+    maps[odd] += np.array([100, 1000], np.float32)[:, None, None]
+    mean = infer_with_baselines(make_loaders(theta, maps), config)["mean"].mean[:, 0]
+    assert mean[0] == mean[1]
+    assert abs(mean[0] - 0.3) < 2
+
+
 def test_every_channel_is_looked_at(make_loaders, config):
     theta, nothing = noise(30)
     something = nothing + np.repeat(theta[:, 0], 15)[:, None, None].astype(np.float32)
