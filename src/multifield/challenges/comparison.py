@@ -1,10 +1,13 @@
 """Baselines, networks and exact answers side by side, on the same test maps."""
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
 
 from multifield.evaluation import Results, average_orientations, score_results
+
+logger = logging.getLogger(__name__)
 
 SHOWN = ("RMSE", "R2", "chi2", "epsilon")
 Record = dict[str, str | float | None]
@@ -24,7 +27,7 @@ def compare(baselines: Mapping[str, Results], networks: Mapping[str, Results]) -
     Returns
     -------
     records : list of dict
-        ``method``, ``parameter`` and the metrics of `SHOWN`, None where one is undefined.
+        ``method``, ``parameter`` and the metrics of `SHOWN`, None where one is undefined. The RMSE is logged.
 
     Raises
     ------
@@ -39,6 +42,8 @@ def compare(baselines: Mapping[str, Results], networks: Mapping[str, Results]) -
         for parameter in reference.inferred:
             scores = {metric: metrics[metric].get(parameter) for metric in SHOWN}
             records.append({"method": name, "parameter": parameter, **scores})
+        rmse = ", ".join(f"{parameter} {value:.3g}" for parameter, value in metrics["RMSE"].items())
+        logger.info("%s: RMSE %s", name, rmse)
     return records
 
 

@@ -4,8 +4,10 @@ import csv
 
 import numpy as np
 import pytest
+from kedro.io import DatasetError
 
 from multifield.camels import PARAMETER_NAMES
+from multifield.datasets import FoundResultsDataset
 from multifield.evaluation import Results, write_results
 from multifield.maps import read_theta, split_simulations
 from tests.support import make_project, run_kedro
@@ -51,6 +53,23 @@ def test_with_a_network_beside_them(prepared):
     done = run_kedro(prepared, "run", "--pipeline", "baselines", *SUITE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert float(scores(prepared)["network", "Omega_m"]["RMSE"]) == pytest.approx(0, abs=1e-12)
+
+
+def test_results_that_are_found_are_not_written_here(tmp_path):
+    names = {"suite": "MockGaussian", "field": "Mtot", "label": LABEL, "sim_set": "LH"}
+    tested = {f"test_{name}": names[name] for name in ("suite", "field", "label")}
+    dataset = FoundResultsDataset(path=str(tmp_path), **names, **tested)
+    assert dataset.load() == {}
+    with pytest.raises(DatasetError, match="can be read, not saved"):
+        dataset.save({})
+
+
+def test_what_is_missing_is_named(tmp_path):
+    project = make_project(tmp_path / "project")
+    done = run_kedro(project, "run", "--pipeline", "baselines", *SUITE)
+    assert done.returncode != 0
+    assert "run `kedro run --pipelines ingest,preprocess` first" in done.stdout + done.stderr
+    assert "network_results" not in done.stdout + done.stderr
 
 
 def test_results_of_other_maps_stop_the_run(prepared):

@@ -32,6 +32,12 @@ def test_a_row_a_method_and_parameter():
     assert records[0]["epsilon"] == pytest.approx((0.1 / 0.2 + 0.1 / 0.4) / 3)
 
 
+def test_what_was_found_is_said(caplog):
+    with caplog.at_level("INFO"):
+        compare({"prior": results(np.array([0.1, -0.1, 0.1]))}, {})
+    assert "prior: RMSE Omega_m 0.1, sigma_8 0" in caplog.text
+
+
 def test_orientations_are_averaged_before_they_are_scored():
     """Errors that cancel between two orientations of a map are no errors of it."""
     twice = results(np.array([0.1, 0.1, 0.1, -0.1, -0.1, 0.1]), np.tile(THETA, (2, 1)))
