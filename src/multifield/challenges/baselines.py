@@ -13,9 +13,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.arrays import MapBatch
 from multifield.evaluation import Results
-from multifield.maps.loader import MapLoader, SplitLoaders
+from multifield.maps.loader import Batch, MapLoader, SplitLoaders
 from multifield.maps.power_spectrum import power_spectrum
 from multifield.progress import progress
 
@@ -87,32 +86,33 @@ def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[st
 # ---- statistics ----
 
 
-def _mean(x: MapBatch, config: BaselinesConfig) -> Statistic:
-    mean: Statistic = x.mean(axis=(2, 3), dtype=np.float64)
+def _mean(batch: Batch, config: BaselinesConfig) -> Statistic:
+    mean: Statistic = batch.x.mean(axis=(2, 3), dtype=np.float64)
     return mean
 
 
-def _ln_spectra(x: MapBatch, config: BaselinesConfig) -> Statistic:
+def _ln_spectra(batch: Batch, config: BaselinesConfig) -> Statistic:
     """Ln of the power spectrum of each channel: linear in the slope and in the ln of an amplitude."""
-    spectra = [
-        power_spectrum(x[:, c], camels.BOX_SIZE, config.n_bins)[1] for c in range(x.shape[1])
-    ]
+    channels = np.moveaxis(batch.x, 1, 0)
+    spectra = [power_spectrum(maps, camels.BOX_SIZE, config.n_bins)[1] for maps in channels]
     power = np.concatenate(spectra, axis=1)
-    if not (power > 0).all():
-        raise ValueError("maps: expected power in every bin, got a map without")
+    without = ~(power > 0).all(axis=1)
+    if without.any():
+        number = batch.index[np.argmax(without)]
+        raise ValueError(f"maps: expected power in every bin of k, got none in one of map {number}")
     ln_power: Statistic = np.log(power)
     return ln_power
 
 
-def _quantiles(x: MapBatch, config: BaselinesConfig) -> Statistic:
+def _quantiles(batch: Batch, config: BaselinesConfig) -> Statistic:
     levels = (np.arange(config.n_quantiles) + 0.5) / config.n_quantiles
-    pixels = x.reshape(*x.shape[:2], -1)
+    pixels = batch.x.reshape(*batch.x.shape[:2], -1)
     quantiles = np.quantile(pixels, levels, axis=2)  # (n_quantiles, B, C)
-    flat: Statistic = np.moveaxis(quantiles, 0, 2).reshape(len(x), -1).astype(np.float64)
+    flat: Statistic = np.moveaxis(quantiles, 0, 2).reshape(len(pixels), -1).astype(np.float64)
     return flat
 
 
-_STATISTICS: dict[str, Callable[[MapBatch, BaselinesConfig], Statistic]] = {
+_STATISTICS: dict[str, Callable[[Batch, BaselinesConfig], Statistic]] = {
     "mean": _mean,
     "spectrum": _ln_spectra,
     "quantiles": _quantiles,
@@ -126,7 +126,7 @@ def _measure(
     batches: dict[str, list[Statistic]] = {name: [] for name in _STATISTICS}
     for batch in loader.ordered([0]):
         for name, measure in _STATISTICS.items():
-            batches[name].append(measure(batch.x, config))
+            batches[name].append(measure(batch, config))
         advance(len(batch.index))
     return {name: np.concatenate(rows) for name, rows in batches.items()}
 

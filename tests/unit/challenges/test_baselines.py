@@ -167,7 +167,9 @@ def test_too_many_bins_are_refused(make_loaders):
 def test_a_map_without_power_is_refused(make_loaders, config):
     theta, maps = noise(20)
     maps[7] = 11.0
-    with pytest.raises(ValueError, match="expected power in every bin"):
+    with pytest.raises(
+        ValueError, match="expected power in every bin of k, got none in one of map 7"
+    ):
         infer_with_baselines(make_loaders(theta, maps), config)
 
 
