@@ -79,6 +79,7 @@ class PrintSummary:
                     selection.suite,
                     selection.field,
                     catalog.load(f"params:{tested}"),
+                    intervals=catalog.load("metrics_intervals") if name == "metrics" else None,
                 )
 
 

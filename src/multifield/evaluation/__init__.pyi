@@ -1,5 +1,9 @@
 from . import figures as figures
+from .bootstrap import BootstrapConfig as BootstrapConfig
+from .bootstrap import simulation_of_rows as simulation_of_rows
 from .comparison import compare_trials as compare_trials
+from .intervals import Interval as Interval
+from .intervals import estimate_intervals as estimate_intervals
 from .metrics import METRICS as METRICS
 from .metrics import score as score
 from .metrics import score_results as score_results

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from multifield.evaluation.bootstrap import BootstrapConfig
 from multifield.maps.test_maps import WhichSimulations
 
 
@@ -17,3 +18,4 @@ class EvaluationConfig:
     simulations: WhichSimulations
     smoothing_width: float = Field(ge=0, allow_inf_nan=False)  # [pixels], of the test maps
     not_inferred: Literal["drop", "keep"]  # outputs for parameters that do not act in the suite
+    bootstrap: BootstrapConfig

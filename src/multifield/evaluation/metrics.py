@@ -40,11 +40,17 @@ from multifield.evaluation.results import Results, Table, check_tables, paramete
 Metrics = dict[str, dict[str, float]]
 """Metric -> parameter -> value, as in metrics.json."""
 _Column = Float64[np.ndarray, " M"]
+Value = np.float64 | np.ndarray
+"""One number, or one a resample."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Marginal:
-    """Truth, mean and standard deviation of one parameter over the maps; physical units."""
+class Marginal:
+    """Truth, mean and standard deviation of one parameter over the maps; physical units.
+
+    What a metric takes of all maps it takes by `total`, `mean` and `spread`, so that a subclass can
+    give each a value for every resample (`intervals`).
+    """
 
     parameter: camels.Parameter
     theta: _Column
@@ -53,67 +59,84 @@ class _Marginal:
 
     @property
     def error(self) -> _Column:
+        """Mean minus truth."""
         error: _Column = self.mu - self.theta
         return error
+
+    def total(self, values: np.ndarray) -> Value:
+        """Sum over the maps."""
+        return np.float64(np.sum(values))
+
+    def count(self) -> Value:
+        """Count the maps."""
+        return np.float64(len(self.theta))
+
+    def mean(self, values: np.ndarray) -> Value:
+        """Average over the maps."""
+        return self.total(values) / self.count()
+
+    def spread(self) -> Value:
+        """Sum of squared deviations of the truth from its mean."""
+        return self.total((self.theta - self.theta.mean()) ** 2)
 
 
 # ---- one function a metric; None where it is undefined ----
 
 
-def _rmse(m: _Marginal) -> float:
-    return float(np.sqrt(np.mean(m.error**2)))
+def _rmse(m: Marginal) -> Value:
+    return np.sqrt(m.mean(m.error**2))
 
 
-def _normalized_rmse(m: _Marginal) -> float:
+def _normalized_rmse(m: Marginal) -> Value:
     return _rmse(m) / (m.parameter.maximum - m.parameter.minimum)
 
 
-def _relative_error(m: _Marginal) -> float | None:
+def _relative_error(m: Marginal) -> Value | None:
     if (m.theta == 0).any():
         return None
-    return float(np.sqrt(np.mean((m.error / m.theta) ** 2)))
+    return np.sqrt(m.mean((m.error / m.theta) ** 2))
 
 
-def _epsilon(m: _Marginal) -> float | None:
+def _epsilon(m: Marginal) -> Value | None:
     if (m.theta == 0).any():
         return None
-    return float(np.mean(np.abs(m.error) / m.theta))
+    return m.mean(np.abs(m.error) / m.theta)
 
 
-def _r2(m: _Marginal) -> float | None:
+def _r2(m: Marginal) -> Value | None:
     # not a variance of zero: the rounded mean of equal numbers may differ from them
     if np.ptp(m.theta) == 0:
         return None
-    return float(1 - np.sum(m.error**2) / np.sum((m.theta - m.theta.mean()) ** 2))
+    return 1 - m.total(m.error**2) / m.spread()
 
 
-def _chi2(m: _Marginal) -> float:
-    return float(np.mean((m.error / m.sigma) ** 2))
+def _chi2(m: Marginal) -> Value:
+    return m.mean((m.error / m.sigma) ** 2)
 
 
-def _bayesian_error(m: _Marginal) -> float:
-    return float(np.mean(m.sigma))
+def _bayesian_error(m: Marginal) -> Value:
+    return m.mean(m.sigma)
 
 
-def _precision(m: _Marginal) -> float | None:
+def _precision(m: Marginal) -> Value | None:
     if (m.mu == 0).any():
         return None
-    return float(np.mean(m.sigma / m.mu))
+    return m.mean(m.sigma / m.mu)
 
 
-def _bias(m: _Marginal) -> float:
-    return float(np.mean(m.error))
+def _bias(m: Marginal) -> Value:
+    return m.mean(m.error)
 
 
-def _coverage_68(m: _Marginal) -> float:
-    return float(np.mean(np.abs(m.error) < m.sigma))
+def _coverage_68(m: Marginal) -> Value:
+    return m.mean(np.abs(m.error) < m.sigma)
 
 
-def _coverage_95(m: _Marginal) -> float:
-    return float(np.mean(np.abs(m.error) < 2 * m.sigma))
+def _coverage_95(m: Marginal) -> Value:
+    return m.mean(np.abs(m.error) < 2 * m.sigma)
 
 
-_METRICS: dict[str, Callable[[_Marginal], float | None]] = {
+FORMULAS: dict[str, Callable[[Marginal], Value | None]] = {
     "RMSE": _rmse,
     "normalized_RMSE": _normalized_rmse,
     "relative_error": _relative_error,
@@ -126,7 +149,7 @@ _METRICS: dict[str, Callable[[_Marginal], float | None]] = {
     "coverage_68": _coverage_68,
     "coverage_95": _coverage_95,
 }
-METRICS = tuple(_METRICS)
+METRICS = tuple(FORMULAS)
 
 
 # ---- all of them ----
@@ -164,9 +187,10 @@ def score(
     check_tables(theta, mean, std)
     columns = parameter_columns(tuple(parameters))
     marginals = [
-        _marginal(column, theta[:, column], mean[:, column], std[:, column]) for column in columns
+        make_marginal(column, theta[:, column], mean[:, column], std[:, column])
+        for column in columns
     ]
-    return {name: _score_each(metric, marginals) for name, metric in _METRICS.items()}
+    return {name: _score_each(metric, marginals) for name, metric in FORMULAS.items()}
 
 
 def score_results(results: Results, parameters: Sequence[str] | None = None) -> Metrics:
@@ -175,14 +199,15 @@ def score_results(results: Results, parameters: Sequence[str] | None = None) -> 
     return score(results.theta, results.mean, results.std, asked)
 
 
-def _marginal(column: int, theta: Table, mean: Table, std: Table) -> _Marginal:
+def make_marginal(column: int, theta: Table, mean: Table, std: Table) -> Marginal:
+    """Check one column; ValueError names the parameter, the rule and the row."""
     parameter = camels.PARAMETERS[column]
     for label, values in {"theta": theta, "mean": mean, "std": std}.items():
         _require(np.isfinite(values), "finite", values, f"{label} of {parameter.name}")
     _require(std > 0, "> 0", std, f"std of {parameter.name}")
     # averages in float64, whatever came
     theta, mean, std = (np.asarray(values, dtype=np.float64) for values in (theta, mean, std))
-    return _Marginal(parameter, theta, mean, std)
+    return Marginal(parameter, theta, mean, std)
 
 
 def _require(holds: np.ndarray, rule: str, values: Table, label: str) -> None:
@@ -192,7 +217,7 @@ def _require(holds: np.ndarray, rule: str, values: Table, label: str) -> None:
 
 
 def _score_each(
-    metric: Callable[[_Marginal], float | None], marginals: list[_Marginal]
+    metric: Callable[[Marginal], Value | None], marginals: list[Marginal]
 ) -> dict[str, float]:
     values = {marginal.parameter.name: metric(marginal) for marginal in marginals}
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: float(value) for name, value in values.items() if value is not None}

@@ -1,11 +1,12 @@
 """The last words of a run: how well each parameter is inferred, and what to do next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from multifield import camels
+from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
 from multifield.selection import Selection
 
@@ -17,6 +18,7 @@ _COLUMNS = {
     "epsilon [%]": ("epsilon", 100.0, ".1f"),
     "coverage 68 [%]": ("coverage_68", 100.0, ".1f"),
 }
+_WITH_ERROR = ("RMSE", "chi2")  # of all five the table would not fit 80 columns
 
 
 def summary_table(
@@ -24,6 +26,7 @@ def summary_table(
     suite: str | None = None,
     field: str | None = None,
     tested_on: Selection | None = None,
+    intervals: Intervals | None = None,
 ) -> Table:
     """Lay out metrics as a table, one row a parameter.
 
@@ -35,21 +38,25 @@ def summary_table(
         What was trained on, for the title, which says "mock" of a mock suite.
     tested_on : Selection, optional
         What was tested on, if something else.
+    intervals : dict of dict of Interval, optional
+        Of the same metrics; those of `_WITH_ERROR` are then shown with their standard error.
 
     Returns
     -------
     table : rich.table.Table
         A metric that is undefined for a parameter shows as ``-``.
     """
-    table = Table(
-        title=_title(suite, field, tested_on),
-        caption="ideal: R2 = 1, chi2 = 1, coverage 68.3 %",
-    )
+    caption = "ideal: R2 = 1, chi2 = 1, coverage 68.3 %"
+    if intervals:
+        caption += "\n+-: one sigma, by resampling simulations"
+    table = Table(title=_title(suite, field, tested_on), caption=caption)
     table.add_column("parameter")
     for heading in _COLUMNS:
         table.add_column(heading, justify="right")
     for name in _parameters(metrics):
-        table.add_row(name, *(_cell(metrics, heading, name) for heading in _COLUMNS))
+        table.add_row(
+            name, *(_cell(metrics, intervals or {}, heading, name) for heading in _COLUMNS)
+        )
     return table
 
 
@@ -60,6 +67,7 @@ def print_summary(
     field: str | None = None,
     tested_on: Selection | None = None,
     console: Console | None = None,
+    intervals: Intervals | None = None,
 ) -> None:
     """Print the table and, below it, what the user may do next.
 
@@ -73,9 +81,11 @@ def print_summary(
         As for `summary_table`.
     console : rich.console.Console, optional
         Where to print; standard output if not given.
+    intervals : optional
+        As for `summary_table`.
     """
     console = console or Console()
-    console.print(summary_table(metrics, suite, field, tested_on))
+    console.print(summary_table(metrics, suite, field, tested_on, intervals))
     if next_steps:
         console.print("Next:", highlight=False)
     for step in next_steps:
@@ -106,6 +116,12 @@ def _parameters(metrics: Metrics) -> list[str]:
     return [name for name in camels.PARAMETER_NAMES if name in shown]
 
 
-def _cell(metrics: Mapping[str, Mapping[str, float]], heading: str, name: str) -> str:
+def _cell(metrics: Metrics, intervals: Intervals, heading: str, name: str) -> str:
     metric, factor, form = _COLUMNS[heading]
-    return f"{metrics[metric][name] * factor:{form}}" if name in metrics[metric] else "-"
+    if name not in metrics[metric]:
+        return "-"
+    value = f"{metrics[metric][name] * factor:{form}}"
+    interval = intervals.get(metric, {}).get(name)
+    if metric not in _WITH_ERROR or interval is None:
+        return value
+    return f"{value} +- {interval.error * factor:.1g}"

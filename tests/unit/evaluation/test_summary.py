@@ -3,7 +3,12 @@ import io
 from rich.console import Console
 
 from multifield import camels
-from multifield.evaluation import score_results
+from multifield.evaluation import (
+    BootstrapConfig,
+    estimate_intervals,
+    score_results,
+    simulation_of_rows,
+)
 from multifield.evaluation.summary import print_summary, summary_table
 
 
@@ -49,3 +54,15 @@ def test_next_steps_can_be_copied(make_results):
 def test_plain_terminals_get_ascii(make_results):
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     print_summary(score_results(make_results()), ["step"], "MockTNG", console=Console(file=file))
+
+
+def test_errors_stand_beside_rmse_and_chi2_within_80_columns(make_results):
+    results = make_results(60, n_simulations=4)
+    config = BootstrapConfig(n_resamples=100, level=0.95, seed=0)
+    intervals = estimate_intervals(results, simulation_of_rows(results, 1), config)
+    text = printed(score_results(results), [], intervals=intervals)
+    row = next(line for line in text.splitlines() if "sigma_8" in line)
+    assert row.count("+-") == 2
+    assert f"+- {intervals['chi2']['sigma_8'].error:.1g}" in row
+    assert "by resampling simulations" in text
+    assert "…" not in text

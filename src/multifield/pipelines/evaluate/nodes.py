@@ -7,6 +7,7 @@ from typing import Any
 from multifield import evaluation, models, training, tuning
 from multifield.arrays import Maps, Theta
 from multifield.evaluation.config import EvaluationConfig
+from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.results import Results
 from multifield.maps import test_maps
 from multifield.maps.files import MapStream
@@ -158,6 +159,15 @@ def score_results(
     return evaluation.score_results(
         evaluation.comparable(results, selection.suite, test_selection.suite)
     )
+
+
+def estimate_intervals(
+    results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
+) -> Intervals:
+    """Estimate how well the metrics are known; see `multifield.evaluation.estimate_intervals`."""
+    compared = evaluation.comparable(results, selection.suite, test_selection.suite)
+    simulation = evaluation.simulation_of_rows(compared, config.orientations)
+    return evaluation.estimate_intervals(compared, simulation, config.bootstrap)
 
 
 def compare_trials(

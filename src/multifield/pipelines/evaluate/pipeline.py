@@ -90,6 +90,12 @@ def _scores() -> list[Node]:
             name="score_results",
         ),
         node(
+            nodes.estimate_intervals,
+            inputs=["results", *TESTED, "params:evaluation"],
+            outputs="metrics_intervals",
+            name="estimate_intervals",
+        ),
+        node(
             nodes.compare_trials,
             inputs=["study", "results", "runner_up_results", *TESTED],
             outputs="tested_trials",
