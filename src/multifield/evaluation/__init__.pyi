@@ -1,6 +1,9 @@
 from . import figures as figures
 from .bootstrap import BootstrapConfig as BootstrapConfig
 from .bootstrap import simulation_of_rows as simulation_of_rows
+from .calibration import CalibrationConfig as CalibrationConfig
+from .calibration import check_calibration as check_calibration
+from .calibration import compare_calibration as compare_calibration
 from .comparison import compare_trials as compare_trials
 from .intervals import Interval as Interval
 from .intervals import estimate_intervals as estimate_intervals
@@ -8,6 +11,9 @@ from .metrics import METRICS as METRICS
 from .metrics import score as score
 from .metrics import score_results as score_results
 from .prediction import predict as predict
+from .recalibration import fit_sigma_factors as fit_sigma_factors
+from .recalibration import recalibrate as recalibrate
+from .recalibration import score_recalibrated as score_recalibrated
 from .results import Results as Results
 from .results import average_orientations as average_orientations
 from .results import comparable as comparable
