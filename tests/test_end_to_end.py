@@ -47,6 +47,9 @@ def test_every_file_has_its_name(finished):
         *[f"06_models/weights/weights_MockNbody_Mtot_{trial}_{LABEL}.pt" for trial in (0, 1)],
         *[f"06_models/losses/losses_MockNbody_Mtot_{trial}_{LABEL}.txt" for trial in (0, 1)],
         "08_reporting/metrics.json",
+        "08_reporting/metrics_intervals.json",
+        "08_reporting/metrics_recalibrated.json",
+        "08_reporting/calibration_tests.csv",
         "08_reporting/true_against_predicted.png",
         "08_reporting/losses.png",
     ]
@@ -74,6 +77,24 @@ def test_metrics_are_of_the_parameters_that_act(finished):
     results = read_results(project / RESULTS)
     error = results.mean[:, 0] - results.theta[:, 0]
     assert metrics["RMSE"]["Omega_m"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-12)
+
+
+def test_recalibration_is_on_the_validation_maps(finished):
+    project, _ = finished
+    valid = read_results(project / RESULTS.replace("_LH.txt", "_LH_valid.txt"))
+    assert len(valid) == 4 * 15 * 8  # 4 validation simulations, 15 maps, 8 orientations
+    reports = project / "data/08_reporting"
+    raw, recalibrated = (
+        json.loads((reports / f"{name}.json").read_text())
+        for name in ("metrics", "metrics_recalibrated")
+    )
+    for name, factor in recalibrated["sigma_factor"].items():
+        column = camels.PARAMETER_NAMES.index(name)
+        pulls = (valid.mean - valid.theta)[:, column] / valid.std[:, column]
+        assert factor == pytest.approx(np.sqrt(np.mean(pulls**2)), rel=1e-12)
+        assert recalibrated["RMSE"][name] == raw["RMSE"][name]
+        expected = raw["chi2"][name] / factor**2
+        assert recalibrated["chi2"][name] == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_same_seed_gives_the_same_metrics(finished, tmp_path):

@@ -30,6 +30,8 @@ class ResultsDataset(FileDataset[Results, Results]):
         What the network was trained on, for the name.
     test_suite, test_field, test_label, sim_set : str
         What it was tested on, for the name.
+    suffix : str, optional
+        Added to the published name where these are not the results it stands for.
     metadata : dict, optional
         For plugins.
     """
@@ -45,10 +47,12 @@ class ResultsDataset(FileDataset[Results, Results]):
         test_field: str,
         test_label: str,
         sim_set: str,
+        suffix: str = "",
         metadata: dict[str, Any] | None = None,
     ) -> None:
         name = results_name(suite, field, label, test_suite, test_field, test_label, sim_set)
-        super().__init__(filepath=Path(path) / name, metadata=metadata)
+        filepath = Path(path) / f"{name.removesuffix('.txt')}{suffix}.txt"
+        super().__init__(filepath=filepath, metadata=metadata)
 
     def load(self) -> Results:
         """Read the results."""

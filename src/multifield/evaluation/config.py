@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield.evaluation.bootstrap import BootstrapConfig
+from multifield.evaluation.calibration import CalibrationConfig
 from multifield.maps.test_maps import WhichSimulations
 
 
@@ -19,3 +20,4 @@ class EvaluationConfig:
     smoothing_width: float = Field(ge=0, allow_inf_nan=False)  # [pixels], of the test maps
     not_inferred: Literal["drop", "keep"]  # outputs for parameters that do not act in the suite
     bootstrap: BootstrapConfig
+    calibration: CalibrationConfig

@@ -16,7 +16,7 @@ _COLUMNS = {
     "R2": ("R2", 1.0, ".3f"),
     "chi2": ("chi2", 1.0, ".3g"),
     "epsilon [%]": ("epsilon", 100.0, ".1f"),
-    "coverage 68 [%]": ("coverage_68", 100.0, ".1f"),
+    "cov. 68 [%]": ("coverage_68", 100.0, ".1f"),
 }
 _WITH_ERROR = ("RMSE", "chi2")  # of all five the table would not fit 80 columns
 
@@ -124,4 +124,4 @@ def _cell(metrics: Metrics, intervals: Intervals, heading: str, name: str) -> st
     interval = intervals.get(metric, {}).get(name)
     if metric not in _WITH_ERROR or interval is None:
         return value
-    return f"{value} +- {interval.error * factor:.1g}"
+    return f"{value}+-{interval.error * factor:.1g}"

@@ -221,6 +221,13 @@ def test_results(tmp_path, rng):
     assert names == [f"results_train_{TRAINED}_test_SIMBA_Mcdm_some_label_CV.txt"]
 
 
+def test_results_that_are_not_the_published_ones_say_so(tmp_path):
+    dataset = datasets.ResultsDataset(path=str(tmp_path), **MODEL, **TESTED, suffix="_valid")
+    dataset.save(Results(*np.full((3, 4, 6), 0.5)))
+    names = [path.name for path in tmp_path.iterdir()]
+    assert names == [f"results_train_{TRAINED}_test_SIMBA_Mcdm_some_label_CV_valid.txt"]
+
+
 def test_results_of_trials_replace_those_of_an_earlier_run(tmp_path, rng):
     dataset = datasets.TrialResultsDataset(path=str(tmp_path), **MODEL, **TESTED)
     results = {trial: Results(*rng.uniform(0.1, 1, (3, 4, 6))) for trial in (3, 12)}

@@ -138,6 +138,17 @@ def predict_test_maps(
     )
 
 
+def predict_validation_maps(
+    networks: "Mapping[int, models.O3Err]",
+    data: SplitLoaders,
+    training_config: TrainingConfig,
+    config: EvaluationConfig,
+) -> Results:
+    """Infer with the best trial on validation maps; see `multifield.evaluation.predict`."""
+    best, *_ = networks.values()
+    return predict_with(best, data.valid, training_config, config)
+
+
 def predict_with(
     network: "models.O3Err",
     data: MapLoader,
@@ -168,6 +179,36 @@ def estimate_intervals(
     compared = evaluation.comparable(results, selection.suite, test_selection.suite)
     simulation = evaluation.simulation_of_rows(compared, config.orientations)
     return evaluation.estimate_intervals(compared, simulation, config.bootstrap)
+
+
+def score_recalibrated(
+    results: Results,
+    validation_results: Results,
+    selection: Selection,
+    test_selection: Selection,
+) -> dict[str, dict[str, float]]:
+    """Score results after recalibration; see `multifield.evaluation.score_recalibrated`."""
+    return evaluation.score_recalibrated(
+        evaluation.comparable(results, selection.suite, test_selection.suite), validation_results
+    )
+
+
+def check_calibration(
+    results: Results,
+    validation_results: Results,
+    selection: Selection,
+    test_selection: Selection,
+    config: EvaluationConfig,
+) -> list[dict[str, Any]]:
+    """Test calibration before and after recalibration; see `multifield.evaluation.compare_calibration`."""
+    before = evaluation.comparable(results, selection.suite, test_selection.suite)
+    return evaluation.compare_calibration(
+        before,
+        evaluation.recalibrate(before, evaluation.fit_sigma_factors(validation_results)),
+        evaluation.simulation_of_rows(before, config.orientations),
+        config.bootstrap,
+        config.calibration,
+    )
 
 
 def compare_trials(

@@ -77,6 +77,12 @@ def _predictions() -> list[Node]:
             outputs=["results", "runner_up_results"],
             name="predict_test_maps",
         ),
+        node(
+            nodes.predict_validation_maps,
+            inputs=["tested_networks", "evaluate_data", "params:training", "params:evaluation"],
+            outputs="validation_results",
+            name="predict_validation_maps",
+        ),
     ]
 
 
@@ -94,6 +100,18 @@ def _scores() -> list[Node]:
             inputs=["results", *TESTED, "params:evaluation"],
             outputs="metrics_intervals",
             name="estimate_intervals",
+        ),
+        node(
+            nodes.score_recalibrated,
+            inputs=["results", "validation_results", *TESTED],
+            outputs="metrics_recalibrated",
+            name="score_recalibrated",
+        ),
+        node(
+            nodes.check_calibration,
+            inputs=["results", "validation_results", *TESTED, "params:evaluation"],
+            outputs="calibration_tests",
+            name="check_calibration",
         ),
         node(
             nodes.compare_trials,
