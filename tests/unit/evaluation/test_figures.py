@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 
 from multifield import camels
-from multifield.evaluation import Results, average_orientations, figures, score_results
+from multifield.evaluation import (
+    BootstrapConfig,
+    Results,
+    average_orientations,
+    figures,
+    recalibrate,
+    score_results,
+    simulation_of_rows,
+)
+from multifield.evaluation.figures import maps as maps_module
 from multifield.selection import Selection
 
 
@@ -101,6 +110,57 @@ def test_constant_parameters_are_drawn_without_r2(make_results):
     draw(figure)
 
 
+# ---- calibration ----
+
+BOOTSTRAP = BootstrapConfig(n_resamples=100, level=0.95, seed=1)
+
+
+def calibration(before, suite="MockTNG"):
+    after = recalibrate(before, dict.fromkeys(before.inferred, 2.0))
+    simulation = simulation_of_rows(before, 1)
+    return figures.calibration(before, after, simulation, BOOTSTRAP, suite, "T")
+
+
+@pytest.mark.parametrize("n_parameters", [1, 6])
+def test_a_row_of_three_panels_a_parameter(make_results, n_parameters):
+    before = make_results(60, camels.PARAMETER_NAMES[:n_parameters], n_simulations=4)
+    figure = calibration(before)
+    assert len(figure.axes) == 3 * n_parameters
+    assert [ax.get_title() for ax in figure.axes[:3]] == ["Coverage", "PIT", "Pulls"]
+    assert figure.get_suptitle() == "T of MockTNG (mock)"
+    assert figure.get_size_inches()[0] <= figures.PAGE_WIDTH
+    draw(figure)
+
+
+def test_coverage_is_drawn_before_and_after(make_results):
+    before = make_results(60, ("Omega_m",), n_simulations=4)
+    lines = {line.get_label(): line for line in calibration(before).axes[0].lines}
+    pull = np.abs(before.mean - before.theta)[:, 0] / before.std[:, 0]
+    for label, factor in (("as inferred", 1), ("recalibrated", 2)):
+        one_sigma = np.interp(0.6827, *lines[label].get_data())
+        one_row = (
+            2 / 60
+        )  # curves are drawn at levels 0.005 apart; a step between may be a row or two
+        assert one_sigma == pytest.approx(np.mean(pull < factor), abs=one_row)
+
+
+def test_pulls_far_outside_are_drawn_at_the_edge(make_results):
+    before = make_results(30, ("Omega_m",), n_simulations=2)
+    before.mean[:] += 1e6
+    figure = calibration(before)
+    assert figure.axes[2].get_xlim() == (-4, 4)
+    assert "in the last bin" in texts(figure)
+    draw(figure)
+
+
+def test_legend_and_labels_do_not_overlap(make_results):
+    figure = calibration(make_results(30, ("Omega_m",), n_simulations=2))
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    label = figure.axes[1].xaxis.label.get_window_extent()
+    assert not legend.get_window_extent().overlaps(label)
+
+
 # ---- losses ----
 
 
@@ -189,7 +249,7 @@ def test_constant_maps_are_drawn():
 @pytest.mark.parametrize("field", camels.FIELDS)
 def test_every_unit_is_set_for_print(field):
     unit = camels.FIELDS[field].unit
-    assert unit in figures._UNITS or not set("^_") & set(unit)
+    assert unit in maps_module._UNITS or not set("^_") & set(unit)
 
 
 def test_maps_of_zeros_are_refused():

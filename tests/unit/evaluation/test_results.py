@@ -189,7 +189,7 @@ def test_import_is_light():
 
 
 def test_slow_parts_come_when_asked():
-    assert evaluation.figures.maps_mosaic.__module__ == "multifield.evaluation.figures"
+    assert evaluation.figures.maps_mosaic.__module__ == "multifield.evaluation.figures.maps"
     assert callable(evaluation.predict)
     with pytest.raises(AttributeError, match="guess"):
         evaluation.guess  # noqa: B018

@@ -240,6 +240,26 @@ def plot_results(
     )
 
 
+def plot_calibration(
+    results: Results,
+    validation_results: Results,
+    selection: Selection,
+    test_selection: Selection,
+    config: EvaluationConfig,
+) -> "evaluation.figures.Figure":
+    """Draw calibration before and after recalibration; see `multifield.evaluation.figures`."""
+    before = evaluation.comparable(results, selection.suite, test_selection.suite)
+    return evaluation.figures.calibration(
+        before,
+        evaluation.recalibrate(before, evaluation.fit_sigma_factors(validation_results)),
+        evaluation.simulation_of_rows(before, config.orientations),
+        config.bootstrap,
+        selection.suite,
+        selection.field,
+        test_selection,
+    )
+
+
 def plot_losses(
     study: "tuning.Study", networks: ModelFolder, selection: Selection
 ) -> "evaluation.figures.Figure":

@@ -126,6 +126,12 @@ def _scores() -> list[Node]:
             name="plot_results",
         ),
         node(
+            nodes.plot_calibration,
+            inputs=["results", "validation_results", *TESTED, "params:evaluation"],
+            outputs="figure_calibration",
+            name="plot_calibration",
+        ),
+        node(
             nodes.plot_losses,
             inputs=["study", "networks", "params:selection"],
             outputs="figure_losses",

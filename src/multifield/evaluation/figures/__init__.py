@@ -1,0 +1,27 @@
+"""Figures of results, calibration, training and maps, in one style for print.
+
+Each function returns a `matplotlib.figure.Figure` and touches no state of pyplot. Widths are those
+of a journal page, colours those of Okabe and Ito, which the colour-blind tell apart.
+"""
+
+from matplotlib.figure import Figure
+
+from multifield.evaluation.figures.calibration import calibration
+from multifield.evaluation.figures.losses import best_losses, loss_curves
+from multifield.evaluation.figures.maps import fields_mosaic, maps_mosaic
+from multifield.evaluation.figures.style import COLUMN_WIDTH, PAGE_WIDTH, suite_title
+from multifield.evaluation.figures.truth import MAX_POINTS, true_against_predicted
+
+__all__ = [
+    "COLUMN_WIDTH",
+    "MAX_POINTS",
+    "PAGE_WIDTH",
+    "Figure",
+    "best_losses",
+    "calibration",
+    "fields_mosaic",
+    "loss_curves",
+    "maps_mosaic",
+    "suite_title",
+    "true_against_predicted",
+]

@@ -1,0 +1,62 @@
+"""What all figures share: widths of a journal page, colours that the colour-blind tell apart, titles."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from multifield import camels
+from multifield.selection import Selection
+
+BLACK, ORANGE, BLUE = "#000000", "#E69F00", "#0072B2"  # Okabe & Ito 2008
+GREEN, VERMILION, GREY = "#009E73", "#D55E00", "#8C8C8C"
+PAGE_WIDTH = 7.0  # [inch], both columns of a journal page
+COLUMN_WIDTH = 3.4  # [inch], one column
+
+STYLE: dict[Any, object] = {
+    "font.family": "STIXGeneral",  # comes with matplotlib, so the same everywhere
+    "mathtext.fontset": "stix",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "figure.titlesize": 10,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "figure.dpi": 200,
+}
+
+
+def suite_title(suite: str) -> str:
+    """Name a suite for a reader; made-up universes are called mock."""
+    return f"{suite} (mock)" if camels.find_suite(suite).mock else suite
+
+
+def maps_title(field: str, suite: str) -> str:
+    """Name fields and suite."""
+    return f"{' + '.join(field.split('_'))} of {suite_title(suite)}"
+
+
+def test_title(field: str, suite: str, tested_on: Selection | None) -> str:
+    """Name what was trained on and, if it is something else, what was tested on."""
+    if tested_on is None or (tested_on.suite, tested_on.sim_set) == (suite, "LH"):
+        return maps_title(field, suite)
+    where = maps_title(tested_on.field, tested_on.suite)
+    return f"Trained on {maps_title(field, suite)}\ntested on {where}, {tested_on.sim_set}"
+
+
+def padded(lower: float, upper: float) -> tuple[float, float]:
+    """Widen a range by 6 % a side; a single value too."""
+    padding = 0.06 * (upper - lower) or 0.06 * abs(upper) or 1.0
+    return float(lower - padding), float(upper + padding)
+
+
+def finish(figure: Figure) -> Figure:
+    """Lay the figure out while the style holds: matplotlib makes tick labels at first drawing."""
+    figure.draw_without_rendering()
+    return figure
