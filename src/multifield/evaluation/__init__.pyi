@@ -4,9 +4,14 @@ from .bootstrap import simulation_of_rows as simulation_of_rows
 from .calibration import CalibrationConfig as CalibrationConfig
 from .calibration import check_calibration as check_calibration
 from .calibration import compare_calibration as compare_calibration
+from .combination import average_networks as average_networks
+from .combination import combine_maps as combine_maps
+from .combination import estimate_correlations as estimate_correlations
 from .comparison import compare_trials as compare_trials
 from .intervals import Interval as Interval
 from .intervals import estimate_intervals as estimate_intervals
+from .levels import Predictions as Predictions
+from .levels import compare_levels as compare_levels
 from .metrics import METRICS as METRICS
 from .metrics import score as score
 from .metrics import score_results as score_results

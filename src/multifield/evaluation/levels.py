@@ -1,0 +1,99 @@
+"""What is gained by looking longer: one map, its orientations and shifts, a simulation, an ensemble."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from multifield.evaluation.bootstrap import BootstrapConfig, Simulation, simulation_of_rows
+from multifield.evaluation.combination import combine_maps, estimate_correlations
+from multifield.evaluation.intervals import Interval, estimate_intervals
+from multifield.evaluation.recalibration import fit_sigma_factors, recalibrate
+from multifield.evaluation.results import Results, average_orientations
+
+SHOWN = ("RMSE", "chi2", "epsilon", "R2")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one network, or an ensemble, inferred of validation and test maps.
+
+    Attributes
+    ----------
+    valid, test : Results
+        Rows ordered (copy, simulation, map); of validation maps at home and of any test maps.
+    n_copies : int
+        Orientations, or orientations times shifts, of each map.
+    """
+
+    valid: Results
+    test: Results
+    n_copies: int
+
+
+def compare_levels(
+    predictions: Mapping[str, Predictions], config: BootstrapConfig
+) -> list[dict[str, str | float | None]]:
+    """Score each network's posteriors of a map as seen once, of a map and of a simulation.
+
+    ``one look`` takes every copy of a map for itself, ``map`` averages them (`average_orientations`),
+    ``simulation`` then combines the maps of a simulation (`combine_maps`) with the correlation of validation
+    maps. Each is recalibrated with factors from validation posteriors of its own level.
+
+    Parameters
+    ----------
+    predictions : mapping of str to Predictions
+        Name of a network or ensemble -> what it inferred.
+    config : BootstrapConfig
+        Of the intervals.
+
+    Returns
+    -------
+    rows : list of dict
+        ``network``, ``level``, ``parameter``, and each metric of `SHOWN` with the ends of its interval as
+        ``<metric>_low`` and ``<metric>_high``; then ``sigma_factor``, and ``chi2`` after recalibration as
+        ``recalibrated_chi2`` with its interval. None where undefined.
+    """
+    return [
+        {"network": network, "level": level, **row}
+        for network, each in predictions.items()
+        for level, (valid, test, simulation) in _levels(each).items()
+        for row in _score(valid, test, simulation, config)
+    ]
+
+
+def _levels(predictions: Predictions) -> dict[str, tuple[Results, Results, Simulation]]:
+    """Give validation and test results of each level, and the simulation of each test row."""
+    valid, test, n_copies = predictions.valid, predictions.test, predictions.n_copies
+    valid_maps, test_maps = (average_orientations(each, n_copies) for each in (valid, test))
+    of_valid, of_test = (simulation_of_rows(each, 1) for each in (valid_maps, test_maps))
+    correlations = estimate_correlations(valid_maps, of_valid)
+    valid_simulations = combine_maps(valid_maps, of_valid, correlations)
+    test_simulations = combine_maps(test_maps, of_test, correlations)
+    return {
+        "one look": (valid, test, simulation_of_rows(test, n_copies)),
+        "map": (valid_maps, test_maps, of_test),
+        "simulation": (valid_simulations, test_simulations, np.arange(len(test_simulations))),
+    }
+
+
+def _score(
+    valid: Results, test: Results, simulation: Simulation, config: BootstrapConfig
+) -> list[dict[str, str | float | None]]:
+    factors = fit_sigma_factors(valid)
+    before = estimate_intervals(test, simulation, config)
+    after = estimate_intervals(recalibrate(test, factors), simulation, config)
+    rows = []
+    for name in test.inferred:
+        row: dict[str, str | float | None] = {"parameter": name}
+        for metric in SHOWN:
+            row |= _columns(metric, before[metric].get(name))
+        row["sigma_factor"] = factors[name]
+        rows.append(row | _columns("recalibrated_chi2", after["chi2"].get(name)))
+    return rows
+
+
+def _columns(metric: str, interval: Interval | None) -> dict[str, str | float | None]:
+    if interval is None:
+        return {metric: None, f"{metric}_low": None, f"{metric}_high": None}
+    return {metric: interval.value, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
