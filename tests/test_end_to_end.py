@@ -1,5 +1,6 @@
 """`kedro run`, as a user types it, from nothing to metrics."""
 
+import csv
 import json
 
 import numpy as np
@@ -51,6 +52,7 @@ def test_every_file_has_its_name(finished):
         "08_reporting/metrics_recalibrated.json",
         "08_reporting/calibration_tests.csv",
         "08_reporting/calibration.png",
+        "08_reporting/levels.csv",
         "08_reporting/true_against_predicted.png",
         "08_reporting/losses.png",
     ]
@@ -160,7 +162,7 @@ def test_a_stage_without_what_it_needs_names_the_stages_that_make_it(project):
 def test_a_network_is_tested_on_another_suite(finished):
     project, _ = finished
     at_home = (project / RESULTS).read_bytes()
-    parameters = "test_suite=MockTNG,test_smoothing_width=1,evaluation.top_k=2"
+    parameters = "test_suite=MockTNG,test_smoothing_width=1,evaluation.top_k=2,evaluation.shifts=1"
     done = run_kedro(
         project, "run", "--env", "test", "--pipeline", "evaluate", "--params", parameters
     )
@@ -173,6 +175,14 @@ def test_a_network_is_tested_on_another_suite(finished):
     assert len(other) == 1
     tested = (project / "data/08_reporting/tested_trials.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in tested] == ["rank", "1", "2"]
+    assert len(read_results(folder / f"{name}_ensemble_2.txt")) == 6 * 15 * 8
+    text = (project / "data/08_reporting/levels.csv").read_text()
+    levels = csv.DictReader(text.splitlines())
+    assert list(dict.fromkeys((row["network"], row["level"]) for row in levels)) == [
+        (network, level)
+        for network in ("best", "ensemble_2", "best, 1 shifts")
+        for level in ("one look", "map", "simulation")
+    ]
     assert (project / RESULTS).read_bytes() == at_home
     assert (project / "data/05_model_input/MockTNG").is_dir()
 

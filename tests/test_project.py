@@ -24,6 +24,8 @@ PASSED_ON = {
     "baselines_data",
     "baseline_results",
     "exact_results",
+    "runner_up_validation_results",
+    "shifted_predictions",
 }  # in memory, within one pipeline
 
 

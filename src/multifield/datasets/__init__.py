@@ -8,6 +8,7 @@ from multifield.datasets.models import (
     WeightsDataset,
 )
 from multifield.datasets.reports import (
+    EnsembleResultsDataset,
     FigureDataset,
     FoundResultsDataset,
     MetricsDataset,
@@ -17,6 +18,7 @@ from multifield.datasets.reports import (
 from multifield.datasets.tables import RecordsDataset, ThetaDataset, TypedJSONDataset
 
 __all__ = [
+    "EnsembleResultsDataset",
     "FigureDataset",
     "FoundResultsDataset",
     "LogMapsDataset",

@@ -94,6 +94,8 @@ class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]
     as ResultsDataset
     """
 
+    _word = "trial"
+
     def __init__(self, **names: Any) -> None:
         results = ResultsDataset(**names)
         super().__init__(filepath=results._filepath, metadata=results.metadata)
@@ -111,7 +113,7 @@ class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]
                 path.unlink()
 
     def _path(self, trial: int | str) -> Path:
-        return self._filepath.with_name(f"{self._filepath.stem}_trial_{trial}.txt")
+        return self._filepath.with_name(f"{self._filepath.stem}_{self._word}_{trial}.txt")
 
     def _files(self) -> dict[int, Path]:
         prefix = self._path("").stem
@@ -121,6 +123,19 @@ class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]
 
     def _exists(self) -> bool:
         return bool(self._files())
+
+
+class EnsembleResultsDataset(TrialResultsDataset):
+    """Results of the best k networks together: the name of `ResultsDataset` with ``_ensemble_<k>`` added.
+
+    Saved as a mapping of k to results, empty where no ensemble was tested.
+
+    Parameters
+    ----------
+    as ResultsDataset
+    """
+
+    _word = "ensemble"
 
 
 class MetricsDataset(FileDataset[Metrics, Metrics]):

@@ -12,6 +12,7 @@ from .intervals import Interval as Interval
 from .intervals import estimate_intervals as estimate_intervals
 from .levels import Predictions as Predictions
 from .levels import compare_levels as compare_levels
+from .levels import name_predictions as name_predictions
 from .metrics import METRICS as METRICS
 from .metrics import score as score
 from .metrics import score_results as score_results
@@ -25,3 +26,4 @@ from .results import comparable as comparable
 from .results import read_results as read_results
 from .results import results_name as results_name
 from .results import write_results as write_results
+from .shifts import predict_shifted as predict_shifted

@@ -1,12 +1,16 @@
 """What is gained by looking longer: one map, its orientations and shifts, a simulation, an ensemble."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from multifield.evaluation.bootstrap import BootstrapConfig, Simulation, simulation_of_rows
-from multifield.evaluation.combination import combine_maps, estimate_correlations
+from multifield.evaluation.combination import (
+    average_networks,
+    combine_maps,
+    estimate_correlations,
+)
 from multifield.evaluation.intervals import Interval, estimate_intervals
 from multifield.evaluation.recalibration import fit_sigma_factors, recalibrate
 from multifield.evaluation.results import Results, average_orientations
@@ -29,6 +33,30 @@ class Predictions:
     valid: Results
     test: Results
     n_copies: int
+
+
+def name_predictions(
+    valid: Sequence[Results], test: Sequence[Results], n_copies: int
+) -> dict[str, Predictions]:
+    """Give the best network's predictions and, of several, those of the ensemble.
+
+    Parameters
+    ----------
+    valid, test : sequence of Results
+        Of each network, best first.
+    n_copies : int
+        As in `Predictions`.
+
+    Returns
+    -------
+    predictions : dict of Predictions
+        ``best`` and ``ensemble_<k>`` for k > 1 networks.
+    """
+    named = {"best": Predictions(valid[0], test[0], n_copies)}
+    if len(test) > 1:
+        both = average_networks(valid), average_networks(test)
+        named[f"ensemble_{len(test)}"] = Predictions(*both, n_copies)
+    return named
 
 
 def compare_levels(

@@ -239,6 +239,14 @@ def test_results_of_trials_replace_those_of_an_earlier_run(tmp_path, rng):
     np.testing.assert_array_equal(loaded[12].mean, results[3].mean)
 
 
+def test_results_of_an_ensemble_are_named_by_its_size(tmp_path, rng):
+    dataset = datasets.EnsembleResultsDataset(path=str(tmp_path), **MODEL, **TESTED)
+    dataset.save({3: Results(*rng.uniform(0.1, 1, (3, 4, 6)))})
+    names = [path.name for path in tmp_path.iterdir()]
+    assert names == [f"results_train_{TRAINED}_test_SIMBA_Mcdm_some_label_CV_ensemble_3.txt"]
+    assert list(dataset.load()) == [3]
+
+
 def test_no_results_of_trials_are_no_file(tmp_path):
     dataset = datasets.TrialResultsDataset(path=str(tmp_path), **MODEL, **TESTED)
     dataset.save({})

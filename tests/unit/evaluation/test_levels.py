@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from multifield import camels
-from multifield.evaluation import BootstrapConfig, Predictions, Results, compare_levels
+from multifield.evaluation import (
+    BootstrapConfig,
+    Predictions,
+    Results,
+    compare_levels,
+    name_predictions,
+)
 
 CONFIG = BootstrapConfig(n_resamples=200, level=0.95, seed=1)
 N_SIMULATIONS, N_COPIES = 200, 2
@@ -64,3 +70,13 @@ def test_undefined_metrics_are_empty_cells():
     )
     row = compare_levels({"best": Predictions(looks(1), constant, N_COPIES)}, CONFIG)[0]
     assert row["R2"] is row["R2_low"] is row["R2_high"] is None
+
+
+def test_of_several_networks_the_ensemble_is_compared_too():
+    several = [looks(1), looks(1, 0.5)]
+    named = name_predictions(several, several, N_COPIES)
+    assert list(named) == ["best", "ensemble_2"]
+    assert named["best"].test is several[0]
+    variance = (1 + 0.25) / 2 * STD**2  # the means are the same
+    np.testing.assert_allclose(named["ensemble_2"].valid.std[:, :2] ** 2, variance, rtol=1e-12)
+    assert list(name_predictions(several[:1], several[:1], N_COPIES)) == ["best"]

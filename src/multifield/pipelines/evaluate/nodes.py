@@ -143,10 +143,39 @@ def predict_validation_maps(
     data: SplitLoaders,
     training_config: TrainingConfig,
     config: EvaluationConfig,
-) -> Results:
-    """Infer with the best trial on validation maps; see `multifield.evaluation.predict`."""
+) -> tuple[Results, dict[int, Results]]:
+    """Infer on validation maps, the best trial apart; see `multifield.evaluation.predict`."""
+    return predict_test_maps(networks, data.valid, training_config, config)
+
+
+def predict_shifted_maps(
+    networks: "Mapping[int, models.O3Err]",
+    test_data: MapLoader,
+    data: SplitLoaders,
+    training_config: TrainingConfig,
+    config: EvaluationConfig,
+) -> tuple[Results, ...]:
+    """Infer on shifted validation and test maps; see `multifield.evaluation.predict_shifted`."""
     best, *_ = networks.values()
-    return predict_with(best, data.valid, training_config, config)
+    return tuple(
+        evaluation.predict_shifted(
+            best,
+            loader,
+            range(config.orientations),
+            n_shifts=config.shifts,
+            seed=config.shifts_seed,
+            map_size=data.map_size,
+            device=training_config.device,
+        )
+        for loader in (data.valid, test_data)
+        if config.shifts
+    )
+
+
+def average_networks(best: Results, others: Mapping[int, Results]) -> dict[int, Results]:
+    """Make the ensemble of several networks; see `multifield.evaluation.average_networks`."""
+    k = 1 + len(others)
+    return {k: evaluation.average_networks([best, *others.values()])} if others else {}
 
 
 def predict_with(
@@ -209,6 +238,33 @@ def check_calibration(
         config.bootstrap,
         config.calibration,
     )
+
+
+def compare_levels(
+    results: Results,
+    others: Mapping[int, Results],
+    validation_results: Results,
+    validation_others: Mapping[int, Results],
+    shifted: tuple[Results, ...],
+    selection: Selection,
+    test_selection: Selection,
+    config: EvaluationConfig,
+) -> list[dict[str, Any]]:
+    """Set map, simulation, shifts and ensemble side by side; see `multifield.evaluation.compare_levels`."""
+
+    def compared(tested: Results) -> Results:
+        return evaluation.comparable(tested, selection.suite, test_selection.suite)
+
+    valid = [validation_results, *validation_others.values()]
+    test = [compared(each) for each in (results, *others.values())]
+    named = evaluation.name_predictions(valid, test, config.orientations)
+    if shifted:
+        n_copies = config.orientations * config.shifts
+        valid_shifted, test_shifted = shifted
+        named[f"best, {config.shifts} shifts"] = evaluation.Predictions(
+            valid_shifted, compared(test_shifted), n_copies
+        )
+    return evaluation.compare_levels(named, config.bootstrap)
 
 
 def compare_trials(

@@ -80,8 +80,26 @@ def _predictions() -> list[Node]:
         node(
             nodes.predict_validation_maps,
             inputs=["tested_networks", "evaluate_data", "params:training", "params:evaluation"],
-            outputs="validation_results",
+            outputs=["validation_results", "runner_up_validation_results"],
             name="predict_validation_maps",
+        ),
+        node(
+            nodes.predict_shifted_maps,
+            inputs=[
+                "tested_networks",
+                "test_data",
+                "evaluate_data",
+                "params:training",
+                "params:evaluation",
+            ],
+            outputs="shifted_predictions",
+            name="predict_shifted_maps",
+        ),
+        node(
+            nodes.average_networks,
+            inputs=["results", "runner_up_results"],
+            outputs="ensemble_results",
+            name="average_networks",
         ),
     ]
 
@@ -112,6 +130,20 @@ def _scores() -> list[Node]:
             inputs=["results", "validation_results", *TESTED, "params:evaluation"],
             outputs="calibration_tests",
             name="check_calibration",
+        ),
+        node(
+            nodes.compare_levels,
+            inputs=[
+                "results",
+                "runner_up_results",
+                "validation_results",
+                "runner_up_validation_results",
+                "shifted_predictions",
+                *TESTED,
+                "params:evaluation",
+            ],
+            outputs="levels",
+            name="compare_levels",
         ),
         node(
             nodes.compare_trials,
