@@ -23,7 +23,7 @@ The rows of a simulation are not independent, so simulations are the units of ev
 ``spread`` are t-tests of simulations' means, the uniform numbers are tested by the largest distance of
 their cumulative distribution from the diagonal (Kolmogorov-Smirnov), whose distribution comes from
 resampling simulations. Measured on exact posteriors of 50 simulations: at a p-value of 0.05 ``spread``
-rejects 6 to 9 % of them, the others 4 to 7 %.
+rejects 6 to 10 % of them, the others 4 to 7 %.
 
 All hold on average over the prior: a right posterior passes on a latin hypercube, and need not on a
 set of one cosmology (CV).
