@@ -52,7 +52,7 @@ def summary_table(
     table = Table(title=_title(suite, field, tested_on), caption=caption)
     table.add_column("parameter")
     for heading in _COLUMNS:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for name in _parameters(metrics):
         table.add_row(
             name, *(_cell(metrics, intervals or {}, heading, name) for heading in _COLUMNS)

@@ -66,3 +66,11 @@ def test_errors_stand_beside_rmse_and_chi2_within_80_columns(make_results):
     assert f"+-{intervals['chi2']['sigma_8'].error:.1g}" in row
     assert "by resampling simulations" in text
     assert "…" not in text
+
+
+def test_a_chi2_of_a_diverged_network_is_shown_whole(make_results):
+    results = make_results(60, n_simulations=4)
+    results.std[:] /= 1e6
+    config = BootstrapConfig(n_resamples=100, level=0.95, seed=0)
+    intervals = estimate_intervals(results, simulation_of_rows(results, 1), config)
+    assert "…" not in printed(score_results(results), [], intervals=intervals)
