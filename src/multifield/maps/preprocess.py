@@ -110,6 +110,27 @@ class Preprocessing:
                 provenance = np.array(json.dumps(self.provenance))
                 np.savez(file, moments=moments, provenance=provenance, **about_encoding)
 
+    def compute(self) -> LogMaps:
+        """Make the log maps in memory, where there is room for them and no need of a file.
+
+        Returns
+        -------
+        log_maps : LogMaps
+            Equal to those that `write` leaves in float32, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            As `write`; and if the configuration asks for compact maps, which are for files.
+        """
+        if self.config.compact:
+            raise ValueError(
+                "preprocessing.compact: expected false for log maps in memory, got True"
+            )
+        moments, maps = np.empty((len(self.raw), 3)), np.empty(self.raw.shape, np.float32)
+        _preprocess_all(self.raw, self.field, self.config, moments, maps)
+        return LogMaps(maps, moments, self.provenance)
+
     def _write_compact(self, file: BinaryIO, moments: Moments) -> dict[str, Any]:
         """Pass twice over the raw maps, first for the mean and std that the encoding needs.
 
@@ -178,9 +199,13 @@ def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> M
 
 
 def _preprocess_all(
-    raw: Maps, field: str, config: PreprocessingConfig, moments: Moments, file: BinaryIO | None
+    raw: Maps,
+    field: str,
+    config: PreprocessingConfig,
+    moments: Moments,
+    kept: BinaryIO | Maps | None,
 ) -> None:
-    """Fill `moments`, and write the log maps behind what is in `file`, if there is one.
+    """Fill `moments`, and keep the log maps behind what is in a file, in an array, or not at all.
 
     Each thread takes a block, computes it and writes it: from its own cache, while others compute. One
     thread more than cores, so that none is idle while one waits for the disk.
@@ -188,6 +213,8 @@ def _preprocess_all(
     n_block = max(1, BLOCK_BYTES // max(1, raw[0].nbytes))
     n_threads = available_threads(config.n_threads) + 1
     source, mapping = source_name(raw, field), _mapping_of(raw)
+    array = kept if isinstance(kept, np.ndarray) else None
+    file = None if isinstance(kept, np.ndarray) else kept
     begin = 0 if file is None else file.tell()
     buffers: SimpleQueue[Maps | None] = SimpleQueue()
     for _ in range(n_threads):
@@ -199,6 +226,7 @@ def _preprocess_all(
         buffer = buffers.get()
         try:
             out = None if buffer is None else buffer[: len(block)]
+            out = array[first : first + len(block)] if array is not None else out
             preprocess_block(
                 block,
                 out,
