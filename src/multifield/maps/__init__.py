@@ -4,7 +4,12 @@ from multifield.maps.files import open_maps, read_theta, save_maps
 from multifield.maps.loader import Batch, MapLoader, SplitLoaders, load_splits
 from multifield.maps.normalization import Normalization, fit_normalization
 from multifield.maps.power_spectrum import power_spectrum
-from multifield.maps.preprocess import LogMaps, Preprocessing, open_log_maps
+from multifield.maps.preprocess import (
+    LogMaps,
+    Preprocessing,
+    moments_of_log_maps,
+    open_log_maps,
+)
 from multifield.maps.splits import Split, maps_of, split_simulations
 from multifield.maps.transforms import gaussian_smooth, log_transform, remove_monopole
 
@@ -21,6 +26,7 @@ __all__ = [
     "load_splits",
     "log_transform",
     "maps_of",
+    "moments_of_log_maps",
     "open_log_maps",
     "open_maps",
     "power_spectrum",
