@@ -59,4 +59,4 @@ def infer_exactly(
         return {}
     maps = maps_of(split.test)
     truth = theta[maps // camels.MAPS_PER_SIMULATION]
-    return {"exact posterior": exact_results(np.asarray(entry.maps[maps]), truth)}
+    return {"exact posterior": exact_results(entry.read(maps), truth)}

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.arrays import Maps, Moments, StoredMaps
+from multifield.arrays import Index, Maps, Moments, StoredMaps
 from multifield.atomic import atomic_path
 from multifield.maps.compact import Encoding, write_compact
 from multifield.maps.files import blocks_of, open_maps, source_name, write_header
@@ -60,7 +60,7 @@ class LogMaps:
     provenance: Mapping[str, str]
     encoding: Encoding | None = None
 
-    def read(self, chosen: slice) -> Maps:
+    def read(self, chosen: slice | Index) -> Maps:
         """Give some of the log maps in [dex]."""
         maps: StoredMaps = self.maps[chosen]
         return maps if self.encoding is None else self.encoding.decode(maps)
