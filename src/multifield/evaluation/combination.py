@@ -7,7 +7,12 @@ import numpy as np
 from multifield import camels
 from multifield.evaluation.bootstrap import Simulation
 from multifield.evaluation.calibration import pulls
-from multifield.evaluation.results import N_PARAMETERS, Results, parameter_columns
+from multifield.evaluation.results import (
+    N_PARAMETERS,
+    Results,
+    mixture_moments,
+    parameter_columns,
+)
 
 Correlations = dict[str, float]
 """Parameter -> correlation of the errors of two maps of one simulation."""
@@ -42,9 +47,8 @@ def average_networks(results: Sequence[Results]) -> Results:
             raise ValueError(
                 f"results: expected the same maps and parameters of every network, got others in {number}"
             )
-    means, variances = np.stack([r.mean for r in results]), np.stack([r.std**2 for r in results])
-    std = np.sqrt(variances.mean(axis=0) + means.var(axis=0))
-    return Results(first.theta, means.mean(axis=0), std, first.inferred)
+    means, stds = np.stack([r.mean for r in results]), np.stack([r.std for r in results])
+    return Results(first.theta, *mixture_moments(means, stds), first.inferred)
 
 
 def estimate_correlations(valid_results: Results, simulation: Simulation) -> Correlations:

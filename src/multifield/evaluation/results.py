@@ -170,8 +170,12 @@ def average_orientations(results: Results, n_orientations: int) -> Results:
     )
     if not np.array_equal(theta, np.broadcast_to(theta[0], theta.shape), equal_nan=True):
         raise ValueError("theta: expected rows ordered (orientation, simulation, map), got another")
-    mixture_std = np.sqrt(np.mean(std**2, axis=0) + np.var(mean, axis=0))
-    return Results(theta[0], mean.mean(axis=0), mixture_std, results.inferred)
+    return Results(theta[0], *mixture_moments(mean, std), results.inferred)
+
+
+def mixture_moments(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the equal mixture of the posteriors along axis 0."""
+    return mean.mean(axis=0), np.sqrt(np.mean(std**2, axis=0) + np.var(mean, axis=0))
 
 
 # ---- the file ----

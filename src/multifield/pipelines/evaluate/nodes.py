@@ -12,11 +12,12 @@ from multifield.evaluation.results import Results
 from multifield.maps import test_maps
 from multifield.maps.files import MapStream
 from multifield.maps.loader import MapLoader, SplitLoaders
-from multifield.maps.manifest import Manifest, verify_suite
+from multifield.maps.manifest import Manifest
 from multifield.maps.normalization import Normalization
 from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig
 from multifield.maps.splits import SplitConfig
 from multifield.models.folder import ModelFolder
+from multifield.pipelines.ingest.nodes import verify_maps
 from multifield.pipelines.preprocess.nodes import preprocess_maps
 from multifield.provenance import fingerprint
 from multifield.selection import Selection
@@ -52,8 +53,7 @@ def verify_test_maps(
     if test_selection == selection:
         manifest.check_files(maps)
         return manifest
-    suite, sim_set = test_selection.suite, test_selection.sim_set
-    return verify_suite(suite, sim_set, maps, theta, partial=source.partial)
+    return verify_maps(test_selection, source, maps, theta)
 
 
 def preprocess_test_maps(
