@@ -16,7 +16,7 @@ from multifield import camels
 from multifield.maps import MapLoader, Normalization, split_simulations
 from multifield.models import O3Err
 from multifield.training import MomentSums, TrainingConfig, train_network
-from multifield.training.loop import make_optimizer, make_schedule, train_step
+from multifield.training.step import make_optimizer, make_schedule, train_step
 from multifield.tuning import TuningConfig, open_study, suggest
 from multifield.tuning.study import open_storage
 from tests.support import load_parameters

@@ -8,17 +8,23 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from multifield.maps import Batch, SplitLoaders
-from multifield.models.registry import ARCHITECTURES
+from multifield.maps import SplitLoaders
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.allocator import keep_freed_memory
 from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.training.device import DeviceBatch, choose_device, on_device, place
+from multifield.training.device import choose_device, on_device
 from multifield.training.device_maps import MapSource, Sources, choose_sources
-from multifield.training.loss import MomentSums, moment_loss
 from multifield.training.loss_files import Losses
+from multifield.training.step import (
+    build_network,
+    device_of,
+    evaluate_loss,
+    make_optimizer,
+    make_schedule,
+    train_step,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +44,6 @@ class TrainedNetwork(NamedTuple):
     losses: Losses
     best_epoch: int
     best_valid_loss: float
-
-
-class NonFiniteLoss(ArithmeticError):  # noqa: N818
-    """A loss or gradient is no number any more; the network was not updated with it."""
 
 
 def train_network(
@@ -87,7 +89,7 @@ def train_network(
     devices = [device] if device.type == "cuda" else []
     with _torch_threads(config.n_threads), torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
-        network = _build_network(data, hyperparameters, config, device)
+        network = build_network(data, hyperparameters, config, device)
         sources = choose_sources(data, config.resident, device)
         return _train_epochs(network, sources, data.inferred, hyperparameters, config, seed, report)
 
@@ -136,7 +138,7 @@ def _train_epoch(
     n_seen = 0
     network.train()
     drawn = maps.random_epoch(seed, epoch, flips=config.flips, shifts=config.shifts)
-    with closing(on_device(drawn, _device_of(network))) as batches:
+    with closing(on_device(drawn, device_of(network))) as batches:
         for batch in batches:
             losses.append(train_step(network, optimizer, batch, inferred, step=schedule.last_epoch))
             schedule.step()
@@ -144,77 +146,6 @@ def _train_epoch(
             if n_seen > config.maps_per_epoch:
                 break
     return float(np.mean(losses))
-
-
-def train_step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch | DeviceBatch,
-    inferred: tuple[int, ...],
-    *,
-    step: int,
-) -> float:
-    """Update a network by one batch.
-
-    Parameters
-    ----------
-    network : Module
-        In training mode.
-    optimizer : Optimizer
-        Of the network's parameters.
-    batch : Batch or DeviceBatch
-        Maps and true parameters.
-    inferred : tuple of int
-        Columns of the parameters that count.
-    step : int
-        Updates so far, for the error message.
-
-    Returns
-    -------
-    loss : float
-        Of the batch, before the update.
-
-    Raises
-    ------
-    NonFiniteLoss
-        If the loss or the norm of the gradient is not finite; nothing is updated then.
-    """
-    optimizer.zero_grad()
-    mean, std, theta = _infer(network, batch)
-    columns = list(inferred)
-    loss = moment_loss(mean[:, columns], std[:, columns], theta[:, columns])
-    loss.backward()  # type: ignore[no-untyped-call]
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    gradient_norm = torch.nn.utils.get_total_norm(gradients)
-    # both at once: each number fetched from a GPU waits for it
-    loss_value, norm_value = torch.stack((loss.detach(), gradient_norm)).tolist()
-    if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
-        raise NonFiniteLoss(
-            f"loss and gradient: expected finite numbers, got loss {loss_value:g} and "
-            f"gradient norm {norm_value:g} in step {step} at learning rate "
-            f"{optimizer.param_groups[0]['lr']:g}, maps {batch.index.tolist()}"
-        )
-    optimizer.step()
-    return float(loss_value)
-
-
-def evaluate_loss(
-    network: nn.Module,
-    maps: MapSource,
-    orientations: range,
-    inferred: tuple[int, ...],
-) -> float:
-    """Loss of a whole set, all orientations together; NonFiniteLoss if it is not finite."""
-    sums = MomentSums(inferred)
-    network.eval()
-    ordered = on_device(maps.ordered(orientations), _device_of(network))
-    with torch.inference_mode(), closing(ordered) as batches:
-        for batch in batches:
-            sums.add(*_infer(network, batch))
-    loss = sums.loss()
-    if not math.isfinite(loss):
-        raise NonFiniteLoss(f"loss: expected a finite number, got {loss} in evaluation")
-    return loss
 
 
 def log_epoch(epoch: int, losses: EpochLosses) -> None:
@@ -226,59 +157,6 @@ def log_epoch(epoch: int, losses: EpochLosses) -> None:
         losses.valid,
         losses.test,
     )
-
-
-def make_optimizer(
-    network: nn.Module, hyperparameters: Hyperparameters, config: TrainingConfig
-) -> torch.optim.Optimizer:
-    """AdamW, the benchmark's."""
-    return torch.optim.AdamW(
-        network.parameters(),
-        lr=hyperparameters.lr,
-        betas=config.betas,
-        weight_decay=hyperparameters.wd,
-    )
-
-
-def make_schedule(
-    optimizer: torch.optim.Optimizer, hyperparameters: Hyperparameters, config: TrainingConfig
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """Let the learning rate rise from lr_min to lr and fall back linearly, again and again."""
-    return torch.optim.lr_scheduler.CyclicLR(
-        optimizer,
-        base_lr=config.lr_min,
-        max_lr=hyperparameters.lr,
-        step_size_up=config.steps_up,
-        step_size_down=config.steps_down,
-        cycle_momentum=False,
-    )
-
-
-def _build_network(
-    data: SplitLoaders,
-    hyperparameters: Hyperparameters,
-    config: TrainingConfig,
-    device: torch.device,
-) -> nn.Module:
-    network = ARCHITECTURES[config.architecture](
-        hidden=hyperparameters.hidden,
-        dropout=hyperparameters.dr,
-        channels=data.channels,
-        map_size=data.map_size,
-    )
-    # what convolutions prefer on CPU and GPU alike; torch's stubs leave it out
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _infer(network: nn.Module, batch: Batch | DeviceBatch) -> tuple[Tensor, Tensor, Tensor]:
-    """Means, standard deviations and true parameters, (B, P) each, on the network's device."""
-    placed = place(batch, _device_of(network))
-    mean, std = network(placed.x).chunk(2, dim=1)
-    return mean, std, placed.theta
-
-
-def _device_of(network: nn.Module) -> torch.device:
-    return next(network.parameters()).device
 
 
 def _copy_state(network: nn.Module) -> StateDict:

@@ -17,7 +17,7 @@ from multifield.training import (
     train_network,
     train_step,
 )
-from multifield.training.loop import make_optimizer
+from multifield.training.step import make_optimizer
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta
 
 

@@ -1,0 +1,144 @@
+"""One step of training: the network, its optimizer and schedule, an update, the loss of a set."""
+
+import math
+from contextlib import closing
+
+import torch
+from torch import Tensor, nn
+
+from multifield.maps import Batch, SplitLoaders
+from multifield.models.registry import ARCHITECTURES
+from multifield.training.config import Hyperparameters, TrainingConfig
+from multifield.training.device import DeviceBatch, on_device, place
+from multifield.training.device_maps import MapSource
+from multifield.training.loss import MomentSums, moment_loss
+
+
+class NonFiniteLoss(ArithmeticError):  # noqa: N818
+    """A loss or gradient is no number any more; the network was not updated with it."""
+
+
+def build_network(
+    data: SplitLoaders,
+    hyperparameters: Hyperparameters,
+    config: TrainingConfig,
+    device: torch.device,
+) -> nn.Module:
+    """Make a network with random weights for the maps of a suite, on a device."""
+    network = ARCHITECTURES[config.architecture](
+        hidden=hyperparameters.hidden,
+        dropout=hyperparameters.dr,
+        channels=data.channels,
+        map_size=data.map_size,
+    )
+    # what convolutions prefer on CPU and GPU alike; torch's stubs leave it out
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def make_optimizer(
+    network: nn.Module, hyperparameters: Hyperparameters, config: TrainingConfig
+) -> torch.optim.Optimizer:
+    """AdamW, the benchmark's."""
+    return torch.optim.AdamW(
+        network.parameters(),
+        lr=hyperparameters.lr,
+        betas=config.betas,
+        weight_decay=hyperparameters.wd,
+    )
+
+
+def make_schedule(
+    optimizer: torch.optim.Optimizer, hyperparameters: Hyperparameters, config: TrainingConfig
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Let the learning rate rise from lr_min to lr and fall back linearly, again and again."""
+    return torch.optim.lr_scheduler.CyclicLR(
+        optimizer,
+        base_lr=config.lr_min,
+        max_lr=hyperparameters.lr,
+        step_size_up=config.steps_up,
+        step_size_down=config.steps_down,
+        cycle_momentum=False,
+    )
+
+
+def train_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch | DeviceBatch,
+    inferred: tuple[int, ...],
+    *,
+    step: int,
+) -> float:
+    """Update a network by one batch.
+
+    Parameters
+    ----------
+    network : Module
+        In training mode.
+    optimizer : Optimizer
+        Of the network's parameters.
+    batch : Batch or DeviceBatch
+        Maps and true parameters.
+    inferred : tuple of int
+        Columns of the parameters that count.
+    step : int
+        Updates so far, for the error message.
+
+    Returns
+    -------
+    loss : float
+        Of the batch, before the update.
+
+    Raises
+    ------
+    NonFiniteLoss
+        If the loss or the norm of the gradient is not finite; nothing is updated then.
+    """
+    optimizer.zero_grad()
+    mean, std, theta = _infer(network, batch)
+    columns = list(inferred)
+    loss = moment_loss(mean[:, columns], std[:, columns], theta[:, columns])
+    loss.backward()  # type: ignore[no-untyped-call]
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    gradient_norm = torch.nn.utils.get_total_norm(gradients)
+    # both at once: each number fetched from a GPU waits for it
+    loss_value, norm_value = torch.stack((loss.detach(), gradient_norm)).tolist()
+    if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
+        raise NonFiniteLoss(
+            f"loss and gradient: expected finite numbers, got loss {loss_value:g} and "
+            f"gradient norm {norm_value:g} in step {step} at learning rate "
+            f"{optimizer.param_groups[0]['lr']:g}, maps {batch.index.tolist()}"
+        )
+    optimizer.step()
+    return float(loss_value)
+
+
+def evaluate_loss(
+    network: nn.Module,
+    maps: MapSource,
+    orientations: range,
+    inferred: tuple[int, ...],
+) -> float:
+    """Loss of a whole set, all orientations together; NonFiniteLoss if it is not finite."""
+    sums = MomentSums(inferred)
+    network.eval()
+    ordered = on_device(maps.ordered(orientations), device_of(network))
+    with torch.inference_mode(), closing(ordered) as batches:
+        for batch in batches:
+            sums.add(*_infer(network, batch))
+    loss = sums.loss()
+    if not math.isfinite(loss):
+        raise NonFiniteLoss(f"loss: expected a finite number, got {loss} in evaluation")
+    return loss
+
+
+def _infer(network: nn.Module, batch: Batch | DeviceBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Means, standard deviations and true parameters, (B, P) each, on the network's device."""
+    placed = place(batch, device_of(network))
+    mean, std = network(placed.x).chunk(2, dim=1)
+    return mean, std, placed.theta
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Say where a network is."""
+    return next(network.parameters()).device
