@@ -34,14 +34,15 @@ from benchmarks.measure import (
     write_report,
 )
 from multifield import camels
-from multifield.maps.files import open_maps, read_theta, write_theta
+from multifield.maps.files import open_maps, read_theta, write_map_files, write_theta
 from multifield.maps.loader import load_splits
 from multifield.maps.manifest import Manifest, verify_suite
 from multifield.maps.normalization import NormalizationConfig, fit_normalization
-from multifield.maps.preprocess import Preprocessing, PreprocessingConfig, open_log_maps
+from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig, open_log_maps
 from multifield.maps.splits import SplitConfig, split_simulations
+from multifield.mock.suites import MockConfig, make_suite
 
-SUITE, SET, FIELD = "IllustrisTNG", "LH", "Mcdm"
+SUITE, SET, FIELD = "MockNbody", "LH", "Mtot"
 BATCH = 128
 N_CHECKED = 600  # maps on which the sides must agree
 NORMALIZED_ATOL = 2e-5  # 3e-6 dex of a log map (see tests/tolerances.py) over a std of 0.3 and more
@@ -58,20 +59,32 @@ Consume = Callable[[str, torch.Tensor], object]
 
 
 def write_suite(folder: Path, n_maps: int, side: int) -> None:
-    """Write log-normal maps with the mean and contrast of Mcdm, their parameters and manifest."""
-    rng = np.random.default_rng(20261124)
-    path = folder / camels.maps_names(FIELD, SUITE, SET)[0]
-    maps = np.lib.format.open_memmap(path, "w+", np.float32, (n_maps, side, side))
-    for first in range(0, n_maps, camels.MAPS_PER_SIMULATION):  # a file may be larger than memory
-        block = maps[first : first + camels.MAPS_PER_SIMULATION]
-        amplitude = rng.normal(25.3, 0.3, (len(block), 1, 1))
-        block[:] = np.exp(amplitude + 1.2 * rng.standard_normal(block.shape, np.float32))
-    maps.flush()
-    bounds = np.array([(p.minimum, p.maximum) for p in camels.PARAMETERS]).T
-    theta = np.round(rng.uniform(*bounds, (n_maps // camels.MAPS_PER_SIMULATION, 6)), 5)
+    """Simulate universes and write their maps, parameters and manifest, unless they are there."""
+    if (folder / "manifest.json").is_file():
+        check_suite(folder, n_maps, side)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    mock = MockConfig(
+        n_simulations=n_maps // camels.MAPS_PER_SIMULATION,
+        map_size=side,
+        lattice=side
+        // 2,  # the coarsest that leaves no pixel empty: 0.6 s a simulation of 256 pixels
+        refine=2,
+        seed=1,
+        n_threads=0,
+    )
+    theta, blocks = make_suite(SUITE, (FIELD,), mock)
+    write_map_files({FIELD: raw_path(folder)}, blocks)
     write_theta(folder / camels.theta_names(SUITE, SET)[0], theta)
     manifest = verify_suite(SUITE, SET, {FIELD: open_maps(raw_path(folder))}, theta, partial=True)
     (folder / "manifest.json").write_bytes(TypeAdapter(Manifest).dump_json(manifest))
+
+
+def check_suite(folder: Path, n_maps: int, side: int) -> None:
+    """Require maps of the number and size asked for."""
+    expected, found = (n_maps, side, side), open_maps(raw_path(folder)).shape
+    if found != expected:
+        raise ValueError(f"{raw_path(folder)}: expected maps of shape {expected}, got {found}")
 
 
 def raw_path(folder: Path) -> Path:
@@ -89,30 +102,37 @@ def split_config(n_simulations: int) -> SplitConfig:
 
 
 def ours(folder: Path, width: float, consume: Consume) -> None:
-    """Make the sets with the library's public functions, through a file: memory does not grow with it."""
-    make_sets(folder, width, consume, in_memory=False)
+    """Make log maps of the raw ones where they are read: neither memory nor disk for them."""
+    make_sets(folder, width, consume, Preprocessing.stream)
 
 
 def ours_in_memory(folder: Path, width: float, consume: Consume) -> None:
     """Make the sets with log maps in memory, as the published scripts keep theirs."""
-    make_sets(folder, width, consume, in_memory=True)
+    make_sets(folder, width, consume, Preprocessing.compute)
 
 
-def make_sets(folder: Path, width: float, consume: Consume, *, in_memory: bool) -> None:
-    """Preprocess each map once, and gather each set from the log maps."""
+def ours_through_a_file(folder: Path, width: float, consume: Consume) -> None:
+    """Make the sets with log maps in a file, as the pipeline keeps them for hundreds of epochs."""
+
+    def write(to_do: Preprocessing) -> LogMaps:
+        to_do.write(folder / "log_maps.npy")
+        return open_log_maps(folder / "log_maps.npy")
+
+    make_sets(folder, width, consume, write)
+
+
+def make_sets(
+    folder: Path, width: float, consume: Consume, preprocess: Callable[[Preprocessing], LogMaps]
+) -> None:
+    """Preprocess the maps with the library's public functions, and gather each set from the log maps."""
     manifest = TypeAdapter(Manifest).validate_json((folder / "manifest.json").read_bytes())
     theta = read_theta(folder / camels.theta_names(SUITE, SET)[0])
     config = PreprocessingConfig(
         smoothing_width=width, remove_monopole=False, compact=False, n_threads=0
     )
-    path = folder / "log_maps.npy"
     raw = open_maps(raw_path(folder))
     to_do = Preprocessing(raw, FIELD, config, manifest.checksums((FIELD,))[FIELD])
-    if in_memory:
-        log_maps = {FIELD: to_do.compute()}
-    else:
-        to_do.write(path)
-        log_maps = {FIELD: open_log_maps(path)}
+    log_maps = {FIELD: preprocess(to_do)}
     chosen = split_config(len(theta))
     split = split_simulations(len(theta), 1, n_valid=chosen.n_valid, n_test=chosen.n_test)
     normalization = fit_normalization({FIELD: log_maps[FIELD].moments}, split, "all")
@@ -164,7 +184,7 @@ def oriented_copies(maps: np.ndarray) -> list[np.ndarray]:
     return [copy for turn in rotated for copy in (turn, np.flip(turn, axis=1))]
 
 
-OURS = {"through a file": ours, "in memory": ours_in_memory}
+OURS = {"streamed": ours, "in memory": ours_in_memory, "through a file": ours_through_a_file}
 SIDES = {**OURS, "reference": reference}
 
 
@@ -337,22 +357,22 @@ def main() -> None:
     parser.add_argument("--maps", type=int, default=600, help="how many; CMD's LH has 15000")
     parser.add_argument("--samples", type=int, default=5, help="runs of each side")
     parser.add_argument("--child", choices=SIDES, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--folder", type=Path, help="where the maps are kept for another run; made if not there"
+    )
     parser.add_argument("--width", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         child(arguments.child, arguments.folder, arguments.width)
         return
     n_maps, side, n_samples = (
-        (60, 64, 2) if arguments.quick else (arguments.maps, 256, arguments.samples)
+        (60, 64, 1) if arguments.quick else (arguments.maps, 256, arguments.samples)
     )
     section = Section("benchmarks/preprocess.py")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        checked = (
-            folder / "checked"
-        )  # of a large file all sets of all sides would not fit into memory
-        checked.mkdir()
+        folder = arguments.folder or Path(name) / "suite"
+        # of a large file all sets of all sides would not fit into memory
+        checked = Path(name) / "checked"
         write_suite(checked, min(n_maps, N_CHECKED), side)
         for width in TARGETS:
             check_agreement(checked, width)
@@ -364,8 +384,8 @@ def main() -> None:
             "validation and test sets, the latter two in eight orientations: us a map of the file (median, "
             "half the distance between quartiles, and fastest), and "
             "MB of memory above the interpreter and its libraries: its own, and with the mapped files, "
-            "whose pages the system takes back when it needs them. Through a file, our own memory may be "
-            f"{MAX_MEMORY} MB, whatever the number of maps.",
+            "whose pages the system takes back when it needs them. Streamed and through a file, our own "
+            f"may be {MAX_MEMORY} MB, whatever the number of maps.",
             "",
             *markdown_table(HEADER, rows),
             "",

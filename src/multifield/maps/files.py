@@ -3,7 +3,7 @@
 Maps are never loaded whole: `open_maps` gives a memory map, `write_map_files` takes a stream of blocks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Protocol, overload, runtime_checkable
@@ -130,7 +130,7 @@ def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
         return shape, fortran_order, dtype, file.tell()
 
 
-def source_name(maps: StoredMaps, default: str) -> str:
+def source_name(maps: Sized, default: str) -> str:
     """Return the file behind a memory map, for messages; `default` where there is none."""
     return str(maps.filename) if isinstance(maps, np.memmap) and maps.filename else default
 
@@ -269,7 +269,7 @@ def write_theta(path: str | Path, theta: Theta) -> None:
         np.savetxt(partial, theta, fmt="%.5f")
 
 
-def check_counts(maps: StoredMaps, theta: Theta, field: str) -> None:
+def check_counts(maps: Sized, theta: Theta, field: str) -> None:
     """Require 15 maps a row of parameters.
 
     Raises

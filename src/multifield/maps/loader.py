@@ -23,6 +23,7 @@ from multifield.maps.normalization import (
 from multifield.maps.prefetch import prefetched
 from multifield.maps.preprocess import LogMaps, check_current
 from multifield.maps.splits import Simulations, Split, SplitConfig, maps_of, split_simulations
+from multifield.maps.streamed import StreamedMaps, gather_streamed
 from multifield.threads import available_threads
 
 Allocate = Callable[[tuple[int, ...], Any], np.ndarray]
@@ -67,7 +68,8 @@ class MapLoader:
     Parameters
     ----------
     maps : sequence of (N, L, L) float32, or of LogMaps
-        Log maps of each channel, all kept as one type; memory maps larger than memory are fine.
+        Log maps of each channel, all kept as one type; memory maps larger than memory are fine. Those of
+        `Preprocessing.stream` are made of the raw maps for each batch.
     theta : (S, P) float64
         Physical parameters of every simulation.
     simulations : tuple of int
@@ -110,6 +112,7 @@ class MapLoader:
         if prefetch < 0:
             raise ValueError(f"prefetch: expected >= 0 batches, got {prefetch}")
         self._maps, encodings = _unpack(maps)
+        self._gather = _choose_gather(self._maps)
         self._index = maps_of(simulations)
         as_kept = normalization_as_kept(normalization, encodings)
         self._mean, self._std = np.asarray(as_kept.mean), np.asarray(as_kept.std)
@@ -184,8 +187,7 @@ class MapLoader:
         rows = plan.batch(number, self.batch_size)
         index = self._index[rows.order]
         x = buffer[: len(index)]
-        mapkernels.gather(
-            self._maps,
+        self._gather(
             index,
             rows.orientation,
             rows.shift,
@@ -193,20 +195,34 @@ class MapLoader:
             self._std,
             x,
             n_threads=self._n_threads,
-            field_dtype=kept_type(self._maps[0]),
             out_dtype=self._dtype,
         )
         return Batch(x, self._scaled[rows.order], index)
 
 
+def _choose_gather(maps: Sequence[StoredMaps | StreamedMaps]) -> Callable[..., None]:
+    """Give what gathers a batch of these channels."""
+    streamed = [each for each in maps if isinstance(each, StreamedMaps)]
+    kept = [each for each in maps if not isinstance(each, StreamedMaps)]
+    if streamed and kept:
+        raise TypeError(
+            "maps: expected channels that are all kept or all made when they are read, got "
+            f"{len(kept)} and {len(streamed)}"
+        )
+    if streamed:
+        return partial(gather_streamed, streamed)
+    return partial(mapkernels.gather, kept, field_dtype=kept_type(kept[0]))
+
+
 def _unpack(
     maps: Sequence[StoredMaps | LogMaps],
-) -> tuple[list[StoredMaps], list[Encoding | None]]:
+) -> tuple[list[StoredMaps | StreamedMaps], list[Encoding | None]]:
     """Give the arrays, and how each is kept."""
-    arrays, encodings = [], []
+    arrays: list[StoredMaps | StreamedMaps] = []
+    encodings = []
     for channel, each in enumerate(maps):
         array, encoding = (each.maps, each.encoding) if isinstance(each, LogMaps) else (each, None)
-        if encoding is None and array.dtype != np.float32:
+        if not isinstance(array, StreamedMaps) and encoding is None and array.dtype != np.float32:
             raise TypeError(
                 f"maps[{channel}]: expected float32 log maps, or LogMaps, which say what numbers in 16 "
                 f"bits mean, got {array.dtype.name}"

@@ -1,7 +1,6 @@
 """Raw maps to log maps, in one streaming pass a field, with the moments of every map beside them."""
 
 import json
-import mmap
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,8 @@ from multifield.arrays import Index, Maps, Moments, StoredMaps
 from multifield.atomic import atomic_path
 from multifield.maps.compact import Encoding, write_compact
 from multifield.maps.files import blocks_of, open_maps, source_name, write_header
+from multifield.maps.paging import advise, mapping_of
+from multifield.maps.streamed import StreamedMaps
 from multifield.maps.transforms import map_moments, preprocess_block
 from multifield.progress import progress
 from multifield.threads import available_threads
@@ -43,9 +44,9 @@ class LogMaps:
 
     Attributes
     ----------
-    maps : (N, L, L) float32 or float16
+    maps : (N, L, L) float32 or float16, or StreamedMaps
         log10, or log10(1 + x), of the smoothed maps; a memory map when it comes from disk. In 16 bits they
-        are numbers that `encoding` turns into log maps: `read` does.
+        are numbers that `encoding` turns into log maps: `read` does. Or those that are made when read.
     moments : (N, 3) float64
         Count, mean and M2 of every map: enough for the statistics of any choice of maps. Of the float32
         maps, whichever are kept.
@@ -55,7 +56,7 @@ class LogMaps:
         How they are kept in 16 bits.
     """
 
-    maps: StoredMaps
+    maps: StoredMaps | StreamedMaps
     moments: Moments
     provenance: Mapping[str, str]
     encoding: Encoding | None = None
@@ -123,13 +124,35 @@ class Preprocessing:
         ValueError
             As `write`; and if the configuration asks for compact maps, which are for files.
         """
-        if self.config.compact:
-            raise ValueError(
-                "preprocessing.compact: expected false for log maps in memory, got True"
-            )
+        self._refuse_compact("in memory")
         moments, maps = np.empty((len(self.raw), 3)), np.empty(self.raw.shape, np.float32)
         _preprocess_all(self.raw, self.field, self.config, moments, maps)
         return LogMaps(maps, moments, self.provenance)
+
+    def stream(self) -> LogMaps:
+        """Take the moments, and make the log maps anew of the raw ones wherever they are read.
+
+        Returns
+        -------
+        log_maps : LogMaps
+            Reads as those that `write` leaves in float32, bit for bit, and takes no room: neither in
+            memory nor on disk.
+
+        Raises
+        ------
+        ValueError
+            As `compute`.
+        """
+        self._refuse_compact("made when they are read")
+        moments = moments_of_log_maps(self.raw, self.field, self.config)
+        maps = StreamedMaps(
+            self.raw, self.field, self.config.smoothing_width, self.config.remove_monopole
+        )
+        return LogMaps(maps, moments, self.provenance)
+
+    def _refuse_compact(self, how: str) -> None:
+        if self.config.compact:
+            raise ValueError(f"preprocessing.compact: expected false for log maps {how}, got True")
 
     def _write_compact(self, file: BinaryIO, moments: Moments) -> dict[str, Any]:
         """Pass twice over the raw maps, first for the mean and std that the encoding needs.
@@ -148,7 +171,7 @@ class Preprocessing:
 
     def _blocks(self, moments: Moments) -> Iterator[Maps]:
         """Yield blocks of log maps in one buffer, and fill `moments`."""
-        mapping, buffer = _mapping_of(self.raw), np.empty(0)
+        mapping, buffer = mapping_of(self.raw), np.empty(0)
         with progress(f"compact {self.field}", len(self.raw), "maps") as advance:
             for first, block in blocks_of(self.raw):
                 buffer = buffer if len(buffer) else np.empty_like(block)
@@ -164,13 +187,13 @@ class Preprocessing:
                     first_map=first,
                     source=source_name(self.raw, self.field),
                 )
-                _advise(mapping, block, "MADV_DONTNEED")
+                advise(mapping, block, "MADV_DONTNEED")
                 yield out
                 advance(len(block))
 
 
 def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> Moments:
-    """Count, mean and M2 of every log map, without keeping the log maps.
+    """Take count, mean and M2 of every log map, without keeping the log maps.
 
     For statistics of maps that are not going to be trained on, such as those of a suite on which a
     network of another is tested.
@@ -212,7 +235,7 @@ def _preprocess_all(
     """
     n_block = max(1, BLOCK_BYTES // max(1, raw[0].nbytes))
     n_threads = available_threads(config.n_threads) + 1
-    source, mapping = source_name(raw, field), _mapping_of(raw)
+    source, mapping = source_name(raw, field), mapping_of(raw)
     array = kept if isinstance(kept, np.ndarray) else None
     file = None if isinstance(kept, np.ndarray) else kept
     begin = 0 if file is None else file.tell()
@@ -222,7 +245,7 @@ def _preprocess_all(
 
     def preprocess(first: int) -> int:
         block = raw[first : first + n_block]
-        _advise(mapping, raw[first + n_threads * n_block :][:n_block], "MADV_WILLNEED")
+        advise(mapping, raw[first + n_threads * n_block :][:n_block], "MADV_WILLNEED")
         buffer = buffers.get()
         try:
             out = None if buffer is None else buffer[: len(block)]
@@ -242,7 +265,7 @@ def _preprocess_all(
                 _write_block(file, out, begin + first * raw[0].nbytes)
         finally:
             buffers.put(buffer)
-        _advise(mapping, block, "MADV_DONTNEED")
+        advise(mapping, block, "MADV_DONTNEED")
         return len(block)
 
     with (
@@ -264,23 +287,6 @@ def _write_block(file: BinaryIO, block: Maps, offset: int) -> None:
     rest = block.data.cast("B")
     while rest:
         rest = rest[os.pwrite(file.fileno(), rest, offset + block.nbytes - len(rest)) :]
-
-
-def _mapping_of(maps: Maps) -> mmap.mmap | None:
-    """Return the memory map behind an array, if there is one."""
-    base: object = maps
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return base if isinstance(base, mmap.mmap) else None
-
-
-def _advise(mapping: mmap.mmap | None, maps: Maps, advice: str) -> None:
-    """Tell the system what comes of a block of a memory map; nothing where it does not listen."""
-    if mapping is None or not len(maps) or not hasattr(mmap, advice):
-        return
-    start = maps.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
-    page = start // mmap.PAGESIZE * mmap.PAGESIZE
-    mapping.madvise(getattr(mmap, advice), page, start + maps.nbytes - page)
 
 
 def moments_path(path: Path) -> Path:
