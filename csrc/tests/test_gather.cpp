@@ -41,7 +41,7 @@ Map flipped(const Map& map, std::size_t side) {
 void equals_the_definition() {
     Fuzzer fuzzer;
     for (int trial = 0; trial < 300; ++trial) {
-        const std::size_t side = fuzzer.integer(1, trial % 10 == 0 ? 300 : 40);
+        const std::size_t side = fuzzer.integer(1, trial % 20 == 0 ? 512 : 40);
         const std::size_t n_pixels = side * side;
         const std::vector<float> first = fuzzer.positive(3 * n_pixels);
         const std::vector<float> second = fuzzer.positive(2 * n_pixels);
@@ -74,7 +74,8 @@ void equals_the_definition() {
 void sixteen_bits() {
     Fuzzer fuzzer;
     for (int trial = 0; trial < 100; ++trial) {
-        const std::size_t side = fuzzer.integer(1, 70), n_pixels = side * side;
+        const std::size_t side = fuzzer.integer(1, trial % 20 == 0 ? 512 : 70),
+                          n_pixels = side * side;
         std::vector<std::uint16_t> bits(n_pixels), out(n_pixels);
         std::vector<float> floats(n_pixels), expected(n_pixels);
         for (std::size_t p = 0; p < n_pixels; ++p) {

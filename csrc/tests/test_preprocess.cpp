@@ -16,7 +16,7 @@ namespace {
 void equals_the_separate_kernels() {
     Fuzzer fuzzer;
     for (int trial = 0; trial < 120; ++trial) {
-        const std::size_t side = fuzzer.integer(1, trial % 10 == 0 ? 130 : 30);
+        const std::size_t side = fuzzer.integer(1, trial % 20 == 0 ? 512 : 30);
         const std::size_t n_maps = fuzzer.integer(0, 5);
         const mapkernels::Preprocessing steps{trial % 3 == 0 ? 0.0 : fuzzer.real(0.0, 20.0),
                                               trial % 2 == 0, trial % 5 < 2};
