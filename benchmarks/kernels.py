@@ -16,6 +16,7 @@ from scipy import ndimage
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import Comparison, Section, compare, options, say, write_report
+from multifield.maps.memory import aligned_empty
 from multifield.threads import available_threads
 
 SIDE = 256  # [pixels], as in CMD
@@ -244,7 +245,7 @@ class Batches:
     def __init__(self, maps: np.ndarray, field_dtype: str, out_dtype: str, n_threads: int) -> None:
         numpy_types: dict[str, Any] = {"bfloat16": np.uint16}
         self.maps = maps
-        self.out = np.empty((BATCH, 1, SIDE, SIDE), numpy_types.get(out_dtype, out_dtype))
+        self.out = aligned_empty((BATCH, 1, SIDE, SIDE), numpy_types.get(out_dtype, out_dtype))
         self.types = field_dtype, out_dtype
         self.n_threads = n_threads
         self.rng = np.random.default_rng(1)
@@ -280,7 +281,7 @@ def check_gather(maps: np.ndarray) -> None:
 def gather_against_memcpy(maps: np.ndarray) -> Iterator[Comparison]:
     """Batches at random orientation against memcpy of as many maps of float32."""
     check_gather(maps)
-    target = np.empty((BATCH, 1, SIDE, SIDE), np.float32)
+    target = aligned_empty((BATCH, 1, SIDE, SIDE), np.float32)
     halves = maps.astype(np.float16)
     rng = np.random.default_rng(1)
     for n_threads in sorted({1, available_threads(0)}):

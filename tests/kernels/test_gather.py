@@ -28,6 +28,18 @@ def gathered(kernels, fields, index, *rest, n_threads=1):
     return out
 
 
+def gathered_aligned(kernels, fields, index, *rest, n_threads=1, offset=0):
+    """Into an array that begins `offset` bytes behind a cache line."""
+    side = fields[0].shape[1]
+    n_floats = len(index) * len(fields) * side**2
+    memory = np.empty(4 * n_floats + 128, np.uint8)
+    begin = -memory.ctypes.data % 64 + offset
+    out = memory[begin : begin + 4 * n_floats].view(np.float32)
+    out = out.reshape(len(index), len(fields), side, side)
+    kernels.gather(fields, index, *rest, out, n_threads)
+    return out
+
+
 def one_map(kernels, pixels, orientation=0, shift=(0, 0)):
     """One map, oriented and shifted, not standardized."""
     arrays = ([0], [orientation], [shift])
@@ -162,11 +174,16 @@ class TestPixelTypes:
         reference.gather(fields, *rest, answer, 1, field_dtype, out_dtype)
         np.testing.assert_array_equal(ours, answer)
 
-    def test_larger_than_the_caches(self, kernels):
-        """Written past them: 36 maps of 256 pixels are 9 MB."""
-        fields, index, orientation, shift, mean, std = draw(3, 256, 36, 1)
-        out = gathered(kernels, fields, index, orientation, shift, mean, std, n_threads=2)
-        for b in range(0, 36, 7):
+    @pytest.mark.parametrize("offset", [0, 16])
+    @pytest.mark.parametrize("side", [250, 256])
+    def test_larger_than_the_caches(self, kernels, side, offset):
+        """Written past them: 36 maps of 256 pixels are 9 MB. Whole lines at a time, if they are aligned."""
+        fields, index, orientation, shift, mean, std = draw(3, side, 36, 1)
+        orientation[:] = np.arange(36) % 8
+        shift[:16] = 0  # every orientation also with no band that wraps
+        arrays = (index, orientation, shift, mean, std)
+        out = gathered_aligned(kernels, fields, *arrays, n_threads=2, offset=offset)
+        for b in range(36):
             each = (a[b : b + 1] for a in (index, orientation, shift))
             np.testing.assert_array_equal(
                 out[b : b + 1], gathered(reference, fields, *each, mean, std)

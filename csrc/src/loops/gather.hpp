@@ -8,6 +8,9 @@
 namespace mapkernels {
 namespace {
 
+constexpr std::size_t cache_line = 64;
+constexpr std::size_t line_floats = cache_line / sizeof(float);
+
 struct Standardization {
     float mean;
     float inverse_std;
@@ -47,7 +50,6 @@ inline void copy_run(const Pixel* from, std::size_t n, const Standardization& st
 /// processor foresees which map that will be.
 template <typename Pixel>
 inline void prefetch_next(const MapCopy& copy, std::size_t begin, std::size_t n) noexcept {
-    constexpr std::size_t cache_line = 64;
     if (copy.next == nullptr) return;
     const auto* const first =
         reinterpret_cast<const char*>(static_cast<const Pixel*>(copy.next) + begin);
@@ -55,14 +57,16 @@ inline void prefetch_next(const MapCopy& copy, std::size_t begin, std::size_t n)
         __builtin_prefetch(first + i, 0, 2);
 }
 
-/// Rows of a band whose sources are rows: two runs each, split where the source wraps.
+/// Rows of a band whose sources are rows: two runs each, split where the source wraps. In the order
+/// of the source, which is quicker to read forwards.
 template <typename Pixel>
 inline void copy_rows(const MapCopy& copy, std::size_t first_row, std::size_t n_rows,
                       float* band) noexcept {
     const std::size_t side = copy.side, start = copy.columns.start;
     const Standardization standardize{copy.mean, copy.inverse_std};
-    for (std::size_t i = 0; i < n_rows; ++i) {
-        prefetch_next<Pixel>(copy, (first_row + i) * side, side);
+    for (std::size_t done = 0; done < n_rows; ++done) {
+        const std::size_t i = copy.rows.backwards ? n_rows - 1 - done : done;
+        prefetch_next<Pixel>(copy, (first_row + done) * side, side);
         const auto* const row =
             static_cast<const Pixel*>(copy.map) + copy.rows.at(first_row + i, side) * side;
         float* const out = band + i * side;
@@ -117,13 +121,57 @@ inline void turn_blocks(const MapCopy& copy, std::size_t first_row, float* band)
     }
 }
 
+/// Whether `out` is to be written past the caches, and in whole lines.
+inline bool has_whole_lines(const MapCopy& copy) noexcept {
+    return copy.streaming && copy.out_type == PixelType::float32 && copy.side % line_floats == 0 &&
+           reinterpret_cast<std::uintptr_t>(copy.out) % cache_line == 0;
+}
+
+/// As turn_blocks, but straight to `out`, a whole cache line at a time: reading and writing of
+/// memory overlap, which they do not where a band is filled and then sent on. See has_whole_lines.
 template <typename Pixel>
-inline void turn_rows(const MapCopy& copy, std::size_t first_row, std::size_t n_rows,
-                      float* band) noexcept {
+inline void turn_blocks_past_caches(const MapCopy& copy, std::size_t first_row) noexcept {
+    constexpr std::size_t n_groups = line_floats / n_lanes;
+    const auto* const map = static_cast<const Pixel*>(copy.map);
+    const Standardization standardize{copy.mean, copy.inverse_std};
+    const std::size_t side = copy.side;
+    float* const out = static_cast<float*>(copy.out) + first_row * side;
+    const bool backwards = copy.rows.backwards;
+    const std::size_t first = copy.rows.at(backwards ? first_row + band_rows - 1 : first_row, side);
+    for (std::size_t j = 0; j < side; j += line_floats) {
+        prefetch_next<Pixel>(copy, first_row * side + j * band_rows, line_floats * band_rows);
+        const Pixel* sources[line_floats];
+        for (std::size_t column = 0; column < line_floats; ++column)
+            sources[column] = map + copy.columns.at(j + column, side) * side + first;
+        for (std::size_t part = 0; part < band_rows; part += n_lanes) {
+            Floats blocks[n_groups][n_lanes];
+            for (std::size_t group = 0; group < n_groups; ++group) {
+                for (std::size_t lane = 0; lane < n_lanes; ++lane)
+                    blocks[group][lane] = standardize(load(sources[group * n_lanes + lane] + part));
+                transpose(blocks[group]);
+            }
+            for (std::size_t i = 0; i < n_lanes; ++i) {
+                const std::size_t row = backwards ? band_rows - 1 - part - i : part + i;
+                for (std::size_t group = 0; group < n_groups; ++group)
+                    store_past_caches(cast<Ints>(blocks[group][i]),
+                                      out + row * side + j + group * n_lanes);
+            }
+        }
+    }
+}
+
+/// Whether the sources of a whole band are neighbors: the source does not wrap inside it.
+inline bool is_one_block(const MapCopy& copy, std::size_t first_row, std::size_t n_rows) noexcept {
     const std::size_t ends[2] = {copy.rows.at(first_row, copy.side),
                                  copy.rows.at(first_row + n_rows - 1, copy.side)};
     const std::size_t distance = copy.rows.backwards ? ends[0] - ends[1] : ends[1] - ends[0];
-    if (n_rows == band_rows && distance == band_rows - 1)  // it does not wrap
+    return n_rows == band_rows && distance == band_rows - 1;
+}
+
+template <typename Pixel>
+inline void turn_rows(const MapCopy& copy, std::size_t first_row, std::size_t n_rows,
+                      float* band) noexcept {
+    if (is_one_block(copy, first_row, n_rows))
         turn_blocks<Pixel>(copy, first_row, band);
     else
         turn_pixels<Pixel>(copy, first_row, n_rows, band);
@@ -169,8 +217,14 @@ inline void write_band(const MapCopy& copy, std::size_t first, std::size_t n) no
 template <typename Pixel>
 inline void gather_pixels(const MapCopy& copy) noexcept {
     const std::size_t side = copy.side, n_rows = smaller(side, band_rows);
+    if (!copy.transposed && copy.out_type == PixelType::float32)
+        return copy_rows<Pixel>(copy, 0, side, static_cast<float*>(copy.out));
     for (std::size_t begin = 0; begin < side; begin += n_rows) {
         const std::size_t row = smaller(begin, side - n_rows);  // the last two may overlap
+        if (copy.transposed && has_whole_lines(copy) && is_one_block(copy, row, n_rows)) {
+            turn_blocks_past_caches<Pixel>(copy, row);
+            continue;
+        }
         if (copy.transposed)
             turn_rows<Pixel>(copy, row, n_rows, copy.band);
         else
@@ -180,7 +234,8 @@ inline void gather_pixels(const MapCopy& copy) noexcept {
     if (copy.streaming) end_of_streaming();
 }
 
-/// Band by band, as floats in L1; these are converted and written on.
+/// Rows of floats straight to where they belong. All else band by band, as floats in L1; these are
+/// converted and written on.
 void gather(const MapCopy& copy) noexcept {
     switch (copy.type) {
         case PixelType::float32:

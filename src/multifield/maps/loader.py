@@ -15,6 +15,7 @@ from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch
 from multifield.maps.files import check_counts
 from multifield.maps.kernels import mapkernels
 from multifield.maps.manifest import Manifest
+from multifield.maps.memory import aligned_empty
 from multifield.maps.normalization import (
     Normalization,
     NormalizationConfig,
@@ -85,7 +86,7 @@ class MapLoader:
         Batches made ahead by a thread of its own while one is in use; 0 makes each when it is asked for.
         The batches do not depend on it. There is one buffer more than this.
     allocate : callable, optional
-        Makes the buffers, such as page-locked ones.
+        Makes the buffers, such as page-locked ones; quickest where they begin with a cache line.
     dtype : {"float32", "float16", "bfloat16"}, optional
         Of the batches; 16 bits are rounded from the float32 ones.
 
@@ -106,7 +107,7 @@ class MapLoader:
         inferred: tuple[int, ...],
         n_threads: int = 1,
         prefetch: int = 0,
-        allocate: Allocate = np.empty,
+        allocate: Allocate = aligned_empty,
         dtype: BatchType = "float32",
     ) -> None:
         if prefetch < 0:

@@ -18,7 +18,7 @@ from multifield.arrays import Index, Maps, Moments, StoredMaps
 from multifield.atomic import atomic_path
 from multifield.maps.compact import Encoding, write_compact
 from multifield.maps.files import blocks_of, open_maps, source_name, write_header
-from multifield.maps.paging import advise, mapping_of
+from multifield.maps.memory import advise, mapping_of
 from multifield.maps.streamed import StreamedMaps
 from multifield.maps.transforms import map_moments, preprocess_block
 from multifield.progress import progress

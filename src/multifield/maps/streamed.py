@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int64
 from multifield.arrays import HalfBatch, Index, MapBatch, Maps
 from multifield.maps.files import source_name
 from multifield.maps.kernels import mapkernels
-from multifield.maps.paging import advise, mapping_of
+from multifield.maps.memory import advise, mapping_of
 from multifield.maps.transforms import preprocess_block
 
 BLOCK_BYTES = 2 * 2**20  # 8 CMD maps: log maps are still in cache when they are gathered

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from multifield.arrays import Index
 from multifield.maps.loader import Allocate, Batch, BatchOptions
+from multifield.maps.memory import aligned_empty
 from multifield.training.config import TrainingConfig
 
 
@@ -62,7 +63,7 @@ def loader_options(config: TrainingConfig) -> BatchOptions:
 
 def batch_allocator(device: torch.device) -> Allocate:
     """Choose the memory of batches: page-locked for CUDA, which copies from it while the CPU goes on."""
-    return _allocate_page_locked if device.type == "cuda" else np.empty
+    return _allocate_page_locked if device.type == "cuda" else aligned_empty
 
 
 def _allocate_page_locked(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from multifield.maps import Batch, MapLoader, Normalization
+from multifield.maps.memory import aligned_empty
 from multifield.maps.prefetch import THREAD_NAME
 from multifield.training import device, loader_options, on_device, train_network
 from multifield.training.device import batch_allocator, place
@@ -75,14 +76,14 @@ def test_a_copy_is_waited_for_where_an_epoch_is_left_early(
 
 
 def test_memory_of_batches_is_page_locked_for_cuda_alone() -> None:
-    assert batch_allocator(CPU) is np.empty
-    assert batch_allocator(torch.device("mps")) is np.empty
+    assert batch_allocator(CPU) is aligned_empty
+    assert batch_allocator(torch.device("mps")) is aligned_empty
     assert batch_allocator(torch.device("cuda")) is device._allocate_page_locked
 
 
 def test_a_loader_is_told_what_the_configuration_says() -> None:
     options = loader_options(config(loader_threads=3, prefetch=4))
-    assert options == {"n_threads": 3, "prefetch": 4, "allocate": np.empty}
+    assert options == {"n_threads": 3, "prefetch": 4, "allocate": aligned_empty}
 
 
 @pytest.mark.parametrize("ends", ["early", "late", "badly"])
