@@ -12,8 +12,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path` that becomes `path` when the block ends well.
 
     The parent folder is made. If the block raises, the temporary file is removed and a file that was
-    at `path` stays as it was. A process killed in the block leaves
-    `.<name>.<process>.partial`, which no reader takes for data and the next save removes.
+    at `path` stays as it was; an OSError without a name, such as that of a full disk, gets it. A process
+    killed in the block leaves `.<name>.<process>.partial`, which no reader takes for data and the
+    next save removes.
 
     Parameters
     ----------
@@ -27,19 +28,21 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
+    remove_leftovers(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
-def _remove_leftovers(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
     """Remove what processes that were killed left of this file; living ones are left alone."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         pid = leftover.name.split(".")[-2]

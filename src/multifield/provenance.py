@@ -1,13 +1,7 @@
 """What a network depends on, as a flat dictionary that two runs can be compared by."""
 
-from dataclasses import asdict
-
 from multifield.maps.loader import SplitLoaders
-from multifield.training.config import TrainingConfig
-
-# Where it runs, and how batches get there; and trials have seeds of their own. Not `resident`, which rounds
-# the maps.
-NO_CAUSES = ("device", "n_threads", "loader_threads", "prefetch", "seed")
+from multifield.training.config import TrainingConfig, list_causes
 
 
 def fingerprint(data: SplitLoaders, training: TrainingConfig) -> dict[str, str]:
@@ -18,9 +12,4 @@ def fingerprint(data: SplitLoaders, training: TrainingConfig) -> dict[str, str]:
     fingerprint : dict of str to str
         One key a cause, so that a difference can be named. The machine is no cause.
     """
-    settings = {
-        f"training.{key}": str(value)
-        for key, value in asdict(training).items()
-        if key not in NO_CAUSES
-    }
-    return {**data.causes, **settings}
+    return {**data.causes, **list_causes(training)}

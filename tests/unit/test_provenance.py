@@ -11,7 +11,14 @@ def test_what_changes_results_is_a_cause(change):
 
 
 @pytest.mark.parametrize(
-    "change", [{"loader_threads": 7}, {"prefetch": 7}, {"n_threads": 7}, {"seed": 7}]
+    "change",
+    [
+        {"loader_threads": 7},
+        {"prefetch": 7},
+        {"n_threads": 7},
+        {"seed": 7},
+        {"checkpoint_every": 7},
+    ],
 )
 def test_what_does_not_is_none(change):
     data = make_data()

@@ -9,12 +9,13 @@ from multifield.camels import find_suite
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """Databases, weights and losses of one suite, field and recipe.
+    """Databases, weights, losses and checkpoints of one suite, field and recipe.
 
     Parameters
     ----------
     path : Path
-        Folder that holds ``databases/``, ``weights/`` and ``losses/``.
+        Folder that holds ``databases/``, ``weights/`` and ``losses/``; and ``checkpoints/``, which is not the
+        benchmark's.
     suite : str
         Suite the networks are trained on. Files carry its short name: ``Nbody`` for
         Nbody_IllustrisTNG.
@@ -45,6 +46,10 @@ class ModelFolder:
     def losses(self, trial: int | str) -> Path:
         """Losses of one trial, a line an epoch."""
         return self.path / "losses" / self._trial_name("losses", trial, "txt")
+
+    def checkpoint(self, trial: int | str) -> Path:
+        """State of one trial whose training is under way."""
+        return self.path / "checkpoints" / self._trial_name("checkpoint", trial, "pt")
 
     def trials_with_weights(self) -> tuple[int, ...]:
         """Numbers of the trials whose weights are here, in rising order."""

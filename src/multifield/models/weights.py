@@ -94,9 +94,21 @@ def save_weights(path: str | os.PathLike[str], state: Mapping[str, Tensor]) -> N
         PREFIX + name.removeprefix(PREFIX): tensor.detach().cpu().contiguous()
         for name, tensor in state.items()
     }
+    save_whole(path, released)
+
+
+def save_whole(path: str | os.PathLike[str], content: Mapping[str, object]) -> None:
+    """Write what `torch.save` can, whole or not at all; OSError naming the file if there is no room."""
     # a file object: given a path, torch.save writes the temporary file's name into the archive
     with atomic_path(path) as partial, partial.open("wb") as file:
-        torch.save(released, file)
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            if isinstance(
+                error.__context__, OSError
+            ):  # torch.save only sees that the file is too short
+                raise error.__context__ from None
+            raise
 
 
 def _build(state: StateDict, path: str | os.PathLike[str]) -> O3Err:

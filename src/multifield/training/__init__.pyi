@@ -1,3 +1,4 @@
+from .checkpoint import remove_checkpoint as remove_checkpoint
 from .config import Hyperparameters as Hyperparameters
 from .config import TrainingConfig as TrainingConfig
 from .device import DeviceBatch as DeviceBatch
@@ -18,3 +19,4 @@ from .loss_files import write_losses as write_losses
 from .step import NonFiniteLoss as NonFiniteLoss
 from .step import evaluate_loss as evaluate_loss
 from .step import train_step as train_step
+from .stopping import TrainingInterrupted as TrainingInterrupted

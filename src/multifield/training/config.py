@@ -1,5 +1,6 @@
 """What a training run needs to be told. Values, units and sources are in ``conf/``."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import AllowInfNan, ConfigDict, Field, Strict, field_validator
@@ -43,6 +44,7 @@ class TrainingConfig:
     flips: Flag  # whether training flips maps, or rotates them alone as the published code
     shifts: Flag  # whether training rolls maps, which are periodic
     seed: Seed
+    checkpoint_every: Integer = Field(ge=0)  # [epochs]; 0: no checkpoints
     device: Literal["auto", "cpu", "cuda", "mps"]
     n_threads: Integer = Field(ge=0)  # 0: PyTorch's own choice
     loader_threads: Integer = Field(ge=0)  # that make batches; 0: all cores
@@ -55,3 +57,17 @@ class TrainingConfig:
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"expected two numbers in [0, 1), got {betas}")
         return betas
+
+
+# Where it runs, how batches get there and how often it is saved; and trials have seeds of their own. Not
+# `resident`, which rounds the maps.
+NO_CAUSES = ("device", "n_threads", "loader_threads", "prefetch", "seed", "checkpoint_every")
+
+
+def list_causes(config: TrainingConfig) -> dict[str, str]:
+    """List the settings that decide what a training computes, by their names in ``conf/``."""
+    return {
+        f"training.{name}": str(value)
+        for name, value in asdict(config).items()
+        if name not in NO_CAUSES
+    }

@@ -1,18 +1,20 @@
 """Train one network and keep the state of its best validation loss."""
 
 import logging
-import math
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from multifield.maps import SplitLoaders
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.allocator import keep_freed_memory
+from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import choose_device, on_device
 from multifield.training.device_maps import MapSource, Sources, choose_sources
@@ -25,6 +27,7 @@ from multifield.training.step import (
     make_schedule,
     train_step,
 )
+from multifield.training.stopping import StopRequest, TrainingInterrupted, listen_for_stop
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,9 @@ class EpochLosses(NamedTuple):
     test: float
 
 
+Report = Callable[[int, EpochLosses], None]
+
+
 class TrainedNetwork(NamedTuple):
     """What training leaves."""
 
@@ -46,15 +52,33 @@ class TrainedNetwork(NamedTuple):
     best_valid_loss: float
 
 
+@dataclass(frozen=True)
+class Plan:
+    """All that stays the same in the epochs of a training."""
+
+    maps: Sources
+    inferred: tuple[int, ...]
+    config: TrainingConfig
+    seed: int
+
+    @property
+    def n_batches(self) -> int:
+        """Batches of an epoch: it ends once more than `maps_per_epoch` maps were seen, or with the last."""
+        batch_size = self.config.batch_size
+        all_maps = -(-len(self.maps.train) // batch_size)
+        return min(all_maps, self.config.maps_per_epoch // batch_size + 1)
+
+
 def train_network(
     data: SplitLoaders,
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
     *,
     seed: int | None = None,
-    report: Callable[[int, EpochLosses], None] | None = None,
+    report: Report | None = None,
+    checkpoint: Path | None = None,
 ) -> TrainedNetwork:
-    """Train a network from random weights.
+    """Train a network from random weights, or go on from a checkpoint.
 
     Parameters
     ----------
@@ -67,7 +91,14 @@ def train_network(
     seed : int, optional
         Of weights, dropout, order and augmentation; the configuration's if not given.
     report : callable, optional
-        Called with epoch and losses after each epoch.
+        Called with epoch and losses after each epoch, before its checkpoint. Not for the epochs of the
+        checkpoint that a training goes on from; so an epoch whose checkpoint was not written any more is
+        reported again, with the same losses.
+    checkpoint : Path, optional
+        File that keeps the state every `checkpoint_every` epochs, and when SIGTERM or Ctrl-C ends the
+        training, which is then after the step under way. If it is there, training goes on from it and
+        ends as if it had never been interrupted. It stays in the end: remove it (`remove_checkpoint`) when
+        the results are stored.
 
     Returns
     -------
@@ -79,8 +110,13 @@ def train_network(
     ------
     NonFiniteLoss
         If a loss or gradient is not finite.
+    TrainingInterrupted
+        If a signal ended the training, which has a checkpoint.
     ValueError
-        If the device is not there, or the last batch of an epoch would be a single map.
+        If the device is not there, the last batch of an epoch would be a single map, or the checkpoint is
+        damaged or of another run.
+    OSError
+        If there is no room for the checkpoint; the one before it stays.
     """
     seed = config.seed if seed is None else seed
     device = choose_device(config.device)
@@ -90,62 +126,92 @@ def train_network(
     with _torch_threads(config.n_threads), torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         network = build_network(data, hyperparameters, config, device)
-        sources = choose_sources(data, config.resident, device)
-        return _train_epochs(network, sources, data.inferred, hyperparameters, config, seed, report)
+        optimizer = make_optimizer(network, hyperparameters, config)
+        schedule = make_schedule(optimizer, hyperparameters, config)
+        state = TrainingState(network, optimizer, schedule)
+        plan = Plan(choose_sources(data, config.resident, device), data.inferred, config, seed)
+        if checkpoint is None or config.checkpoint_every == 0:
+            _train_epochs(state, plan, report)
+        else:
+            run = describe_run(data, hyperparameters, config, seed)
+            _train_with_checkpoint(state, plan, report, Checkpoint(checkpoint, run))
+    losses = np.array(state.rows, np.float64)
+    return TrainedNetwork(state.best_state, losses, state.best_epoch, state.best_valid_loss)
+
+
+def _train_with_checkpoint(
+    state: TrainingState, plan: Plan, report: Report | None, checkpoint: Checkpoint
+) -> None:
+    """Train from the checkpoint on, if there is one; a signal leaves one."""
+    checkpoint.restore(state)
+    if state.position != (0, 0):
+        logger.info("Going on in epoch %d, batch %d: %s", *state.position, checkpoint.path)
+    with listen_for_stop() as stop:
+        try:
+            _train_epochs(state, plan, report, checkpoint, stop)
+        except TrainingInterrupted as interruption:
+            checkpoint.write(state)
+            raise TrainingInterrupted(
+                interruption.signal,
+                f"stopped by {interruption.signal.name} in epoch {state.epoch} after "
+                f"{len(state.batch_losses)} batches, kept in {checkpoint.path}: "
+                "the same command goes on from there",
+            ) from None
 
 
 def _train_epochs(
-    network: nn.Module,
-    data: Sources,
-    inferred: tuple[int, ...],
-    hyperparameters: Hyperparameters,
-    config: TrainingConfig,
-    seed: int,
-    report: Callable[[int, EpochLosses], None] | None,
-) -> TrainedNetwork:
-    optimizer = make_optimizer(network, hyperparameters, config)
-    schedule = make_schedule(optimizer, hyperparameters, config)
-    orientations = range(config.eval_orientations)
-    best_valid_loss, best_epoch, best_state = math.inf, 0, {}
-    rows = []
-    for epoch in range(config.epochs):
-        losses = EpochLosses(
-            train=_train_epoch(
-                network, optimizer, schedule, data.train, inferred, config, seed, epoch
-            ),
-            valid=evaluate_loss(network, data.valid, orientations, inferred),
-            test=evaluate_loss(network, data.test, orientations, inferred),
-        )
-        rows.append((epoch, *losses))
-        if losses.valid < best_valid_loss:
-            best_valid_loss, best_epoch, best_state = losses.valid, epoch, _copy_state(network)
+    state: TrainingState,
+    plan: Plan,
+    report: Report | None,
+    checkpoint: Checkpoint | None = None,
+    stop: StopRequest | None = None,
+) -> None:
+    """Train until the last epoch; the state is whole whenever this is left by an interruption."""
+    stop = stop or StopRequest()  # which nobody makes
+    every = plan.config.checkpoint_every
+    while state.epoch < plan.config.epochs:
+        _train_epoch(state, plan, stop)
+        with stop.at_once():
+            losses = EpochLosses(
+                train=float(np.mean(state.batch_losses)),
+                valid=_evaluate(state, plan, plan.maps.valid),
+                test=_evaluate(state, plan, plan.maps.test),
+            )
         if report is not None:
-            report(epoch, losses)
-    return TrainedNetwork(best_state, np.array(rows, np.float64), best_epoch, best_valid_loss)
+            report(state.epoch, losses)
+        state.end_epoch(*losses)
+        stop.check()  # which writes too
+        is_last = state.epoch == plan.config.epochs
+        if checkpoint is not None and (is_last or state.epoch % every == 0):
+            checkpoint.write(state)
+        stop.check()
 
 
-def _train_epoch(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    maps: MapSource,
-    inferred: tuple[int, ...],
-    config: TrainingConfig,
-    seed: int,
-    epoch: int,
-) -> float:
-    losses: list[float] = []
-    n_seen = 0
-    network.train()
-    drawn = maps.random_epoch(seed, epoch, flips=config.flips, shifts=config.shifts)
-    with closing(on_device(drawn, device_of(network))) as batches:
-        for batch in batches:
-            losses.append(train_step(network, optimizer, batch, inferred, step=schedule.last_epoch))
-            schedule.step()
-            n_seen += len(batch.index)
-            if n_seen > config.maps_per_epoch:
-                break
-    return float(np.mean(losses))
+def _train_epoch(state: TrainingState, plan: Plan, stop: StopRequest) -> None:
+    """Make the steps of an epoch that are left to do."""
+    config, n_done = plan.config, len(state.batch_losses)
+    state.network.train()
+    drawn = plan.maps.train.random_epoch(
+        plan.seed, state.epoch, flips=config.flips, shifts=config.shifts, first_batch=n_done
+    )
+    n_left = plan.n_batches - n_done
+    with closing(on_device(drawn, device_of(state.network))) as batches:
+        for batch in islice(batches, n_left):
+            loss = train_step(
+                state.network,
+                state.optimizer,
+                batch,
+                plan.inferred,
+                step=state.schedule.last_epoch,
+            )
+            state.schedule.step()
+            state.batch_losses.append(loss)
+            stop.check()
+
+
+def _evaluate(state: TrainingState, plan: Plan, maps: MapSource) -> float:
+    orientations = range(plan.config.eval_orientations)
+    return evaluate_loss(state.network, maps, orientations, plan.inferred)
 
 
 def log_epoch(epoch: int, losses: EpochLosses) -> None:
@@ -157,10 +223,6 @@ def log_epoch(epoch: int, losses: EpochLosses) -> None:
         losses.valid,
         losses.test,
     )
-
-
-def _copy_state(network: nn.Module) -> StateDict:
-    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 
 @contextmanager

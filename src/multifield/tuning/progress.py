@@ -67,7 +67,7 @@ class TuningProgress:
             self._log_epoch(trial, epoch, losses)
             return
         if self._task is None:
-            self._start_at(trial)
+            self._start_at(trial, epoch)
         assert self._task is not None
         self._progress.update(
             self._task,
@@ -109,18 +109,18 @@ class TuningProgress:
             losses.valid,
         )
 
-    def _start_at(self, trial: optuna.Trial) -> None:
-        # a study that goes on starts where it was, so that the time left counts this run's speed
-        # alone
+    def _start_at(self, trial: optuna.Trial, epoch: int) -> None:
+        # a study that goes on starts at the epoch where it was, so that the time left counts this run's
+        # speed alone
         self._best = _best_value(trial.study)
         self._task = self._progress.add_task(
             "tune",
             total=self._n_trials * self._epochs,
-            completed=trial.number * self._epochs,
+            completed=trial.number * self._epochs + epoch,
             n_trials=self._n_trials,
             epochs=self._epochs,
             trial=trial.number + 1,
-            epoch=0,
+            epoch=epoch,
             valid=float("nan"),
             best=self._best,
         )

@@ -21,6 +21,7 @@ from multifield.training import (
     NonFiniteLoss,
     TrainedNetwork,
     TrainingConfig,
+    remove_checkpoint,
     train_network,
     write_losses,
 )
@@ -56,7 +57,7 @@ def tune(
     A finished study is returned as it is; an unfinished one goes on as if it had never been
     interrupted: a trial depends on the seed, its number and the trials before it alone, and one
     that was interrupted, by an error or with its process, is repeated under its own number and
-    hyperparameters.
+    hyperparameters, from its checkpoint on.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def tune(
         Training, validation and test maps.
     folder : ModelFolder
         Where database, weights and losses go. Weights and losses are written before their trial is
-        complete.
+        complete, and its checkpoint is removed after it.
     tuning : TuningConfig
         Trials and search space.
     training : TrainingConfig
@@ -96,6 +97,8 @@ def tune(
         _check_attributes(study, attributes, folder.database)
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             _put_back(study, folder.database, trial.number)  # we have the lock: its process is dead
+        for trial in study.get_trials(deepcopy=False, states=FINISHED):
+            remove_checkpoint(folder.checkpoint(trial.number))  # if that process had no time to
         while len(study.get_trials(deepcopy=False, states=FINISHED)) < tuning.n_trials:
             trial = _run_trial(study, data, folder, tuning, training, on_epoch)
             if on_trial_end is not None:
@@ -119,16 +122,19 @@ def _run_trial(
             training,
             seed=derive_seed(tuning.seed, trial.number, "training"),
             report=partial(on_epoch, trial) if on_epoch is not None else None,
+            checkpoint=folder.checkpoint(trial.number),
         )
         _save_trial(trial, trained, folder)
-        return study.tell(trial, trained.best_valid_loss)
+        told = study.tell(trial, trained.best_valid_loss)
     except NonFiniteLoss as error:
         trial.set_user_attr("error", str(error))
         logger.warning("Trial %d failed: %s", trial.number, error)
-        return study.tell(trial, state=TrialState.FAIL)
+        told = study.tell(trial, state=TrialState.FAIL)
     except BaseException:
         _put_back(study, folder.database, trial.number)
         raise
+    remove_checkpoint(folder.checkpoint(trial.number))
+    return told
 
 
 def _save_trial(trial: optuna.Trial, trained: TrainedNetwork, folder: ModelFolder) -> None:

@@ -17,6 +17,13 @@ def test_names_are_the_benchmarks() -> None:
     )
 
 
+def test_checkpoints_have_a_folder_of_their_own() -> None:
+    folder = ModelFolder(Path("m"), "SIMBA", "T", "all_steps_500_500_o3")
+    assert folder.checkpoint(3) == Path(
+        "m/checkpoints/checkpoint_SIMBA_T_3_all_steps_500_500_o3.pt"
+    )
+
+
 def test_nbody_is_short_and_smoothing_has_a_suffix() -> None:
     folder = ModelFolder(Path(), "Nbody_IllustrisTNG", "Mtot", recipe_label(500, 500, 3.0))
     assert folder.database.name == "Nbody_o3_Mtot_all_steps_500_500_o3_smoothing_3.db"

@@ -77,6 +77,7 @@ CONFIG = TrainingConfig(
     flips=True,
     shifts=False,
     seed=5,
+    checkpoint_every=1,
     device="cpu",
     n_threads=1,
     loader_threads=1,

@@ -116,7 +116,7 @@ def test_seed_is_the_configurations_unless_given_and_reaches_the_loader(
 ) -> None:
     data, drawn = make_data(), record(monkeypatch, "random_epoch")
     train_network(data, HYPERPARAMETERS, config(epochs=2, flips=False, shifts=True))
-    options = {"flips": False, "shifts": True}
+    options = {"flips": False, "shifts": True, "first_batch": 0}
     assert drawn == [(data.train, 5, epoch, options) for epoch in (0, 1)]
 
 

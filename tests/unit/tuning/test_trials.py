@@ -107,6 +107,35 @@ def test_more_trials_go_on_as_if_all_were_asked_for_at_once(
     assert outcome(run(folder)) == outcome(load_study(finished.database))
 
 
+def test_a_trial_goes_on_from_its_checkpoint_which_is_removed_when_it_is_told(
+    finished: ModelFolder, tmp_path: Path
+) -> None:
+    def stop(trial: optuna.Trial, epoch: int, losses: object) -> None:
+        if (trial.number, epoch) == (1, 1):
+            raise ConnectionError
+
+    folder, epochs = make_folder(tmp_path), []
+    with pytest.raises(ConnectionError):
+        run(folder, on_epoch=stop)
+    assert [path.name for path in folder.checkpoint(0).parent.iterdir()] == [
+        folder.checkpoint(1).name
+    ]
+    study = run(folder, on_epoch=lambda trial, epoch, _: epochs.append((trial.number, epoch)))
+    assert epochs[:2] == [(1, 1), (2, 0)]
+    assert outcome(study) == outcome(load_study(finished.database))
+    assert not list(folder.checkpoint(0).parent.iterdir())
+
+
+def test_the_checkpoint_of_a_finished_trial_is_removed_at_the_next_start(
+    finished: ModelFolder,
+) -> None:
+    leftover = finished.checkpoint(3)
+    leftover.parent.mkdir(exist_ok=True)
+    leftover.touch()
+    run(finished)
+    assert not leftover.exists()
+
+
 def test_an_error_propagates_and_its_trial_is_repeated(
     finished: ModelFolder, tmp_path: Path
 ) -> None:
@@ -195,6 +224,7 @@ def test_a_non_finite_loss_fails_the_trial_and_counts(
     def diverge_once(*arguments: Any, **options: Any) -> Any:
         if folder.trials_with_weights() == (0,) and not folder.losses("seen").exists():
             folder.losses("seen").touch()
+            options["checkpoint"].touch()
             raise NonFiniteLoss("loss: got nan in step 3")
         return train(*arguments, **options)
 
@@ -204,6 +234,7 @@ def test_a_non_finite_loss_fails_the_trial_and_counts(
     complete, fail = TrialState.COMPLETE, TrialState.FAIL
     assert [trial.state for trial in study.trials] == [complete, fail, complete]
     assert study.trials[1].user_attrs["error"] == "loss: got nan in step 3"
+    assert not folder.checkpoint(1).exists()
     assert {trial.number for trial in rank_trials(study)} == {0, 2}
     assert folder.trials_with_weights() == (0, 2)
 

@@ -1,0 +1,81 @@
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from multifield.training.stopping import SIGNALS, TrainingInterrupted, listen_for_stop
+
+
+@pytest.fixture(autouse=True)
+def handlers_come_back() -> Iterator[None]:
+    before = [signal.getsignal(each) for each in SIGNALS]
+    yield
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_a_signal_is_a_request(signum: signal.Signals) -> None:
+    with pytest.raises(TrainingInterrupted) as caught, listen_for_stop() as stop:  # noqa: PT012
+        stop.check()
+        signal.raise_signal(signum)
+        reached = True
+        stop.check()
+    assert reached
+    assert caught.value.signal == signum
+
+
+def test_a_second_one_ends_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, listen_for_stop():  # noqa: PT012
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert caught.type is KeyboardInterrupt
+
+
+def test_work_that_may_end_anywhere_ends_at_once() -> None:
+    with pytest.raises(TrainingInterrupted), listen_for_stop() as stop, stop.at_once():  # noqa: PT012
+        signal.raise_signal(signal.SIGTERM)
+        pytest.fail("went on")
+
+
+def test_such_work_does_not_begin_after_a_signal() -> None:
+    with pytest.raises(TrainingInterrupted), listen_for_stop() as stop:  # noqa: PT012
+        signal.raise_signal(signal.SIGTERM)
+        with stop.at_once():
+            pytest.fail("began")
+
+
+def test_a_signal_that_came_too_late_reaches_the_handler_before() -> None:
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+    try:
+        with listen_for_stop():
+            signal.raise_signal(signal.SIGTERM)
+            assert not heard
+        assert heard == [1]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
+    try:
+        with listen_for_stop() as stop:
+            signal.raise_signal(signal.SIGINT)
+            stop.check()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_other_threads_hear_nothing_and_break_nothing() -> None:
+    seen = []
+
+    def work() -> None:
+        with listen_for_stop() as stop:
+            seen.append([signal.getsignal(each) for each in SIGNALS])
+            stop.check()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [[signal.getsignal(each) for each in SIGNALS]]
