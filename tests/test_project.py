@@ -26,6 +26,9 @@ PASSED_ON = {
     "exact_results",
     "runner_up_validation_results",
     "shifted_predictions",
+    "describe_data",
+    "new_maps",
+    "predicting_networks",
 }  # in memory, within one pipeline
 
 
@@ -95,7 +98,7 @@ def test_the_default_is_the_four_stages():
     assert nodes == {node.name for name in MAIN for node in PIPELINES[name].nodes}
 
 
-@pytest.mark.parametrize("name", [*MAIN, "train", "baselines"])
+@pytest.mark.parametrize("name", [*MAIN, "train", "baselines", "describe", "predict"])
 def test_every_stage_runs_from_what_is_on_disk(name, catalog):
     inputs = {name for name in PIPELINES[name].inputs() if not name.startswith("params:")}
     assert not inputs & PASSED_ON

@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 from multifield.parameters import check_globals, check_parameters
 
 STAGES = ("ingest", "preprocess", "tune", "evaluate")
+PREDICTIONS = ("predictions_csv", "predictions")
 NEED_NOT_EXIST = {
     "model_folder",  # a study makes it
     "network_results",  # which baselines are compared with, if there are any
@@ -54,13 +55,23 @@ def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> s
         if name in STAGES and missing & stage.all_outputs()
     ]
     advice = f"run `kedro run --pipelines {','.join(stages)}` first, with the same parameters"
+    if "prediction_card" in missing:
+        advice = CARD_ADVICE
     if "study" in missing:
         advice += "; or name the folder of released networks with --params models_folder=..."
     return "\n".join(["expected what earlier stages leave, found none of", *lines, advice])
 
 
+CARD_ADVICE = (
+    "run `kedro run --pipelines ingest,preprocess,tune` first (`train` instead of "
+    "`tune` for network=single), with the same parameters; or name the folder of networks with "
+    "--params models_folder=... . Networks without a card, such as released ones, get it from the maps they "
+    "were trained on: `kedro run --pipelines ingest,preprocess,describe`"
+)
+
+
 class PrintSummary:
-    """Ends a run that evaluated a network with its metrics and what to look at next."""
+    """Ends a run with what it found, metrics or parameters, and what to look at next."""
 
     @hook_impl
     def after_pipeline_run(
@@ -81,6 +92,15 @@ class PrintSummary:
                     catalog.load(f"params:{tested}"),
                     intervals=catalog.load("metrics_intervals") if name == "metrics" else None,
                 )
+        if "predictions" in pipeline.outputs():
+            self._print_predictions(catalog)
+
+    @staticmethod
+    def _print_predictions(catalog: CatalogProtocol[Any, Any]) -> None:
+        from multifield.inference import print_predictions
+
+        files = [str(catalog[name]._describe()["filepath"]) for name in PREDICTIONS]
+        print_predictions(catalog.load("predictions"), catalog.load("prediction_card"), files)
 
 
 _ALWAYS = (

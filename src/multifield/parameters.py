@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield.challenges.baselines import BaselinesConfig
 from multifield.evaluation.config import EvaluationConfig
+from multifield.inference.config import AskedMaps, CardConfig, PredictionConfig
 from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import SplitConfig
@@ -34,6 +35,8 @@ class Choices:
     test_set: str
     test_field: str
     test_smoothing_width: float | Literal["same"]
+    maps: AskedMaps
+    network: str
     models_folder: str
     parity: bool
 
@@ -53,6 +56,8 @@ class Parameters(Choices):
     tuning: TuningConfig
     evaluation: EvaluationConfig
     baselines: BaselinesConfig
+    card: CardConfig
+    prediction: PredictionConfig
 
     @model_validator(mode="after")
     def _source_has_the_suites(self) -> "Parameters":
@@ -73,6 +78,8 @@ class Parameters(Choices):
             "test_set": self.test_selection.sim_set,
             "test_field": self.test_selection.field,
             "test_smoothing_width": self.evaluation.smoothing_width,
+            "maps": self.prediction.maps,
+            "network": self.prediction.network,
         }
         same = {
             "test_suite": "suite",

@@ -2,7 +2,16 @@
 
 from kedro.pipeline import Pipeline
 
-from multifield.pipelines import baselines, evaluate, ingest, preprocess, train, tune
+from multifield.pipelines import (
+    baselines,
+    describe,
+    evaluate,
+    ingest,
+    predict,
+    preprocess,
+    train,
+    tune,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -14,7 +23,9 @@ def register_pipelines() -> dict[str, Pipeline]:
         "evaluate": evaluate.create_pipeline(),
     }
     return main | {
+        "predict": predict.create_pipeline(),
         "train": train.create_pipeline(),
+        "describe": describe.create_pipeline(),
         "baselines": baselines.create_pipeline(),
         "__default__": sum(main.values(), Pipeline([])),
     }

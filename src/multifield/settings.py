@@ -2,6 +2,7 @@
 
 from multifield import camels
 from multifield.hooks import CheckInputs, CheckParameters, PrintSummary
+from multifield.inference.config import maps_name
 
 HOOKS = (CheckParameters(), CheckInputs(), PrintSummary())
 
@@ -13,6 +14,8 @@ CONFIG_LOADER_ARGS = {
     "custom_resolvers": {
         "recipe_label": camels.recipe_label,
         "or_same": lambda asked, default: default if asked == "same" else asked,
+        "choose_word": lambda asked, word, yes: yes if asked == word else "",
+        "maps_name": maps_name,
         "choose": lambda condition, yes, no: yes if condition else no,
     },
 }

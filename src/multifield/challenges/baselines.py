@@ -8,23 +8,24 @@ network gets, from the same loaders: standardized log maps of the same simulatio
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from jaxtyping import Float64
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
 from multifield.evaluation import Results
 from multifield.maps.loader import Batch, MapLoader, SplitLoaders
-from multifield.maps.power_spectrum import power_spectrum
+from multifield.maps.summaries import (
+    Statistic,
+    channel_means,
+    channel_quantiles,
+    channel_spectra,
+)
 from multifield.progress import progress
 
 # [standard deviations] A number is clipped there: quantiles of Mstar are zero on most maps and hundreds on a
 # few, over which a polynomial of MockTNG's Mgas, T and Mstar falls from R2 0.93 to 0.60 (Omega_m). A ridge
 # penalty chosen on the validation set does not help, and adds nothing to this
 LARGEST = 4.0
-
-Statistic = Float64[np.ndarray, "_ _"]
-"""Some numbers a map; a row a map."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -87,15 +88,12 @@ def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[st
 
 
 def _mean(batch: Batch, config: BaselinesConfig) -> Statistic:
-    mean: Statistic = batch.x.mean(axis=(2, 3), dtype=np.float64)
-    return mean
+    return channel_means(batch.x)
 
 
 def _ln_spectra(batch: Batch, config: BaselinesConfig) -> Statistic:
     """Ln of the power spectrum of each channel: linear in the slope and in the ln of an amplitude."""
-    channels = np.moveaxis(batch.x, 1, 0)
-    spectra = [power_spectrum(maps, camels.BOX_SIZE, config.n_bins)[1] for maps in channels]
-    power = np.concatenate(spectra, axis=1)
+    power = channel_spectra(batch.x, config.n_bins)
     without = ~(power > 0).all(axis=1)
     if without.any():
         number = batch.index[np.argmax(without)]
@@ -106,10 +104,7 @@ def _ln_spectra(batch: Batch, config: BaselinesConfig) -> Statistic:
 
 def _quantiles(batch: Batch, config: BaselinesConfig) -> Statistic:
     levels = (np.arange(config.n_quantiles) + 0.5) / config.n_quantiles
-    pixels = batch.x.reshape(*batch.x.shape[:2], -1)
-    quantiles = np.quantile(pixels, levels, axis=2)  # (n_quantiles, B, C)
-    flat: Statistic = np.moveaxis(quantiles, 0, 2).reshape(len(pixels), -1).astype(np.float64)
-    return flat
+    return channel_quantiles(batch.x, levels)
 
 
 _STATISTICS: dict[str, Callable[[Batch, BaselinesConfig], Statistic]] = {

@@ -1,5 +1,6 @@
 """Kedro datasets: maps, parameter tables, studies, networks and reports, each saved whole or not at all."""
 
+from multifield.datasets.cards import ModelCardDataset, ParquetDataset
 from multifield.datasets.maps import LogMapsDataset, RawMapsDataset
 from multifield.datasets.models import (
     LossesDataset,
@@ -24,7 +25,9 @@ __all__ = [
     "LogMapsDataset",
     "LossesDataset",
     "MetricsDataset",
+    "ModelCardDataset",
     "ModelFolderDataset",
+    "ParquetDataset",
     "RawMapsDataset",
     "RecordsDataset",
     "ResultsDataset",

@@ -65,10 +65,12 @@ def find_in_folders(folders: tuple[Path, ...], names: tuple[str, ...]) -> Path |
 
 
 @overload
-def open_maps(path: str | Path) -> Maps: ...
+def open_maps(path: str | Path, *, single: bool = False) -> Maps: ...
 @overload
 def open_maps(path: str | Path, dtype: DTypeLike) -> StoredMaps: ...
-def open_maps(path: str | Path, dtype: DTypeLike = np.float32) -> StoredMaps:
+def open_maps(
+    path: str | Path, dtype: DTypeLike = np.float32, *, single: bool = False
+) -> StoredMaps:
     """Memory-map a file of maps.
 
     Parameters
@@ -77,6 +79,8 @@ def open_maps(path: str | Path, dtype: DTypeLike = np.float32) -> StoredMaps:
         A ``.npy`` file of shape (N, L, L), C order.
     dtype : dtype, optional
         What it has to hold: float32, or float16.
+    single : bool, optional
+        Whether it may be one map, (L, L), which is given as (1, L, L).
 
     Returns
     -------
@@ -98,6 +102,8 @@ def open_maps(path: str | Path, dtype: DTypeLike = np.float32) -> StoredMaps:
         raise TypeError(
             f"{path}: expected {dtype.name} maps, got {found_dtype.str} ({found_dtype.name})"
         )
+    if single and len(shape) == 2:
+        shape = (1, *shape)
     if len(shape) != 3 or shape[1] != shape[2]:
         raise ValueError(f"{path}: expected shape (N, L, L), got {shape}")
     if fortran_order:

@@ -72,9 +72,10 @@ class MapLoader:
         Log maps of each channel, all kept as one type; memory maps larger than memory are fine. Those of
         `Preprocessing.stream` are made of the raw maps for each batch.
     theta : (S, P) float64
-        Physical parameters of every simulation.
-    simulations : tuple of int
-        The simulations this loader serves, all 15 maps of each.
+        Physical parameters of every simulation; with no `simulations`, (N, P), of every map.
+    simulations : tuple of int or None
+        The simulations this loader serves, all 15 maps of each. None serves every map of files that are not
+        CMD's, whose maps belong to no simulation; their parameters are NaN where unknown.
     normalization : Normalization
         Mean and standard deviation of the log maps of each channel.
     batch_size : int
@@ -100,7 +101,7 @@ class MapLoader:
         self,
         maps: Sequence[StoredMaps | LogMaps],
         theta: Theta,
-        simulations: Simulations,
+        simulations: Simulations | None,
         normalization: Normalization,
         *,
         batch_size: int,
@@ -114,7 +115,7 @@ class MapLoader:
             raise ValueError(f"prefetch: expected >= 0 batches, got {prefetch}")
         self._maps, encodings = _unpack(maps)
         self._gather = _choose_gather(self._maps)
-        self._index = maps_of(simulations)
+        rows_of_theta, self._index = _choose(theta, simulations)
         as_kept = normalization_as_kept(normalization, encodings)
         self._mean, self._std = np.asarray(as_kept.mean), np.asarray(as_kept.std)
         self._n_threads = available_threads(n_threads)
@@ -122,7 +123,7 @@ class MapLoader:
         self._allocate = allocate
         self._dtype: BatchType = dtype
         self._spare: list[list[np.ndarray]] = []
-        self.theta = theta[self._index // camels.MAPS_PER_SIMULATION]
+        self.theta = theta[rows_of_theta]
         self.inferred = inferred
         self.batch_size = batch_size
         self.channels = len(self._maps)
@@ -213,6 +214,15 @@ def _choose_gather(maps: Sequence[StoredMaps | StreamedMaps]) -> Callable[..., N
     if streamed:
         return partial(gather_streamed, streamed)
     return partial(mapkernels.gather, kept, field_dtype=kept_type(kept[0]))
+
+
+def _choose(theta: Theta, simulations: Simulations | None) -> tuple[Index, Index]:
+    """Give the row of `theta` and the number in its file of each map."""
+    if simulations is None:
+        every = np.arange(len(theta), dtype=np.int64)
+        return every, every
+    index = maps_of(simulations)
+    return index // camels.MAPS_PER_SIMULATION, index
 
 
 def _unpack(

@@ -9,13 +9,13 @@ from multifield.camels import find_suite
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """Databases, weights, losses and checkpoints of one suite, field and recipe.
+    """Databases, weights, losses, cards and checkpoints of one suite, field and recipe.
 
     Parameters
     ----------
     path : Path
-        Folder that holds ``databases/``, ``weights/`` and ``losses/``; and ``checkpoints/``, which is not the
-        benchmark's.
+        Folder that holds ``databases/``, ``weights/`` and ``losses/``; and ``cards/`` and ``checkpoints/``,
+        which are not the benchmark's.
     suite : str
         Suite the networks are trained on. Files carry its short name: ``Nbody`` for
         Nbody_IllustrisTNG.
@@ -50,6 +50,11 @@ class ModelFolder:
     def checkpoint(self, trial: int | str) -> Path:
         """State of one trial whose training is under way."""
         return self.path / "checkpoints" / self._trial_name("checkpoint", trial, "pt")
+
+    def card(self, trial: str | None = None) -> Path:
+        """All that is known of the networks of the study, or of one network outside it."""
+        word = "" if trial is None else f"_{trial}"
+        return self.path / "cards" / f"card_{self._sim}_{self.field}{word}_{self.label}.json"
 
     def trials_with_weights(self) -> tuple[int, ...]:
         """Numbers of the trials whose weights are here, in rising order."""

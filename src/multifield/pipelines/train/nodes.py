@@ -1,10 +1,17 @@
 """Nodes of `train`."""
 
-from multifield import evaluation, models, training
+from multifield import evaluation, inference, models, training
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.results import Results
+from multifield.inference.config import CardConfig
 from multifield.maps.loader import SplitLoaders
+from multifield.maps.manifest import Manifest
+from multifield.maps.normalization import Normalization
+from multifield.maps.preprocess import PreprocessingConfig
+from multifield.maps.splits import Split
+from multifield.models.folder import ModelFolder
 from multifield.pipelines.evaluate.nodes import predict_with
+from multifield.provenance import fingerprint
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.loss_files import Losses
@@ -21,6 +28,30 @@ def train_network(
     """Train one network; see `multifield.training.train_network`."""
     trained = training.train_network(data, hyperparameters, config, report=training.log_epoch)
     return trained.state, trained.losses
+
+
+def describe_network(
+    network: "models.O3Err",
+    losses: Losses,
+    folder: ModelFolder,
+    data: SplitLoaders,
+    split: Split,
+    normalization: Normalization,
+    manifest: Manifest,
+    preprocessing: PreprocessingConfig,
+    hyperparameters: Hyperparameters,
+    training_config: TrainingConfig,
+    config: CardConfig,
+) -> "inference.ModelCard":
+    """Write the card of the network, whose weights are saved; see `multifield.inference.describe`."""
+    return inference.describe(
+        [inference.trained_alone(folder, hyperparameters, losses)],
+        inference.TrainedOn(data, split, normalization, manifest, preprocessing),
+        folder,
+        training_config,
+        config,
+        fingerprint(data, training_config),
+    )
 
 
 def predict_held_out_maps(

@@ -9,7 +9,7 @@ from multifield.pipelines.train import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """From `log_maps` to `trained_network`, its losses, results, metrics and figures."""
+    """From `log_maps` to `trained_network`, its card, losses, results, metrics and figures."""
     return make_stage(
         "train",
         [
@@ -19,6 +19,24 @@ def create_pipeline() -> Pipeline:
                 inputs=["train_data", "params:hyperparameters", "params:training"],
                 outputs=["trained_network", "trained_losses"],
                 name="train_network",
+            ),
+            node(
+                nodes.describe_network,
+                inputs=[
+                    "trained_network",
+                    "trained_losses",
+                    "model_folder",
+                    "train_data",
+                    "split",
+                    "normalization",
+                    "manifest",
+                    "params:preprocessing",
+                    "params:hyperparameters",
+                    "params:training",
+                    "params:card",
+                ],
+                outputs="trained_card",
+                name="describe_trained",
             ),
             node(
                 nodes.predict_held_out_maps,

@@ -2,13 +2,14 @@
 
 from kedro.pipeline import Pipeline, node
 
+from multifield.pipelines.describe.pipeline import describe_networks_of
 from multifield.pipelines.model_input import load_splits_into
 from multifield.pipelines.stage import make_stage
 from multifield.pipelines.tune import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """From `log_maps` to a `study` and the `networks` of its trials."""
+    """From `log_maps` to a `study`, the `networks` of its trials and their `model_card`."""
     return make_stage(
         "tune",
         [
@@ -20,5 +21,6 @@ def create_pipeline() -> Pipeline:
                 name="tune_network",
             ),
             node(nodes.list_trials, inputs="study", outputs="trials", name="list_trials"),
+            describe_networks_of("tune_data", "model_card"),
         ],
     )

@@ -1,0 +1,14 @@
+from .card import ModelCard as ModelCard
+from .card import check_is_of as check_is_of
+from .describe import Trained as Trained
+from .describe import TrainedOn as TrainedOn
+from .describe import describe as describe
+from .describe import known_causes as known_causes
+from .describe import trained_alone as trained_alone
+from .describe import trained_networks as trained_networks
+from .infer import infer as infer
+from .infer import load_networks as load_networks
+from .new_maps import open_new_maps as open_new_maps
+from .novelty import NoveltyReference as NoveltyReference
+from .novelty import fit_novelty as fit_novelty
+from .summary import print_predictions as print_predictions

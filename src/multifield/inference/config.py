@@ -1,0 +1,51 @@
+"""How networks are described, and how they infer from new maps. Values and units are in ``conf/``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+FileName = Annotated[str, Field(min_length=1)]
+AskedMaps = FileName | dict[str, FileName] | None
+
+
+def maps_name(asked: AskedMaps) -> str:
+    """Name the maps that a run asks for, in the names of what is inferred from them.
+
+    The file's or the folder's own name; of a file a field, that of the first field asked for.
+    """
+    if asked is None:
+        return "maps"
+    path = Path(next(iter(asked.values())) if isinstance(asked, Mapping) else asked)
+    return path.name.removesuffix(".npy") or path.resolve().name
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class NoveltyConfig:
+    """What tells a map that is unlike those trained on."""
+
+    n_bins: int = Field(ge=1)  # of the power spectrum of a field
+    n_quantiles: int = Field(
+        ge=2
+    )  # of the pixels of a field, the least and the greatest among them
+    level: float = Field(gt=0, lt=1)  # share of maps like the training's that may be flagged
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class CardConfig:
+    """What a card holds."""
+
+    top_k: int = Field(ge=1)  # networks at most, the best by validation loss
+    novelty: NoveltyConfig
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class PredictionConfig:
+    """Inference from maps whose parameters are not known."""
+
+    maps: AskedMaps  # a file, a folder, or a file a field
+    network: Literal["study", "single"]  # those of a study, or the one that `train` made
+    orientations: int = Field(ge=1, le=8)  # in which each map is looked at
+    top_k: int = Field(ge=1)  # networks whose posteriors are averaged

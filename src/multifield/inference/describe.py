@@ -1,0 +1,231 @@
+"""Write the card of networks: from the maps and the study they come from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from multifield import camels
+from multifield.evaluation import Results, average_networks, average_orientations, fit_sigma_factors
+from multifield.evaluation import predict as predict_known
+from multifield.inference.card import (
+    SCHEMA,
+    Channel,
+    Inferred,
+    ModelCard,
+    NetworkRecord,
+    SigmaFactors,
+)
+from multifield.inference.config import CardConfig
+from multifield.inference.novelty import fit_novelty
+from multifield.maps import MapLoader, Normalization, Split, SplitLoaders
+from multifield.maps.manifest import Manifest, sha256
+from multifield.maps.preprocess import PreprocessingConfig
+from multifield.models import ModelFolder, load_weights
+from multifield.training import Hyperparameters, Losses, TrainingConfig
+from multifield.tuning import Study, rank_trials
+from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES
+from multifield.versions import software_versions
+
+N_ORIENTATIONS = 8
+SINGLE = "single"  # stands in names where others have the number of their trial
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What networks were trained on: what `preprocess` left, checked.
+
+    Attributes
+    ----------
+    data : SplitLoaders
+    split : Split
+    normalization : Normalization
+    manifest : Manifest
+        Of the raw files.
+    preprocessing : PreprocessingConfig
+    """
+
+    data: SplitLoaders
+    split: Split
+    normalization: Normalization
+    manifest: Manifest
+    preprocessing: PreprocessingConfig
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One network: who it is, where its weights are, and what it reached."""
+
+    trial: int | str
+    weights: Path
+    hyperparameters: Hyperparameters
+    valid_loss: float
+
+
+def trained_networks(study: Study, weights: Callable[[int], Path], top_k: int) -> list[Trained]:
+    """List the best networks of a study, best first.
+
+    Parameters
+    ----------
+    study : Study
+    weights : callable
+        Gives the file of a trial by its number; it need not be there.
+    top_k : int
+        How many at most.
+
+    Returns
+    -------
+    networks : list of Trained
+        The best, the next best and so on until `top_k`, or until one has no file: the k best networks are
+        an ensemble only if none of them is missing.
+
+    Raises
+    ------
+    ValueError
+        If no trial is complete.
+    FileNotFoundError
+        If the best one has no weights.
+    """
+    networks: list[Trained] = []
+    for trial in rank_trials(study)[:top_k]:
+        path = weights(trial.number)
+        if not path.is_file():
+            break
+        parameters = {name: trial.params[name] for name in HYPERPARAMETER_NAMES}
+        loss = float(trial.value) if trial.value is not None else float("nan")
+        networks.append(Trained(trial.number, path, Hyperparameters(**parameters), loss))
+    if not networks:
+        ranked = rank_trials(study)
+        if not ranked:
+            raise ValueError(f"study {study.study_name}: expected a complete trial, got none")
+        best = weights(ranked[0].number)
+        raise FileNotFoundError(f"{best}: expected the weights of the best trial; found none")
+    return networks
+
+
+def trained_alone(folder: ModelFolder, hyperparameters: Hyperparameters, losses: Losses) -> Trained:
+    """Give the network that was trained outside a study; `losses` are `epoch train valid test` a row."""
+    return Trained(SINGLE, folder.weights(SINGLE), hyperparameters, float(losses[:, 2].min()))
+
+
+def known_causes(study: Study) -> dict[str, str]:
+    """Say what a study says of how its networks were trained; nothing if it was released."""
+    return dict(study.user_attrs.get(FINGERPRINT, {}))
+
+
+def describe(
+    networks: Sequence[Trained],
+    trained_on: TrainedOn,
+    folder: ModelFolder,
+    training: TrainingConfig,
+    config: CardConfig,
+    causes: Mapping[str, str],
+) -> ModelCard:
+    """Make the card of networks.
+
+    They look at the validation maps once more, for the factors of sigma.
+
+    Parameters
+    ----------
+    networks : sequence of Trained
+        Best first.
+    trained_on : TrainedOn
+    folder : ModelFolder
+        Where they are.
+    training : TrainingConfig
+        Of which architecture and device are read.
+    config : CardConfig
+    causes : mapping of str to str
+        How they were trained, as far as it is known; see `multifield.provenance.fingerprint`.
+
+    Returns
+    -------
+    card : ModelCard
+
+    Raises
+    ------
+    ValueError
+        If weights do not fit the maps or their hyperparameters.
+    """
+    data, manifest = trained_on.data, trained_on.manifest
+    return ModelCard(
+        schema_version=SCHEMA,
+        suite=manifest.suite,
+        sim_set=manifest.sim_set,
+        field=folder.field,
+        label=folder.label,
+        smoothing_width=trained_on.preprocessing.smoothing_width,
+        remove_monopole=trained_on.preprocessing.remove_monopole,
+        map_size=data.map_size,
+        channels=_channels(trained_on.normalization, manifest),
+        normalization_over=trained_on.normalization.over,
+        parameters=tuple(Inferred.of(camels.PARAMETERS[column]) for column in data.inferred),
+        architecture=training.architecture,
+        networks=tuple(_record(network) for network in networks),
+        sigma_factors=_fit_factors(_predict(networks, data, data.valid, training.device)),
+        training={name: text for name, text in causes.items() if name.startswith("training.")},
+        theta_sha256=manifest.theta_sha256,
+        versions=software_versions(),
+        split=trained_on.split,
+        novelty=fit_novelty(data.train, data.valid, config.novelty),
+    )
+
+
+def _channels(normalization: Normalization, manifest: Manifest) -> tuple[Channel, ...]:
+    statistics = zip(normalization.fields, normalization.mean, normalization.std, strict=True)
+    return tuple(
+        Channel(
+            field=field,
+            unit=camels.FIELDS[field].unit,
+            transform=camels.FIELDS[field].transform,
+            mean=mean,
+            std=std,
+            raw_file=manifest.files[field].name,
+            raw_sha256=manifest.files[field].sha256,
+        )
+        for field, mean, std in statistics
+    )
+
+
+def _record(network: Trained) -> NetworkRecord:
+    return NetworkRecord(
+        trial=network.trial,
+        weights=network.weights.name,
+        sha256=sha256(network.weights),
+        hyperparameters=network.hyperparameters,
+        valid_loss=network.valid_loss,
+    )
+
+
+def _predict(
+    networks: Sequence[Trained], data: SplitLoaders, maps: MapLoader, device: str
+) -> list[Results]:
+    """Let every network look at the maps in all orientations; one in memory at a time."""
+    results = []
+    for trained in networks:
+        network = load_weights(
+            trained.weights,
+            hidden=trained.hyperparameters.hidden,
+            channels=data.channels,
+            map_size=data.map_size,
+        )
+        results.append(predict_known(network, maps, range(N_ORIENTATIONS), device=device))
+    return results
+
+
+def _fit_factors(results: Sequence[Results]) -> tuple[SigmaFactors, ...]:
+    """Factors for the k best networks and the n first orientations, for every k and n."""
+    entries = []
+    for k in range(1, len(results) + 1):
+        ensemble = average_networks(results[:k])
+        for n in range(1, N_ORIENTATIONS + 1):
+            averaged = average_orientations(_first(ensemble, n), n)
+            factors = fit_sigma_factors(averaged)
+            entries.append(SigmaFactors(n_networks=k, orientations=n, factors=factors))
+    return tuple(entries)
+
+
+def _first(results: Results, n: int) -> Results:
+    """Keep the first n orientations; rows are ordered (orientation, simulation, map)."""
+    rows = slice(n * (len(results) // N_ORIENTATIONS))
+    tables = (results.theta[rows], results.mean[rows], results.std[rows])
+    return Results(*tables, results.inferred)

@@ -1,0 +1,188 @@
+"""Infer the parameters of maps that nobody knows them of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from multifield import camels
+from multifield.arrays import Maps
+from multifield.evaluation import Results, average_networks, average_orientations, recalibrate
+from multifield.evaluation import predict as predict_loader
+from multifield.inference.card import ModelCard, check_weights
+from multifield.inference.novelty import measure
+from multifield.maps import MapLoader, moments_of_log_maps
+from multifield.maps.files import source_name
+from multifield.maps.preprocess import PreprocessingConfig
+from multifield.maps.transforms import preprocess_block
+from multifield.models import ModelFolder, O3Err, load_weights
+from multifield.progress import progress
+from multifield.threads import available_threads
+from multifield.training import TrainingConfig, loader_options
+
+BLOCK_BYTES = 128 * 2**20  # [bytes] of maps in memory: 512 of CMD's
+
+Record = dict[str, int | float | bool]
+
+
+def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[O3Err]:
+    """Load the best networks of a card, if their weights are those that it names.
+
+    Parameters
+    ----------
+    card : ModelCard
+    folder : ModelFolder
+        Where the weights are.
+    top_k : int
+        How many.
+
+    Returns
+    -------
+    networks : list of O3Err
+        Best first, on the CPU.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If weights are absent or are others, or the card has fewer networks.
+    """
+    if top_k > len(card.networks):
+        raise ValueError(
+            f"prediction.top_k: expected 1 to {len(card.networks)}, the networks of the card, got {top_k}"
+        )
+    networks = []
+    for record in card.networks[:top_k]:
+        path = folder.weights(record.trial).with_name(record.weights)
+        check_weights(record, path)
+        hidden, channels = record.hyperparameters.hidden, len(card.channels)
+        networks.append(
+            load_weights(path, hidden=hidden, channels=channels, map_size=card.map_size)
+        )
+    return networks
+
+
+def infer(
+    maps: Mapping[str, Maps],
+    card: ModelCard,
+    networks: Sequence[O3Err],
+    *,
+    orientations: int,
+    training: TrainingConfig,
+) -> list[Record]:
+    """Infer mean and standard deviation of each parameter of each map.
+
+    Every pixel is checked before the first map is inferred from. Then maps are preprocessed a block at a
+    time, by the same pass as those that were trained on, and never kept.
+
+    Parameters
+    ----------
+    maps : mapping of field to (N, L, L) float32
+        Raw maps in the units of the card, channels in their order; see `open_new_maps`.
+    card : ModelCard
+    networks : sequence of O3Err
+        Whose posteriors are averaged as in `multifield.evaluation.average_networks`.
+    orientations : int
+        In which each map is looked at; averaged likewise.
+    training : TrainingConfig
+        Of which device, batch size and threads are read.
+
+    Returns
+    -------
+    records : list of dict
+        A row a map: ``map``, its number in the file; for each parameter ``<name>_mean``, ``<name>_std`` and
+        ``<name>_std_recalibrated``; ``distance`` and ``p_value`` of the map, see
+        `multifield.inference.novelty`; ``unlike_training``, whether it is flagged.
+
+    Raises
+    ------
+    ValueError
+        If a pixel has no logarithm; names the file, the map, the pixel and the value.
+    """
+    factors = card.factors(len(networks), orientations)
+    preprocessing = PreprocessingConfig(
+        smoothing_width=card.smoothing_width,
+        remove_monopole=card.remove_monopole,
+        compact=False,
+        n_threads=training.loader_threads,
+    )
+    for field, raw in maps.items():
+        moments_of_log_maps(raw, field, preprocessing)
+    records: list[Record] = []
+    n_maps = len(next(iter(maps.values())))
+    with progress("predict", n_maps, "maps") as advance:
+        for first, loader in _blocks(maps, card, preprocessing, training):
+            found = [
+                predict_loader(network, loader, range(orientations), device=training.device)
+                for network in networks
+            ]
+            results = average_orientations(average_networks(found), orientations)
+            records += _rows(first, results, recalibrate(results, factors), card, loader)
+            advance(len(loader))
+    return records
+
+
+def _blocks(
+    maps: Mapping[str, Maps],
+    card: ModelCard,
+    preprocessing: PreprocessingConfig,
+    training: TrainingConfig,
+) -> Iterator[tuple[int, MapLoader]]:
+    """Yield the number of the first map and the loader of each block, whole batches each but the last."""
+    fields = list(maps.values())
+    n_maps, batch_size = len(fields[0]), training.batch_size
+    batch_bytes = batch_size * len(fields) * fields[0][0].nbytes
+    n_block = batch_size * max(1, BLOCK_BYTES // batch_bytes)
+    columns = tuple(camels.PARAMETER_NAMES.index(name) for name in card.inferred)
+    for first in range(0, n_maps, n_block):
+        blocks = {field: raw[first : first + n_block] for field, raw in maps.items()}
+        log_maps = [
+            _log_maps(block, field, first, preprocessing) for field, block in blocks.items()
+        ]
+        unknown = np.full((len(log_maps[0]), len(camels.PARAMETERS)), np.nan)
+        yield (
+            first,
+            MapLoader(
+                log_maps,
+                unknown,
+                None,
+                card.normalization,
+                batch_size=batch_size,
+                inferred=columns,
+                **loader_options(training),
+            ),
+        )
+
+
+def _log_maps(raw: Maps, field: str, first: int, config: PreprocessingConfig) -> Maps:
+    log_maps = np.empty(raw.shape, np.float32)
+    preprocess_block(
+        raw,
+        log_maps,
+        np.empty((len(raw), 3)),
+        field=field,
+        width=config.smoothing_width,
+        without_monopole=config.remove_monopole,
+        n_threads=available_threads(config.n_threads),
+        first_map=first,
+        source=source_name(raw, field),
+    )
+    return log_maps
+
+
+def _rows(
+    first: int, results: Results, recalibrated: Results, card: ModelCard, loader: MapLoader
+) -> list[Record]:
+    """Make a row of each map of a block."""
+    novelty = card.novelty
+    numbers = measure(loader, novelty.n_bins, novelty.n_quantiles, lambda _: None)
+    distances = novelty.distances(numbers)
+    p_values = novelty.p_values(distances)
+    columns: dict[str, np.ndarray] = {"map": np.arange(first, first + len(loader))}
+    for name in results.inferred:
+        column = camels.PARAMETER_NAMES.index(name)
+        columns[f"{name}_mean"] = results.mean[:, column]
+        columns[f"{name}_std"] = results.std[:, column]
+        columns[f"{name}_std_recalibrated"] = recalibrated.std[:, column]
+    columns |= {"distance": distances, "p_value": p_values}
+    columns["unlike_training"] = novelty.flag(p_values)
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]

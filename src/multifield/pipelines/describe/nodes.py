@@ -1,0 +1,38 @@
+"""Nodes that write the card of networks; `tune` and `train` end with them."""
+
+from multifield import inference, tuning
+from multifield.inference.config import CardConfig
+from multifield.maps.loader import SplitLoaders
+from multifield.maps.manifest import Manifest
+from multifield.maps.normalization import Normalization
+from multifield.maps.preprocess import PreprocessingConfig
+from multifield.maps.splits import Split
+from multifield.models.folder import ModelFolder
+from multifield.provenance import fingerprint
+from multifield.training.config import TrainingConfig
+
+# Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
+# its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
+
+
+def describe_networks(
+    study: "tuning.Study",
+    networks: ModelFolder,
+    data: SplitLoaders,
+    split: Split,
+    normalization: Normalization,
+    manifest: Manifest,
+    preprocessing: PreprocessingConfig,
+    training: TrainingConfig,
+    config: CardConfig,
+) -> "inference.ModelCard":
+    """Write the card of a study's networks, if trained on these data; see `multifield.inference.describe`."""
+    tuning.check_fingerprint(study, fingerprint(data, training), networks.database)
+    return inference.describe(
+        inference.trained_networks(study, networks.weights, config.top_k),
+        inference.TrainedOn(data, split, normalization, manifest, preprocessing),
+        networks,
+        training,
+        config,
+        inference.known_causes(study),
+    )

@@ -1,0 +1,40 @@
+"""Nodes of `predict`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from multifield import inference, models
+from multifield.arrays import Maps
+from multifield.inference.config import PredictionConfig
+from multifield.models.folder import ModelFolder
+from multifield.training.config import TrainingConfig
+
+# Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
+# its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
+
+
+def open_maps(card: "inference.ModelCard", config: PredictionConfig) -> dict[str, Maps]:
+    """Open the maps that the run asks for; see `multifield.inference.open_new_maps`."""
+    return inference.open_new_maps(config.maps, card.fields, card.map_size)
+
+
+def load_networks(
+    card: "inference.ModelCard", folder: ModelFolder, config: PredictionConfig
+) -> "list[models.O3Err]":
+    """Load the networks that the card names; see `multifield.inference.load_networks`."""
+    inference.check_is_of(card, folder)
+    return inference.load_networks(card, folder, config.top_k)
+
+
+def infer_parameters(
+    maps: Mapping[str, Maps],
+    card: "inference.ModelCard",
+    networks: "list[models.O3Err]",
+    training: TrainingConfig,
+    config: PredictionConfig,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Infer the parameters of every map, for a CSV and a Parquet file; see `multifield.inference.infer`."""
+    records = inference.infer(
+        maps, card, networks, orientations=config.orientations, training=training
+    )
+    return records, records

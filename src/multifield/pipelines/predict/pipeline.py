@@ -1,0 +1,39 @@
+"""Parameters of maps of which they are not known."""
+
+from kedro.pipeline import Pipeline, node
+
+from multifield.pipelines.predict import nodes
+from multifield.pipelines.stage import make_stage
+
+
+def create_pipeline() -> Pipeline:
+    """From the `maps` of ``--params`` and a folder of networks with their card to `predictions`."""
+    return make_stage(
+        "predict",
+        [
+            node(
+                nodes.open_maps,
+                inputs=["prediction_card", "params:prediction"],
+                outputs="new_maps",
+                name="open_maps",
+            ),
+            node(
+                nodes.load_networks,
+                inputs=["prediction_card", "model_folder", "params:prediction"],
+                outputs="predicting_networks",
+                name="load_networks",
+            ),
+            node(
+                nodes.infer_parameters,
+                inputs=[
+                    "new_maps",
+                    "prediction_card",
+                    "predicting_networks",
+                    "params:training",
+                    "params:prediction",
+                ],
+                outputs=["predictions_csv", "predictions"],
+                name="infer_parameters",
+            ),
+        ],
+    )
