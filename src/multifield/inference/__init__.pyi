@@ -2,11 +2,11 @@ from .card import ModelCard as ModelCard
 from .card import check_is_of as check_is_of
 from .describe import Trained as Trained
 from .describe import TrainedOn as TrainedOn
-from .describe import describe as describe
+from .describe import describe_networks as describe_networks
 from .describe import known_causes as known_causes
 from .describe import trained_alone as trained_alone
 from .describe import trained_networks as trained_networks
-from .infer import infer as infer
+from .infer import infer_parameters as infer_parameters
 from .infer import load_networks as load_networks
 from .new_maps import open_new_maps as open_new_maps
 from .novelty import NoveltyReference as NoveltyReference

@@ -112,7 +112,7 @@ def known_causes(study: Study) -> dict[str, str]:
     return dict(study.user_attrs.get(FINGERPRINT, {}))
 
 
-def describe(
+def describe_networks(
     networks: Sequence[Trained],
     trained_on: TrainedOn,
     folder: ModelFolder,

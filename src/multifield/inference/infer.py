@@ -60,7 +60,7 @@ def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[O3Er
     return networks
 
 
-def infer(
+def infer_parameters(
     maps: Mapping[str, Maps],
     card: ModelCard,
     networks: Sequence[O3Err],

@@ -18,7 +18,7 @@ def prediction_table(records: Sequence[Mapping[str, Any]], card: ModelCard) -> T
     Parameters
     ----------
     records : sequence of dict
-        As `multifield.inference.infer` gives them.
+        As `multifield.inference.infer_parameters` gives them.
     card : ModelCard
 
     Returns

@@ -26,9 +26,9 @@ def describe_networks(
     training: TrainingConfig,
     config: CardConfig,
 ) -> "inference.ModelCard":
-    """Write the card of a study's networks, if trained on these data; see `multifield.inference.describe`."""
+    """Write the card of a study's networks, if trained on these data; see `multifield.inference`."""
     tuning.check_fingerprint(study, fingerprint(data, training), networks.database)
-    return inference.describe(
+    return inference.describe_networks(
         inference.trained_networks(study, networks.weights, config.top_k),
         inference.TrainedOn(data, split, normalization, manifest, preprocessing),
         networks,

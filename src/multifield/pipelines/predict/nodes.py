@@ -33,8 +33,8 @@ def infer_parameters(
     training: TrainingConfig,
     config: PredictionConfig,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Infer the parameters of every map, for a CSV and a Parquet file; see `multifield.inference.infer`."""
-    records = inference.infer(
+    """Infer from every map, for CSV and Parquet; see `multifield.inference.infer_parameters`."""
+    records = inference.infer_parameters(
         maps, card, networks, orientations=config.orientations, training=training
     )
     return records, records

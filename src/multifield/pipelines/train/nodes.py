@@ -43,8 +43,8 @@ def describe_network(
     training_config: TrainingConfig,
     config: CardConfig,
 ) -> "inference.ModelCard":
-    """Write the card of the network, whose weights are saved; see `multifield.inference.describe`."""
-    return inference.describe(
+    """Write the card of the network, whose weights are saved; see `multifield.inference`."""
+    return inference.describe_networks(
         [inference.trained_alone(folder, hyperparameters, losses)],
         inference.TrainedOn(data, split, normalization, manifest, preprocessing),
         folder,

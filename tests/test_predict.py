@@ -1,0 +1,238 @@
+"""`kedro run --pipeline predict`: the parameters of new maps, from a folder of networks and its card."""
+
+import csv
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multifield.camels import PARAMETER_NAMES
+from multifield.datasets import ModelCardDataset, ParquetDataset
+from multifield.evaluation import average_orientations, read_results
+from multifield.evaluation.recalibration import fit_sigma_factors
+from multifield.inference import infer_parameters, load_networks, open_new_maps
+from multifield.maps import maps_of, split_simulations
+from multifield.models import ModelFolder
+from multifield.parameters import check_parameters
+from tests.support import load_parameters, make_project, run_kedro
+
+FIELD, LABEL = "Mgas_T_Mstar", "all_steps_4_4_o3_smoothing_1"
+NAMES = {"suite": "MockTNG", "field": FIELD, "label": LABEL}
+CHOICES = "suite=MockTNG,field=Mgas_T_Mstar,smoothing_width=1"
+HELD_OUT = maps_of(split_simulations(24, n_valid=4, n_test=6).test)
+TABLE = f"data/07_model_output/predictions_MockTNG_{FIELD}_{LABEL}_of_{{}}"
+
+
+def run(project: Path, pipelines: str, *choices: str) -> str:
+    asked = ",".join([CHOICES, *choices])
+    done = run_kedro(project, "run", "--env", "test", "--pipelines", pipelines, "--params", asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def read_table(path: Path) -> dict[str, np.ndarray]:
+    records = ParquetDataset(filepath=path).load()
+    return {name: np.array([record[name] for record in records]) for name in records[0]}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A study of two networks of three fields, tested together."""
+    project = make_project(tmp_path_factory.mktemp("predict") / "project")
+    run(project, "ingest,preprocess,tune,evaluate", "evaluation.top_k=2")
+    return project
+
+
+@pytest.fixture(scope="module")
+def predicted(project) -> tuple[str, dict[str, np.ndarray]]:
+    """What a run printed and left, of all maps of the suite by both networks."""
+    printed = run(project, "predict", "maps=data/01_raw/MockTNG", "prediction.top_k=2")
+    return printed, read_table(project / f"{TABLE.format('MockTNG')}.parquet")
+
+
+@pytest.fixture(scope="module")
+def folder(project) -> ModelFolder:
+    return ModelFolder(path=project / "data/06_models", **NAMES)
+
+
+@pytest.fixture(scope="module")
+def card(folder):
+    return ModelCardDataset(path=str(folder.path), network="study", **NAMES).load()
+
+
+@pytest.fixture(scope="module")
+def training():
+    return check_parameters(load_parameters("test")).training
+
+
+@pytest.fixture(scope="module")
+def maps(project, card):
+    return open_new_maps(str(project / "data/01_raw/MockTNG"), card.fields, card.map_size)
+
+
+def results(project: Path, suffix: str) -> object:
+    name = f"results_train_MockTNG_{FIELD}_{LABEL}_test_MockTNG_{FIELD}_{LABEL}_LH{suffix}.txt"
+    return average_orientations(read_results(project / "data/07_model_output" / name), 8)
+
+
+def test_it_infers_what_evaluate_does(project, predicted):
+    """Bit for bit but for the last, smaller batch, in which a convolution may sum in another order."""
+    expected = results(project, "_ensemble_2")
+    for column, name in enumerate(PARAMETER_NAMES):
+        for moment in ("mean", "std"):
+            found = predicted[1][f"{name}_{moment}"][HELD_OUT]
+            np.testing.assert_allclose(found, getattr(expected, moment)[:, column], rtol=1e-5)
+
+
+def test_a_row_a_map(predicted):
+    _, table = predicted
+    assert table["map"].tolist() == list(range(24 * 15))
+    statistics = ("mean", "std", "std_recalibrated")
+    assert list(table) == [
+        "map",
+        *[f"{name}_{statistic}" for name in PARAMETER_NAMES for statistic in statistics],
+        "distance",
+        "p_value",
+        "unlike_training",
+    ]
+    assert table["unlike_training"].dtype == bool
+
+
+def test_csv_and_parquet_are_one_table(project, predicted):
+    with (project / f"{TABLE.format('MockTNG')}.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name, values in predicted[1].items():
+        texts = [row[name] for row in rows]
+        parsed = [text == "True" for text in texts] if values.dtype == bool else np.float64(texts)
+        np.testing.assert_array_equal(parsed, values)
+
+
+def test_it_ends_with_a_summary(predicted):
+    printed = " ".join(predicted[0].split())
+    assert "trained on mock suite MockTNG, Mgas_T_Mstar maps" in printed
+    assert "of 360 maps are unlike those trained on" in printed
+    assert f"{TABLE.format('MockTNG')}.csv" in printed
+
+
+def test_sigma_is_recalibrated_on_validation_maps(project, card, predicted):
+    best = results(project, "_valid")  # of the best network; evaluate keeps no other's
+    found = card.factors(1, 8)
+    for name, factor in fit_sigma_factors(best).items():
+        assert found[name] == pytest.approx(factor, rel=1e-5)
+        ratio = predicted[1][f"{name}_std_recalibrated"] / predicted[1][f"{name}_std"]
+        np.testing.assert_allclose(ratio, card.factors(2, 8)[name], rtol=1e-12)
+
+
+def test_maps_like_those_trained_on_are_not_flagged(card, predicted):
+    rate = predicted[1]["unlike_training"][HELD_OUT].mean()
+    assert card.novelty.false_alarms == pytest.approx(1 / 61)  # 60 validation maps
+    assert rate < 0.15  # six simulations of 16 pixels
+
+
+def test_a_copied_folder_needs_nothing_else(project, predicted, tmp_path):
+    """Neither raw maps of the training, nor its split, its statistics or its study."""
+    elsewhere = make_project(tmp_path / "elsewhere")
+    copy = tmp_path / "networks"
+    for part in ("weights", "cards"):
+        shutil.copytree(project / "data/06_models" / part, copy / part)
+    choices = (f"models_folder={copy}", "prediction.top_k=2")
+    sources = [
+        next((project / "data/01_raw/MockTNG").glob(f"Maps_{f}_*.npy"))
+        for f in ("Mgas", "T", "Mstar")
+    ]
+    files = [f"maps.{path.name.split('_')[1]}={path}" for path in reversed(sources)]
+    run(elsewhere, "predict", *choices, *files)
+    (table,) = (elsewhere / "data/07_model_output").glob("predictions_*.csv")
+    assert table.read_bytes() == (project / f"{TABLE.format('MockTNG')}.csv").read_bytes()
+    assert {path.name for path in (elsewhere / "data").iterdir()} == {"07_model_output"}
+
+
+def test_a_card_is_made_for_networks_that_have_none(project, folder):
+    """As for released ones: from the maps they were trained on."""
+    before = folder.card().read_bytes()
+    folder.card().unlink()
+    run(project, "describe")
+    assert folder.card().read_bytes() == before
+
+
+def test_the_card_says_what_made_the_networks(project, card):
+    manifest = json.loads(
+        (project / f"data/01_raw/MockTNG/manifest_{FIELD}_MockTNG_LH.json").read_text()
+    )
+    for channel in card.channels:
+        assert channel.raw_sha256 == manifest["files"][channel.field]["sha256"]
+    assert card.split == split_simulations(24, n_valid=4, n_test=6)
+    assert card.training["training.epochs"] == "2"
+    assert [network.valid_loss for network in card.networks] == sorted(
+        network.valid_loss for network in card.networks
+    )
+    assert card.versions["multifield"]
+
+
+def test_without_a_network_it_says_what_to_run(tmp_path):
+    empty = make_project(tmp_path / "project")
+    done = run_kedro(empty, "run", "--env", "test", "--pipeline", "predict", "--params", CHOICES)
+    assert done.returncode != 0
+    output = " ".join((done.stdout + done.stderr).split())
+    assert f"card_MockTNG_{FIELD}_{LABEL}.json" in output
+    assert "`kedro run --pipelines ingest,preprocess,tune` first" in output
+    assert "`kedro run --pipelines ingest,preprocess,describe`" in output
+
+
+# ---- the library, on the same networks ----
+
+
+@pytest.mark.parametrize("n_maps", [1, 7, 32, 33])
+def test_any_number_of_maps(n_maps, maps, card, folder, training, predicted):
+    networks = load_networks(card, folder, 2)
+    some = {field: each[20 : 20 + n_maps] for field, each in maps.items()}
+    records = infer_parameters(some, card, networks, orientations=8, training=training)
+    assert [record["map"] for record in records] == list(range(n_maps))
+    for name in ("Omega_m_mean", "A_AGN2_std", "distance"):
+        found = [record[name] for record in records]
+        np.testing.assert_allclose(found, predicted[1][name][20 : 20 + n_maps], rtol=1e-5)
+
+
+def test_blocks_do_not_matter(maps, card, folder, training, predicted, monkeypatch):
+    monkeypatch.setattr("multifield.inference.infer.BLOCK_BYTES", 1)  # a batch a block
+    records = infer_parameters(
+        maps, card, load_networks(card, folder, 2), orientations=8, training=training
+    )
+    for name in ("Omega_m_mean", "A_AGN2_std", "p_value"):
+        np.testing.assert_array_equal([record[name] for record in records], predicted[1][name])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.nan, r"map 8 .*pixel \(3, 5\): expected a finite value >= 0, got nan"),
+        (-1.0, r"map 8 .*pixel \(3, 5\): expected a finite value >= 0, got -1"),
+    ],
+)
+def test_a_bad_pixel_is_named_before_anything_is_inferred(
+    value, message, maps, card, folder, training, monkeypatch
+):
+    monkeypatch.setattr("multifield.inference.infer.predict_loader", None)
+    wrong = {field: np.array(each[:20]) for field, each in maps.items()}
+    wrong["T"][8, 3, 5] = value
+    with pytest.raises(ValueError, match="T: " + message):
+        infer_parameters(
+            wrong, card, load_networks(card, folder, 1), orientations=1, training=training
+        )
+
+
+def test_more_networks_than_the_card_has_are_refused(card, folder):
+    with pytest.raises(ValueError, match=r"prediction\.top_k: expected 1 to 2, .* got 3"):
+        load_networks(card, folder, 3)
+
+
+def test_weights_of_another_training_are_refused(card, folder, tmp_path):
+    shutil.copytree(folder.path / "weights", tmp_path / "weights")
+    other = dataclasses.replace(folder, path=tmp_path)
+    best, second = (other.weights(network.trial) for network in card.networks)
+    shutil.copy(second, best)
+    with pytest.raises(ValueError, match="expected the weights of the card"):
+        load_networks(card, other, 1)
