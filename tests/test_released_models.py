@@ -273,3 +273,42 @@ def test_weights_that_are_not_the_studys_are_refused(tmp_path, project, released
     done = run_kedro(project, "run", "--env", "cmd", "--pipeline", "evaluate", "--params", asked)
     assert done.returncode != 0
     assert "C01.weight: expected shape" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.slow
+def test_a_released_network_gets_a_card_and_infers_from_new_maps(tmp_path, project, released):
+    """The folder gains a card alone, by which maps of another suite, without parameters, are standardized."""
+    copy = tmp_path / "inference"
+    shutil.copytree(released / "inference", copy)
+    asked = f"{SHORT},models_folder={copy}"
+    done = run_kedro(
+        project,
+        *("run", "--env", "cmd", "--pipeline", "describe", "--params", f"{asked},card.top_k=1"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "does not say what its trials depend on" in " ".join(done.stdout.split())
+    there, here = (
+        {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+        for folder in (released / "inference", copy)
+    )
+    card = Path("cards") / f"card_{TRAINED}.json"
+    assert here - there == {card}
+    assert json.loads((copy / card).read_text())["training"] == {}
+    source = released / f"data/SIMBA/Maps_{FIELD}_SIMBA_LH_z=0.00.npy"
+    asked = f"{asked},maps={source},prediction.orientations=1"
+    done = run_kedro(project, "run", "--env", "cmd", "--pipeline", "predict", "--params", asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (table,) = (project / "data/07_model_output").glob("predictions_*.csv")
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = benchmark_rows(
+        released, "SIMBA", "LH", [0, 1, 2, 3], trials(released)[0], n_orientations=1
+    )
+    found = np.hstack(
+        [
+            expected[:, :6],
+            [[float(row[f"{name}_mean"]) for name in camels.PARAMETER_NAMES] for row in rows],
+            [[float(row[f"{name}_std"]) for name in camels.PARAMETER_NAMES] for row in rows],
+        ]
+    )
+    assert_twins(found, expected)
