@@ -166,7 +166,9 @@ def describe_networks(
         theta_sha256=manifest.theta_sha256,
         versions=software_versions(),
         split=trained_on.split,
-        novelty=fit_novelty(data.train, data.valid, config.novelty),
+        novelty=fit_novelty(
+            data.train, data.valid, config.novelty, n_threads=training.loader_threads
+        ),
     )
 
 

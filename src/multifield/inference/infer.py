@@ -115,7 +115,14 @@ def infer_parameters(
                 for network in networks
             ]
             results = average_orientations(average_networks(found), orientations)
-            records += _rows(first, results, recalibrate(results, factors), card, loader)
+            records += _rows(
+                first,
+                results,
+                recalibrate(results, factors),
+                card,
+                loader,
+                training.loader_threads,
+            )
             advance(len(loader))
     return records
 
@@ -169,11 +176,16 @@ def _log_maps(raw: Maps, field: str, first: int, config: PreprocessingConfig) ->
 
 
 def _rows(
-    first: int, results: Results, recalibrated: Results, card: ModelCard, loader: MapLoader
+    first: int,
+    results: Results,
+    recalibrated: Results,
+    card: ModelCard,
+    loader: MapLoader,
+    n_threads: int,
 ) -> list[Record]:
     """Make a row of each map of a block."""
     novelty = card.novelty
-    numbers = measure(loader, novelty.n_bins, novelty.n_quantiles, lambda _: None)
+    numbers = measure(loader, novelty.n_bins, novelty.n_quantiles, n_threads=n_threads)
     distances = novelty.distances(numbers)
     p_values = novelty.p_values(distances)
     columns: dict[str, np.ndarray] = {"map": np.arange(first, first + len(loader))}

@@ -21,8 +21,10 @@ Laxhammar & Falkman 2010, Conformal prediction for distribution-independent anom
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
@@ -39,6 +41,7 @@ from multifield.maps.summaries import (
     channel_spectra,
 )
 from multifield.progress import progress
+from multifield.threads import available_threads
 
 # In standard deviations of a pixel, or in ln: numbers that vary less are taken to vary by this, which is
 # above the rounding of float32 and what two machines differ by
@@ -105,7 +108,9 @@ class NoveltyReference:
         return flags
 
 
-def fit_novelty(train: MapLoader, valid: MapLoader, config: NoveltyConfig) -> NoveltyReference:
+def fit_novelty(
+    train: MapLoader, valid: MapLoader, config: NoveltyConfig, *, n_threads: int = 1
+) -> NoveltyReference:
     """Learn what training maps are like, and how far validation maps are from them.
 
     Parameters
@@ -113,6 +118,8 @@ def fit_novelty(train: MapLoader, valid: MapLoader, config: NoveltyConfig) -> No
     train, valid : MapLoader
         Each map is looked at once, in one orientation: the numbers have no other.
     config : NoveltyConfig
+    n_threads : int, optional
+        0 for all cores; the result does not depend on it.
 
     Returns
     -------
@@ -125,7 +132,8 @@ def fit_novelty(train: MapLoader, valid: MapLoader, config: NoveltyConfig) -> No
     """
     with progress("novelty", len(train) + len(valid), "maps") as advance:
         of_train, of_valid = (
-            measure(part, config.n_bins, config.n_quantiles, advance) for part in (train, valid)
+            measure(part, config.n_bins, config.n_quantiles, n_threads=n_threads, advance=advance)
+            for part in (train, valid)
         )
     mean = of_train.mean(axis=0)
     std = np.maximum(of_train.std(axis=0), LEAST_STD)
@@ -145,13 +153,21 @@ def fit_novelty(train: MapLoader, valid: MapLoader, config: NoveltyConfig) -> No
 
 
 def measure(
-    loader: MapLoader, n_bins: int, n_quantiles: int, advance: Callable[[int], None]
+    loader: MapLoader,
+    n_bins: int,
+    n_quantiles: int,
+    *,
+    n_threads: int = 1,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Statistic:
     """Reduce each map of a loader to numbers, in its order; a batch in memory at a time."""
-    with closing(loader.ordered([0])) as batches:
-        rows = []
+    n_parts = available_threads(n_threads)
+    reduce = partial(_numbers, n_bins=n_bins, n_quantiles=n_quantiles)
+    rows: list[Statistic] = []
+    with closing(loader.ordered([0])) as batches, ThreadPoolExecutor(n_parts) as pool:
         for batch in batches:
-            rows.append(_numbers(batch.x, n_bins, n_quantiles))
+            parts = np.array_split(batch.x, min(n_parts, len(batch.index)))
+            rows += pool.map(reduce, parts)
             advance(len(batch.index))
     return np.concatenate(rows)
 

@@ -56,7 +56,7 @@ def reference(fields: tuple[str, ...] = ("Mgas",)) -> NoveltyReference:
 
 def share_flagged(maps: dict[str, np.ndarray]) -> float:
     found = reference(tuple(maps))
-    numbers = measure(loader(maps), CONFIG.n_bins, CONFIG.n_quantiles, lambda _: None)
+    numbers = measure(loader(maps), CONFIG.n_bins, CONFIG.n_quantiles)
     return float(found.flag(found.p_values(found.distances(numbers))).mean())
 
 
@@ -72,7 +72,7 @@ def test_held_out_maps_are_flagged_at_the_nominal_rate(fields):
 
 def test_a_training_map_is_at_distance_one():
     maps = {"Mgas": suite()["Mgas"][np.sort(maps_of(SPLIT.train))]}
-    numbers = measure(loader(maps), CONFIG.n_bins, CONFIG.n_quantiles, lambda _: None)
+    numbers = measure(loader(maps), CONFIG.n_bins, CONFIG.n_quantiles)
     assert np.mean(reference().distances(numbers) ** 2) == pytest.approx(1, rel=1e-9)
 
 
@@ -115,6 +115,14 @@ def test_fields_that_are_not_of_one_map_are_found(turn, least):
 def test_a_small_error_of_units_is_not_found():
     """Gas 10 % too dense is within the prior: the flag is no proof, as its description says."""
     assert share_flagged({"Mgas": held_out("Mgas")["Mgas"] * np.float32(1.1)}) < 0.12
+
+
+def test_threads_and_batches_do_not_matter():
+    one, others = (
+        measure(loader(held_out("T")), CONFIG.n_bins, CONFIG.n_quantiles, n_threads=n)
+        for n in (1, 3)
+    )
+    np.testing.assert_array_equal(one, others)
 
 
 def test_p_values_count_the_validation_maps():
