@@ -69,6 +69,15 @@ def test_ordered_is_orientation_simulation_map(loader, maps):
         np.testing.assert_allclose(x[45 * orientation, 1], (oriented - 5) / 2, rtol=1e-6)
 
 
+def test_chosen_maps_are_given_as_they_lie_in_their_file(loader, maps):
+    batch = loader.take(np.array([44, 0]))
+    np.testing.assert_array_equal(batch.index, [89, 60])
+    np.testing.assert_allclose(batch.x[:, 1], (maps[1][[89, 60]] - 5) / 2, rtol=1e-6)
+    again = batch.x.copy()
+    next(loader.ordered([3]))  # an array of its own, no buffer of the ring
+    np.testing.assert_array_equal(batch.x, again)
+
+
 def test_every_map_once_an_epoch_with_its_parameters(loader, theta):
     _, scaled, index = collect(loader.random_epoch(1, 0, flips=True, shifts=True))
     assert sorted(index) == sorted([*range(60, 75), *range(15, 30), *range(75, 90)])

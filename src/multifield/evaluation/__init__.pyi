@@ -8,6 +8,9 @@ from .combination import average_networks as average_networks
 from .combination import combine_maps as combine_maps
 from .combination import estimate_correlations as estimate_correlations
 from .comparison import compare_trials as compare_trials
+from .examples import Examples as Examples
+from .examples import choose_across as choose_across
+from .examples import choose_best_and_worst as choose_best_and_worst
 from .intervals import Interval as Interval
 from .intervals import estimate_intervals as estimate_intervals
 from .levels import Predictions as Predictions
@@ -26,4 +29,6 @@ from .results import comparable as comparable
 from .results import read_results as read_results
 from .results import results_name as results_name
 from .results import write_results as write_results
+from .saliency import Attributions as Attributions
+from .saliency import attribute_means as attribute_means
 from .shifts import predict_shifted as predict_shifted

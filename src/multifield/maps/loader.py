@@ -11,7 +11,7 @@ import numpy as np
 from multifield import camels
 from multifield.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
 from multifield.maps.compact import Encoding, kept_type, normalization_as_kept
-from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch
+from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch, take_maps
 from multifield.maps.files import check_counts
 from multifield.maps.kernels import mapkernels
 from multifield.maps.manifest import Manifest
@@ -164,6 +164,18 @@ class MapLoader:
         """Give every map in each of the orientations, in the order (orientation, simulation, map)."""
         return self._batches(ordered_epoch(len(self), orientations), 0)
 
+    def take(self, rows: Index) -> Batch:
+        """Give these of the maps served, in an array of their own, as they lie in their file.
+
+        Parameters
+        ----------
+        rows : (B,) int64
+            Positions among the maps served, as the rows of `theta`.
+        """
+        shape = (len(rows), self.channels, self.map_size, self.map_size)
+        buffer = np.empty(shape, DTYPES[self._dtype])
+        return self._gather(take_maps(rows), buffer)
+
     def _batches(self, plan: EpochPlan, first_batch: int) -> Generator[Batch, None, None]:
         return self._iterate(plan, plan.batch_numbers(self.batch_size, first_batch))
 
@@ -185,8 +197,10 @@ class MapLoader:
         return [self._allocate(shape, DTYPES[self._dtype]) for _ in range(self._n_buffers)]
 
     def _make_batch(self, plan: EpochPlan, number: int, buffer: np.ndarray) -> Batch:
-        """Gather a batch; the kernel releases the GIL."""
-        rows = plan.batch(number, self.batch_size)
+        return self._gather(plan.batch(number, self.batch_size), buffer)
+
+    def _gather(self, rows: EpochPlan, buffer: np.ndarray) -> Batch:
+        """Gather the maps of a batch; the kernel releases the GIL."""
         index = self._index[rows.order]
         x = buffer[: len(index)]
         self._gather(

@@ -1,5 +1,7 @@
 from .config import SearchSpace as SearchSpace
 from .config import TuningConfig as TuningConfig
+from .importance import MIN_TRIALS as MIN_TRIALS
+from .importance import estimate_importances as estimate_importances
 from .progress import TuningProgress as TuningProgress
 from .study import Study as Study
 from .study import best_trial as best_trial

@@ -6,15 +6,19 @@ import pytest
 
 from multifield import camels
 from multifield.evaluation import (
+    Attributions,
     BootstrapConfig,
     Results,
     average_orientations,
+    choose_best_and_worst,
     figures,
     recalibrate,
     score_results,
     simulation_of_rows,
 )
 from multifield.evaluation.figures import maps as maps_module
+from multifield.maps import power_spectrum
+from multifield.maps.preprocess import LogMaps
 from multifield.selection import Selection
 
 
@@ -294,3 +298,138 @@ def test_style_is_given_back(make_results):
     before = dict(mpl.rcParams)
     figures.true_against_predicted(make_results(5, ("Omega_m",)), "SIMBA", "T")
     assert dict(mpl.rcParams) == before
+
+
+# ---- residuals ----
+
+
+def test_residuals_are_of_maps_with_their_mean_error(make_results):
+    results = make_results(15 * 12, ("Omega_m", "sigma_8"), n_simulations=12)
+    figure = figures.residuals(results, "MockTNG", "T")
+    assert figure.get_suptitle() == "T of MockTNG (mock)"
+    assert len(figure.axes) == 4
+    points = next(line for line in figure.axes[0].lines if line.get_label() == "map")
+    np.testing.assert_array_equal(points.get_ydata(), (results.mean - results.theta)[:, 0])
+    squares = figure.axes[0].containers[0].lines[0]
+    assert len(squares.get_xdata()) == 4  # of three simulations each
+    error = (results.mean - results.theta)[:, 0]
+    assert np.mean(squares.get_ydata()) == pytest.approx(error.mean())
+    draw(figure)
+
+
+@pytest.mark.parametrize("n_simulations", [1, 2])
+def test_residuals_of_few_simulations_have_no_standard_error(make_results, n_simulations):
+    results = make_results(15 * n_simulations, ("sigma_8",), n_simulations=n_simulations)
+    draw(figures.residuals(results, "SIMBA", "T"))
+
+
+# ---- studies ----
+
+
+def make_trials(values, **fixed):
+    row = {"state": "COMPLETE", "lr": 1e-3, "wd": 1e-4, "dr": 0.1, "hidden": 6} | fixed
+    return [row | {"number": n, "value": value} for n, value in enumerate(values)]
+
+
+@pytest.mark.parametrize("n_trials", [1, 2, 30])
+def test_studies_of_any_length_are_drawn(n_trials):
+    trials = make_trials(-10.0 - np.arange(n_trials) % 7)
+    draw(figures.study_history(trials, "MockTNG", "T"))
+    draw(figures.parallel_coordinates(trials, "MockTNG", "T"))
+
+
+def test_history_shows_the_best_so_far_and_what_failed():
+    trials = [*make_trials([-8.0, -10.0, -9.0]), {"number": 3, "state": "FAIL", "value": None}]
+    axes = figures.study_history(trials, "SIMBA", "T").axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    np.testing.assert_array_equal(lines["best so far"].get_ydata(), [-8, -10, -10])
+    np.testing.assert_array_equal(lines["failed"].get_xdata(), [3])
+
+
+def test_trials_that_diverged_are_at_the_edge():
+    trials = make_trials([*np.linspace(-10, -9, 19), 1e9])
+    axes = figures.study_history(trials, "SIMBA", "T").axes[0]
+    assert axes.get_ylim()[1] < 0
+    assert {line.get_label() for line in axes.lines} >= {"off the scale"}
+
+
+def test_a_study_without_a_complete_trial_is_refused():
+    with pytest.raises(ValueError, match="expected a complete trial among 1, got none"):
+        figures.study_history(make_trials([None], state="FAIL"), "SIMBA", "T")
+
+
+def test_the_best_trial_is_marked_among_the_coordinates():
+    trials = make_trials([-8.0, -10.0, -9.0])
+    figure = figures.parallel_coordinates(trials, "MockTNG", "T")
+    assert "best: trial 1" in texts(figure)
+    assert figure.get_suptitle() == "T of MockTNG (mock), 3 trials"
+
+
+def test_importances_are_bars_with_their_numbers():
+    shares = {"lr": 0.7, "dr": 0.3}
+    figure = figures.hyperparameter_importance(shares, 20, 10, "SIMBA", "T")
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [0.3, 0.7]  # from below
+    assert "0.70" in texts(figure)
+
+
+def test_importances_of_few_trials_say_why_there_are_none():
+    figure = figures.hyperparameter_importance({}, 2, 10, "SIMBA", "T")
+    assert "needs 10 complete trials;\nthis study has 2" in texts(figure)
+
+
+# ---- single maps ----
+
+
+def choose(results, n=2):
+    return choose_best_and_worst(results, 1, n)
+
+
+def test_each_example_says_truth_and_prediction(make_results):
+    results = make_results(15 * 4, ("Omega_m",), n_simulations=4)
+    best, worst = choose(results)
+    tested = Selection(suite="MockTNG", sim_set="LH", field="T_Mgas")
+    figure = figures.best_and_worst(
+        best, worst, some_maps(2), some_maps(2), "MockTNG", "T_Mgas", tested
+    )
+    row = worst.rows[0]
+    theta, mean, std = (t[row, 0] for t in (results.theta, results.mean, results.std))
+    assert rf"{theta:.3f}, inferred ${mean:.3f} \pm {std:.3f}$" in texts(figure)
+    assert "Gas temperature [K]" in texts(figure)
+    assert "Best" in texts(figure)
+    draw(figure)
+
+
+@pytest.mark.parametrize("n_fields", [1, 2])
+def test_saliency_says_its_baseline_and_its_gap(make_results, n_fields):
+    results = make_results(15 * 4, camels.COSMOLOGY, n_simulations=4)
+    best, _ = choose(results)
+    x = np.random.default_rng(0).normal(size=(2, n_fields, 16, 16)).astype(np.float32)
+    values = 1e-4 * np.stack([x, -x])
+    sums = values.sum(axis=(2, 3, 4), dtype=np.float64)
+    attributions = Attributions(camels.COSMOLOGY, values, sums + 0.25, np.array([0.3, 0.8]))
+    tested = Selection(suite="MockTNG", sim_set="LH", field="_".join(("T", "Mgas")[:n_fields]))
+    figure = figures.saliency(attributions, x, best, "MockTNG", tested.field, tested)
+    assert "all pixels at the mean of the training's" in texts(figure)
+    assert "$= 0.300$" in texts(figure)
+    assert "to within 0.05, 0.6" in texts(figure)  # 0.25 - 0.3, 0.25 - 0.8
+    assert sum(len(ax.get_images()) for ax in figure.axes) == 2 * n_fields * 3
+    draw(figure)
+
+
+# ---- spectra ----
+
+
+@pytest.mark.parametrize("names", [camels.COSMOLOGY, camels.PARAMETER_NAMES])
+def test_a_spectrum_a_simulation_and_a_panel_a_parameter(names):
+    log_maps = np.log10(some_maps(15 * 4))
+    theta = camels.unscale_theta(np.random.default_rng(0).random((4, 6)))
+    maps = {"T": LogMaps(log_maps, np.zeros((60, 3)), {})}
+    figure = figures.spectra(maps, theta, names, "MockTNG", "T")
+    labels = [parameter.label for parameter in camels.PARAMETERS[: len(names)]]
+    assert [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel() in labels] == labels  # of bars
+    first = figure.axes[0].collections[0].get_segments()
+    assert len(first) == 4
+    k, power, _ = power_spectrum(log_maps[[15, 20, 25]], camels.BOX_SIZE, 8)
+    np.testing.assert_allclose(first[1][:, 1], k**2 * power.mean(axis=0) / (2 * np.pi))
+    assert figure.get_suptitle() == "T of MockTNG (mock), 4 of 4 simulations"
+    draw(figure)

@@ -7,8 +7,16 @@ of a journal page, colours those of Okabe and Ito, which the colour-blind tell a
 from matplotlib.figure import Figure
 
 from multifield.evaluation.figures.calibration import calibration
+from multifield.evaluation.figures.examples import best_and_worst, saliency
 from multifield.evaluation.figures.losses import best_losses, loss_curves
 from multifield.evaluation.figures.maps import fields_mosaic, maps_mosaic
+from multifield.evaluation.figures.residuals import residuals
+from multifield.evaluation.figures.spectra import spectra
+from multifield.evaluation.figures.study import (
+    hyperparameter_importance,
+    parallel_coordinates,
+    study_history,
+)
 from multifield.evaluation.figures.style import COLUMN_WIDTH, PAGE_WIDTH, suite_title
 from multifield.evaluation.figures.truth import MAX_POINTS, true_against_predicted
 
@@ -17,11 +25,18 @@ __all__ = [
     "MAX_POINTS",
     "PAGE_WIDTH",
     "Figure",
+    "best_and_worst",
     "best_losses",
     "calibration",
     "fields_mosaic",
+    "hyperparameter_importance",
     "loss_curves",
     "maps_mosaic",
+    "parallel_coordinates",
+    "residuals",
+    "saliency",
+    "spectra",
+    "study_history",
     "suite_title",
     "true_against_predicted",
 ]

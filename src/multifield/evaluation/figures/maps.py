@@ -50,11 +50,11 @@ def maps_mosaic(maps: Maps, titles: Sequence[str], field: str, suite: str) -> Fi
     if len(maps) == 0 or len(titles) != len(maps):
         raise ValueError(f"titles: expected one for each of >= 1 maps, got {len(titles)}")
     figure, axes = _map_grid(len(maps), right=0.9)
-    norm = _log_norm(maps)
+    norm = log_norm(maps)
     for ax, one_map, title in zip(axes.flat, maps, titles, strict=False):
-        image = _draw_map(ax, one_map, title, norm)
-    _draw_scale_bar(axes[0, 0])
-    label = f"{camels.FIELDS[field].quantity.capitalize()} [{_unit(field)}]"
+        image = draw_map(ax, one_map, title, norm)
+    draw_scale_bar(axes[0, 0])
+    label = f"{camels.FIELDS[field].quantity.capitalize()} [{unit_of(field)}]"
     figure.colorbar(image, ax=axes, label=label, extend="both", pad=0.02, aspect=30)
     figure.suptitle(maps_title(field, suite))
     return finish(figure)
@@ -83,13 +83,19 @@ def fields_mosaic(maps: Mapping[str, Map], suite: str, *, logarithmic: bool = Fa
         raise ValueError("maps: expected a map of at least one field, got none")
     figure, axes = _map_grid(len(maps), below=0.4)
     for ax, (field, one_map) in zip(axes.flat, maps.items(), strict=False):
-        norm = Normalize(*_percentiles(one_map)) if logarithmic else _log_norm(one_map)
-        image = _draw_map(ax, one_map, _log_title(field) if logarithmic else field, norm)
+        norm = Normalize(*percentiles(one_map)) if logarithmic else log_norm(one_map)
+        image = draw_map(ax, one_map, log_title(field) if logarithmic else field, norm)
         bar = figure.colorbar(
-            image, ax=ax, label=_unit(field), location="bottom", extend="both", pad=0.02, aspect=25
+            image,
+            ax=ax,
+            label=unit_of(field),
+            location="bottom",
+            extend="both",
+            pad=0.02,
+            aspect=25,
         )
         _thin_ticks(bar)
-    _draw_scale_bar(axes[0, 0])
+    draw_scale_bar(axes[0, 0])
     figure.suptitle(suite_title(suite))
     return finish(figure)
 
@@ -123,25 +129,29 @@ def _map_grid(n_maps: int, *, right: float = 0.0, below: float = 0.0) -> tuple[F
     return figure, axes
 
 
-def _log_norm(maps: np.ndarray) -> Normalize:
+def log_norm(maps: np.ndarray) -> Normalize:
     """Scale logarithmically, but linearly what spans less than a factor of 3, such as MgFe."""
     positive = maps[maps > 0]
     if positive.size == 0:
         raise ValueError("maps: expected a pixel > 0 for the logarithmic scale, got none")
-    lower, upper = _percentiles(positive)
+    lower, upper = percentiles(positive)
     if lower == upper:  # constant maps, which a test or an empty field gives
         lower, upper = lower / 2, upper * 2
     return LogNorm(lower, upper) if upper > 3 * lower else Normalize(lower, upper)
 
 
-def _percentiles(pixels: np.ndarray) -> tuple[float, float]:
+def percentiles(pixels: np.ndarray) -> tuple[float, float]:
+    """Give the 0.1th and the 99.9th, between which colours span."""
     lower, upper = np.percentile(pixels, (0.1, 99.9))
     return float(lower), float(upper)
 
 
-def _draw_map(ax: Axes, one_map: np.ndarray, title: str, norm: Normalize) -> AxesImage:
+def draw_map(
+    ax: Axes, one_map: np.ndarray, title: str, norm: Normalize, cmap: str = "inferno"
+) -> AxesImage:
+    """Draw one map over the side of its box [Mpc/h]."""
     # a logarithmic scale masks zeros; they belong at its dark end
-    colors = mpl.colormaps["inferno"].with_extremes(bad=mpl.colormaps["inferno"](0.0))
+    colors = mpl.colormaps[cmap].with_extremes(bad=mpl.colormaps[cmap](0.0))
     ax.set_title(title)
     extent = (0.0, camels.BOX_SIZE, 0.0, camels.BOX_SIZE)
     return ax.imshow(
@@ -149,7 +159,8 @@ def _draw_map(ax: Axes, one_map: np.ndarray, title: str, norm: Normalize) -> Axe
     )
 
 
-def _draw_scale_bar(ax: Axes) -> None:
+def draw_scale_bar(ax: Axes) -> None:
+    """Draw the thickness of a slab into a map."""
     length = camels.BOX_SIZE / camels.N_SLABS
     outline = [patheffects.withStroke(linewidth=2.5, foreground="black")]
     ax.plot([1.5, 1.5 + length], [1.5, 1.5], color="white", linewidth=1.5, path_effects=outline)
@@ -159,11 +170,13 @@ def _draw_scale_bar(ax: Axes) -> None:
     )  # fmt: skip
 
 
-def _log_title(field: str) -> str:
+def log_title(field: str) -> str:
+    """Name a field after its logarithm."""
     plus_one = camels.FIELDS[field].transform == "log10(1+x)"
     return rf"$\log_{{10}}$ (1 + {field})" if plus_one else rf"$\log_{{10}}$ {field}"
 
 
-def _unit(field: str) -> str:
+def unit_of(field: str) -> str:
+    """Set the unit of a field for print."""
     unit = camels.FIELDS[field].unit
     return _UNITS.get(unit, unit)
