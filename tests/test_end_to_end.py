@@ -17,6 +17,11 @@ RESULTS = (
     f"data/07_model_output/results_train_MockNbody_Mtot_{LABEL}_test_MockNbody_Mtot_{LABEL}_LH.txt"
 )
 
+FIGURES = (
+    "true_against_predicted", "residuals", "calibration", "best_and_worst", "saliency", "spectra", "losses",
+    "study_history", "importance", "parallel_coordinates",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
@@ -55,11 +60,27 @@ def test_every_file_has_its_name(finished):
         "08_reporting/levels.csv",
         "08_reporting/true_against_predicted.png",
         "08_reporting/losses.png",
+        "08_reporting/report.html",
+        *[f"08_reporting/{name}{suffix}" for name in FIGURES for suffix in (".png", ".pdf")],
     ]
     missing = [name for name in expected if not (data / name).is_file()]
     assert not missing
     assert (project / RESULTS).is_file()
     assert not list(data.rglob("*.partial"))
+
+
+def test_the_report_is_of_this_run_and_says_mock(finished):
+    project, _ = finished
+    page = (project / "data/08_reporting/report.html").read_text()
+    assert len(page) < 5_000_000
+    assert "<h1>Mtot of MockNbody (mock)</h1>" in page
+    assert page.count("data:image/png;base64,") == len(FIGURES)
+    manifest = (project / "data/01_raw/MockNbody/manifest_Mtot_MockNbody_LH.json").read_text()
+    for record in json.loads(manifest)["files"].values():
+        assert record["sha256"] in page
+    rmse = json.loads((project / "data/08_reporting/metrics.json").read_text())["RMSE"]
+    assert f'<td class="number">{rmse["Omega_m"]:.3g}<' in page
+    assert "map_size: 16" in page
 
 
 def test_shapes_are_the_published_ones(finished):

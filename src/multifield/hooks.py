@@ -81,7 +81,7 @@ class PrintSummary:
         from multifield.evaluation.summary import print_summary
 
         for name in ("metrics", "trained_metrics"):
-            if name in pipeline.outputs():
+            if name in pipeline.all_outputs():
                 selection = catalog.load("params:selection")
                 tested = "test_selection" if name == "metrics" else "selection"
                 print_summary(
@@ -108,6 +108,9 @@ _ALWAYS = (
     "notebooks/                  look at maps; read a study, load a network, predict",
 )
 NEXT_STEPS = {
-    "metrics": ("data/08_reporting/          figures and metrics.json", *_ALWAYS),
+    "metrics": (
+        "data/08_reporting/          report.html has it all on one page; figures and metrics.json",
+        *_ALWAYS,
+    ),
     "trained_metrics": ("data/08_reporting/single/   figures and metrics.json", *_ALWAYS),
 }

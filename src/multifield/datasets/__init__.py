@@ -13,6 +13,7 @@ from multifield.datasets.reports import (
     FigureDataset,
     FoundResultsDataset,
     MetricsDataset,
+    PageDataset,
     ResultsDataset,
     TrialResultsDataset,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "MetricsDataset",
     "ModelCardDataset",
     "ModelFolderDataset",
+    "PageDataset",
     "ParquetDataset",
     "RawMapsDataset",
     "RecordsDataset",

@@ -15,6 +15,8 @@ from multifield.datasets.previews import encode_png
 from multifield.evaluation import Results, read_results, results_name, write_results
 from multifield.evaluation.metrics import Metrics
 
+PNG_DPI = 160  # a figure of page width has 1,120 pixels, as many as a screen gives it
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -163,8 +165,10 @@ class MetricsDataset(FileDataset[Metrics, Metrics]):
         return JSONPreview(self._filepath.read_text())
 
 
-class FigureDataset(FileDataset["Figure", NoReturn]):
+class FigureDataset(FileDataset["Figure", bytes]):
     """A figure as PNG, for screens, and PDF, for papers.
+
+    Saved as a figure, loaded as the bytes of its PNG.
 
     Parameters
     ----------
@@ -174,16 +178,36 @@ class FigureDataset(FileDataset["Figure", NoReturn]):
         For plugins.
     """
 
-    def load(self) -> NoReturn:
-        """Refuse: a figure cannot be read back."""
-        raise DatasetError(f"{self._filepath}: a figure can be saved and previewed, not loaded")
+    def load(self) -> bytes:
+        """Read the PNG."""
+        return self._filepath.read_bytes()
 
     def save(self, data: "Figure") -> None:
         """Write both files."""
         for suffix in (".pdf", ".png"):
             with atomic_path(self._filepath.with_suffix(suffix)) as partial:
-                data.savefig(partial, format=suffix[1:], dpi=160)
+                data.savefig(partial, format=suffix[1:], dpi=PNG_DPI)
 
     def preview(self) -> ImagePreview:
         """Show the PNG."""
-        return encode_png(self._filepath.read_bytes())
+        return encode_png(self.load())
+
+
+class PageDataset(FileDataset[str, str]):
+    """A page of HTML.
+
+    Parameters
+    ----------
+    filepath : str
+    metadata : dict, optional
+        For plugins.
+    """
+
+    def load(self) -> str:
+        """Read the page."""
+        return self._filepath.read_text(encoding="utf-8")
+
+    def save(self, data: str) -> None:
+        """Write the page."""
+        with atomic_path(self._filepath) as partial:
+            partial.write_text(data, encoding="utf-8")

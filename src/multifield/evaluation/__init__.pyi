@@ -23,6 +23,9 @@ from .prediction import predict as predict
 from .recalibration import fit_sigma_factors as fit_sigma_factors
 from .recalibration import recalibrate as recalibrate
 from .recalibration import score_recalibrated as score_recalibrated
+from .report import RunReport as RunReport
+from .report import describe_device as describe_device
+from .report import render_report as render_report
 from .results import Results as Results
 from .results import average_orientations as average_orientations
 from .results import comparable as comparable

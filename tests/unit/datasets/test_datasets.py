@@ -1,5 +1,6 @@
 """Every dataset gives back what it was given, and never leaves half of it."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -278,6 +279,12 @@ def test_a_figure_is_png_and_pdf(tmp_path):
     dataset.save(Figure())
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
-    assert dataset.preview()
-    with pytest.raises(DatasetError, match="not loaded"):
-        dataset.load()
+    assert dataset.load() == (tmp_path / "figure.png").read_bytes()
+    assert base64.b64decode(dataset.preview()) == dataset.load()
+
+
+def test_a_page_comes_back_with_every_character(tmp_path):
+    dataset = datasets.PageDataset(filepath=str(tmp_path / "page.html"))
+    dataset.save("<p>Ω_m, µ</p>\n")
+    assert dataset.load() == "<p>Ω_m, µ</p>\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]

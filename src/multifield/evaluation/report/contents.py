@@ -1,0 +1,60 @@
+"""What a report is made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from multifield.evaluation.intervals import Intervals
+from multifield.evaluation.metrics import Metrics
+from multifield.maps.manifest import Manifest
+from multifield.selection import Selection
+from multifield.software import Software
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunReport:
+    """Everything a report says, from the datasets of a run.
+
+    Attributes
+    ----------
+    trained_on, tested_on : Selection
+    parameters : mapping
+        All parameters of the run; dataclasses are written as mappings.
+    metrics, recalibrated : dict of dict of float
+        As metrics.json and metrics_recalibrated.json.
+    intervals : dict of dict of Interval
+        As metrics_intervals.json.
+    calibration_tests, levels : sequence of mapping
+        Records as their CSV files hold them: every value is text.
+    trials : sequence of mapping
+        As `multifield.tuning.trials_table` gives.
+    study_name : str
+    manifests : mapping of str to Manifest
+        What the files are of -> their names and checksums.
+    figures : mapping of str to bytes
+        Name -> PNG, in any order; see `multifield.evaluation.report.page.FIGURES`.
+    software : Software
+    device : str
+        Where the networks ran.
+    seconds : float
+        Wall time of the process when the report was made.
+    date : str
+        When that was.
+    """
+
+    trained_on: Selection
+    tested_on: Selection
+    parameters: Mapping[str, Any]
+    metrics: Metrics
+    recalibrated: Metrics
+    intervals: Intervals
+    calibration_tests: Sequence[Mapping[str, str]]
+    levels: Sequence[Mapping[str, str]]
+    trials: Sequence[Mapping[str, Any]]
+    study_name: str
+    manifests: Mapping[str, Manifest]
+    figures: Mapping[str, bytes]
+    software: Software
+    device: str
+    seconds: float
+    date: str

@@ -1,0 +1,153 @@
+"""Nodes of `evaluate` that draw single maps and the study, and write the report."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from multifield import evaluation, software, tuning
+from multifield.arrays import Maps, Theta
+from multifield.evaluation.config import EvaluationConfig
+from multifield.evaluation.intervals import Intervals
+from multifield.evaluation.results import Results
+from multifield.maps.loader import MapLoader
+from multifield.maps.manifest import Manifest
+from multifield.maps.preprocess import LogMaps
+from multifield.selection import Selection
+from multifield.training.config import TrainingConfig
+
+N_EXAMPLES = 4  # maps drawn of the best and of the worst
+N_ATTRIBUTED = 3  # maps whose pixels are attributed; of several fields one, a row a field
+
+
+def plot_residuals(
+    results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
+) -> "evaluation.figures.Figure":
+    """Draw errors and pulls; see `multifield.evaluation.figures.residuals`."""
+    return evaluation.figures.residuals(
+        evaluation.comparable(results, selection.suite, test_selection.suite),
+        selection.suite,
+        selection.field,
+        test_selection,
+        n_orientations=config.orientations,
+    )
+
+
+def plot_best_and_worst(
+    results: Results,
+    data: MapLoader,
+    raw_maps: Mapping[str, Maps],
+    selection: Selection,
+    test_selection: Selection,
+    config: EvaluationConfig,
+) -> "evaluation.figures.Figure":
+    """Draw the maps inferred best and worst; see `multifield.evaluation.figures.best_and_worst`."""
+    compared = evaluation.comparable(results, selection.suite, test_selection.suite)
+    best, worst = evaluation.choose_best_and_worst(compared, config.orientations, N_EXAMPLES)
+    shown = raw_maps[test_selection.fields[0]]
+    return evaluation.figures.best_and_worst(
+        best,
+        worst,
+        shown[data.take(best.rows).index],
+        shown[data.take(worst.rows).index],
+        selection.suite,
+        selection.field,
+        test_selection,
+    )
+
+
+def plot_saliency(
+    networks: "Mapping[int, Any]",
+    results: Results,
+    data: MapLoader,
+    selection: Selection,
+    test_selection: Selection,
+    training_config: TrainingConfig,
+    config: EvaluationConfig,
+) -> "evaluation.figures.Figure":
+    """Draw which pixels the means of two parameters come from; see `multifield.evaluation.saliency`."""
+    compared = evaluation.comparable(results, selection.suite, test_selection.suite)
+    n = N_ATTRIBUTED if len(test_selection.fields) == 1 else 1
+    examples = evaluation.choose_across(compared, config.orientations, n)
+    batch = data.take(examples.rows)
+    best, *_ = networks.values()
+    attributions = evaluation.attribute_means(
+        best, batch.x, compared.inferred[:2], device=training_config.device
+    )
+    return evaluation.figures.saliency(
+        attributions, batch.x, examples, selection.suite, selection.field, test_selection
+    )
+
+
+def plot_spectra(
+    log_maps: Mapping[str, LogMaps], theta: Theta, results: Results, selection: Selection
+) -> "evaluation.figures.Figure":
+    """Draw power spectra of the maps trained on; see `multifield.evaluation.figures.spectra`."""
+    return evaluation.figures.spectra(
+        log_maps, theta, results.inferred, selection.suite, selection.field
+    )
+
+
+def plot_study_history(study: "tuning.Study", selection: Selection) -> "evaluation.figures.Figure":
+    """Draw the trials in their order; see `multifield.evaluation.figures.study_history`."""
+    trials = tuning.trials_table(study)
+    return evaluation.figures.study_history(trials, selection.suite, selection.field)
+
+
+def plot_importance(study: "tuning.Study", selection: Selection) -> "evaluation.figures.Figure":
+    """Draw which hyperparameters matter; see `multifield.tuning.estimate_importances`."""
+    return evaluation.figures.hyperparameter_importance(
+        tuning.estimate_importances(study),
+        len(tuning.rank_trials(study)),
+        tuning.MIN_TRIALS,
+        selection.suite,
+        selection.field,
+    )
+
+
+def plot_parallel_coordinates(
+    study: "tuning.Study", selection: Selection
+) -> "evaluation.figures.Figure":
+    """Draw hyperparameters and losses; see `multifield.evaluation.figures.parallel_coordinates`."""
+    trials = tuning.trials_table(study)
+    return evaluation.figures.parallel_coordinates(trials, selection.suite, selection.field)
+
+
+def write_report(
+    selection: Selection,
+    test_selection: Selection,
+    parameters: Mapping[str, Any],
+    metrics: dict[str, dict[str, float]],
+    metrics_intervals: Intervals,
+    metrics_recalibrated: dict[str, dict[str, float]],
+    calibration_tests: list[dict[str, str]],
+    levels: list[dict[str, str]],
+    study: "tuning.Study",
+    manifest: Manifest,
+    test_manifest: Manifest,
+    training_config: TrainingConfig,
+    **figures: bytes,
+) -> str:
+    """Write one page about the run; see `multifield.evaluation.render_report`."""
+    at_home = selection == test_selection
+    return evaluation.render_report(
+        evaluation.RunReport(
+            trained_on=selection,
+            tested_on=test_selection,
+            parameters=parameters,
+            metrics=metrics,
+            intervals=metrics_intervals,
+            recalibrated=metrics_recalibrated,
+            calibration_tests=calibration_tests,
+            levels=levels,
+            trials=tuning.trials_table(study),
+            study_name=study.study_name,
+            manifests={"trained and tested on": manifest}
+            if at_home
+            else {"trained on": manifest, "tested on": test_manifest},
+            figures=figures,
+            software=software.describe_software(),
+            device=evaluation.describe_device(training_config.device),
+            seconds=software.process_seconds(),
+            date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        )
+    )

@@ -1,0 +1,52 @@
+"""Which code runs: versions and the commit of the source, where it is in a repository."""
+
+import subprocess
+
+import pytest
+
+from multifield.software import describe_software, find_commit, process_seconds
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    command = ["git", *identity, *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path):
+    (tmp_path / "code.py").write_text("1")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "code.py")
+    git(tmp_path, "commit", "-qm", "one")
+    return tmp_path
+
+
+def test_a_tracked_file_has_the_commit_of_its_repository(repository):
+    assert find_commit(repository / "code.py") == git(repository, "rev-parse", "HEAD").strip()
+
+
+def test_a_file_installed_inside_another_repository_has_none(repository):
+    (repository / "installed.py").write_text("2")
+    assert find_commit(repository / "installed.py") is None
+
+
+def test_a_file_outside_any_repository_has_none(tmp_path):
+    (tmp_path / "code.py").write_text("1")
+    assert find_commit(tmp_path / "code.py") is None
+
+
+def test_without_git_there_is_no_commit(repository, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert find_commit(repository / "code.py") is None
+
+
+def test_versions_are_of_what_is_installed():
+    import numpy as np
+
+    assert describe_software().versions["numpy"] == np.__version__
+
+
+def test_time_passes():
+    first = process_seconds()
+    assert 0 < first < process_seconds()
