@@ -30,6 +30,12 @@ class Software:
     commit: str | None
     modified: bool
 
+    def to_dict(self) -> dict[str, str]:
+        """Give the versions, and the ``commit`` where there is one; it ends in ``-dirty`` if modified."""
+        if self.commit is None:
+            return self.versions
+        return self.versions | {"commit": self.commit + ("-dirty" if self.modified else "")}
+
 
 def describe_software() -> Software:
     """Say which code this process runs."""

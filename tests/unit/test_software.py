@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from multifield.software import describe_software, find_commit, process_seconds
+from multifield.software import Software, describe_software, find_commit, process_seconds
 
 
 def git(folder, *arguments):
@@ -50,3 +50,14 @@ def test_versions_are_of_what_is_installed():
 def test_time_passes():
     first = process_seconds()
     assert 0 < first < process_seconds()
+
+
+@pytest.mark.parametrize(
+    ("modified", "expected"), [(False, {"commit": "abc"}), (True, {"commit": "abc-dirty"})]
+)
+def test_a_dict_of_versions_has_the_commit(modified, expected):
+    assert Software({}, "abc", modified).to_dict() == expected
+
+
+def test_without_a_commit_a_dict_has_versions_alone():
+    assert Software({"numpy": "2"}, None, False).to_dict() == {"numpy": "2"}

@@ -21,10 +21,10 @@ from multifield.maps import MapLoader, Normalization, Split, SplitLoaders
 from multifield.maps.manifest import Manifest, sha256
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.models import ModelFolder, load_weights
+from multifield.software import describe_software
 from multifield.training import Hyperparameters, Losses, TrainingConfig
 from multifield.tuning import Study, rank_trials
 from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES
-from multifield.versions import software_versions
 
 N_ORIENTATIONS = 8
 SINGLE = "single"  # stands in names where others have the number of their trial
@@ -164,7 +164,7 @@ def describe_networks(
         sigma_factors=_fit_factors(_predict(networks, data, data.valid, training.device)),
         training={name: text for name, text in causes.items() if name.startswith("training.")},
         theta_sha256=manifest.theta_sha256,
-        versions=software_versions(),
+        versions=describe_software().to_dict(),
         split=trained_on.split,
         novelty=fit_novelty(
             data.train, data.valid, config.novelty, n_threads=training.loader_threads

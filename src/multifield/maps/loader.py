@@ -114,7 +114,7 @@ class MapLoader:
         if prefetch < 0:
             raise ValueError(f"prefetch: expected >= 0 batches, got {prefetch}")
         self._maps, encodings = _unpack(maps)
-        self._gather = _choose_gather(self._maps)
+        self._kernel = _choose_gather(self._maps)
         rows_of_theta, self._index = _choose(theta, simulations)
         as_kept = normalization_as_kept(normalization, encodings)
         self._mean, self._std = np.asarray(as_kept.mean), np.asarray(as_kept.std)
@@ -203,7 +203,7 @@ class MapLoader:
         """Gather the maps of a batch; the kernel releases the GIL."""
         index = self._index[rows.order]
         x = buffer[: len(index)]
-        self._gather(
+        self._kernel(
             index,
             rows.orientation,
             rows.shift,
