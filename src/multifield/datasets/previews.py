@@ -5,13 +5,23 @@ import io
 from collections.abc import Mapping
 
 from kedro_datasets._typing import ImagePreview
+from PIL import Image
 
 from multifield.arrays import Maps
 
+PANEL = 428 / 300  # width to height of Kedro-Viz's preview, which stretches every picture to that
+
 
 def encode_png(png: bytes) -> ImagePreview:
-    """Encode the bytes of a PNG."""
-    return ImagePreview(base64.b64encode(png).decode())
+    """Encode the bytes of a PNG, in a white frame that makes it as wide to its height as `PANEL`."""
+    with Image.open(io.BytesIO(png)) as picture:
+        width, height = picture.size
+        size = (max(width, round(PANEL * height)), max(height, round(width / PANEL)))
+        framed = Image.new("RGB", size, "white")
+        framed.paste(picture, ((size[0] - width) // 2, (size[1] - height) // 2))
+    buffer = io.BytesIO()
+    framed.save(buffer, format="png")
+    return ImagePreview(base64.b64encode(buffer.getvalue()).decode())
 
 
 def preview_maps(maps: Mapping[str, Maps], suite: str, *, logarithmic: bool) -> ImagePreview:

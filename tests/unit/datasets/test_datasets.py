@@ -1,6 +1,7 @@
 """Every dataset gives back what it was given, and never leaves half of it."""
 
 import base64
+import io
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from kedro.io import DatasetError
 from kedro_datasets._typing import ImagePreview
 from matplotlib.figure import Figure
+from PIL import Image
 
 from multifield import datasets
+from multifield.datasets.previews import PANEL, encode_png
 from multifield.evaluation import Results
 from multifield.maps import Preprocessing, Split
 from multifield.maps.files import save_maps
@@ -280,7 +283,19 @@ def test_a_figure_is_png_and_pdf(tmp_path):
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
     assert dataset.load() == (tmp_path / "figure.png").read_bytes()
-    assert base64.b64decode(dataset.preview()) == dataset.load()
+
+
+@pytest.mark.parametrize("size", [(40, 90), (90, 40)])
+def test_a_preview_is_framed_and_not_stretched(size):
+    picture = Image.new("RGB", size, "navy")
+    png = io.BytesIO()
+    picture.save(png, format="png")
+    framed = Image.open(io.BytesIO(base64.b64decode(encode_png(png.getvalue()))))
+    assert framed.width / framed.height == pytest.approx(PANEL, rel=0.02)  # of whole pixels
+    x, y = (framed.width - size[0]) // 2, (framed.height - size[1]) // 2
+    inside = framed.crop((x, y, x + size[0], y + size[1]))
+    assert inside.getcolors() == [(size[0] * size[1], (0, 0, 128))]
+    assert framed.getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_a_page_comes_back_with_every_character(tmp_path):
