@@ -154,8 +154,7 @@ def _train_with_checkpoint(
             raise TrainingInterrupted(
                 interruption.signal,
                 f"stopped by {interruption.signal.name} in epoch {state.epoch} after "
-                f"{len(state.batch_losses)} batches, kept in {checkpoint.path}: "
-                "the same command goes on from there",
+                f"{len(state.batch_losses)} batches; the same command goes on from {checkpoint.path}",
             ) from None
 
 

@@ -11,6 +11,7 @@ from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.evaluate.nodes import predict_with
+from multifield.pipelines.interruption import exit_when_interrupted
 from multifield.provenance import fingerprint
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
@@ -19,14 +20,25 @@ from multifield.training.loss_files import Losses
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
 
+NAME = "single"  # in the place of a trial's number, as in the catalog
+
 
 def train_network(
     data: SplitLoaders,
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
+    folder: ModelFolder,
 ) -> "tuple[training.StateDict, Losses]":
-    """Train one network; see `multifield.training.train_network`."""
-    trained = training.train_network(data, hyperparameters, config, report=training.log_epoch)
+    """Train one network, from its checkpoint on; see `multifield.training.train_network`."""
+    checkpoint = folder.checkpoint(NAME)
+    try:
+        with exit_when_interrupted():
+            trained = training.train_network(
+                data, hyperparameters, config, report=training.log_epoch, checkpoint=checkpoint
+            )
+    except training.NonFiniteLoss:  # would come again
+        training.remove_checkpoint(checkpoint)
+        raise
     return trained.state, trained.losses
 
 
@@ -52,6 +64,11 @@ def describe_network(
         config,
         fingerprint(data, training_config),
     )
+
+
+def remove_checkpoint(folder: ModelFolder, network: "models.O3Err", losses: Losses) -> None:
+    """Remove the checkpoint of a network that is stored, as its being an input shows."""
+    training.remove_checkpoint(folder.checkpoint(NAME))
 
 
 def predict_held_out_maps(

@@ -16,7 +16,12 @@ def create_pipeline() -> Pipeline:
             load_splits_into("train_data"),
             node(
                 nodes.train_network,
-                inputs=["train_data", "params:hyperparameters", "params:training"],
+                inputs=[
+                    "train_data",
+                    "params:hyperparameters",
+                    "params:training",
+                    "model_folder",
+                ],
                 outputs=["trained_network", "trained_losses"],
                 name="train_network",
             ),
@@ -37,6 +42,12 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs="trained_card",
                 name="describe_trained",
+            ),
+            node(
+                nodes.remove_checkpoint,
+                inputs=["model_folder", "trained_network", "trained_losses"],
+                outputs=None,
+                name="remove_checkpoint",
             ),
             node(
                 nodes.predict_held_out_maps,

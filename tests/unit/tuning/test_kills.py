@@ -1,0 +1,62 @@
+"""A study that is killed again and again is the one that ran through."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from multifield.models import ModelFolder
+from multifield.tuning import load_study
+from tests.forks import in_a_new_process
+from tests.unit.tuning.test_trials import make_folder, outcome
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="imports are paid once by forking"),
+]
+
+N_KILLS = 20
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> list[ModelFolder]:
+    """The undisturbed study, and those that were killed."""
+    path = tmp_path_factory.mktemp("kills")
+    printed = in_a_new_process("tests.unit.tuning.killed_study", str(path), str(N_KILLS))
+    kills = [int(number) for number in printed.splitlines()[-1].split()]
+    assert sum(kills) == N_KILLS
+    names = ["undisturbed", *(f"killed_{number}" for number in range(len(kills)))]
+    return [make_folder(path / name) for name in names]
+
+
+def test_values_and_parameters_are_those_of_the_undisturbed_study(
+    studies: list[ModelFolder],
+) -> None:
+    expected = outcome(load_study(studies[0].database))
+    assert len(expected) == 4
+    for folder in studies[1:]:
+        assert outcome(load_study(folder.database)) == expected
+
+
+def test_weights_and_losses_have_the_same_bytes(studies: list[ModelFolder]) -> None:
+    for folder in studies[1:]:
+        for trial in range(4):
+            for name in ("weights", "losses"):
+                expected, found = (getattr(each, name)(trial) for each in (studies[0], folder))
+                assert found.read_bytes() == expected.read_bytes(), found
+
+
+def test_nothing_else_is_left(studies: list[ModelFolder]) -> None:
+    def listing(folder: ModelFolder) -> set[Path]:
+        return {path.relative_to(folder.path) for path in folder.path.rglob("*")}
+
+    for folder in studies[1:]:
+        assert listing(folder) == listing(studies[0])
+
+
+def test_databases_are_sound(studies: list[ModelFolder]) -> None:
+    for folder in studies:
+        with closing(sqlite3.connect(folder.database)) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
