@@ -321,3 +321,25 @@ def test_progress_is_live_on_a_terminal(tmp_path: Path, caplog: pytest.LogCaptur
     assert "epoch 2/2" in last
     assert f"best {best:.4f}" in last
     assert not [r for r in caplog.records if r.name == "multifield.tuning.progress"]
+
+
+def test_progress_begins_at_the_epoch_where_a_trial_goes_on(tmp_path: Path) -> None:
+    def stop(trial: optuna.Trial, epoch: int, losses: object) -> None:
+        if (trial.number, epoch) == (0, 1):
+            raise ConnectionError
+
+    folder = make_folder(tmp_path)
+    with pytest.raises(ConnectionError):
+        run(folder, on_epoch=stop)
+    console = Console(file=StringIO(), force_terminal=True, width=120, color_system=None)
+    begun = []
+    with TuningProgress(1, 2, console) as progress:
+        add_task = progress._progress.add_task
+
+        def noted(*arguments: Any, **fields: Any) -> Any:
+            begun.append((fields["completed"], fields["epoch"]))
+            return add_task(*arguments, **fields)
+
+        progress._progress.add_task = noted  # type: ignore[method-assign]
+        run(folder, n_trials=1, on_epoch=progress.on_epoch)
+    assert begun == [(1, 1)]
