@@ -1,5 +1,6 @@
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def test_an_interruption_says_what_it_kept_and_where(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signal_after(monkeypatch, 5, signal.SIGINT)
-    with pytest.raises(TrainingInterrupted, match=r"SIGINT in epoch 1 after 2 batches, .*c\.pt"):
+    with pytest.raises(TrainingInterrupted, match=r"SIGINT in epoch 1 after 2 batches; .*c\.pt"):
         train(path)
 
 
@@ -296,3 +297,19 @@ def test_a_checkpoint_is_removed_with_what_a_killed_process_left(path: Path) -> 
     remove_checkpoint(path)
     assert not list(path.parent.iterdir())
     remove_checkpoint(path)
+
+
+def test_a_training_in_another_thread_has_its_checkpoint_too(
+    path: Path, undisturbed: TrainedNetwork
+) -> None:
+    stop_after(path, 5)
+    with ThreadPoolExecutor(1) as pool:
+        assert_same(pool.submit(train, path).result(), undisturbed)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_checkpoint_of_a_gpu_has_its_random_state(path: Path) -> None:
+    settings = config(epochs=1, device="cuda")
+    train_network(make_data(), HYPERPARAMETERS, settings, checkpoint=path)
+    assert set(torch.load(path, weights_only=True)["random"]) == {"cpu", "cuda"}
