@@ -2,9 +2,13 @@
 
 import glob
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+HOST = platform.node().partition(".")[0]
+"""Where this process runs. Containers that share a folder often have equal numbers of processes."""
 
 
 @contextmanager
@@ -13,8 +17,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The parent folder is made. If the block raises, the temporary file is removed and a file that was
     at `path` stays as it was; an OSError without a name, such as that of a full disk, gets it. A process
-    killed in the block leaves `.<name>.<process>.partial`, which no reader takes for data and the
-    next save removes.
+    killed in the block leaves `.<name>.<host>.<process>.partial`, which no reader takes for data and
+    the next save on that host removes.
 
     Parameters
     ----------
@@ -29,7 +33,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.partial")
     try:
         yield partial
         with partial.open("rb") as written:
@@ -42,11 +46,16 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed left of this file; living ones are left alone."""
+def remove_leftovers(path: Path, *, of_all: bool = False) -> None:
+    """Remove what processes that were killed left of this file.
+
+    Living ones are left alone, and so are those of other hosts that share the folder, of which nobody here
+    knows whether they live; unless it is to go of all, as nobody needs the file any more.
+    """
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-        pid = leftover.name.split(".")[-2]
-        if pid.isdigit() and not _is_alive(int(pid)):
+        host, pid = leftover.name.removesuffix(".partial").split(".")[-2:]
+        is_dead = host == HOST and pid.isdigit() and not _is_alive(int(pid))
+        if is_dead or of_all:
             leftover.unlink(missing_ok=True)
 
 

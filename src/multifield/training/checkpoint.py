@@ -154,10 +154,10 @@ class Checkpoint:
 
 
 def remove_checkpoint(path: str | os.PathLike[str]) -> None:
-    """Remove a checkpoint, where there is one, and what a killed process left of it."""
+    """Remove a checkpoint, where there is one, and what killed processes left of it."""
     path = Path(path)
     path.unlink(missing_ok=True)
-    remove_leftovers(path)
+    remove_leftovers(path, of_all=True)
 
 
 def describe_run(

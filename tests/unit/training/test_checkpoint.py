@@ -292,7 +292,7 @@ def test_a_non_finite_loss_stops_a_training_that_went_on_too(path: Path) -> None
 
 def test_a_checkpoint_is_removed_with_what_a_killed_process_left(path: Path) -> None:
     train(path)
-    leftover = path.with_name(f".{path.name}.999999999.partial")
+    leftover = path.with_name(f".{path.name}.elsewhere.7.partial")
     leftover.touch()
     remove_checkpoint(path)
     assert not list(path.parent.iterdir())
