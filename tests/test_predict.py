@@ -158,6 +158,19 @@ def test_a_card_is_made_for_networks_that_have_none(project, folder):
     assert folder.card().read_bytes() == before
 
 
+def test_the_network_of_train_has_a_card_and_intervals(project, folder):
+    run(project, "train")
+    reports = project / "data/08_reporting/single"
+    metrics, intervals = (
+        json.loads((reports / name).read_text())
+        for name in ("metrics.json", "metrics_intervals.json")
+    )
+    assert intervals["RMSE"]["A_SN1"]["value"] == metrics["RMSE"]["A_SN1"]
+    single = ModelCardDataset(path=str(folder.path), network="single", **NAMES).load()
+    assert single.networks[0].trial == "single"
+    assert len(load_networks(single, folder, 1)) == 1
+
+
 def test_the_card_says_what_made_the_networks(project, card):
     manifest = json.loads(
         (project / f"data/01_raw/MockTNG/manifest_{FIELD}_MockTNG_LH.json").read_text()

@@ -90,7 +90,7 @@ class PrintSummary:
                     selection.suite,
                     selection.field,
                     catalog.load(f"params:{tested}"),
-                    intervals=catalog.load("metrics_intervals") if name == "metrics" else None,
+                    intervals=catalog.load(f"{name}_intervals"),
                 )
         if "predictions" in pipeline.outputs():
             self._print_predictions(catalog)

@@ -60,21 +60,21 @@ def recalibrate(results: Results, factors: Mapping[str, float]) -> Results:
     return Results(results.theta, results.mean, std, results.inferred)
 
 
-def score_recalibrated(results: Results, valid_results: Results) -> Metrics:
-    """Score results after recalibration on validation maps.
+def score_recalibrated(results: Results, factors: Mapping[str, float]) -> Metrics:
+    """Score results after recalibration.
 
     Parameters
     ----------
     results : Results
         Of test maps, of any suite.
-    valid_results : Results
-        Of the validation maps of the suite trained on, by the same network in as many orientations.
+    factors : mapping of str to float
+        From `fit_sigma_factors` on validation maps of the suite trained on, by the same network in as many
+        orientations. Parameters that are not in `results` may have one too.
 
     Returns
     -------
     metrics : dict of dict of float
         As `score_results`, and under ``sigma_factor`` the factors.
     """
-    factors = fit_sigma_factors(valid_results)
     scores = score_results(recalibrate(results, factors))
     return {**scores, "sigma_factor": {name: factors[name] for name in results.inferred}}

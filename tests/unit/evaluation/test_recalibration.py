@@ -35,7 +35,7 @@ def test_factors_undo_wrong_widths(make_results):
 def test_other_maps_of_the_same_network_are_calibrated_too(make_results):
     n = 3000
     valid, test = (with_widths(make_results(n, seed=seed), SIZES) for seed in (1, 2))
-    chi2 = score_recalibrated(test, valid)["chi2"]
+    chi2 = score_recalibrated(test, fit_sigma_factors(valid))["chi2"]
     error = 5 * np.sqrt(2 * 2 / n)  # five standard deviations; both sets have chi2 +- sqrt(2 / n)
     assert chi2 == pytest.approx(dict.fromkeys(camels.PARAMETER_NAMES, 1.0), abs=error)
 
@@ -48,14 +48,15 @@ def test_copies_of_a_map_do_not_change_the_factors(make_results):
 
 def test_means_and_their_scores_stay(make_results):
     results = with_widths(make_results(60), SIZES)
-    scores, before = score_recalibrated(results, make_results(60, seed=1)), score_results(results)
+    factors = fit_sigma_factors(make_results(60, seed=1))
+    scores, before = score_recalibrated(results, factors), score_results(results)
     for metric in ("RMSE", "R2", "epsilon", "bias"):
         assert scores[metric] == before[metric]
 
 
 def test_factors_stand_among_the_metrics_of_what_is_compared(make_results):
     valid, test = make_results(60), make_results(60, camels.COSMOLOGY)
-    factors = score_recalibrated(test, valid)["sigma_factor"]
+    factors = score_recalibrated(test, fit_sigma_factors(valid))["sigma_factor"]
     assert factors == {name: fit_sigma_factors(valid)[name] for name in camels.COSMOLOGY}
 
 

@@ -8,6 +8,8 @@ from multifield import evaluation, models, training, tuning
 from multifield.arrays import Maps, Theta
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.intervals import Intervals
+from multifield.evaluation.metrics import Metrics
+from multifield.evaluation.recalibration import Factors
 from multifield.evaluation.results import Results
 from multifield.maps import test_maps
 from multifield.maps.files import MapStream
@@ -192,49 +194,58 @@ def predict_with(
 # ---- scores ----
 
 
-def score_results(
-    results: Results, selection: Selection, test_selection: Selection
-) -> dict[str, dict[str, float]]:
-    """Compute every metric of what can be compared; see `multifield.evaluation.score_results`."""
-    return evaluation.score_results(
-        evaluation.comparable(results, selection.suite, test_selection.suite)
-    )
+def keep_comparable(results: Results, selection: Selection, test_selection: Selection) -> Results:
+    """Keep what can be compared with the truth; see `multifield.evaluation.comparable`."""
+    return evaluation.comparable(results, selection.suite, test_selection.suite)
 
 
-def estimate_intervals(
-    results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
-) -> Intervals:
-    """Estimate how well the metrics are known; see `multifield.evaluation.estimate_intervals`."""
-    compared = evaluation.comparable(results, selection.suite, test_selection.suite)
-    simulation = evaluation.simulation_of_rows(compared, config.orientations)
-    return evaluation.estimate_intervals(compared, simulation, config.bootstrap)
-
-
-def score_recalibrated(
-    results: Results,
-    validation_results: Results,
+def keep_comparable_others(
+    others: Mapping[int, Results],
+    shifted: tuple[Results, ...],
     selection: Selection,
     test_selection: Selection,
-) -> dict[str, dict[str, float]]:
-    """Score results after recalibration; see `multifield.evaluation.score_recalibrated`."""
-    return evaluation.score_recalibrated(
-        evaluation.comparable(results, selection.suite, test_selection.suite), validation_results
+) -> tuple[dict[int, Results], tuple[Results, ...]]:
+    """Keep it of other trials and, after those of validation maps, of shifted test maps."""
+    return (
+        {n: keep_comparable(each, selection, test_selection) for n, each in others.items()},
+        (*shifted[:1], *(keep_comparable(each, selection, test_selection) for each in shifted[1:])),
     )
+
+
+def fit_sigma_factors(validation_results: Results) -> Factors:
+    """Fit what makes sigma right on validation maps; see `multifield.evaluation.fit_sigma_factors`."""
+    return evaluation.fit_sigma_factors(validation_results)
+
+
+def recalibrate_results(results: Results, factors: Factors) -> Results:
+    """Apply the factors of sigma; see `multifield.evaluation.recalibrate`."""
+    return evaluation.recalibrate(results, factors)
+
+
+def score_results(results: Results) -> Metrics:
+    """Compute every metric; see `multifield.evaluation.score_results`."""
+    return evaluation.score_results(results)
+
+
+def estimate_intervals(results: Results, config: EvaluationConfig) -> Intervals:
+    """Estimate how well the metrics are known; see `multifield.evaluation.estimate_intervals`."""
+    simulation = evaluation.simulation_of_rows(results, config.orientations)
+    return evaluation.estimate_intervals(results, simulation, config.bootstrap)
+
+
+def score_recalibrated(results: Results, factors: Factors) -> Metrics:
+    """Score results after recalibration; see `multifield.evaluation.score_recalibrated`."""
+    return evaluation.score_recalibrated(results, factors)
 
 
 def check_calibration(
-    results: Results,
-    validation_results: Results,
-    selection: Selection,
-    test_selection: Selection,
-    config: EvaluationConfig,
+    results: Results, recalibrated: Results, config: EvaluationConfig
 ) -> list[dict[str, Any]]:
     """Test calibration before and after recalibration; see `multifield.evaluation.compare_calibration`."""
-    before = evaluation.comparable(results, selection.suite, test_selection.suite)
     return evaluation.compare_calibration(
-        before,
-        evaluation.recalibrate(before, evaluation.fit_sigma_factors(validation_results)),
-        evaluation.simulation_of_rows(before, config.orientations),
+        results,
+        recalibrated,
+        evaluation.simulation_of_rows(results, config.orientations),
         config.bootstrap,
         config.calibration,
     )
@@ -246,41 +257,27 @@ def compare_levels(
     validation_results: Results,
     validation_others: Mapping[int, Results],
     shifted: tuple[Results, ...],
-    selection: Selection,
-    test_selection: Selection,
     config: EvaluationConfig,
 ) -> list[dict[str, Any]]:
     """Set map, simulation, shifts and ensemble side by side; see `multifield.evaluation.compare_levels`."""
-
-    def compared(tested: Results) -> Results:
-        return evaluation.comparable(tested, selection.suite, test_selection.suite)
-
     valid = [validation_results, *validation_others.values()]
-    test = [compared(each) for each in (results, *others.values())]
+    test = [results, *others.values()]
     named = evaluation.name_predictions(valid, test, config.orientations)
     if shifted:
         n_copies = config.orientations * config.shifts
         valid_shifted, test_shifted = shifted
         named[f"best, {config.shifts} shifts"] = evaluation.Predictions(
-            valid_shifted, compared(test_shifted), n_copies
+            valid_shifted, test_shifted, n_copies
         )
     return evaluation.compare_levels(named, config.bootstrap)
 
 
 def compare_trials(
-    study: "tuning.Study",
-    best: Results,
-    others: Mapping[int, Results],
-    selection: Selection,
-    test_selection: Selection,
+    study: "tuning.Study", best: Results, others: Mapping[int, Results]
 ) -> list[dict[str, Any]]:
     """Set the trials tested side by side; see `multifield.evaluation.compare_trials`."""
-    suites = selection.suite, test_selection.suite
     by_number = {tuning.best_trial(study).number: best, **others}
-    return evaluation.compare_trials(
-        {number: evaluation.comparable(each, *suites) for number, each in by_number.items()},
-        tuning.valid_losses(study),
-    )
+    return evaluation.compare_trials(by_number, tuning.valid_losses(study))
 
 
 def plot_results(
@@ -288,7 +285,7 @@ def plot_results(
 ) -> "evaluation.figures.Figure":
     """Draw truth against prediction; see `multifield.evaluation.figures`."""
     return evaluation.figures.true_against_predicted(
-        evaluation.comparable(results, selection.suite, test_selection.suite),
+        results,
         selection.suite,
         selection.field,
         test_selection,
@@ -298,17 +295,16 @@ def plot_results(
 
 def plot_calibration(
     results: Results,
-    validation_results: Results,
+    recalibrated: Results,
     selection: Selection,
     test_selection: Selection,
     config: EvaluationConfig,
 ) -> "evaluation.figures.Figure":
     """Draw calibration before and after recalibration; see `multifield.evaluation.figures`."""
-    before = evaluation.comparable(results, selection.suite, test_selection.suite)
     return evaluation.figures.calibration(
-        before,
-        evaluation.recalibrate(before, evaluation.fit_sigma_factors(validation_results)),
-        evaluation.simulation_of_rows(before, config.orientations),
+        results,
+        recalibrated,
+        evaluation.simulation_of_rows(results, config.orientations),
         config.bootstrap,
         selection.suite,
         selection.field,

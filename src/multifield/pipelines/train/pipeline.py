@@ -56,15 +56,27 @@ def create_pipeline() -> Pipeline:
                 name="predict_with_trained",
             ),
             node(
-                evaluate_nodes.score_results,
+                evaluate_nodes.keep_comparable,
                 inputs=["trained_results", "params:selection", "params:selection"],
+                outputs="compared_trained_results",
+                name="keep_comparable_trained",
+            ),
+            node(
+                evaluate_nodes.score_results,
+                inputs="compared_trained_results",
                 outputs="trained_metrics",
                 name="score_trained",
             ),
             node(
+                evaluate_nodes.estimate_intervals,
+                inputs=["compared_trained_results", "params:evaluation"],
+                outputs="trained_metrics_intervals",
+                name="estimate_trained_intervals",
+            ),
+            node(
                 evaluate_nodes.plot_results,
                 inputs=[
-                    "trained_results",
+                    "compared_trained_results",
                     "params:selection",
                     "params:selection",
                     "params:evaluation",
