@@ -213,13 +213,13 @@ def _drawings() -> list[Node]:
     return [
         node(
             report_nodes.plot_residuals,
-            inputs=["results", *TESTED, "params:evaluation"],
+            inputs=["compared_results", *TESTED, "params:evaluation"],
             outputs="figure_residuals",
             name="plot_residuals",
         ),
         node(
             report_nodes.plot_best_and_worst,
-            inputs=["results", "test_data", "test_raw_maps", *TESTED, "params:evaluation"],
+            inputs=["compared_results", "test_data", "test_raw_maps", *TESTED, "params:evaluation"],
             outputs="figure_best_and_worst",
             name="plot_best_and_worst",
         ),
@@ -227,7 +227,7 @@ def _drawings() -> list[Node]:
             report_nodes.plot_saliency,
             inputs=[
                 "tested_networks",
-                "results",
+                "compared_results",
                 "test_data",
                 *TESTED,
                 "params:training",

@@ -20,11 +20,11 @@ N_ATTRIBUTED = 3  # maps whose pixels are attributed; of several fields one, a r
 
 
 def plot_residuals(
-    results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
+    compared: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
 ) -> "evaluation.figures.Figure":
     """Draw errors and pulls; see `multifield.evaluation.figures.residuals`."""
     return evaluation.figures.residuals(
-        evaluation.comparable(results, selection.suite, test_selection.suite),
+        compared,
         selection.suite,
         selection.field,
         test_selection,
@@ -33,7 +33,7 @@ def plot_residuals(
 
 
 def plot_best_and_worst(
-    results: Results,
+    compared: Results,
     data: MapLoader,
     raw_maps: Mapping[str, Maps],
     selection: Selection,
@@ -41,7 +41,6 @@ def plot_best_and_worst(
     config: EvaluationConfig,
 ) -> "evaluation.figures.Figure":
     """Draw the maps inferred best and worst; see `multifield.evaluation.figures.best_and_worst`."""
-    compared = evaluation.comparable(results, selection.suite, test_selection.suite)
     best, worst = evaluation.choose_best_and_worst(compared, config.orientations, N_EXAMPLES)
     shown = raw_maps[test_selection.fields[0]]
     return evaluation.figures.best_and_worst(
@@ -57,7 +56,7 @@ def plot_best_and_worst(
 
 def plot_saliency(
     networks: "Mapping[int, Any]",
-    results: Results,
+    compared: Results,
     data: MapLoader,
     selection: Selection,
     test_selection: Selection,
@@ -65,7 +64,6 @@ def plot_saliency(
     config: EvaluationConfig,
 ) -> "evaluation.figures.Figure":
     """Draw which pixels the means of two parameters come from; see `multifield.evaluation.saliency`."""
-    compared = evaluation.comparable(results, selection.suite, test_selection.suite)
     n = N_ATTRIBUTED if len(test_selection.fields) == 1 else 1
     examples = evaluation.choose_across(compared, config.orientations, n)
     batch = data.take(examples.rows)
