@@ -84,7 +84,7 @@ def test_a_study_stops_intact_and_goes_on(
     full: Path = getattr(folder, file)(1)
 
     def no_room(descriptor: int) -> None:
-        if list(full.parent.glob(f".{full.name}.*.partial")):
+        if list(full.parent.glob(f"*{full.name}*.partial")):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(descriptor)
 
@@ -92,7 +92,7 @@ def test_a_study_stops_intact_and_goes_on(
         patch.setattr(os, "fsync", no_room)
         with pytest.raises(OSError, match="No space left") as caught:
             run(folder, n_trials=2)
-    assert caught.value.filename == str(full)
+    assert full.name in caught.value.filename
     states = [trial.state for trial in load_study(folder.database).trials]
     assert states == [TrialState.COMPLETE, TrialState.WAITING]
     assert outcome(run(folder, n_trials=2)) == undisturbed
