@@ -26,7 +26,7 @@ def test_every_notebook_runs(project):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--nbmake", "-q", "-n", "2", "notebooks"],
         cwd=project,
-        env=os.environ | {"KEDRO_ENV": "test", "DO_NOT_TRACK": "1"},
+        env=os.environ | {"KEDRO_ENV": "test", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
