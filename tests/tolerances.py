@@ -51,6 +51,16 @@ NETWORK_RTOL = 1e-5
 # PyTorch's kernels for channels_last sum otherwise: measured 8e-6 from float64.
 CHANNELS_LAST_RTOL = 3e-5
 
+# Losses of the first steps against a plain network's. The loss is a logarithm, and layers of few pixels are
+# normalized over 16 maps: measured 4e-5 at most with random weights.
+FIRST_LOSSES_RTOL = 1e-4
+# The same, each convolution rounded to 2^-9: measured 2e-2 with 16 maps, 3e-3 with 128.
+BFLOAT16_LOSS_RTOL = 6e-2
+# Of the largest output, with random weights: measured 2e-2 at most.
+BFLOAT16_NETWORK_RTOL = 5e-2
+# Twenty updates, each rounded in another order of operations, of weights' own size: 20 eps32, doubled.
+FUSED_OPTIMIZER_RTOL = 40 * EPS32
+
 # ---- power spectra ----
 
 # Transforms in float64 of maps about 11 with a scatter of 1: a mode is rounded by a few 1e-16 of the sum

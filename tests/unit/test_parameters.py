@@ -103,6 +103,7 @@ def test_parity_restores_the_published_way():
     published = check_parameters(load_parameters("cmd", parity=True))
     assert (strict.normalization.over, published.normalization.over) == ("training", "all")
     assert (strict.training.flips, published.training.flips) == (True, False)
+    assert (strict.training.precision, published.training.precision) == ("auto", "float32")
     assert (strict.evaluation.not_inferred, published.evaluation.not_inferred) == ("drop", "keep")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,7 +13,10 @@ from multifield import camels
 from multifield.arrays import Theta
 from multifield.evaluation.results import N_PARAMETERS, Results
 from multifield.maps import MapLoader
+from multifield.models.inference import for_inference
 from multifield.training import choose_device, on_device
+from multifield.training.allocator import keep_freed_memory
+from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 
 
 def predict(
@@ -21,11 +25,12 @@ def predict(
     orientations: Sequence[int],
     *,
     device: str = "auto",
+    precision: Literal["float32", "bfloat16"] = "float32",
 ) -> Results:
     """Infer the parameters of every map of a loader in each orientation.
 
-    The network is moved to the device and runs in evaluation mode, without gradients. Nothing is
-    clipped to the prior.
+    The network is moved to the device; what runs is a copy in evaluation mode, without gradients, its batch
+    normalizations folded (`multifield.models.for_inference`). Nothing is clipped to the prior.
 
     Parameters
     ----------
@@ -38,6 +43,9 @@ def predict(
         Symmetries of the square to look at each map in; all 8 in the benchmark.
     device : {"auto", "cpu", "cuda", "mps"}, optional
         See `multifield.training.choose_device`.
+    precision : {"float32", "bfloat16"}, optional
+        Of the convolutions. In bfloat16 outputs are off by a percent of the largest: measured 0.1 to
+        0.9 % rms, 4 % at most, with random weights.
 
     Returns
     -------
@@ -52,8 +60,11 @@ def predict(
         each map once an orientation in the order of its `theta`.
     """
     theta = np.tile(np.asarray(loader.theta, dtype=np.float64), (len(orientations), 1))
-    network.to(choose_device(device))
-    output, scaled_theta = _run(network, loader, orientations)
+    keep_freed_memory()
+    place = choose_device(device)
+    dtype = conv_dtype(choose_precision(precision, place))
+    with set_numerics("float32"):
+        output, scaled_theta = _run(for_inference(network.to(place), dtype), loader, orientations)
     _check_order(scaled_theta, theta)
     mean = camels.unscale_theta(output[:, :N_PARAMETERS])
     std = camels.unscale_theta_std(output[:, N_PARAMETERS:])

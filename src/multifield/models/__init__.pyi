@@ -1,4 +1,5 @@
 from .folder import ModelFolder as ModelFolder
+from .inference import for_inference as for_inference
 from .o3_err import O3Err as O3Err
 from .registry import ARCHITECTURES as ARCHITECTURES
 from .weights import StateDict as StateDict

@@ -46,6 +46,9 @@ class TrainingConfig:
     seed: Seed
     checkpoint_every: Integer = Field(ge=0)  # [epochs]; 0: no checkpoints
     device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["auto", "float32", "tfloat32", "bfloat16"]  # of convolutions while training
+    compile: Literal["auto", "never", "always"]  # whether torch.compile makes the training step
+    cudnn_benchmark: Flag  # whether cuDNN times its algorithms and takes the fastest; on CUDA alone
     n_threads: Integer = Field(ge=0)  # 0: PyTorch's own choice
     loader_threads: Integer = Field(ge=0)  # that make batches; 0: all cores
     prefetch: Integer = Field(ge=0)  # [batches] made ahead while one is in use
@@ -59,9 +62,12 @@ class TrainingConfig:
         return betas
 
 
-# Where it runs, how batches get there and how often it is saved; and trials have seeds of their own. Not
-# `resident`, which rounds the maps.
-NO_CAUSES = ("device", "n_threads", "loader_threads", "prefetch", "seed", "checkpoint_every")
+# Where it runs, in which order sums are made there, how batches get there and how often it is saved; and
+# trials have seeds of their own. Not `resident`, which rounds the maps, nor `precision`.
+NO_CAUSES = (
+    *("device", "n_threads", "compile", "cudnn_benchmark"),
+    *("loader_threads", "prefetch", "checkpoint_every", "seed"),
+)
 
 
 def list_causes(config: TrainingConfig) -> dict[str, str]:

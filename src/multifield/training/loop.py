@@ -19,6 +19,7 @@ from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import choose_device, on_device
 from multifield.training.device_maps import MapSource, Sources, choose_sources
 from multifield.training.loss_files import Losses
+from multifield.training.precision import choose_precision, set_numerics
 from multifield.training.step import (
     build_network,
     device_of,
@@ -113,7 +114,7 @@ def train_network(
     TrainingInterrupted
         If a signal ended the training, which has a checkpoint.
     ValueError
-        If the device is not there, the last batch of an epoch would be a single map, or the checkpoint is
+        If the device or its precision is not there, the last batch of an epoch would be a single map, or the checkpoint is
         damaged or of another run.
     OSError
         If there is no room for the checkpoint; the one before it stays.
@@ -123,7 +124,12 @@ def train_network(
     _check_last_batch(len(data.train), config.batch_size)
     keep_freed_memory()
     devices = [device] if device.type == "cuda" else []
-    with _torch_threads(config.n_threads), torch.random.fork_rng(devices=devices):
+    precision = choose_precision(config.precision, device)
+    with (
+        _torch_threads(config.n_threads),
+        set_numerics(precision, benchmark=config.cudnn_benchmark),
+        torch.random.fork_rng(devices=devices),
+    ):
         torch.manual_seed(seed)
         network = build_network(data, hyperparameters, config, device)
         optimizer = make_optimizer(network, hyperparameters, config)

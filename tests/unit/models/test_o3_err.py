@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 
 from multifield.models import ARCHITECTURES, O3Err
-from multifield.models.o3_err import pad_periodic
 
 # float32 sums of up to 9 * 96 products in another order (channels_last); 3e-7 seen
 TWIN_RTOL = 1e-5
@@ -177,12 +176,6 @@ def test_weights_begin_normal_after_kaiming() -> None:
         if isinstance(module, nn.BatchNorm2d):
             assert (module.weight == 1).all()
             assert (module.bias == 0).all()
-
-
-def test_padding_is_periodic() -> None:
-    x = torch.arange(2 * 3 * 4 * 4.0).reshape(2, 3, 4, 4)
-    expected = nn.functional.pad(x, (1, 1, 1, 1), mode="circular")
-    assert torch.equal(pad_periodic(x), expected)
 
 
 def test_registry_names_it() -> None:

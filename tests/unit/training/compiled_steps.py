@@ -1,0 +1,46 @@
+"""Losses of first steps, compiled and not, as JSON; a script, no test.
+
+In a process of its own: torch.compile cannot look through the checks of types that pytest puts around
+functions.
+"""
+
+import json
+import sys
+from dataclasses import replace
+
+import torch
+
+from multifield.training import NonFiniteLoss, train_step
+from multifield.training.step import build_network, make_optimizer
+from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    data, parameters = make_data(), replace(HYPERPARAMETERS, lr=1e-5, dr=0.0)
+    found: dict[str, list[float]] = {}
+    for choice in ("never", "always"):
+        torch.manual_seed(1)
+        settings = config(compile=choice)
+        network = build_network(data, parameters, settings, torch.device("cpu")).train()
+        optimizer = make_optimizer(network, parameters, settings)
+        batches = data.train.random_epoch(0, 0, flips=True, shifts=False)
+        found[
+            choice
+        ] = [  # without the last batch, which is smaller and would be compiled by itself
+            train_step(network, optimizer, next(batches), (0, 1), step=step) for step in range(3)
+        ]
+    # the compiled network, and a batch with which it cannot be trained
+    batch = next(data.train.random_epoch(0, 0, flips=True, shifts=False))
+    batch.theta[2, 1] = float("nan")
+    before = [parameter.clone() for parameter in network.parameters()]
+    try:
+        train_step(network, optimizer, batch, (0, 1), step=4)
+    except NonFiniteLoss:
+        pairs = zip(before, network.parameters(), strict=True)
+        found["weights changed by no number"] = [float(not torch.equal(a, b)) for a, b in pairs]
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
