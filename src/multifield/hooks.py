@@ -14,6 +14,7 @@ STAGES = ("ingest", "preprocess", "tune", "evaluate")
 PREDICTIONS = ("predictions_csv", "predictions")
 NEED_NOT_EXIST = {
     "model_folder",  # a study makes it
+    "study_storage",  # and this too
     "network_results",  # which baselines are compared with, if there are any
 }
 

@@ -18,7 +18,7 @@ from multifield.maps.splits import SplitConfig
 from multifield.selection import Selection
 from multifield.sources import SourceConfig, check_source
 from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.tuning.config import TuningConfig
+from multifield.tuning.config import Storage, TuningConfig
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -35,6 +35,7 @@ class Choices:
     test_set: str
     test_field: str
     test_smoothing_width: float | Literal["same"]
+    storage: Storage
     maps: AskedMaps
     network: str
     models_folder: str
@@ -63,6 +64,15 @@ class Parameters(Choices):
     def _source_has_the_suites(self) -> "Parameters":
         for selection in (self.selection, self.test_selection):
             check_source(selection.suite, self.source)
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_kept_for_evaluation(self) -> "Parameters":
+        kept, tested = self.tuning.keep_weights, self.evaluation.top_k
+        if 0 < kept < tested:
+            raise ValueError(
+                f"tuning.keep_weights: expected 0 or at least evaluation.top_k, {tested}; got {kept}"
+            )
         return self
 
     @model_validator(mode="after")

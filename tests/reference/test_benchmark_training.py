@@ -18,7 +18,7 @@ from multifield.models import O3Err
 from multifield.training import MomentSums, TrainingConfig, train_network
 from multifield.training.step import make_optimizer, make_schedule, train_step
 from multifield.tuning import TuningConfig, open_study, suggest
-from multifield.tuning.study import open_storage
+from multifield.tuning.storage import open_sqlite
 from tests.support import load_parameters
 from tests.torch_threads import one_thread as one_thread
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
@@ -156,7 +156,7 @@ def test_a_new_study_searches_as_the_published_one(
     study = open_study(tmp_path / "study.db", tuning)
     suggest(study.ask(), tuning.search_space)
     stored = optuna.load_study(
-        study_name="wd_dr_hidden_lr_o3", storage=open_storage(tmp_path / "study.db")
+        study_name="wd_dr_hidden_lr_o3", storage=open_sqlite(tmp_path / "study.db")
     )
     assert tuning.n_trials == 50
     assert {options["n_startup_trials"] for options in samplers} == {20}

@@ -6,6 +6,7 @@ from multifield.datasets.models import (
     LossesDataset,
     ModelFolderDataset,
     StudyDataset,
+    StudyStorageDataset,
     WeightsDataset,
 )
 from multifield.datasets.reports import (
@@ -34,6 +35,7 @@ __all__ = [
     "RecordsDataset",
     "ResultsDataset",
     "StudyDataset",
+    "StudyStorageDataset",
     "ThetaDataset",
     "TrialResultsDataset",
     "TypedJSONDataset",

@@ -8,6 +8,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from multifield.datasets.base import FileDataset, Loaded, Saved
 from multifield.models.folder import ModelFolder
+from multifield.tuning.config import check_storage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from multifield.models import O3Err
+    from multifield.tuning import StudyStorage
 
 
 class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
@@ -61,16 +63,18 @@ class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
         return {"path": str(self._folder.path), "label": self._folder.label}
 
 
-class StudyDataset(FileDataset["optuna.Study", "optuna.Study"]):
-    """An Optuna study in the benchmark's sqlite database.
-
-    Loading opens a copy, so that the file is never altered by a reader. A running study writes to the file
-    itself; saving checks that it did.
+class StudyStorageDataset(AbstractDataset["StudyStorage", "StudyStorage"]):
+    """Where the study of a folder is kept, for `tune` to add trials; nothing is read or made by loading it.
 
     Parameters
     ----------
     path, suite, field, label : str
         As in `ModelFolderDataset`.
+    storage : str
+        ``sqlite`` or ``journal``, in the folder; or a server, ``postgresql+psycopg://<host>/<database>``.
+    credentials : dict, optional
+        Of the server: host, port, dbname, username, password, as far as the URL and the environment
+        variables of libpq leave them open. Never shown.
     metadata : dict, optional
         For plugins.
     """
@@ -82,24 +86,69 @@ class StudyDataset(FileDataset["optuna.Study", "optuna.Study"]):
         suite: str,
         field: str,
         label: str,
+        storage: str = "sqlite",
+        credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
-        super().__init__(filepath=folder.database, metadata=metadata)
+        self._folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
+        self._storage = check_storage(storage)
+        self._credentials = credentials
+        self.metadata = metadata
+
+    def load(self) -> "StudyStorage":
+        """Give the place; it need not exist yet."""
+        from multifield.tuning import choose_storage
+
+        return choose_storage(self._storage, self._folder, self._credentials)
+
+    def save(self, data: "StudyStorage") -> None:
+        """Refuse: a study writes to its storage itself."""
+        raise DatasetError(f"expected nothing to save, got {data}")
+
+    def _exists(self) -> bool:
+        return self.load().exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"storage": self._storage, "database": str(self._folder.database)}
+
+
+class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
+    """An Optuna study, by default in the benchmark's sqlite database.
+
+    Loading reads it into memory, so that it is never altered by a reader. A running study writes to its
+    storage itself; saving checks that it did.
+
+    Parameters
+    ----------
+    metadata : dict, optional
+        For plugins.
+    **place
+        As of `StudyStorageDataset`.
+    """
+
+    def __init__(self, *, metadata: dict[str, Any] | None = None, **place: Any) -> None:
+        self._place = StudyStorageDataset(**place)
+        self.metadata = metadata
 
     def load(self) -> "optuna.Study":
-        """Open a copy of the study."""
+        """Read the study."""
         from multifield.tuning import load_study
 
-        return load_study(self._filepath)
+        return load_study(self._place.load())
 
     def save(self, data: "optuna.Study") -> None:
-        """Check that the database holds every trial of the study."""
+        """Check that the storage holds every trial of the study."""
         stored = len(self.load().trials)
         if stored != len(data.trials):
             raise DatasetError(
-                f"{self._filepath}: expected the study's {len(data.trials)} trials, got {stored}"
+                f"{self._place.load()}: expected the study's {len(data.trials)} trials, got {stored}"
             )
+
+    def _exists(self) -> bool:
+        return self._place._exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return self._place._describe()
 
 
 class TrialFileDataset(FileDataset[Saved, Loaded]):

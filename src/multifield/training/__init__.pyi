@@ -1,3 +1,4 @@
+from .checkpoint import read_checkpoint_losses as read_checkpoint_losses
 from .checkpoint import remove_checkpoint as remove_checkpoint
 from .config import Hyperparameters as Hyperparameters
 from .config import TrainingConfig as TrainingConfig

@@ -160,6 +160,12 @@ def remove_checkpoint(path: str | os.PathLike[str]) -> None:
     remove_leftovers(path, of_all=True)
 
 
+def read_checkpoint_losses(path: str | os.PathLike[str]) -> list[list[float]]:
+    """Read epoch and training, validation and test loss of the epochs that ended, a row each."""
+    rows: list[list[float]] = _read(Path(path))["rows"]
+    return rows
+
+
 def describe_run(
     data: SplitLoaders, hyperparameters: Hyperparameters, config: TrainingConfig, seed: int
 ) -> dict[str, str]:

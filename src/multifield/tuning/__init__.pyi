@@ -1,8 +1,17 @@
+from .claims import Claims as Claims
+from .config import PrunerConfig as PrunerConfig
 from .config import SearchSpace as SearchSpace
 from .config import TuningConfig as TuningConfig
+from .config import WorkersConfig as WorkersConfig
+from .config import check_storage as check_storage
 from .importance import MIN_TRIALS as MIN_TRIALS
 from .importance import estimate_importances as estimate_importances
 from .progress import TuningProgress as TuningProgress
+from .storage import DatabaseServer as DatabaseServer
+from .storage import JournalFile as JournalFile
+from .storage import SqliteFile as SqliteFile
+from .storage import StudyStorage as StudyStorage
+from .storage import choose_storage as choose_storage
 from .study import Study as Study
 from .study import best_trial as best_trial
 from .study import check_fingerprint as check_fingerprint

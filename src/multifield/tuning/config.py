@@ -1,9 +1,38 @@
 """What tuning needs to be told. Values, units and sources are in ``conf/``."""
 
-from pydantic import ConfigDict, Field, model_validator
+from dataclasses import asdict
+from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.training.config import Integer, Real, Seed, Text
+from multifield.training.config import Hyperparameters, Integer, Real, Seed, Text
+
+SERVER = "postgresql+psycopg"  # SQLAlchemy's name of PostgreSQL by psycopg 3
+
+
+def check_storage(storage: str) -> str:
+    """Refuse what is no place for a study; the message never shows a password."""
+    if storage in ("sqlite", "journal"):
+        return storage
+    try:
+        url = urlsplit(storage)
+        secret = url.password is not None or "password" in parse_qs(url.query)
+    except ValueError:
+        raise ValueError("storage: expected a URL, got one that cannot be read") from None
+    if secret:
+        raise ValueError(
+            "storage: expected a URL without a password; it belongs into credentials.yml or PGPASSWORD"
+        )
+    if url.scheme != SERVER or "://" not in storage:
+        raise ValueError(
+            f"storage: expected sqlite, journal or {SERVER}://<host>/<database>, got {storage!r}"
+        )
+    return storage
+
+
+Storage = Annotated[str, AfterValidator(check_storage)]
 
 # The ranges lie within those of `multifield.training.Hyperparameters`, so that no draw is refused.
 
@@ -58,14 +87,56 @@ class SearchSpace:
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class PrunerConfig:
+    """Whether and when trials that lag behind are stopped, by their validation loss."""
+
+    name: Literal["none", "median", "hyperband"]
+    n_startup_trials: Integer = Field(ge=0)  # [trials] complete before median stops any
+    n_warmup_epochs: Integer = Field(ge=0)  # [epochs] that every trial has
+    reduction_factor: Integer = Field(ge=2)  # hyperband: one of so many goes on at each rung
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class WorkersConfig:
+    """How workers that share a study notice that one of them died."""
+
+    heartbeat: Real = Field(gt=0)  # [s] between two signs of life
+    grace: Real = Field(gt=0)  # [s] of silence after which a worker is taken for dead
+
+    @model_validator(mode="after")
+    def _several_beats(self) -> "WorkersConfig":
+        if self.grace < 2 * self.heartbeat:
+            raise ValueError(
+                f"grace: expected at least two heartbeats of {self.heartbeat} s, got {self.grace}"
+            )
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class TuningConfig:
-    """How many trials, and where."""
+    """How many trials, and how they are drawn, stopped and kept."""
 
     n_trials: Integer = Field(ge=1)
     n_startup_trials: Integer = Field(ge=0)  # uniform draws before TPE takes over
     seed: Seed  # of the draws and of each trial's training
     study_name: Text  # the benchmark's is wd_dr_hidden_lr_o3
     search_space: SearchSpace
+    enqueue: tuple[Hyperparameters, ...]  # of the first trials, instead of draws
+    pruner: PrunerConfig
+    keep_weights: Integer = Field(ge=0)  # of so many of the best trials; 0: of all
+    workers: WorkersConfig
+
+    @model_validator(mode="after")
+    def _enqueued_can_be_drawn(self) -> "TuningConfig":
+        for number, trial in enumerate(self.enqueue):
+            for name, value in asdict(trial).items():
+                allowed = getattr(self.search_space, name)
+                if not allowed.low <= value <= allowed.high:
+                    raise ValueError(
+                        f"enqueue[{number}].{name}: expected {allowed.low} to {allowed.high}, the "
+                        f"search space, got {value}"
+                    )
+        return self
 
 
 def _check_order(low: float | int, high: float | int) -> None:

@@ -1,4 +1,4 @@
-"""Studies in a database file: open one to tune, load one to read, list its trials."""
+"""Studies: open one to tune, load one to read, list its trials."""
 
 import json
 import logging
@@ -7,8 +7,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,30 +15,41 @@ from typing import Any
 import optuna
 from optuna import Study as Study
 from optuna.exceptions import StorageInternalError
-from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from multifield.tuning.config import TuningConfig
+from multifield.tuning.pruning import make_pruner
 from multifield.tuning.sampler import ReproducibleTPESampler
+from multifield.tuning.storage import (
+    DatabaseServer,
+    JournalFile,
+    SqliteFile,
+    StudyStorage,
+    open_sqlite,
+)
 
 logger = logging.getLogger(__name__)
 
 HYPERPARAMETER_NAMES = ("lr", "wd", "dr", "hidden")
 FINGERPRINT = "fingerprint"  # user attribute of a study
-FINISHED = (TrialState.COMPLETE, TrialState.FAIL)
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
-def open_study(path: str | os.PathLike[str], config: TuningConfig) -> Study:
-    """Open the study in a database to add trials; both are made if they are not there.
+def open_study(
+    source: str | os.PathLike[str] | StudyStorage, config: TuningConfig, epochs: int = 0
+) -> Study:
+    """Open a study to add trials; it and its database are made if they are not there.
 
     Parameters
     ----------
-    path : path-like
-        Sqlite database.
+    source : path-like or StudyStorage
+        Where it is kept; a path is that of a sqlite database.
     config : TuningConfig
-        Name of the study, and how it draws trials.
+        Name of the study, and how it draws and prunes trials.
+    epochs : int
+        Of a trial; Hyperband needs to know.
 
     Returns
     -------
@@ -49,28 +59,34 @@ def open_study(path: str | os.PathLike[str], config: TuningConfig) -> Study:
     Raises
     ------
     ValueError
-        If the database holds a study of another name.
+        If the database or journal holds a study of another name.
     """
     log_as_the_application()
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    storage = open_storage(path)
-    others = set(optuna.get_all_study_names(storage)) - {config.study_name}
-    if others:
+    place = as_storage(source)
+    storage, name = place.open(), place.name_of(config.study_name)
+    if not isinstance(place, DatabaseServer) and (
+        others := set(optuna.get_all_study_names(storage)) - {name}
+    ):
         raise ValueError(
-            f"{path}: expected no study but {config.study_name}, found {', '.join(sorted(others))}"
+            f"{place}: expected no study but {name}, found {', '.join(sorted(others))}"
         )
     return optuna.create_study(
         storage=storage,
         sampler=ReproducibleTPESampler(config.seed, config.n_startup_trials),
-        study_name=config.study_name,
+        pruner=make_pruner(config.pruner, epochs),
+        study_name=name,
         direction="minimize",
         load_if_exists=True,
     )
 
 
-def load_study(path: str | os.PathLike[str]) -> Study:
-    """Read a study, ours or a released one; the file stays as it is.
+def as_storage(source: str | os.PathLike[str] | StudyStorage) -> StudyStorage:
+    """Take a path for that of a sqlite database."""
+    return SqliteFile(Path(source)) if isinstance(source, str | os.PathLike) else source
+
+
+def load_study(source: str | os.PathLike[str] | StudyStorage) -> Study:
+    """Read a study, ours or a released one; what it is read from stays as it is.
 
     A released database is from Optuna 2 and has to be upgraded before today's Optuna reads it. That
     changes the file, so a copy is read, and upgraded if need be. Databases of Optuna 2.10 to 5 are
@@ -78,8 +94,8 @@ def load_study(path: str | os.PathLike[str]) -> Study:
 
     Parameters
     ----------
-    path : path-like
-        Sqlite database with one study.
+    source : path-like or StudyStorage
+        Sqlite database with one study; or a journal, or a server.
 
     Returns
     -------
@@ -91,18 +107,31 @@ def load_study(path: str | os.PathLike[str]) -> Study:
         If there is no such file.
     ValueError
         If it is no database of Optuna's, is of a later Optuna than the one installed, cannot be read
-        or upgraded, or does not hold exactly one study.
+        or upgraded, or does not hold exactly one study, on a server one of this suite, field and recipe.
+    ConnectionError
+        If a server cannot be reached.
     """
     log_as_the_application()
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"study: no such database: {path}")
+    place = as_storage(source)
+    if isinstance(place, DatabaseServer):
+        suffix = f"/{place.study}"
+        return _into_memory(place.open(), lambda name: name.endswith(suffix), place)
+    if not place.exists():
+        raise FileNotFoundError(f"study: no such database: {place}")
+    if isinstance(place, JournalFile):
+        return _into_memory(place.open(), lambda _: True, place)
+    assert isinstance(place, SqliteFile)
+    return _load_sqlite(place.path)
+
+
+def _load_sqlite(path: Path) -> Study:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "study.db"
         _copy_database(path, copy)
         _check_is_optunas(copy, path)
         try:
-            return _read_upgraded(copy, path)
+            storage = open_sqlite(copy, upgrade=True, source=path)
+            return _into_memory(storage, lambda _: True, path)
         except (SQLAlchemyError, StorageInternalError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]  # the rest is SQL
             raise ValueError(
@@ -158,7 +187,7 @@ def valid_losses(study: Study) -> dict[int, float]:
 
 
 def check_fingerprint(
-    study: Study, fingerprint: Mapping[str, Any], source: str | os.PathLike[str] = "study"
+    study: Study, fingerprint: Mapping[str, Any], source: object = "study"
 ) -> None:
     """Check that a study's trials depend on what this run does.
 
@@ -187,7 +216,7 @@ def check_fingerprint(
 
 
 def check_attribute(
-    study: Study, attribute: str, expected: Mapping[str, Any], source: str | os.PathLike[str]
+    study: Study, attribute: str, expected: Mapping[str, Any], source: object
 ) -> None:
     """Compare a dict among a study's attributes; ValueError names each key that differs."""
     expected = json.loads(json.dumps(expected))  # as the database keeps it: tuples become lists
@@ -226,29 +255,6 @@ def log_as_the_application() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # `TuningProgress` says the rest
 
 
-def open_storage(path: Path, *, upgrade: bool = False, source: Path | None = None) -> RDBStorage:
-    """Open a sqlite database as Optuna's storage; no connection stays open between two calls.
-
-    With `upgrade` a database of an earlier Optuna is changed to today's tables; ValueError, which
-    names `source`, if it is of a later one.
-    """
-    url = f"sqlite:///{path.as_posix()}"
-    storage = RDBStorage(
-        url,
-        engine_kwargs={"poolclass": NullPool},
-        skip_compatibility_check=upgrade,
-        skip_table_creation=upgrade,  # a table that is lost would come back empty
-    )
-    if upgrade and (version := storage.get_current_version()) != storage.get_head_version():
-        if version not in storage.get_all_versions():
-            raise ValueError(
-                f"{source or path}: expected a database that Optuna {optuna.__version__} knows, got "
-                f"one with tables of version {version}; a newer Optuna may read it"
-            )
-        _upgrade(storage)
-    return storage
-
-
 def _check_is_optunas(copy: Path, path: Path) -> None:
     """Refuse a database without a version of its tables, which Optuna would take for its own."""
     query = "SELECT version_num FROM alembic_version"
@@ -264,29 +270,16 @@ def _check_is_optunas(copy: Path, path: Path) -> None:
         )
 
 
-def _read_upgraded(copy: Path, path: Path) -> Study:
-    """Copy the one study of a database into memory; `path` is what messages call it."""
-    storage = open_storage(copy, upgrade=True, source=path)
-    names = sorted(optuna.get_all_study_names(storage))
+def _into_memory(storage: BaseStorage, wanted: Callable[[str], bool], source: object) -> Study:
+    """Copy the one study whose name is wanted; `source` is what messages call where it is kept."""
+    names = sorted(filter(wanted, optuna.get_all_study_names(storage)))
     if len(names) != 1:
         raise ValueError(
-            f"{path}: expected one study, found {len(names)}: {', '.join(names) or 'none'}"
+            f"{source}: expected one study, found {len(names)}: {', '.join(names) or 'none'}"
         )
     memory = InMemoryStorage()
     optuna.copy_study(from_study_name=names[0], from_storage=storage, to_storage=memory)
     return optuna.load_study(study_name=names[0], storage=memory)
-
-
-def _upgrade(storage: RDBStorage) -> None:
-    root, handler = logging.getLogger(), logging.NullHandler()
-    root.addHandler(handler)  # where the root logger has none, the upgrade configures logging anew
-    try:
-        with warnings.catch_warnings():
-            # Optuna 3 renamed the distributions that an old database is full of
-            warnings.simplefilter("ignore", FutureWarning)
-            storage.upgrade()
-    finally:
-        root.removeHandler(handler)
 
 
 def _value(trial: FrozenTrial) -> float:

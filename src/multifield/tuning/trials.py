@@ -1,18 +1,27 @@
 """Tune: train one network a trial until the study has them all."""
 
+import json
 import logging
-import sqlite3
+import random
+import signal
+import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna import Study
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from multifield.atomic import atomic_path
 from multifield.maps import SplitLoaders
 from multifield.models import ModelFolder, save_weights
 from multifield.training import (
@@ -21,18 +30,22 @@ from multifield.training import (
     NonFiniteLoss,
     TrainedNetwork,
     TrainingConfig,
+    TrainingInterrupted,
+    read_checkpoint_losses,
     remove_checkpoint,
     train_network,
     write_losses,
 )
+from multifield.tuning.claims import Claim, ClaimLostError, Claims
 from multifield.tuning.config import SearchSpace, TuningConfig
 from multifield.tuning.sampler import derive_seed
+from multifield.tuning.storage import DatabaseServer, SqliteFile, StudyStorage
 from multifield.tuning.study import (
     FINGERPRINT,
     FINISHED,
     check_attribute,
-    open_storage,
     open_study,
+    rank_trials,
 )
 
 logger = logging.getLogger(__name__)
@@ -40,6 +53,9 @@ logger = logging.getLogger(__name__)
 OnEpoch = Callable[[optuna.Trial, int, EpochLosses], None]
 OnTrialEnd = Callable[[Study, FrozenTrial], None]
 SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
+FOLDER = "folder"  # user attribute of a study on a server: the folder that its workers share
+NO_SETTINGS = ("n_trials", "keep_weights", "workers")  # may differ from run to run
+FIRST_PAUSE = 0.2  # [s] between two looks for a trial; grows to a heartbeat
 
 
 def tune(
@@ -49,23 +65,25 @@ def tune(
     training: TrainingConfig,
     *,
     fingerprint: Mapping[str, Any],
+    storage: StudyStorage | None = None,
     on_epoch: OnEpoch | None = None,
     on_trial_end: OnTrialEnd | None = None,
 ) -> Study:
-    """Run trials until the study has `n_trials` of them.
+    """Run trials until the study has `n_trials` of them, alone or beside other workers.
 
     A finished study is returned as it is; an unfinished one goes on as if it had never been
-    interrupted: a trial depends on the seed, its number and the trials before it alone, and one
-    that was interrupted, by an error or with its process, is repeated under its own number and
-    hyperparameters, from its checkpoint on.
+    interrupted: a trial depends on the seed, its number and the trials complete before it alone, and
+    one that was interrupted, by an error or with its process, goes on from its checkpoint, under its own
+    number and hyperparameters. Any number of processes on any machines may work on one study, if they share
+    its folder; each returns when all trials are finished.
 
     Parameters
     ----------
     data : SplitLoaders
         Training, validation and test maps.
     folder : ModelFolder
-        Where database, weights and losses go. Weights and losses are written before their trial is
-        complete, and its checkpoint is removed after it.
+        Where weights, losses and the claims on trials go. Weights and losses are written before their
+        trial is complete, and its checkpoint is removed after it.
     tuning : TuningConfig
         Trials and search space.
     training : TrainingConfig
@@ -73,90 +91,202 @@ def tune(
     fingerprint : mapping
         What the trials depend on besides `tuning`: training, split, checksums of the data. A flat
         dict that JSON can keep. Stored in a new study.
+    storage : StudyStorage, optional
+        Where the study is kept; the folder's sqlite database if not given.
     on_epoch : callable, optional
         Called with the trial, epoch and losses.
     on_trial_end : callable, optional
-        Called with the study and the trial, complete or failed.
+        Called with the study and the trial: complete, pruned or failed.
 
     Returns
     -------
     study : Study
         The value of a trial is its best validation loss. A trial whose loss or gradient was not
-        finite is failed, says why in its attribute ``error``, and counts.
+        finite is failed, says why in its attribute ``error``, and counts; so does a pruned one.
 
     Raises
     ------
     ValueError
-        If the study in the database was made with another fingerprint; each difference is named.
-    RuntimeError
-        If another process is tuning this study.
+        If the study was made with another fingerprint; each difference is named. Or if a server's study
+        belongs to another folder.
     """
-    with _sole_process(folder.database):
-        study = open_study(folder.database, tuning)
-        attributes = {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}
-        _check_attributes(study, attributes, folder.database)
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            _put_back(study, folder.database, trial.number)  # we have the lock: its process is dead
-        for trial in study.get_trials(deepcopy=False, states=FINISHED):
-            remove_checkpoint(folder.checkpoint(trial.number))  # if that process had no time to
-        while len(study.get_trials(deepcopy=False, states=FINISHED)) < tuning.n_trials:
-            trial = _run_trial(study, data, folder, tuning, training, on_epoch)
-            if on_trial_end is not None:
-                on_trial_end(study, trial)
+    storage = storage or SqliteFile(folder.database)
+    claims = Claims.of(folder, tuning.workers.heartbeat, tuning.workers.grace)
+    with _stopped_by_sigterm():
+        with claims.wait_for("study"):  # workers that start together would all add the trials
+            study = open_study(storage, tuning, training.epochs)
+            attributes = {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}
+            _check_attributes(study, attributes, storage)
+            _check_folder(study, folder, storage)
+            _add_trials(study, tuning)
+        worker = _Worker(study, claims, data, folder, tuning, training, on_epoch, on_trial_end)
+        worker.run()
     return study
 
 
-def _run_trial(
-    study: Study,
-    data: SplitLoaders,
-    folder: ModelFolder,
-    tuning: TuningConfig,
-    training: TrainingConfig,
-    on_epoch: OnEpoch | None,
-) -> FrozenTrial:
-    trial = study.ask()
-    try:
-        trained = train_network(
-            data,
-            suggest(trial, tuning.search_space),
-            training,
-            seed=derive_seed(tuning.seed, trial.number, "training"),
-            report=partial(on_epoch, trial) if on_epoch is not None else None,
-            checkpoint=folder.checkpoint(trial.number),
+@dataclass
+class _Worker:
+    """One process's share of a study."""
+
+    study: Study
+    claims: Claims
+    data: SplitLoaders
+    folder: ModelFolder
+    tuning: TuningConfig
+    training: TrainingConfig
+    on_epoch: OnEpoch | None
+    on_trial_end: OnTrialEnd | None
+
+    def __post_init__(self) -> None:
+        self._storage: BaseStorage = self.study._storage  # Optuna's own way asks for no given trial
+        self._study_id = self._storage.get_study_id_from_name(self.study.study_name)
+
+    def run(self) -> None:
+        """Train trial after trial, until all are finished."""
+        while (taken := self._take_trial()) is not None:
+            claim, number = taken
+            try:
+                with claim:
+                    self._run_trial(claim, number)
+            except ClaimLostError as lost:
+                logger.warning("Trial %d is dropped: %s", number, lost)
+        self._clean_up()
+
+    def _take_trial(self) -> tuple[Claim, int] | None:
+        """Claim the first trial that nobody has; wait while others have all that are left."""
+        pause = FIRST_PAUSE
+        while numbers := self._unfinished():
+            for number in numbers:
+                claim = self.claims.take(str(number))
+                if claim is None:
+                    continue
+                if self._start(number):
+                    return claim, number
+                claim.release()
+            if pause == FIRST_PAUSE:
+                logger.info("No trial is free; waiting for %d of other workers", len(numbers))
+            time.sleep(pause * random.uniform(0.5, 1))
+            pause = min(1.5 * pause, self.tuning.workers.heartbeat)
+        return None
+
+    def _unfinished(self) -> list[int]:
+        trials = self.study.get_trials(deepcopy=False)[: self.tuning.n_trials]
+        return [trial.number for trial in trials if trial.state not in FINISHED]
+
+    def _start(self, number: int) -> bool:
+        """Let a claimed trial run, unless it was finished before it was claimed."""
+        state = self._storage.get_trial(self._id(number)).state
+        if state in FINISHED:
+            return False
+        if state is TrialState.RUNNING:
+            logger.info("Trial %d lost its worker and goes on here", number)
+            self._storage.set_trial_state_values(self._id(number), TrialState.WAITING)
+        self._storage.set_trial_state_values(self._id(number), TrialState.RUNNING)
+        return True
+
+    def _run_trial(self, claim: Claim, number: int) -> None:
+        trial = optuna.Trial(self._reopened(), self._id(number))
+        try:
+            finished = self._finish(claim, trial)
+        except UpdateFinishedTrialError as error:
+            raise ClaimLostError(f"another worker finished it: {error}") from error
+        except ClaimLostError:
+            raise
+        except BaseException:
+            self._put_back(claim, number)
+            raise
+        remove_checkpoint(self.folder.checkpoint(number))
+        self._remove_weights()
+        if self.on_trial_end is not None:
+            self.on_trial_end(trial.study, finished)
+
+    def _finish(self, claim: Claim, trial: optuna.Trial) -> FrozenTrial:
+        """Train and store a network; say what became of its trial."""
+        rows: list[tuple[int, EpochLosses]] = []
+        try:
+            trained = train_network(
+                self.data,
+                suggest(trial, self.tuning.search_space),
+                self.training,
+                seed=derive_seed(self.tuning.seed, trial.number, "training"),
+                report=partial(self._report, claim, trial, rows),
+                checkpoint=self.folder.checkpoint(trial.number),
+            )
+        except NonFiniteLoss as error:
+            claim.check()
+            trial.set_user_attr("error", str(error))
+            logger.warning("Trial %d failed: %s", trial.number, error)
+            return trial.study.tell(trial, state=TrialState.FAIL)
+        except optuna.TrialPruned:
+            self._save_pruned(claim, trial, rows)
+            return trial.study.tell(trial, state=TrialState.PRUNED)
+        _save_trial(claim, trial, trained, self.folder)
+        return trial.study.tell(trial, trained.best_valid_loss, skip_if_finished=True)
+
+    def _report(
+        self,
+        claim: Claim,
+        trial: optuna.Trial,
+        rows: list[tuple[int, EpochLosses]],
+        epoch: int,
+        losses: EpochLosses,
+    ) -> None:
+        claim.check()
+        rows.append((epoch, losses))
+        if self.on_epoch is not None:
+            self.on_epoch(trial, epoch, losses)
+        if self.tuning.pruner.name != "none":
+            _prune(trial, epoch, losses.valid)
+
+    def _save_pruned(
+        self, claim: Claim, trial: optuna.Trial, rows: list[tuple[int, EpochLosses]]
+    ) -> None:
+        """Write the losses of a trial as far as it came; it has no weights."""
+        checkpoint = self.folder.checkpoint(trial.number)
+        # what this process did not see itself; after its own checkpoints, more than that
+        earlier = read_checkpoint_losses(checkpoint) if checkpoint.exists() else []
+        seen = [[epoch, *losses] for epoch, losses in rows]
+        losses = np.array(earlier[: rows[0][0]] + seen, np.float64)
+        claim.publish(self.folder.losses(trial.number), lambda path: write_losses(path, losses))
+
+    def _put_back(self, claim: Claim, number: int) -> None:
+        """Let a trial wait for any worker, with its number and hyperparameters.
+
+        Optuna's own way, failing it and enqueueing its parameters, gives it another number, and with
+        that the trials after it too.
+        """
+        with suppress(ClaimLostError):  # then it is not ours to put back
+            claim.check()
+            trial_id = self._id(number)
+            if self._storage.get_trial(trial_id).state is TrialState.RUNNING:  # else it has ended
+                self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+    def _clean_up(self) -> None:
+        """Remove what workers that died between the end of a trial and its cleaning left."""
+        folder = self.folder.checkpoint("any").parent
+        left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        for trial in self.study.get_trials(deepcopy=False, states=FINISHED):
+            if (path := self.folder.checkpoint(trial.number)).name in left:
+                remove_checkpoint(path)
+        self._remove_weights()
+
+    def _remove_weights(self) -> None:
+        """Remove the weights of trials that are not among the best, and never will be again."""
+        if self.tuning.keep_weights:
+            for trial in rank_trials(self.study)[self.tuning.keep_weights :]:
+                self.folder.weights(trial.number).unlink(missing_ok=True)
+
+    def _id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def _reopened(self) -> Study:
+        """Give the study as it is now: an object of Optuna's remembers the trials until it is told."""
+        return optuna.load_study(
+            study_name=self.study.study_name,
+            storage=self._storage,
+            sampler=self.study.sampler,
+            pruner=self.study.pruner,
         )
-        _save_trial(trial, trained, folder)
-        told = study.tell(trial, trained.best_valid_loss)
-    except NonFiniteLoss as error:
-        trial.set_user_attr("error", str(error))
-        logger.warning("Trial %d failed: %s", trial.number, error)
-        told = study.tell(trial, state=TrialState.FAIL)
-    except BaseException:
-        _put_back(study, folder.database, trial.number)
-        raise
-    remove_checkpoint(folder.checkpoint(trial.number))
-    return told
-
-
-def _save_trial(trial: optuna.Trial, trained: TrainedNetwork, folder: ModelFolder) -> None:
-    write_losses(folder.losses(trial.number), trained.losses)
-    save_weights(folder.weights(trial.number), trained.state)
-    _, train, _, test = trained.losses[trained.best_epoch].tolist()
-    trial.set_user_attr("best_epoch", trained.best_epoch)
-    trial.set_user_attr("train_loss", train)
-    trial.set_user_attr("test_loss", test)
-
-
-def _put_back(study: Study, database: Path, number: int) -> None:
-    """Let a running trial wait to be asked for again, with its number and hyperparameters.
-
-    Optuna's own way, failing it and enqueueing its parameters, gives it another number, and with
-    that the trials after it too.
-    """
-    storage = open_storage(database)
-    study_id = storage.get_study_id_from_name(study.study_name)
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
-    if storage.get_trial(trial_id).state is TrialState.RUNNING:  # else interrupted after its end
-        storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
 def suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
@@ -169,14 +299,53 @@ def suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
     )
 
 
+def _prune(trial: optuna.Trial, epoch: int, valid: float) -> None:
+    """Report an epoch, and raise TrialPruned if the trial lags behind.
+
+    Epochs that are trained again after the last checkpoint were reported before, and judged.
+    """
+    last = trial.study._storage.get_trial(trial._trial_id).last_step
+    if last is None or epoch > last:
+        trial.report(valid, epoch)
+    if (last is None or epoch >= last) and trial.should_prune():
+        raise optuna.TrialPruned
+
+
+def _save_trial(
+    claim: Claim, trial: optuna.Trial, trained: TrainedNetwork, folder: ModelFolder
+) -> None:
+    claim.publish(folder.losses(trial.number), lambda path: write_losses(path, trained.losses))
+    claim.publish(folder.weights(trial.number), lambda path: save_weights(path, trained.state))
+    _, train, _, test = trained.losses[trained.best_epoch].tolist()
+    trial.set_user_attr("best_epoch", trained.best_epoch)
+    trial.set_user_attr("train_loss", train)
+    trial.set_user_attr("test_loss", test)
+
+
+def _add_trials(study: Study, tuning: TuningConfig) -> None:
+    """Add the trials that are missing, to wait for a worker."""
+    for number in range(len(study.get_trials(deepcopy=False)), tuning.n_trials):
+        fixed = asdict(tuning.enqueue[number]) if number < len(tuning.enqueue) else {}
+        attributes = {"fixed_params": fixed} if fixed else {}  # as Optuna's enqueue_trial does
+        study.add_trial(
+            optuna.trial.create_trial(state=TrialState.WAITING, system_attrs=attributes)
+        )
+
+
 def _settings(tuning: TuningConfig) -> dict[str, Any]:
-    settings = {f"tuning.{name}": value for name, value in asdict(tuning).items()}
-    del settings["tuning.n_trials"]  # more trials may be added
+    settings = {
+        f"tuning.{name}": value for name, value in asdict(tuning).items() if name not in NO_SETTINGS
+    }
+    # studies begun before these settings were there go on as long as they are off
+    if not tuning.enqueue:
+        del settings["tuning.enqueue"]
+    if tuning.pruner.name == "none":
+        del settings["tuning.pruner"]
     return settings
 
 
 def _check_attributes(
-    study: Study, attributes: Mapping[str, Mapping[str, Any]], database: Path
+    study: Study, attributes: Mapping[str, Mapping[str, Any]], storage: StudyStorage
 ) -> None:
     """Store attributes in a new study, compare them in an old one."""
     is_new = not study.get_trials(deepcopy=False)
@@ -185,24 +354,46 @@ def _check_attributes(
             study.set_user_attr(name, dict(value))
         elif name not in study.user_attrs:
             raise ValueError(
-                f"{database}: its trials do not say what they depend on, so none can "
+                f"{storage}: its trials do not say what they depend on, so none can "
                 "be added. Use another folder, or move the database away to tune anew"
             )
         else:
-            check_attribute(study, name, value, database)
+            check_attribute(study, name, value, storage)
+
+
+def _check_folder(study: Study, folder: ModelFolder, storage: StudyStorage) -> None:
+    """Let a study on a server have one folder, which knows it too: claims and weights are there."""
+    if not isinstance(storage, DatabaseServer):
+        return  # its file is in the folder
+    mark = folder.database.with_suffix(".server.json")
+    if FOLDER not in study.user_attrs:
+        key = uuid.uuid4().hex
+        with atomic_path(mark) as partial_mark:
+            partial_mark.write_text(json.dumps({"study": study.study_name, FOLDER: key}))
+        study.set_user_attr(FOLDER, key)
+    elif not mark.is_file() or json.loads(mark.read_text())[FOLDER] != study.user_attrs[FOLDER]:
+        raise ValueError(
+            f"{folder.path}: expected the folder that the other workers of {storage} share, which has "
+            f"its {mark.name}. Share that one, or use another database on the server"
+        )
 
 
 @contextmanager
-def _sole_process(database: Path) -> Iterator[None]:
-    """Hold a lock beside the database, which the system frees however the process ends.
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM, as Slurm sends it, end the program as Ctrl-C does, so that a trial is put back.
 
-    With it a trial that is still running when tuning begins is known to have lost its process. A
-    transaction of SQLite's is a lock that works alike on Linux, macOS and Windows.
+    While a network is trained, `train_network` hears it between two steps.
     """
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(database.with_name(f".{database.name}.lock"), timeout=0)) as lock:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise RuntimeError(f"{database}: another process is tuning this study") from error
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once is enough, and what follows takes its time
+        raise TrainingInterrupted(signal.Signals(number))
+
+    if threading.current_thread() is not threading.main_thread():
         yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

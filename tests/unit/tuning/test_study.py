@@ -14,8 +14,10 @@ from optuna.trial import TrialState
 from pydantic import TypeAdapter, ValidationError
 
 from multifield.tuning import (
+    PrunerConfig,
     SearchSpace,
     TuningConfig,
+    WorkersConfig,
     best_trial,
     check_fingerprint,
     load_study,
@@ -43,6 +45,10 @@ CONFIG = TuningConfig(
     seed=1,
     study_name="wd_dr_hidden_lr_o3",
     search_space=PUBLISHED,
+    enqueue=(),
+    pruner=PrunerConfig(name="none", n_startup_trials=1, n_warmup_epochs=0, reduction_factor=3),
+    keep_weights=0,
+    workers=WorkersConfig(heartbeat=0.1, grace=5),
 )
 
 

@@ -17,6 +17,7 @@ from multifield.tuning.config import TuningConfig
 def tune_network(
     data: SplitLoaders,
     folder: ModelFolder,
+    storage: "tuning.StudyStorage",
     training: TrainingConfig,
     config: TuningConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
@@ -32,6 +33,7 @@ def tune_network(
             config,
             training,
             fingerprint=causes,
+            storage=storage,
             on_epoch=progress.on_epoch,
             on_trial_end=progress.on_trial_end,
         )

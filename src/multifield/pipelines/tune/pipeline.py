@@ -16,7 +16,13 @@ def create_pipeline() -> Pipeline:
             load_splits_into("tune_data"),
             node(
                 nodes.tune_network,
-                inputs=["tune_data", "model_folder", "params:training", "params:tuning"],
+                inputs=[
+                    "tune_data",
+                    "model_folder",
+                    "study_storage",
+                    "params:training",
+                    "params:tuning",
+                ],
                 outputs=["study", "networks"],
                 name="tune_network",
             ),

@@ -1,0 +1,20 @@
+"""Stop trials that lag behind; Optuna's pruners, by name."""
+
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+
+from multifield.tuning.config import PrunerConfig
+
+
+def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
+    """Make the pruner of a configuration, for trials of so many epochs."""
+    if config.name == "median":
+        return MedianPruner(
+            n_startup_trials=config.n_startup_trials, n_warmup_steps=config.n_warmup_epochs
+        )
+    if config.name == "hyperband":
+        return HyperbandPruner(
+            min_resource=max(config.n_warmup_epochs, 1),
+            max_resource=epochs,
+            reduction_factor=config.reduction_factor,
+        )
+    return NopPruner()

@@ -1,0 +1,93 @@
+"""A PostgreSQL server of its own for a test, on loopback, in a folder that is thrown away; no test."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)  # Debian's, not on the path
+START = 30.0  # [s] a server may take to answer
+
+
+def find_programs() -> Path | None:
+    """The folder of `initdb` and `postgres`."""
+    found = shutil.which("initdb")
+    places = [Path(found).resolve().parent] if found else PLACES
+    return next((place for place in places if (place / "postgres").is_file()), None)
+
+
+@contextmanager
+def run_server(programs: Path) -> Iterator[dict[str, Any]]:
+    """Give host, port, username, password and dbname of a server that is there within the block."""
+    password = secrets.token_hex(12)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        secret = folder / "password"
+        secret.write_text(password)
+        as_user = _give_away(folder)
+        data = folder / "data"
+        _run(as_user, programs / "initdb", "-D", data, "-U", "tuner", "-A", "scram-sha-256",
+             f"--pwfile={secret}", "--no-sync", "-E", "UTF8", "--no-locale")  # fmt: skip
+        port = _free_port()
+        options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder}
+        settings = [f"-c{key}={value}" for key, value in options.items()]
+        log = (folder / "log").open("w")
+        server = subprocess.Popen(
+            [*as_user, str(programs / "postgres"), "-D", str(data), *settings, "-cfsync=off"],
+            stdout=log, stderr=log, cwd=folder,
+        )  # fmt: skip
+        try:
+            _wait_for(port, server, folder / "log")
+            yield {
+                "host": "127.0.0.1",
+                "port": port,
+                "username": "tuner",
+                "password": password,
+                "dbname": "postgres",
+            }
+        finally:
+            server.send_signal(signal.SIGINT)  # a fast shutdown
+            server.wait()
+            log.close()
+
+
+def _give_away(folder: Path) -> list[str]:
+    """Let somebody else own the folder, and say how to run as that: PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return []
+    folder.chmod(0o755)
+    for path in (folder, *folder.iterdir()):
+        shutil.chown(path, "nobody", "nogroup")
+    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+
+
+def _run(as_user: list[str], *command: object) -> None:
+    done = subprocess.run(
+        [*as_user, *map(str, command)], capture_output=True, text=True, check=False, cwd="/"
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline and server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"the server did not start: {log.read_text()}")
