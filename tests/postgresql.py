@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)  # Debian's, not on the path
+PLACES = sorted(
+    Path("/usr/lib/postgresql").glob("*/bin"), reverse=True
+)  # Debian's, not on the path
 START = 30.0  # [s] a server may take to answer
 
 

@@ -1,0 +1,199 @@
+"""Several processes tune one study: on a real PostgreSQL server, and on files."""
+
+import os
+import shutil
+import signal
+import subprocess
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from multifield.models import load_state
+from multifield.training import Hyperparameters, read_losses, train_network
+from multifield.tuning import DatabaseServer, load_study, tune
+from multifield.tuning.sampler import derive_seed
+from tests.postgresql import find_programs, run_server
+from tests.torch_threads import one_thread as one_thread
+from tests.unit.training.examples import make_data
+from tests.unit.tuning.test_trials import FINGERPRINT, make_folder
+from tests.workers import TRAINING, settings, start, storage_of
+
+SERVER = "postgresql+psycopg://"
+NO_SERVER = (
+    "NO POSTGRESQL ON THIS MACHINE: environment cluster is NOT tested. "
+    "Install it (Debian: apt-get install postgresql) and run the tests again"
+)
+Server = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    programs = find_programs()
+    if programs is None or (os.geteuid() == 0 and shutil.which("setpriv") is None):
+        pytest.skip(NO_SERVER)
+    with run_server(programs) as credentials:
+        yield credentials
+
+
+def wait_for_line(worker: subprocess.Popen[str], ending: str) -> int:
+    """Read what a worker says until it has ended such an epoch; give the trial's number."""
+    assert worker.stdout is not None
+    said = []
+    for line in worker.stdout:
+        said.append(line)
+        if line.startswith("trial") and line.rstrip().endswith(ending):
+            return int(line.split()[1])
+    raise AssertionError("".join(said))
+
+
+def end(worker: subprocess.Popen[str]) -> str:
+    said, _ = worker.communicate(timeout=120)
+    assert worker.returncode == 0, said
+    return said
+
+
+def check_equals_an_undisturbed_one(trial: optuna.trial.FrozenTrial, folder: Path) -> None:
+    alone = train_network(
+        make_data(),
+        Hyperparameters(**trial.params),
+        TRAINING,
+        seed=derive_seed(settings(1).seed, trial.number, "training"),
+    )
+    models = make_folder(folder)
+    np.testing.assert_array_equal(read_losses(models.losses(trial.number)), alone.losses)
+    assert trial.value == alone.best_valid_loss
+    weights = load_state(models.weights(trial.number))
+    assert all(weights[name].equal(tensor) for name, tensor in alone.state.items())
+
+
+def check_complete(study: optuna.Study, n_trials: int, folder: Path) -> None:
+    """Every trial once, with its weights, and nothing else is left."""
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * n_trials
+    assert make_folder(folder).trials_with_weights() == tuple(range(n_trials))
+    assert not (folder / "claims").exists()
+    assert not list((folder / "checkpoints").iterdir())
+
+
+@pytest.mark.slow
+def test_four_workers_of_which_one_is_killed_and_one_stopped_end_with_every_trial(
+    server: Server, tmp_path: Path
+) -> None:
+    n_trials = 6
+    with start(4, tmp_path, SERVER, n_trials, pause=0.3, credentials=server) as workers:
+        killed = wait_for_line(workers[0], "epoch 1")
+        workers[0].send_signal(signal.SIGKILL)
+        stopped = wait_for_line(workers[1], "epoch 1")
+        workers[1].send_signal(signal.SIGTERM)
+        said = "".join(end(worker) for worker in workers[2:])
+        assert workers[0].wait() == -signal.SIGKILL
+        assert workers[1].wait() not in (0, -signal.SIGTERM)  # it had time to put its trial back
+
+    study = load_study(storage_of(tmp_path, SERVER, server))
+    check_complete(study, n_trials, tmp_path)
+    for number in (killed, stopped):
+        # from the checkpoint: nobody else began it anew
+        assert f"trial {number} epoch 0" not in said
+        assert f"trial {number} epoch 2" in said
+        check_equals_an_undisturbed_one(study.trials[number], tmp_path)
+
+
+@pytest.mark.slow
+def test_a_worker_that_slept_drops_the_trial_that_another_finished(tmp_path: Path) -> None:
+    with start(1, tmp_path, "sqlite", 2, pause=0.3) as (sleeper,):
+        lost = wait_for_line(sleeper, "epoch 1")
+        sleeper.send_signal(signal.SIGSTOP)
+        with start(1, tmp_path, "sqlite", 2, pause=0.0) as (other,):
+            said = end(other)
+        assert f"trial {lost} epoch 2" in said
+        models = make_folder(tmp_path)
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*") if path.is_file()}
+        sleeper.send_signal(signal.SIGCONT)
+        said = end(sleeper)
+    assert f"Trial {lost} is dropped" in said
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert after == before
+    study = load_study(models.database)
+    check_complete(study, 2, tmp_path)
+    check_equals_an_undisturbed_one(study.trials[lost], tmp_path)
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_journal(tmp_path: Path) -> None:
+    with start(2, tmp_path, "journal", 4, pause=0.0) as workers:
+        said = [end(worker) for worker in workers]
+    lines = [line for each in said for line in each.splitlines() if line.startswith("trial")]
+    assert len(lines) == len(set(lines)) == 4 * TRAINING.epochs
+    check_complete(load_study(storage_of(tmp_path, "journal")), 4, tmp_path)
+
+
+# ---- what a server is told, and what is told of it ----
+
+
+def run_here(folder: Path, server: Server) -> optuna.Study:
+    return tune(
+        make_data(),
+        make_folder(folder),
+        settings(1),
+        TRAINING,
+        fingerprint=FINGERPRINT,
+        storage=storage_of(folder, SERVER, server),
+    )
+
+
+def test_studies_of_a_server_are_told_apart_by_what_they_are_of(server: Server) -> None:
+    mine, other = (DatabaseServer(SERVER, study, server) for study in ("T", "HI"))
+    optuna.create_study(storage=mine.open(), study_name=mine.name_of("wd_dr_hidden_lr_o3"))
+    assert mine.exists()
+    assert not other.exists()
+    assert load_study(mine).study_name == "wd_dr_hidden_lr_o3/T"
+    with pytest.raises(ValueError, match=r"\(study HI\): expected one study, found 0: none"):
+        load_study(other)
+
+
+def test_workers_with_another_folder_are_refused(server: Server, tmp_path: Path) -> None:
+    here = server | {"dbname": _make_database(server, "folders")}
+    run_here(tmp_path / "shared", here)
+    with pytest.raises(ValueError, match="expected the folder that the other workers of"):
+        run_here(tmp_path / "mine", here)
+
+
+def _make_database(server: Server, name: str) -> str:
+    import psycopg
+
+    options = {("user" if k == "username" else k): v for k, v in server.items()}
+    with psycopg.connect(**options, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return name
+
+
+def test_a_password_is_never_shown(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    secret = "s3cret{}%@"
+    place = DatabaseServer(SERVER, "T", server | {"password": secret})
+    with pytest.raises(ConnectionError, match="password authentication failed") as caught:
+        place.open()
+    shown = "".join(traceback.format_exception(caught.value)) + repr(place) + str(place)
+    assert secret not in shown + caplog.text
+
+
+def test_the_environment_of_libpq_is_heeded(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"host": "PGHOST", "port": "PGPORT", "username": "PGUSER", "password": "PGPASSWORD"}
+    for name, variable in names.items():
+        monkeypatch.setenv(variable, str(server[name]))
+    assert not DatabaseServer("postgresql+psycopg:///postgres", "nothing").exists()
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    place = DatabaseServer("postgresql+psycopg://127.0.0.1:1/studies", "T")
+    with pytest.raises(
+        ConnectionError, match=r"postgresql\+psycopg://127\.0\.0\.1:1/studies: .*refused"
+    ):
+        place.exists()

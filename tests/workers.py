@@ -1,0 +1,98 @@
+"""Processes that tune one tiny study together; no test.
+
+Run as ``python -m tests.workers <folder> <storage> <n_trials> <seconds an epoch>``, with the credentials of
+a server as JSON in WORKER_CREDENTIALS.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from multifield.tuning import StudyStorage, TuningConfig, choose_storage, tune
+from tests.unit.training.examples import config, make_data
+from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
+
+ROOT = Path(__file__).parents[1]
+TRAINING = config(epochs=3)
+GRACE = 2.0  # [s]; a worker of a test is killed on this machine, which is noticed without it
+
+
+def settings(n_trials: int, **changes: Any) -> TuningConfig:
+    """Trials drawn at random: what TPE draws depends on who is first."""
+    workers = replace(TUNING.workers, heartbeat=0.2, grace=GRACE)
+    given = {"n_trials": n_trials, "n_startup_trials": n_trials, "workers": workers}
+    return replace(TUNING, **(given | changes))
+
+
+def storage_of(
+    folder: Path, storage: str, credentials: dict[str, Any] | None = None
+) -> StudyStorage:
+    return choose_storage(storage, make_folder(folder), credentials)
+
+
+@contextmanager
+def start(
+    n_workers: int,
+    folder: Path,
+    storage: str,
+    n_trials: int,
+    *,
+    pause: float,
+    credentials: dict[str, Any] | None = None,
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start workers, which end with the block; `pause` lengthens each epoch, [s]."""
+    with ExitStack() as stack:
+        workers = [_start(folder, storage, n_trials, pause, credentials) for _ in range(n_workers)]
+        for worker in workers:
+            stack.enter_context(worker)
+            stack.callback(worker.kill)
+        yield workers
+
+
+def _start(
+    folder: Path, storage: str, n_trials: int, pause: float, credentials: dict[str, Any] | None
+) -> subprocess.Popen[str]:
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.workers", str(folder), storage, str(n_trials), str(pause)],
+        env=os.environ
+        | {
+            "PYTHONPATH": paths,
+            "OMP_NUM_THREADS": "1",
+            "WORKER_CREDENTIALS": json.dumps(credentials or {}),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def main(folder: str, storage: str, n_trials: str, pause: str) -> None:
+    """Tune, and say after each epoch which."""
+
+    def say(trial: Any, epoch: int, losses: object) -> None:
+        sys.stdout.write(f"trial {trial.number} epoch {epoch}\n")
+        sys.stdout.flush()
+        time.sleep(float(pause))
+
+    credentials = json.loads(os.environ["WORKER_CREDENTIALS"])
+    tune(
+        make_data(),
+        make_folder(Path(folder)),
+        settings(int(n_trials)),
+        TRAINING,
+        fingerprint=FINGERPRINT,
+        storage=storage_of(Path(folder), storage, credentials),
+        on_epoch=say,
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
