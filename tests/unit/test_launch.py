@@ -41,12 +41,18 @@ def test_the_worst_worker_is_the_exit_code(code: str, expected: int) -> None:
     assert run_workers([sys.executable, "-c", script], environments) == expected
 
 
-PARENT = """
+PARENT = '''
 import sys
 from multifield.launch import run_workers
-child = "import signal, sys; print('up', flush=True); signal.sigwait([signal.SIGTERM]); print('heard', flush=True)"
-run_workers([sys.executable, "-c", "import signal; signal.pthread_sigmask(0, [15])\\n" + child], [{}, {}])
+child = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("up", flush=True)
+signal.sigwait([signal.SIGTERM])
+print("heard", flush=True)
 """
+run_workers([sys.executable, "-c", child], [{}, {}])
+'''
 
 
 def test_a_signal_is_passed_on_to_all() -> None:

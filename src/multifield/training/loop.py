@@ -114,8 +114,8 @@ def train_network(
     TrainingInterrupted
         If a signal ended the training, which has a checkpoint.
     ValueError
-        If the device or its precision is not there, the last batch of an epoch would be a single map, or the checkpoint is
-        damaged or of another run.
+        If the device or its precision is not there, the last batch of an epoch would be a single map, or
+        the checkpoint is damaged or of another run.
     OSError
         If there is no room for the checkpoint; the one before it stays.
     """
