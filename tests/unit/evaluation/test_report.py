@@ -69,7 +69,7 @@ def make_report(make_results, manifest):
                 "source": {"folder": "data", "url": "https://name:secret@example.org/maps"},
             },
             "metrics": score_results(results),
-            "recalibrated": score_recalibrated(results, results),
+            "recalibrated": score_recalibrated(results, fit_sigma_factors(results)),
             "intervals": estimate_intervals(results, simulation, BOOTSTRAP),
             "calibration_tests": as_read(
                 compare_calibration(results, after, simulation, BOOTSTRAP, calibration)
