@@ -237,6 +237,17 @@ def test_a_bad_pixel_is_named_before_anything_is_inferred(
         )
 
 
+def test_a_zero_where_the_logarithm_is_taken_is_refused(maps, card, folder, training):
+    """In T; Mstar has zeros, and log10(1 + x)."""
+    networks = load_networks(card, folder, 1)
+    wrong = {field: np.array(each[:3]) for field, each in maps.items()}
+    wrong["Mstar"][1] = 0
+    assert len(infer_parameters(wrong, card, networks, orientations=1, training=training)) == 3
+    wrong["T"][1] = 0
+    with pytest.raises(ValueError, match=r"T: map 1 .*expected a finite value > 0 after smoothing"):
+        infer_parameters(wrong, card, networks, orientations=1, training=training)
+
+
 def test_more_networks_than_the_card_has_are_refused(card, folder):
     with pytest.raises(ValueError, match=r"prediction\.top_k: expected 1 to 2, .* got 3"):
         load_networks(card, folder, 3)

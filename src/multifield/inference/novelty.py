@@ -91,7 +91,7 @@ class NoveltyReference:
     def distances(self, numbers: Statistic) -> Distances:
         """Distance of each map from the training maps, about 1 for one of them."""
         z = (numbers - np.array(self.mean)) / np.array(self.std)
-        squares = np.einsum("nd,de,ne->n", z, np.array(self.precision), z)
+        squares = np.einsum("ij,jk,ik->i", z, np.array(self.precision), z)
         distances: Distances = np.sqrt(squares / len(self.mean))
         return distances
 
