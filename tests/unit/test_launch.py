@@ -1,8 +1,4 @@
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -39,32 +35,3 @@ def test_the_worst_worker_is_the_exit_code(code: str, expected: int) -> None:
     script = f"import os\nif os.environ['WORKER'] == '1': {code}"
     environments = [{"WORKER": "0"}, {"WORKER": "1"}]
     assert run_workers([sys.executable, "-c", script], environments) == expected
-
-
-PARENT = '''
-import sys
-from multifield.launch import run_workers
-child = """
-import signal
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-print("up", flush=True)
-signal.sigwait([signal.SIGTERM])
-print("heard", flush=True)
-"""
-run_workers([sys.executable, "-c", child], [{}, {}])
-'''
-
-
-def test_a_signal_is_passed_on_to_all() -> None:
-    paths = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT],
-        env=os.environ | {"PYTHONPATH": paths},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as parent:
-        assert parent.stdout is not None
-        assert [parent.stdout.readline() for _ in range(2)] == ["up\n"] * 2
-        time.sleep(0.2)  # until both wait for it
-        parent.send_signal(signal.SIGTERM)
-        assert parent.communicate(timeout=20)[0] == "heard\n" * 2

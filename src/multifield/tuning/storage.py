@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from multifield.models import ModelFolder
 from multifield.tuning.config import check_storage
@@ -120,11 +120,16 @@ class DatabaseServer:
             return any(name.endswith(f"/{self.study}") for name in names)
 
     def open(self) -> BaseStorage:
-        """Connect, for as long as a call needs it: thousands of workers share a server."""
+        """Connect once; `close_connections` lets go of it where there is nothing to ask for a while."""
         with self._named_errors(), self._engine().begin() as connection:
             # workers that start together would all make the tables
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TABLES_LOCK})
-            options = {"poolclass": NullPool, "creator": self._connect}
+            options = {
+                "poolclass": QueuePool,
+                "pool_size": 1,
+                "pool_pre_ping": True,  # the server may have been restarted meanwhile
+                "creator": self._connect,
+            }
             return get_storage(RDBStorage(self.url, engine_kwargs=options))
 
     def _engine(self) -> Engine:
@@ -193,6 +198,13 @@ def choose_storage(
     if storage == "journal":
         return JournalFile(folder.database.with_suffix(".journal"))
     return DatabaseServer(storage, folder.database.stem, credentials or {})
+
+
+def close_connections(storage: BaseStorage) -> None:
+    """Leave a server's connections to other workers; the next call opens one again."""
+    backend = getattr(storage, "_backend", None)  # behind Optuna's cache
+    if isinstance(backend, RDBStorage):
+        backend.engine.dispose()
 
 
 def open_sqlite(path: Path, *, upgrade: bool = False, source: Path | None = None) -> RDBStorage:

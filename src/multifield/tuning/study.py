@@ -27,6 +27,7 @@ from multifield.tuning.storage import (
     JournalFile,
     SqliteFile,
     StudyStorage,
+    close_connections,
     open_sqlite,
 )
 
@@ -115,7 +116,11 @@ def load_study(source: str | os.PathLike[str] | StudyStorage) -> Study:
     place = as_storage(source)
     if isinstance(place, DatabaseServer):
         suffix = f"/{place.study}"
-        return _into_memory(place.open(), lambda name: name.endswith(suffix), place)
+        storage = place.open()
+        try:
+            return _into_memory(storage, lambda name: name.endswith(suffix), place)
+        finally:
+            close_connections(storage)
     if not place.exists():
         raise FileNotFoundError(f"study: no such database: {place}")
     if isinstance(place, JournalFile):

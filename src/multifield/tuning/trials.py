@@ -39,7 +39,7 @@ from multifield.training import (
 from multifield.tuning.claims import Claim, ClaimLostError, Claims
 from multifield.tuning.config import SearchSpace, TuningConfig
 from multifield.tuning.sampler import derive_seed
-from multifield.tuning.storage import DatabaseServer, SqliteFile, StudyStorage
+from multifield.tuning.storage import DatabaseServer, SqliteFile, StudyStorage, close_connections
 from multifield.tuning.study import (
     FINGERPRINT,
     FINISHED,
@@ -151,6 +151,7 @@ class _Worker:
             except ClaimLostError as lost:
                 logger.warning("Trial %d is dropped: %s", number, lost)
         self._clean_up()
+        close_connections(self._storage)
 
     def _take_trial(self) -> tuple[Claim, int] | None:
         """Claim the first trial that nobody has; wait while others have all that are left."""
@@ -163,6 +164,7 @@ class _Worker:
                 if self._start(number):
                     return claim, number
                 claim.release()
+            close_connections(self._storage)
             if pause == FIRST_PAUSE:
                 logger.info("No trial is free; waiting for %d of other workers", len(numbers))
             time.sleep(pause * random.uniform(0.5, 1))
@@ -204,9 +206,11 @@ class _Worker:
         """Train and store a network; say what became of its trial."""
         rows: list[tuple[int, EpochLosses]] = []
         try:
+            hyperparameters = suggest(trial, self.tuning.search_space)
+            close_connections(self._storage)
             trained = train_network(
                 self.data,
-                suggest(trial, self.tuning.search_space),
+                hyperparameters,
                 self.training,
                 seed=derive_seed(self.tuning.seed, trial.number, "training"),
                 report=partial(self._report, claim, trial, rows),
@@ -236,7 +240,10 @@ class _Worker:
         if self.on_epoch is not None:
             self.on_epoch(trial, epoch, losses)
         if self.tuning.pruner.name != "none":
-            _prune(trial, epoch, losses.valid)
+            try:
+                _prune(trial, epoch, losses.valid)
+            finally:
+                close_connections(self._storage)
 
     def _save_pruned(
         self, claim: Claim, trial: optuna.Trial, rows: list[tuple[int, EpochLosses]]

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from multifield.models import ModelFolder, load_weights
-from multifield.training import NonFiniteLoss, evaluate_loss, read_losses
+from multifield.training import Hyperparameters, NonFiniteLoss, evaluate_loss, read_losses
 from multifield.tuning import (
     PrunerConfig,
     SearchSpace,
@@ -340,3 +340,71 @@ def test_progress_begins_at_the_epoch_where_a_trial_goes_on(tmp_path: Path) -> N
         progress._progress.add_task = noted  # type: ignore[method-assign]
         run(folder, n_trials=1, on_epoch=progress.on_epoch)
     assert begun == [(1, 1)]
+
+
+# ---- what a study is told besides ----
+
+KNOWN = Hyperparameters(lr=2e-3, wd=1e-3, dr=0.25, hidden=1)
+
+
+def test_enqueued_trials_come_first_and_the_others_are_drawn_as_ever(
+    finished: ModelFolder, tmp_path: Path
+) -> None:
+    study = tune(
+        make_data(),
+        make_folder(tmp_path),
+        replace(TUNING, n_trials=2, enqueue=(KNOWN,)),
+        TRAINING,
+        fingerprint=FINGERPRINT,
+    )
+    assert study.trials[0].params == vars(KNOWN)
+    assert study.trials[1].params == load_study(finished.database).trials[1].params
+
+
+def test_an_enqueued_trial_outside_the_search_space_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"enqueue\[0\]\.hidden: expected 1 to 2, .* got 3"):
+        replace(TUNING, enqueue=(replace(KNOWN, hidden=3),))
+
+
+def test_weights_of_the_best_alone_are_kept(finished: ModelFolder, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    study = tune(
+        make_data(),
+        folder,
+        replace(TUNING, keep_weights=2),
+        TRAINING,
+        fingerprint=FINGERPRINT,
+    )
+    assert folder.trials_with_weights() == tuple(sorted(t.number for t in rank_trials(study)[:2]))
+    assert outcome(study) == outcome(load_study(finished.database))
+    assert all(folder.losses(trial.number).is_file() for trial in study.trials)
+
+
+def test_a_pruned_trial_counts_and_has_its_losses_though_it_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(trial: optuna.Trial, epoch: int, losses: object) -> None:
+        if (trial.number, epoch) == (1, 1):
+            raise ConnectionError
+
+    monkeypatch.setattr(  # trial 1 lags behind from its second epoch on
+        optuna.pruners.MedianPruner,
+        "prune",
+        lambda _, study, trial: trial.number == 1 and trial.last_step == 1,
+    )
+    pruned = replace(TUNING, n_trials=3, pruner=replace(TUNING.pruner, name="median"))
+    folder, training = make_folder(tmp_path), replace(TRAINING, epochs=3)
+    given = (make_data(), folder, pruned, training)
+    with pytest.raises(ConnectionError):
+        tune(*given, fingerprint=FINGERPRINT, on_epoch=stop)
+    study = tune(*given, fingerprint=FINGERPRINT)
+    states = [trial.state for trial in study.trials]
+    assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE]
+    losses = read_losses(folder.losses(1))
+    assert losses[:, 0].tolist() == [0, 1]
+    assert losses[1, 2] == study.trials[1].value
+    assert folder.trials_with_weights() == (0, 2)
+
+
+def test_a_study_that_has_trials_enough_is_not_cut(finished: ModelFolder) -> None:
+    assert len(run(finished, n_trials=2).trials) == 4

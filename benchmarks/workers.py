@@ -1,0 +1,186 @@
+"""Time workers that share one study: two against one, and 32 that contend for trials without training.
+
+Run ``python -m benchmarks.workers`` in the repository on idle cores; ``--quick`` asserts the answers with
+fewer trials. Every worker is a process with one thread. They are timed from when all are ready, since a
+process takes seconds to import PyTorch and a trial takes hours.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Section, markdown_table, options, say, write_report
+from multifield.training import TrainingConfig, train_network
+from multifield.tuning import choose_storage, load_study, trials, tune
+from tests.postgresql import find_programs, run_server
+from tests.unit.training.examples import config, make_data
+from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
+
+SERVER = "postgresql+psycopg://"
+TARGET = 1.7  # times as fast as one, for two workers on two cores
+N_CROWD = 32  # workers that contend
+
+
+def settings(n_trials: int) -> Any:
+    """All drawn at random, of one width, so that the trials are equally long."""
+    space = replace(TUNING.search_space, hidden=replace(TUNING.search_space.hidden, low=2, high=2))
+    workers = replace(TUNING.workers, heartbeat=10, grace=60)
+    return replace(
+        TUNING, n_trials=n_trials, n_startup_trials=n_trials, search_space=space, workers=workers
+    )
+
+
+# ---- one worker: python -m benchmarks.workers --worker <json> ----
+
+
+def work(given: dict[str, Any]) -> None:
+    """Get ready, wait for a line, tune, and say how long it took, [s]."""
+    training: TrainingConfig = config(epochs=given["epochs"])
+    data, folder = make_data(given["n_train"]), make_folder(Path(given["folder"]))
+    trained = train_network(
+        make_data(), trials.Hyperparameters(lr=1e-3, wd=1e-3, dr=0.1, hidden=1), training
+    )
+    if given["empty"]:  # everything but the training itself
+        trials.train_network = lambda *_, report, **__: report(0, trained.losses[0, 1:]) or trained
+    storage = choose_storage(given["storage"], folder, given["credentials"])
+    mine: list[int] = []
+    say("ready")
+    sys.stdin.readline()
+    tune(
+        data,
+        folder,
+        settings(given["n_trials"]),
+        training,
+        fingerprint=FINGERPRINT,
+        storage=storage,
+        on_trial_end=lambda _, trial: mine.append(trial.number),
+    )
+    say(json.dumps({"end": time.time(), "trials": mine}))
+
+
+def run(n_workers: int, given: dict[str, Any]) -> float:
+    """Let workers finish a study; check that no trial is lost or doubled; give the time it took, [s]."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "benchmarks.workers", "--worker"]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        given = given | {"folder": folder}
+        workers = [
+            stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env=environment | {"MULTIFIELD_WORKER": json.dumps(given)},
+                )
+            )
+            for _ in range(n_workers)
+        ]
+        for worker in workers:
+            assert worker.stdout is not None
+            while worker.stdout.readline().strip() != "ready":
+                assert worker.poll() is None, "a worker did not start"
+        begin = time.time()
+        said = (
+            [worker.communicate("go\n")[0] for worker in workers]
+            if n_workers == 1
+            else _go(workers)
+        )
+        results = [json.loads(each.strip().splitlines()[-1]) for each in said]
+        _check(results, given)
+        return max(result["end"] for result in results) - begin
+
+
+def _go(workers: list[subprocess.Popen[str]]) -> list[str]:
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    return [worker.communicate()[0] for worker in workers]
+
+
+def _check(results: list[dict[str, Any]], given: dict[str, Any]) -> None:
+    numbers = sorted(number for result in results for number in result["trials"])
+    assert numbers == list(range(given["n_trials"])), f"lost or doubled: {numbers}"
+    folder = make_folder(Path(given["folder"]))
+    assert folder.trials_with_weights() == tuple(numbers)
+    study = load_study(choose_storage(given["storage"], folder, given["credentials"]))
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * len(numbers)
+
+
+# ---- the measurements ----
+
+
+def compare_two_with_one(section: Section, n_trials: int, n_runs: int) -> None:
+    """Time light trials, one worker and two in turns."""
+    given = {
+        "storage": "sqlite",
+        "credentials": {},
+        "n_trials": n_trials,
+        "n_train": 20,
+        "epochs": 4,
+        "empty": False,
+    }
+    times = [(run(1, given), run(2, given)) for _ in range(n_runs)]
+    rows = [
+        (f"{one:.1f}", f"{two:.1f}", f"**{one / two:.2f}**", f"{TARGET:g}") for one, two in times
+    ]
+    section.add(
+        "",
+        f"### {n_trials} light trials on sqlite, one thread a worker",
+        "",
+        *markdown_table(("one worker [s]", "two workers [s]", "times as fast", "asked for"), rows),
+    )
+
+
+def time_crowd(section: Section, n_trials: int) -> None:
+    """Let a crowd of workers run trials without training on a server of its own."""
+    programs = find_programs()
+    assert programs is not None, "needs PostgreSQL; Debian: apt-get install postgresql"
+    rows = []
+    for n_workers in (1, N_CROWD):
+        with run_server(programs) as credentials:
+            given = {
+                "storage": SERVER,
+                "credentials": credentials,
+                "n_trials": n_trials,
+                "n_train": 2,
+                "epochs": 1,
+                "empty": True,
+            }
+            seconds = run(n_workers, given)
+        rows.append(
+            (str(n_workers), str(n_trials), f"{seconds:.1f}", f"{n_trials / seconds:.1f}", "0", "0")
+        )
+    section.add(
+        "",
+        "### Trials without training on PostgreSQL, adding them included",
+        "",
+        *markdown_table(("workers", "trials", "[s]", "trials a second", "lost", "doubled"), rows),
+    )
+
+
+def main() -> None:
+    """Read the command line, and measure."""
+    if sys.argv[1:] == ["--worker"]:
+        work(json.loads(os.environ["MULTIFIELD_WORKER"]))
+        return
+    parser: argparse.ArgumentParser = options(__doc__)
+    asked = parser.parse_args()
+    section = Section("workers")
+    compare_two_with_one(section, 4 if asked.quick else 12, 1 if asked.quick else 3)
+    time_crowd(section, 64 if asked.quick else 320)
+    if asked.report:
+        say(str(write_report(section)))
+
+
+if __name__ == "__main__":
+    main()
