@@ -56,19 +56,33 @@ def run_workers(command: Sequence[str], environments: Sequence[Mapping[str, str]
         0 if all ended well; else the code of the first that did not, as a shell would give it.
     """
     with ExitStack() as stack:
-        workers = [
-            stack.enter_context(subprocess.Popen(command, env={**os.environ, **environment}))
-            for environment in environments
-        ]
+        workers: list[subprocess.Popen[bytes]] = []
+        heard: list[int] = []
+        told: set[tuple[int, int]] = (
+            set()
+        )  # worker and number of the signal: a second one ends at once
+
+        def tell(worker: subprocess.Popen[bytes]) -> None:
+            for number, signum in enumerate(heard):
+                if (worker.pid, number) not in told:
+                    told.add((worker.pid, number))
+                    worker.send_signal(signum)
 
         def pass_on(signum: int, frame: FrameType | None) -> None:
+            heard.append(signum)
             for worker in workers:
-                worker.send_signal(signum)
+                tell(worker)
 
         for signum in (signal.SIGTERM, signal.SIGINT):
             stack.callback(signal.signal, signum, signal.signal(signum, pass_on))
+        for environment in environments:
+            if heard:
+                break  # told to end before all had begun
+            worker = subprocess.Popen(command, env={**os.environ, **environment})
+            workers.append(stack.enter_context(worker))
+            tell(worker)  # what came between the two lines above
         codes = [worker.wait() for worker in workers]
-    failed = next((code for code in codes if code), 0)
+    failed = next((code for code in codes if code), -heard[0] if heard and not codes else 0)
     return 128 - failed if failed < 0 else failed
 
 

@@ -175,8 +175,9 @@ class Claim:
             If another worker has the claim; `path` is as that one left it.
         """
         self.check()
-        for leftover in path.parent.glob(f".{path.name}.*.staged"):
-            leftover.unlink(missing_ok=True)
+        for pattern in (f".{path.name}.*.staged", f"..{path.name}.*.staged.*.partial"):
+            for leftover in path.parent.glob(pattern):  # of workers that had this trial and died
+                leftover.unlink(missing_ok=True)
         staged = path.with_name(f".{path.name}.{self._path.name}.staged")
         try:
             write(staged)
