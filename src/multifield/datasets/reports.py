@@ -15,8 +15,6 @@ from multifield.datasets.previews import encode_png
 from multifield.evaluation import Results, read_results, results_name, write_results
 from multifield.evaluation.metrics import Metrics
 
-PNG_DPI = 160  # a figure of page width has 1,120 pixels, as many as a screen gives it
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -186,7 +184,7 @@ class FigureDataset(FileDataset["Figure", bytes]):
         """Write both files."""
         for suffix in (".pdf", ".png"):
             with atomic_path(self._filepath.with_suffix(suffix)) as partial:
-                data.savefig(partial, format=suffix[1:], dpi=PNG_DPI)
+                data.savefig(partial, format=suffix[1:], dpi="figure")
 
     def preview(self) -> ImagePreview:
         """Show the PNG."""
