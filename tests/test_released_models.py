@@ -50,7 +50,7 @@ HELD_OUT = int(np.random.RandomState(1).permutation(4)[-1])  # as the benchmark 
 TWIN_RTOL = 1e-4  # of the largest output: float32 through 20 layers, smoothing to 2e-6
 SHORT = (
     f"suite=IllustrisTNG,field={FIELD},smoothing_width={WIDTH},source.partial=true,"
-    "split.n_valid=1,split.n_test=1,training.batch_size=30"
+    "split.n_valid=1,split.n_test=1,training.batch_size=30,evaluation.saliency_steps=1"
 )
 
 

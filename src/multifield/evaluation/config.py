@@ -20,6 +20,7 @@ class EvaluationConfig:
     top_k: int = Field(ge=1)  # trials to test, by validation loss
     simulations: WhichSimulations
     smoothing_width: float = Field(ge=0, allow_inf_nan=False)  # [pixels], of the test maps
+    saliency_steps: int = Field(ge=1)  # of the integrated gradients from the baseline to a map
     not_inferred: Literal["drop", "keep"]  # outputs for parameters that do not act in the suite
     bootstrap: BootstrapConfig
     calibration: CalibrationConfig

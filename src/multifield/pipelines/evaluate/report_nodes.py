@@ -69,7 +69,11 @@ def plot_saliency(
     batch = data.take(examples.rows)
     best, *_ = networks.values()
     attributions = evaluation.attribute_means(
-        best, batch.x, compared.inferred[:2], device=training_config.device
+        best,
+        batch.x,
+        compared.inferred[:2],
+        n_steps=config.saliency_steps,
+        device=training_config.device,
     )
     return evaluation.figures.saliency(
         attributions, batch.x, examples, selection.suite, selection.field, test_selection
