@@ -126,12 +126,11 @@ class O3Err(nn.Module):
             If channels or pixels are not those the network was made for.
         """
         self._check_maps(x)
-        half = self.conv_dtype != torch.float32
-        with torch.autocast(x.device.type, dtype=self.conv_dtype, enabled=half):
+        if self.conv_dtype == torch.float32:
+            return self._infer(self._convolve(x))
+        with torch.autocast(x.device.type, dtype=self.conv_dtype):
             x = self._convolve(x)
-        # what few numbers are left decide the answer
-        with torch.autocast(x.device.type, enabled=False):
-            return self._infer(x.float())
+        return self._infer(x.float())  # what few numbers are left decide the answer
 
     def _infer(self, x: Tensor) -> Tensor:
         x = nn.functional.leaky_relu_(self.FC1(self.dropout(x)), NEGATIVE_SLOPE)  # (B, c_last)

@@ -1,0 +1,502 @@
+"""Time training and inference against plain PyTorch: the same weights, maps and losses.
+
+Run ``python -m benchmarks.training`` in the repository, on a CPU or on a GPU; ``--quick`` takes seconds and
+asserts the answers alone. Every sample is a process of its own, and the sides take turns. The plain side is
+tests/reference/plain_o3_err.py as PyTorch takes it: padding by the convolutions, its own memory layout,
+optimizer and precision, the system's allocator. Ours is the path of `train_network`, loader included.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.measure import Section, Times, markdown_table, options, say, write_report
+from benchmarks.preprocess import peak_memory
+from multifield.maps import MapLoader, Normalization, SplitLoaders
+from multifield.models import O3Err, for_inference
+from multifield.training import (
+    DeviceBatch,
+    Hyperparameters,
+    TrainingConfig,
+    choose_device,
+    loader_options,
+    moment_loss,
+    on_device,
+    train_step,
+)
+from multifield.training.allocator import keep_freed_memory
+from multifield.training.precision import conv_dtype, set_numerics
+from multifield.training.step import build_network, make_optimizer, make_schedule
+from tests.reference.plain_o3_err import PlainO3Err
+
+SIDE = 256  # [pixels]; of the plain network
+COLUMNS = tuple(range(6))
+HEADER = ("ours", "maps a second", "plain float32", "times as fast", "of the fastest", "asked for")
+# Relative, of the first losses. Both are bounds for small batches too: see tests/tolerances.py.
+LOSS_RTOL = {"float32": 1e-4, "bfloat16": 6e-2}
+# Of the largest output. With random weights and hidden 1, bfloat16 was off by up to 7e-2.
+OUTPUT_RTOL = {"float32": 1e-5, "bfloat16": 0.15}
+TARGETS = {
+    ("training", "float32"): 3.2,
+    ("training", "bfloat16"): 5.5,
+    ("inference", "float32"): 3.0,
+}
+
+
+class Sizes(NamedTuple):
+    """What one process computes."""
+
+    batch: int
+    hidden: int
+    steps: int  # timed; two more before them are not
+    device: str
+    compile: str
+
+    @property
+    def n_batches(self) -> int:
+        """Batches that a process trains with."""
+        return self.steps + 2  # the first steps make the optimizer's state and touch all memory
+
+
+# ---- the same for both sides ----
+
+
+def make_loader(sizes: Sizes, config: TrainingConfig) -> SplitLoaders:
+    """Noise of a contrast that differs from map to map, in simulations of 15."""
+    n_maps = sizes.batch * sizes.n_batches
+    rng, n_simulations = np.random.default_rng(20261124), -(-n_maps // 15)
+    shape = (15 * n_simulations, SIDE, SIDE)
+    maps = rng.standard_normal(shape, np.float32)
+    maps *= rng.uniform(0.5, 1.5, (len(maps), 1, 1)).astype(np.float32)
+    loader = MapLoader(
+        [maps],
+        rng.uniform((0.1, 0.6, 0.25, 0.25, 0.5, 0.5), (0.5, 1, 4, 4, 2, 2), (n_simulations, 6)),
+        tuple(range(n_simulations)),
+        Normalization(over="all", fields=("Mtot",), mean=(0.0,), std=(1.0,)),
+        batch_size=sizes.batch,
+        inferred=COLUMNS,
+        **loader_options(config),
+    )
+    return SplitLoaders(
+        train=loader,
+        valid=loader,
+        test=loader,
+        channels=1,
+        map_size=SIDE,
+        inferred=COLUMNS,
+        causes={},
+    )
+
+
+def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
+    """Write down the published recipe, but for precision."""
+    published: dict[str, Any] = {
+        "architecture": "o3_err",
+        "epochs": 1,
+        "batch_size": sizes.batch,
+        "maps_per_epoch": 18_000,
+        "lr_min": 1e-9,
+        "steps_up": 500,
+        "steps_down": 500,
+        "betas": (0.5, 0.999),
+        "eval_orientations": 8,
+        "flips": True,
+        "shifts": False,
+        "seed": 1,
+        "device": sizes.device,
+        "precision": precision,
+        "compile": sizes.compile,
+        "cudnn_benchmark": True,
+        "n_threads": 0,
+        "loader_threads": 0,
+        "prefetch": 2,
+        "resident": "never",
+    }
+    return TypeAdapter(TrainingConfig).validate_python(published)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for what a GPU was told to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class Clock:
+    """Seconds from call to call, all work on the device done."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.split()
+
+    def split(self) -> float:
+        """Seconds since the last call."""
+        synchronize(self._device)
+        now = time.perf_counter()
+        before, self._last = getattr(self, "_last", now), now
+        return now - before
+
+
+# ---- one process ----
+
+
+def child(side: str, sizes: Sizes) -> None:
+    """Train and infer on one side, and tell times, losses, outputs and memory."""
+    precision = "float32" if side == "plain" else side
+    config, device = make_config(sizes, precision), choose_device(sizes.device)
+    parameters = Hyperparameters(lr=1e-3, wd=1e-3, dr=0.0, hidden=sizes.hidden)
+    if side != "plain":
+        keep_freed_memory()
+    data = make_loader(sizes, config)
+    if side != "plain":
+        with set_numerics(config.precision, benchmark=True):  # type: ignore[arg-type]
+            found = run_ours(data, parameters, config, device)
+    else:
+        found = run_plain(data, parameters, config, device)
+    found["memory"] = peak_memory()
+    if device.type == "cuda":
+        found["device_memory"] = torch.cuda.max_memory_allocated(device) / 1e6
+    say(json.dumps(found))
+
+
+def first_network(
+    data: SplitLoaders, parameters: Hyperparameters, config: TrainingConfig, device: torch.device
+) -> nn.Module:
+    """Build the network, the same random weights in every process."""
+    torch.manual_seed(1)
+    return build_network(data, parameters, config, device)
+
+
+def run_ours(
+    data: SplitLoaders, parameters: Hyperparameters, config: TrainingConfig, device: torch.device
+) -> dict[str, Any]:
+    """Train as `train_network` does, then take a step apart, then infer."""
+    network = first_network(data, parameters, config, device).train()
+    optimizer = make_optimizer(network, parameters, config)
+    schedule = make_schedule(optimizer, parameters, config)
+    losses, seconds, clock = [], [], Clock(device)
+    batches = on_device(data.train.random_epoch(1, 0, flips=True, shifts=False), device)
+    with closing(batches):
+        for step, batch in zip(range(len(data.train) // config.batch_size), batches, strict=False):
+            losses.append(train_step(network, optimizer, batch, COLUMNS, step=step))
+            schedule.step()
+            seconds.append(clock.split())  # with the wait for the batch
+    x = first_maps(data).to(device, memory_format=torch.channels_last)
+    trained = fixed_network(data, parameters, device)
+    folded = for_inference(trained, conv_dtype(config.precision))  # type: ignore[arg-type]
+    return {
+        "losses": losses,
+        "training": seconds[2:],
+        "parts": time_parts(network, optimizer, data, device),
+        **time_inference(folded, x, device),
+    }
+
+
+def run_plain(
+    data: SplitLoaders, parameters: Hyperparameters, config: TrainingConfig, device: torch.device
+) -> dict[str, Any]:
+    """Train and infer with PyTorch alone; batches are made outside of the time."""
+    state = first_network(data, parameters, config, device).state_dict()
+    network = PlainO3Err(parameters.hidden, 1).to(device).train()
+    network.load_state_dict(state)
+    del state
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=parameters.lr, betas=config.betas, weight_decay=parameters.wd
+    )
+    schedule = make_schedule(optimizer, parameters, config)
+    losses, seconds, clock = [], [], Clock(device)
+    drawn = data.train.random_epoch(1, 0, flips=True, shifts=False)
+    with closing(drawn) as batches:
+        for _, batch in zip(range(len(data.train) // config.batch_size), batches, strict=False):
+            x, theta = (torch.from_numpy(a.copy()).to(device) for a in (batch.x, batch.theta))
+            clock.split()
+            optimizer.zero_grad()
+            output = network(x)
+            loss = moment_loss(output[:, :6], output[:, 6:], theta)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+            seconds.append(clock.split())
+    del optimizer, x, theta, output, loss
+    network.zero_grad()
+    network.load_state_dict(fixed_network(data, parameters, device).state_dict())
+    timed = time_inference(network.eval(), first_maps(data).to(device), device)
+    return {"losses": losses, "training": seconds[2:], **timed}
+
+
+def first_maps(data: SplitLoaders) -> Tensor:
+    """Return the first batch in order, a copy."""
+    with closing(data.train.ordered([0])) as batches:
+        return torch.from_numpy(next(batches).x.copy())
+
+
+def fixed_network(
+    data: SplitLoaders, parameters: Hyperparameters, device: torch.device
+) -> nn.Module:
+    """Random weights and statistics of a few maps: what both sides infer with."""
+    torch.manual_seed(2)
+    network = O3Err(parameters.hidden, 0.0, data.channels, data.map_size)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0  # this batch alone
+    with torch.no_grad():
+        network.train()(first_maps(data)[:16])
+    return network.to(device).eval()
+
+
+def time_inference(network: nn.Module, x: Tensor, device: torch.device) -> dict[str, Any]:
+    """Infer a batch three times; the first does not count."""
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(3):
+            clock = Clock(device)
+            output = network(x)
+            seconds.append(clock.split())
+    return {"inference": seconds[1:], "output": output.double().cpu().tolist()}
+
+
+def time_parts(
+    network: nn.Module, optimizer: torch.optim.Optimizer, data: SplitLoaders, device: torch.device
+) -> dict[str, float]:
+    """Seconds of each part of a step, waited for one after another; the second of two steps."""
+    parts: dict[str, float] = {}
+    network.train()
+    clock = Clock(device)
+    batches = on_device(data.train.random_epoch(1, 1, flips=True, shifts=False), device)
+    with closing(batches):
+        for batch in first_of(batches, 2):
+            parts["loading"] = clock.split()
+            optimizer.zero_grad()
+            mean, std = network(batch.x).chunk(2, dim=1)
+            loss = moment_loss(mean, std, batch.theta)
+            parts["forward"] = clock.split()
+            loss.backward()  # type: ignore[no-untyped-call]
+            parts["backward"] = clock.split()
+            optimizer.step()
+            parts["optimizer"] = clock.split()
+    return parts
+
+
+def first_of(batches: Iterator[DeviceBatch], n: int) -> Iterator[DeviceBatch]:
+    """Give the first few."""
+    return (batch for _, batch in zip(range(n), batches, strict=False))
+
+
+# ---- work, and what the machine could do ----
+
+
+def count_flops(hidden: int) -> tuple[float, float]:
+    """Floating-point operations a map of a forward pass, and of a whole step."""
+    with torch.device("meta"):
+        network, x = O3Err(hidden, 0.0, 1, SIDE), torch.empty(2, 1, SIDE, SIDE)
+    with FlopCounterMode(display=False) as counter:
+        loss = network(x).sum()
+        forward = counter.get_total_flops()
+        loss.backward()
+    return forward / len(x), counter.get_total_flops() / len(x)
+
+
+def measure_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations a second that a product of large matrices reaches, which no network can beat."""
+    n = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(5):
+        clock = Clock(device)
+        a @ b
+        seconds.append(clock.split())
+    return 2 * n**3 / min(seconds)
+
+
+# ---- all processes ----
+
+Runs = dict[str, list[dict[str, Any]]]
+
+
+def run_child(side: str, sizes: Sizes) -> dict[str, Any]:
+    """Run one side in a process of its own."""
+    arguments = [f"--{name}={value}" for name, value in sizes._asdict().items()]
+    command = [sys.executable, "-m", "benchmarks.training", f"--child={side}", *arguments]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{side}: exit status {done.returncode}\n{done.stderr}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def check_agreement(runs: Runs) -> None:
+    """Raise unless losses of the first steps and outputs are the plain network's."""
+    (plain, *_) = runs["plain"]
+    expected, largest = np.array(plain["output"]), np.abs(plain["output"]).max()
+    for side, results in runs.items():
+        if side == "plain":
+            continue
+        for result in results:
+            losses = np.array(result["losses"])
+            apart = float(np.abs(losses / plain["losses"] - 1).max())
+            if not apart < LOSS_RTOL[side]:
+                raise AssertionError(
+                    f"{side}: expected losses within {LOSS_RTOL[side]:g}, got {apart:g}"
+                )
+            apart = float(np.abs(np.array(result["output"]) - expected).max() / largest)
+            if not apart < OUTPUT_RTOL[side]:
+                raise AssertionError(
+                    f"{side}: expected outputs within {OUTPUT_RTOL[side]:g}, got {apart:g}"
+                )
+
+
+def times(runs: Runs, side: str, what: str, batch: int) -> Times:
+    """Seconds a map of all steps of all processes."""
+    return Times(tuple(seconds / batch for run in runs[side] for seconds in run[what]))
+
+
+def format_speed(sample: Times) -> str:
+    """Write median, spread and fastest, in maps a second."""
+    return f"{1 / sample.median:.1f} +- {sample.spread * 100:.0f} % ({1 / sample.fastest:.1f})"
+
+
+def speed_rows(runs: Runs, what: str, batch: int) -> list[tuple[str, ...]]:
+    """Set each of our ways beside the plain one."""
+    plain = times(runs, "plain", what, batch)
+    rows = []
+    for side in runs.keys() - {"plain"}:
+        ours = times(runs, side, what, batch)
+        target = TARGETS.get((what, side))
+        rows.append(
+            (
+                f"{what}, {side}",
+                format_speed(ours),
+                format_speed(plain),
+                f"**{plain.median / ours.median:.2f}**",
+                f"{plain.fastest / ours.fastest:.2f}",
+                "" if target is None else f"{target:g}",
+            )
+        )
+    return sorted(rows, reverse=True)
+
+
+def work_rows(runs: Runs, sizes: Sizes) -> list[tuple[str, ...]]:
+    """Say where the time of a step goes, what share of the peak it reaches, and the memory of a process."""
+    device = choose_device(sizes.device)
+    _, step_flops = count_flops(sizes.hidden)
+    rows = []
+    for side, results in runs.items():
+        precision = "float32" if side == "plain" else side
+        peak = measure_peak(device, torch.bfloat16 if precision == "bfloat16" else torch.float32)
+        speed = step_flops / times(runs, side, "training", sizes.batch).fastest
+        parts = results[-1].get("parts", {})
+        memory = max(result.get("device_memory", result["memory"]) for result in results)
+        rows.append(
+            (
+                side,
+                f"{speed / 1e9:.0f}",
+                f"{peak / 1e9:.0f}",
+                f"{speed / peak * 100:.0f} %",
+                ", ".join(f"{name} {value:.3g}" for name, value in parts.items()),
+                f"{memory / 1e3:.2f}",
+            )
+        )
+    return rows
+
+
+def check_memory(runs: Runs) -> None:
+    """Raise if training takes more memory than the plain network."""
+    largest = {side: max(r["memory"] for r in results) for side, results in runs.items()}
+    for side, memory in largest.items():
+        if memory > largest["plain"]:
+            raise AssertionError(
+                f"{side}: expected at most the plain network's {largest['plain']:.0f} MB, "
+                f"got {memory:.0f}"
+            )
+
+
+def report(section: Section, runs: Runs, sizes: Sizes) -> None:
+    """Write the tables."""
+    forward, step = count_flops(sizes.hidden)
+    device = choose_device(sizes.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "the processor"
+    n_threads = torch.get_num_threads()
+    section.add(
+        "",
+        f"`o3_err` with hidden {sizes.hidden} on batches of {sizes.batch} maps of {SIDE} x {SIDE}, on {name} "
+        f"({n_threads} threads), {len(runs['plain'])} processes a side in turns: maps a second (median, half "
+        "the distance between quartiles, fastest). Losses of the first steps agree to "
+        f"{LOSS_RTOL['float32']:g} (float32).",
+        "",
+        *markdown_table(
+            HEADER,
+            [
+                row
+                for what in ("training", "inference")
+                for row in speed_rows(runs, what, sizes.batch)
+            ],
+        ),
+        "",
+        f"A map costs {forward / 1e9:.2f} GFLOP forward and {step / 1e9:.2f} in a step. Share of the peak: "
+        "of the fastest step, against a product of large matrices in the same precision.",
+        "",
+        *markdown_table(
+            ("side", "GFLOP a second", "peak", "share", "parts of a step [s]", "peak memory [GB]"),
+            work_rows(runs, sizes),
+        ),
+    )
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = options(__doc__ or "")
+    parser.add_argument("--batch", type=int, default=128, help="maps a batch")
+    parser.add_argument(
+        "--hidden", type=int, default=6, help="half the channels of the first block"
+    )
+    parser.add_argument("--steps", type=int, default=3, help="timed steps a process")
+    parser.add_argument("--processes", type=int, default=3, help="of each side")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--compile", default="auto", help="auto, never or always")
+    parser.add_argument("--sides", default="float32,bfloat16", help="precisions of ours")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run all sides in turns, check their answers, and report."""
+    arguments = parse()
+    if arguments.quick:
+        arguments.batch, arguments.hidden, arguments.steps, arguments.processes = 16, 1, 2, 1
+        # threads gain nothing on so little, and cost much where cores are shared
+        os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come
+        torch.set_num_threads(1)
+    sizes = Sizes(*(getattr(arguments, name) for name in Sizes._fields))
+    if arguments.child:
+        child(arguments.child, sizes)
+        return
+    runs: Runs = {side: [] for side in ("plain", *arguments.sides.split(","))}
+    for _ in range(arguments.processes):
+        for side, results in runs.items():
+            results.append(run_child(side, sizes))
+    check_agreement(runs)
+    section = Section("benchmarks/training.py")
+    report(section, runs, sizes)
+    if not arguments.quick:  # of so few small maps, the loader's buffers would decide
+        check_memory(runs)
+    if arguments.report:
+        say(f"kept in {write_report(section)}")
+
+
+if __name__ == "__main__":
+    main()
