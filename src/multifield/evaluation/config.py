@@ -17,6 +17,9 @@ class EvaluationConfig:
     orientations: int = Field(ge=1, le=8)  # copies of each test map; 8 are all of the square's
     shifts: int = Field(ge=0)  # random periodic shifts of each orientation, beside the results
     shifts_seed: int = Field(ge=0)
+    precision: Literal[
+        "float32", "bfloat16"
+    ]  # of convolutions, of the results but not of shifted maps
     top_k: int = Field(ge=1)  # trials to test, by validation loss
     simulations: WhichSimulations
     smoothing_width: float = Field(ge=0, allow_inf_nan=False)  # [pixels], of the test maps

@@ -8,6 +8,7 @@ import torch
 from multifield.evaluation.prediction import predict
 from multifield.evaluation.results import Results
 from multifield.maps import MapLoader
+from multifield.models import for_inference
 
 
 class Shifted(torch.nn.Module):
@@ -72,6 +73,7 @@ def predict_shifted(
     if n_shifts < 1:
         raise ValueError(f"n_shifts: expected >= 1, got {n_shifts}")
     shifts = np.random.default_rng(seed).integers(0, map_size, (n_shifts, 2))
+    network = for_inference(network)
     looks = [
         predict(Shifted(network, (int(down), int(right))), loader, orientations, device=device)
         for down, right in shifts

@@ -188,7 +188,9 @@ def predict_with(
 ) -> Results:
     """Infer the parameters of maps with one network; see `multifield.evaluation.predict`."""
     orientations, device = range(config.orientations), training_config.device
-    return evaluation.predict(network, data, orientations, device=device)
+    return evaluation.predict(
+        network, data, orientations, device=device, precision=config.precision
+    )
 
 
 # ---- scores ----
