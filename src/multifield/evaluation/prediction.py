@@ -45,7 +45,7 @@ def predict(
         See `multifield.training.choose_device`.
     precision : {"float32", "bfloat16"}, optional
         Of the convolutions. In bfloat16 outputs are off by a percent of the largest: measured 0.1 to
-        0.9 % rms, 4 % at most, with random weights.
+        0.9 % rms, 7 % at most, with random weights.
 
     Returns
     -------
