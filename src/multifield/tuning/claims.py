@@ -99,6 +99,16 @@ class Claims:
             time.sleep(min(0.1, self.heartbeat))
         return claim
 
+    def remove_dead(self) -> None:
+        """Remove the claims of workers that died having one, and those that they had not named yet."""
+        for place in sorted(self.path.glob("[!.]*")):
+            if (claim := self.take(place.name)) is not None:
+                claim.release()
+        for alive in self.path.glob(f".*/*/{ALIVE}"):
+            if self._is_dead(alive.parent):
+                _remove(alive.parent)
+        self.tidy()
+
     def tidy(self) -> None:
         """Remove the folder if nobody has a claim."""
         with suppress(OSError):

@@ -276,6 +276,7 @@ class _Worker:
             if (path := self.folder.checkpoint(trial.number)).name in left:
                 remove_checkpoint(path)
         self._remove_weights()
+        self.claims.remove_dead()
 
     def _remove_weights(self) -> None:
         """Remove the weights of trials that are not among the best, and never will be again."""
