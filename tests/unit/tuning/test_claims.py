@@ -185,3 +185,20 @@ def test_an_error_of_the_disk_is_not_taken_for_a_quicker_worker(
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(PermissionError):
         claims(tmp_path).take("0")
+
+
+def test_claims_of_the_dead_alone_are_removed(tmp_path: Path) -> None:
+    silence(take(tmp_path, "0"), 2 * HERE)
+    living = take(tmp_path, "1")
+    claims(tmp_path).remove_dead()
+    assert [path.name for path in living._claims.path.iterdir()] == ["1"]
+    living.check()
+
+
+def test_a_claim_without_a_name_goes_with_its_worker(tmp_path: Path) -> None:
+    silent = take(tmp_path, "0")
+    silence(silent, 2 * HERE)
+    token = silent._path
+    token.parent.rename(token.parent.with_name(f".{token.name}"))
+    claims(tmp_path).remove_dead()
+    assert list(tmp_path.iterdir()) == []
