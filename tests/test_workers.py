@@ -85,11 +85,11 @@ def test_four_workers_of_which_one_is_killed_and_one_stopped_end_with_every_tria
     server: Server, tmp_path: Path
 ) -> None:
     n_trials = 6
-    with start(4, tmp_path, SERVER, n_trials, pause=0.3, credentials=server) as workers:
-        killed = wait_for_line(workers[0], "epoch 1")
-        workers[0].send_signal(signal.SIGKILL)
-        stopped = wait_for_line(workers[1], "epoch 1")
-        workers[1].send_signal(signal.SIGTERM)
+    signals = (signal.SIGKILL, signal.SIGTERM)
+    with start(
+        4, tmp_path, SERVER, n_trials, pause=0.3, credentials=server, signals=signals
+    ) as workers:
+        killed, stopped = (wait_for_line(worker, "epoch 1") for worker in workers[:2])
         said = "".join(end(worker) for worker in workers[2:])
         assert workers[0].wait() == -signal.SIGKILL
         assert workers[1].wait() not in (0, -signal.SIGTERM)  # it had time to put its trial back

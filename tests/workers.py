@@ -1,7 +1,7 @@
 """Processes that tune one tiny study together; no test.
 
-Run as ``python -m tests.workers <folder> <storage> <n_trials> <seconds an epoch>``, with the credentials of
-a server as JSON in WORKER_CREDENTIALS.
+Run as ``python -m tests.workers <folder> <storage> <n_trials> <seconds an epoch> <signal>``, with the
+credentials of a server as JSON in WORKER_CREDENTIALS.
 """
 
 import json
@@ -46,10 +46,15 @@ def start(
     *,
     pause: float,
     credentials: dict[str, Any] | None = None,
+    signals: tuple[int, ...] = (),
 ) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start workers, which end with the block; `pause` lengthens each epoch, [s]."""
+    """Start workers, which end with the block; `pause` lengthens each epoch, [s].
+
+    The first of them get `signals`, each in the second epoch of its first trial.
+    """
     with ExitStack() as stack:
-        workers = [_start(folder, storage, n_trials, pause, credentials) for _ in range(n_workers)]
+        numbers = [*signals, *[0] * (n_workers - len(signals))]
+        workers = [_start(folder, storage, n_trials, pause, credentials, n) for n in numbers]
         for worker in workers:
             stack.enter_context(worker)
             stack.callback(worker.kill)
@@ -57,11 +62,25 @@ def start(
 
 
 def _start(
-    folder: Path, storage: str, n_trials: int, pause: float, credentials: dict[str, Any] | None
+    folder: Path,
+    storage: str,
+    n_trials: int,
+    pause: float,
+    credentials: dict[str, Any] | None,
+    signum: int,
 ) -> subprocess.Popen[str]:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.workers", str(folder), storage, str(n_trials), str(pause)],
+        [
+            sys.executable,
+            "-m",
+            "tests.workers",
+            str(folder),
+            storage,
+            str(n_trials),
+            str(pause),
+            str(signum),
+        ],
         env=os.environ
         | {
             "PYTHONPATH": paths,
@@ -74,13 +93,15 @@ def _start(
     )
 
 
-def main(folder: str, storage: str, n_trials: str, pause: str) -> None:
+def main(folder: str, storage: str, n_trials: str, pause: str, signum: str) -> None:
     """Tune, and say after each epoch which."""
 
     def say(trial: Any, epoch: int, losses: object) -> None:
         sys.stdout.write(f"trial {trial.number} epoch {epoch}\n")
         sys.stdout.flush()
         time.sleep(float(pause))
+        if epoch == 1 and int(signum):
+            os.kill(os.getpid(), int(signum))
 
     credentials = json.loads(os.environ["WORKER_CREDENTIALS"])
     tune(

@@ -20,6 +20,7 @@ import fcntl
 import json
 import logging
 import os
+import random
 import threading
 import time
 import uuid
@@ -96,7 +97,7 @@ class Claims:
     def wait_for(self, name: str) -> "Claim":
         """Claim a name as soon as nobody has it."""
         while (claim := self.take(name)) is None:
-            time.sleep(min(0.1, self.heartbeat))
+            time.sleep(min(random.uniform(0.1, 0.5), self.heartbeat))
         return claim
 
     def remove_dead(self) -> None:
