@@ -366,7 +366,7 @@ def main() -> None:
         child(arguments.child, arguments.folder, arguments.width)
         return
     n_maps, side, n_samples = (
-        (60, 64, 1) if arguments.quick else (arguments.maps, 256, arguments.samples)
+        (60, 64, 2) if arguments.quick else (arguments.maps, 256, arguments.samples)
     )
     section = Section("benchmarks/preprocess.py")
     with tempfile.TemporaryDirectory() as name:

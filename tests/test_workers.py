@@ -18,6 +18,7 @@ from multifield.models import load_state
 from multifield.training import Hyperparameters, read_losses, train_network
 from multifield.tuning import DatabaseServer, load_study, tune
 from multifield.tuning.sampler import derive_seed
+from multifield.tuning.storage import close_connections
 from tests.postgresql import find_programs, run_server
 from tests.torch_threads import one_thread as one_thread
 from tests.unit.training.examples import make_data
@@ -148,7 +149,9 @@ def run_here(folder: Path, server: Server) -> optuna.Study:
 
 def test_studies_of_a_server_are_told_apart_by_what_they_are_of(server: Server) -> None:
     mine, other = (DatabaseServer(SERVER, study, server) for study in ("T", "HI"))
-    optuna.create_study(storage=mine.open(), study_name=mine.name_of("wd_dr_hidden_lr_o3"))
+    storage = mine.open()
+    optuna.create_study(storage=storage, study_name=mine.name_of("wd_dr_hidden_lr_o3"))
+    close_connections(storage)
     assert mine.exists()
     assert not other.exists()
     assert load_study(mine).study_name == "wd_dr_hidden_lr_o3/T"

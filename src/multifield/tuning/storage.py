@@ -13,7 +13,7 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -122,15 +122,27 @@ class DatabaseServer:
     def open(self) -> BaseStorage:
         """Connect once; `close_connections` lets go of it where there is nothing to ask for a while."""
         with self._named_errors(), self._engine().begin() as connection:
+            if self._has_tables(connection):
+                return self._open()
             # workers that start together would all make the tables
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TABLES_LOCK})
-            options = {
-                "poolclass": QueuePool,
-                "pool_size": 1,
-                "pool_pre_ping": True,  # the server may have been restarted meanwhile
-                "creator": self._connect,
-            }
-            return get_storage(RDBStorage(self.url, engine_kwargs=options))
+            return self._open()
+
+    def _open(self) -> BaseStorage:
+        options = {
+            "poolclass": QueuePool,
+            "pool_size": 1,
+            "pool_pre_ping": True,  # the server may have been restarted meanwhile
+            "creator": self._connect,
+        }
+        return get_storage(RDBStorage(self.url, engine_kwargs=options))
+
+    @staticmethod
+    def _has_tables(connection: Connection) -> bool:
+        """Whether all are there: the version of their schema is the last thing that Optuna writes."""
+        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+            return False
+        return bool(connection.execute(text("SELECT count(*) FROM alembic_version")).scalar())
 
     def _engine(self) -> Engine:
         return create_engine(self.url, poolclass=NullPool, creator=self._connect)

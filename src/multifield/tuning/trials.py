@@ -113,15 +113,39 @@ def tune(
     storage = storage or SqliteFile(folder.database)
     claims = Claims.of(folder, tuning.workers.heartbeat, tuning.workers.grace)
     with _stopped_by_sigterm():
-        with claims.wait_for("study"):  # workers that start together would all add the trials
-            study = open_study(storage, tuning, training.epochs)
-            attributes = {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}
+        study = _join(storage, folder, tuning, training, fingerprint, claims)
+        worker = _Worker(study, claims, data, folder, tuning, training, on_epoch, on_trial_end)
+        with _closed_on_error(study):
+            worker.run()
+    return study
+
+
+def _join(
+    storage: StudyStorage,
+    folder: ModelFolder,
+    tuning: TuningConfig,
+    training: TrainingConfig,
+    fingerprint: Mapping[str, Any],
+    claims: Claims,
+) -> Study:
+    """Open the study that is to be worked on, complete with its trials; one worker at a time adds them."""
+    attributes = {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}
+
+    def prepare(study: Study) -> Study:
+        with _closed_on_error(study):
             _check_attributes(study, attributes, storage)
             _check_folder(study, folder, storage)
             _add_trials(study, tuning)
-        worker = _Worker(study, claims, data, folder, tuning, training, on_epoch, on_trial_end)
-        worker.run()
-    return study
+        return study
+
+    # most of a crowd find all there, and need not stand in a queue; files may be half made
+    if isinstance(storage, DatabaseServer) and storage.exists():
+        study = open_study(storage, tuning, training.epochs)
+        if len(study.get_trials(deepcopy=False)) >= tuning.n_trials:
+            return prepare(study)
+        close_connections(study._storage)
+    with claims.wait_for("study"):  # workers that start together would all add the trials
+        return prepare(open_study(storage, tuning, training.epochs))
 
 
 @dataclass
@@ -384,6 +408,16 @@ def _check_folder(study: Study, folder: ModelFolder, storage: StudyStorage) -> N
             f"{folder.path}: expected the folder that the other workers of {storage} share, which has "
             f"its {mark.name}. Share that one, or use another database on the server"
         )
+
+
+@contextmanager
+def _closed_on_error(study: Study) -> Iterator[None]:
+    """Let go of a server's connections if the block raises."""
+    try:
+        yield
+    except BaseException:
+        close_connections(study._storage)
+        raise
 
 
 @contextmanager
