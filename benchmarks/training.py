@@ -124,6 +124,7 @@ def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
         "loader_threads": 0,
         "prefetch": 2,
         "resident": "never",
+        "checkpoint_every": 0,
     }
     return TypeAdapter(TrainingConfig).validate_python(published)
 
