@@ -58,7 +58,7 @@ class TrainingState:
         if valid < self.best_valid_loss:
             self.best_valid_loss, self.best_epoch = valid, self.epoch
             self.best_state = copy_state(self.network)
-        self.rows.append([self.epoch, train, valid, test])
+        self.rows.append([float(self.epoch), train, valid, test])
         self.epoch, self.batch_losses = self.epoch + 1, []
 
     def pack(self) -> dict[str, Any]:
