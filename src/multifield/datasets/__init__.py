@@ -1,6 +1,6 @@
 """Kedro datasets: maps, parameter tables, studies, networks and reports, each saved whole or not at all."""
 
-from multifield.datasets.cards import ModelCardDataset, ParquetDataset
+from multifield.datasets.cards import ModelCardDataset
 from multifield.datasets.maps import LogMapsDataset, RawMapsDataset
 from multifield.datasets.models import (
     LossesDataset,
@@ -18,7 +18,12 @@ from multifield.datasets.reports import (
     ResultsDataset,
     TrialResultsDataset,
 )
-from multifield.datasets.tables import RecordsDataset, ThetaDataset, TypedJSONDataset
+from multifield.datasets.tables import (
+    ParquetDataset,
+    RecordsDataset,
+    ThetaDataset,
+    TypedJSONDataset,
+)
 
 __all__ = [
     "EnsembleResultsDataset",

@@ -90,8 +90,40 @@ class RecordsDataset(FileDataset[Sequence[Mapping[str, Any]], list[dict[str, str
 
     def preview(self) -> TablePreview:
         """Show all records."""
-        records = self.load()
-        return _table(list(records[0]), [list(record.values()) for record in records])
+        return _preview_records(self.load())
+
+
+class ParquetDataset(FileDataset[Sequence[Mapping[str, Any]], list[dict[str, Any]]]):
+    """A table of records as Parquet; values keep their types.
+
+    Parameters
+    ----------
+    filepath : str
+    metadata : dict, optional
+        For plugins.
+    """
+
+    def load(self) -> list[dict[str, Any]]:
+        """Read the records."""
+        from pyarrow import parquet
+
+        records: list[dict[str, Any]] = parquet.read_table(self._filepath).to_pylist()
+        return records
+
+    def save(self, data: Sequence[Mapping[str, Any]]) -> None:
+        """Write the records."""
+        import pyarrow
+        from pyarrow import parquet
+
+        if not data:
+            raise ValueError(f"{self._filepath}: expected at least one record, got none")
+        table = pyarrow.Table.from_pylist(list(data))
+        with atomic_path(self._filepath) as partial:
+            parquet.write_table(table, partial)
+
+    def preview(self, nrows: int = 40) -> TablePreview:
+        """Show the first records."""
+        return _preview_records(self.load()[:nrows])
 
 
 class TypedJSONDataset(FileDataset[Any, Any]):
@@ -134,6 +166,10 @@ class TypedJSONDataset(FileDataset[Any, Any]):
 
     def _describe(self) -> dict[str, Any]:
         return super()._describe() | {"model": self._model}
+
+
+def _preview_records(records: Sequence[Mapping[str, Any]]) -> TablePreview:
+    return _table(list(records[0]), [list(record.values()) for record in records])
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> TablePreview:

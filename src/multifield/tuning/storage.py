@@ -27,8 +27,8 @@ CREDENTIALS = ("host", "port", "dbname", "username", "password")
 
 
 @dataclass(frozen=True)
-class SqliteFile:
-    """A database of its own, as the benchmark has them."""
+class StudyFile:
+    """A file with one study; a subclass says of which kind."""
 
     path: Path
 
@@ -42,6 +42,10 @@ class SqliteFile:
     def exists(self) -> bool:
         """Say whether the file is there."""
         return self.path.is_file()
+
+
+class SqliteFile(StudyFile):
+    """A database of its own, as the benchmark has them."""
 
     def open(self) -> BaseStorage:
         """Open the database; no connection stays open between two calls."""
@@ -49,22 +53,8 @@ class SqliteFile:
         return get_storage(open_sqlite(self.path))
 
 
-@dataclass(frozen=True)
-class JournalFile:
+class JournalFile(StudyFile):
     """A file to which lines are added: for a disk that many machines share, where SQLite fails."""
-
-    path: Path
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-    def name_of(self, study_name: str) -> str:
-        """Give the name as it is."""
-        return study_name
-
-    def exists(self) -> bool:
-        """Say whether the file is there."""
-        return self.path.is_file()
 
     def open(self) -> BaseStorage:
         """Open the journal, locked by a file beside it while a line is added."""
