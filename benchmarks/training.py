@@ -166,7 +166,6 @@ def child(side: str, sizes: Sizes) -> None:
             found = run_ours(data, parameters, config, device)
     else:
         found = run_plain(data, parameters, config, device)
-    found["memory"] = peak_memory()
     if device.type == "cuda":
         found["device_memory"] = torch.cuda.max_memory_allocated(device) / 1e6
     say(json.dumps(found))
@@ -194,12 +193,14 @@ def run_ours(
             losses.append(train_step(network, optimizer, batch, COLUMNS, step=step))
             schedule.step()
             seconds.append(clock.split())  # with the wait for the batch
+    memory = peak_memory()
     x = first_maps(data).to(device, memory_format=torch.channels_last)
     trained = fixed_network(data, parameters, device)
     folded = for_inference(trained, conv_dtype(config.precision))  # type: ignore[arg-type]
     return {
         "losses": losses,
         "training": seconds[2:],
+        "memory": memory,
         "parts": time_parts(network, optimizer, data, device),
         **time_inference(folded, x, device),
     }
@@ -231,11 +232,12 @@ def run_plain(
             schedule.step()
             losses.append(loss.item())
             seconds.append(clock.split())
+    memory = peak_memory()
     del optimizer, x, theta, output, loss
     network.zero_grad()
     network.load_state_dict(fixed_network(data, parameters, device).state_dict())
     timed = time_inference(network.eval(), first_maps(data).to(device), device)
-    return {"losses": losses, "training": seconds[2:], **timed}
+    return {"losses": losses, "training": seconds[2:], "memory": memory, **timed}
 
 
 def first_maps(data: SplitLoaders) -> Tensor:
@@ -452,7 +454,14 @@ def report(section: Section, runs: Runs, sizes: Sizes) -> None:
         "of the fastest step, against a product of large matrices in the same precision.",
         "",
         *markdown_table(
-            ("side", "GFLOP a second", "peak", "share", "parts of a step [s]", "peak memory [GB]"),
+            (
+                "side",
+                "GFLOP a second",
+                "peak",
+                "share",
+                "parts of a step [s]",
+                "peak memory of training [GB]",
+            ),
             work_rows(runs, sizes),
         ),
     )
@@ -490,9 +499,9 @@ def main() -> None:
     for _ in range(arguments.processes):
         for side, results in runs.items():
             results.append(run_child(side, sizes))
-    check_agreement(runs)
     section = Section("benchmarks/training.py")
-    report(section, runs, sizes)
+    report(section, runs, sizes)  # first, as it has taken minutes
+    check_agreement(runs)
     if not arguments.quick:  # of so few small maps, the loader's buffers would decide
         check_memory(runs)
     if arguments.report:

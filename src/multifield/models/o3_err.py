@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multifield.models.batch_norm import BatchNorm2d
 from multifield.models.padding import pad_periodic
 
 MIN_MAP_SIZE = 16  # [pixels]; smaller maps leave less than two blocks
@@ -81,7 +82,7 @@ class O3Err(nn.Module):
 
     def _add_layer(self, name: str, c_in: int, c_out: int, kernel: int, stride: int = 1) -> None:
         self.add_module(f"C{name}", nn.Conv2d(c_in, c_out, kernel, stride))
-        self.add_module(f"B{name}", nn.BatchNorm2d(c_out))
+        self.add_module(f"B{name}", BatchNorm2d(c_out))
 
     def _initialize(self) -> None:
         for module in self.modules():
