@@ -176,10 +176,14 @@ def _row(result: Result) -> tuple[str, ...]:
         format_times(result.ours),
         comparison.reference_name,
         format_times(result.reference),
-        f"**{result.ratio:.1f}**",
-        f"{result.ratio_of_fastest:.1f}",
+        f"**{_format_ratio(result.ratio)}**",
+        _format_ratio(result.ratio_of_fastest),
         "" if comparison.target is None else f"{comparison.target:g}",
     )
+
+
+def _format_ratio(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
 
 
 def format_times(times: Times) -> str:
