@@ -272,7 +272,7 @@ def test_weights_that_are_not_the_studys_are_refused(tmp_path, project, released
     asked = f"{SHORT},models_folder={other}"
     done = run_kedro(project, "run", "--env", "cmd", "--pipeline", "evaluate", "--params", asked)
     assert done.returncode != 0
-    assert "C01.weight: expected shape" in " ".join((done.stdout + done.stderr).split())
+    assert "expected a network with hidden" in " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.mark.slow

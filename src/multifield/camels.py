@@ -369,12 +369,28 @@ def monopole_suffix(remove_monopole: bool) -> str:
     return "_no_monopole" if remove_monopole else ""
 
 
+LABEL_WORDS = {"o3_err": "o3", "band_powers": "band_powers"}
+"""What the names of files call an architecture. The benchmark's own files say ``o3``."""
+
+
 def recipe_label(
-    steps_up: int, steps_down: int, smoothing_width: float | int, remove_monopole: bool = False
+    steps_up: int,
+    steps_down: int,
+    smoothing_width: float | int,
+    remove_monopole: bool = False,
+    architecture: str = "o3_err",
 ) -> str:
     """Give the part of a name that says how a network was trained: ``all_steps_500_500_o3``."""
+    # an architecture that is unknown is refused with the parameters
+    word = LABEL_WORDS.get(architecture, architecture)
     suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
-    return f"all_steps_{steps_up}_{steps_down}_o3{suffix}"
+    return f"all_steps_{steps_up}_{steps_down}_{word}{suffix}"
+
+
+def word_of_label(label: str) -> str:
+    """Give what a label of `recipe_label` calls the architecture; the benchmark's ``o3`` if nothing else."""
+    words = [word for word in LABEL_WORDS.values() if f"_{word}_" in f"{label}_"]
+    return words[0] if words else LABEL_WORDS["o3_err"]
 
 
 def log_maps_name(

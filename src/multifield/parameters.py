@@ -113,6 +113,7 @@ class Globals(Choices):
 
     source: str
     cmd_folder: str
+    architecture: str
     steps_up: int
     steps_down: int
     remove_monopole: bool
@@ -136,6 +137,7 @@ def check_globals(choices: dict[str, Any], parameters: Parameters, runtime: dict
         lines = [_explain(item) for item in error.errors()]
         raise ValueError("\n".join(["globals:", *lines])) from None
     for group, name in (
+        ("training", "architecture"),
         ("training", "steps_up"),
         ("training", "steps_down"),
         ("preprocessing", "remove_monopole"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import optuna
     import torch
 
-    from multifield.models import O3Err
+    from multifield.models import Network
     from multifield.tuning import StudyStorage
 
 
@@ -183,14 +183,14 @@ class TrialFileDataset(FileDataset[Saved, Loaded]):
         """Give the file of this trial."""
 
 
-class WeightsDataset(TrialFileDataset["dict[str, torch.Tensor]", "O3Err"]):
+class WeightsDataset(TrialFileDataset["dict[str, torch.Tensor]", "Network"]):
     """The weights of one network, as the benchmark releases them."""
 
     @staticmethod
     def _locate(folder: ModelFolder, trial: str) -> Path:
         return folder.weights(trial)
 
-    def load(self) -> "O3Err":
+    def load(self) -> "Network":
         """Build the network from the shapes of its tensors, ready to predict."""
         from multifield.models import load_weights
 

@@ -161,7 +161,7 @@ def describe_networks(
         parameters=tuple(Inferred.of(camels.PARAMETERS[column]) for column in data.inferred),
         architecture=training.architecture,
         networks=tuple(_record(network) for network in networks),
-        sigma_factors=_fit_factors(_predict(networks, data, data.valid, training.device)),
+        sigma_factors=_fit_factors(_predict(networks, data, data.valid, training)),
         training={name: text for name, text in causes.items() if name.startswith("training.")},
         theta_sha256=manifest.theta_sha256,
         versions=describe_software().to_dict(),
@@ -199,7 +199,7 @@ def _record(network: Trained) -> NetworkRecord:
 
 
 def _predict(
-    networks: Sequence[Trained], data: SplitLoaders, maps: MapLoader, device: str
+    networks: Sequence[Trained], data: SplitLoaders, maps: MapLoader, training: TrainingConfig
 ) -> list[Results]:
     """Let every network look at the maps in all orientations; one in memory at a time."""
     results = []
@@ -209,8 +209,9 @@ def _predict(
             hidden=trained.hyperparameters.hidden,
             channels=data.channels,
             map_size=data.map_size,
+            architecture=training.architecture,
         )
-        results.append(predict_known(network, maps, range(N_ORIENTATIONS), device=device))
+        results.append(predict_known(network, maps, range(N_ORIENTATIONS), device=training.device))
     return results
 
 

@@ -14,7 +14,7 @@ from multifield.maps import MapLoader, moments_of_log_maps
 from multifield.maps.files import source_name
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.transforms import preprocess_block
-from multifield.models import ModelFolder, O3Err, load_weights
+from multifield.models import ModelFolder, Network, load_weights
 from multifield.progress import progress
 from multifield.threads import available_threads
 from multifield.training import TrainingConfig, loader_options
@@ -24,7 +24,7 @@ BLOCK_BYTES = 128 * 2**20  # [bytes] of maps in memory: 512 of CMD's
 Record = dict[str, int | float | bool]
 
 
-def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[O3Err]:
+def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[Network]:
     """Load the best networks of a card, if their weights are those that it names.
 
     Parameters
@@ -37,7 +37,7 @@ def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[O3Er
 
     Returns
     -------
-    networks : list of O3Err
+    networks : list of Network
         Best first, on the CPU.
 
     Raises
@@ -55,7 +55,13 @@ def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[O3Er
         check_weights(record, path)
         hidden, channels = record.hyperparameters.hidden, len(card.channels)
         networks.append(
-            load_weights(path, hidden=hidden, channels=channels, map_size=card.map_size)
+            load_weights(
+                path,
+                hidden=hidden,
+                channels=channels,
+                map_size=card.map_size,
+                architecture=card.architecture,
+            )
         )
     return networks
 
@@ -63,7 +69,7 @@ def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[O3Er
 def infer_parameters(
     maps: Mapping[str, Maps],
     card: ModelCard,
-    networks: Sequence[O3Err],
+    networks: Sequence[Network],
     *,
     orientations: int,
     training: TrainingConfig,
@@ -78,7 +84,7 @@ def infer_parameters(
     maps : mapping of field to (N, L, L) float32
         Raw maps in the units of the card, channels in their order; see `open_new_maps`.
     card : ModelCard
-    networks : sequence of O3Err
+    networks : sequence of Network
         Whose posteriors are averaged as in `multifield.evaluation.average_networks`.
     orientations : int
         In which each map is looked at; averaged likewise.

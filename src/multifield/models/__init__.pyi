@@ -1,5 +1,7 @@
+from .band_powers import BandPowers as BandPowers
 from .folder import ModelFolder as ModelFolder
 from .inference import for_inference as for_inference
+from .network import Network as Network
 from .o3_err import O3Err as O3Err
 from .registry import ARCHITECTURES as ARCHITECTURES
 from .weights import StateDict as StateDict

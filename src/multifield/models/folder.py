@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from multifield.camels import find_suite
+from multifield.camels import find_suite, word_of_label
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class ModelFolder:
     field : str
         Field, or fields joined with ``_``.
     label : str
-        How they are trained, from `multifield.camels.recipe_label`: ``all_steps_500_500_o3``.
+        How they are trained, from `multifield.camels.recipe_label`: ``all_steps_500_500_o3``. The
+        architecture stands in it, so that weights of one are never taken for those of another.
     """
 
     path: Path
@@ -37,7 +38,8 @@ class ModelFolder:
     @property
     def database(self) -> Path:
         """Optuna study of all trials."""
-        return self.path / "databases" / f"{self._sim}_o3_{self.field}_{self.label}.db"
+        word = word_of_label(self.label)
+        return self.path / "databases" / f"{self._sim}_{word}_{self.field}_{self.label}.db"
 
     def weights(self, trial: int | str) -> Path:
         """State dict of one trial."""

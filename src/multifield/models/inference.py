@@ -1,15 +1,17 @@
 """A copy of a network for inference alone: the same outputs, less to compute."""
 
+from copy import deepcopy
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from multifield.models.network import Network
 from multifield.models.o3_err import O3Err
 
 
 def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Make a copy of a network for inference, each batch normalization folded into its convolution.
+    """Make a copy of a network for inference, each batch normalization of an `O3Err` folded.
 
     With its running mean m and variance v, a batch normalization is the affine map
     gamma (x - m) / sqrt(v + eps) + beta of each channel, and the convolution before it is linear: weights
@@ -19,7 +21,7 @@ def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.
     Parameters
     ----------
     network : Module
-        An `O3Err`, which is left as it is. Another module, which this knows nothing of, is given back.
+        A `Network`, which is left as it is. Another module, which this knows nothing of, is given back.
     dtype : {torch.float32, torch.bfloat16}, optional
         Of the convolutions; the linear layers stay in float32.
 
@@ -33,12 +35,22 @@ def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.
     TypeError
         If another module shall compute in another type than float32.
     """
-    if not isinstance(network, O3Err):
-        if dtype != torch.float32:
-            raise TypeError(
-                f"network: expected O3Err to run in {dtype}, got {type(network).__name__}"
-            )
+    if isinstance(network, O3Err):
+        copy: Network = _fold_all(network, dtype)
+    elif isinstance(network, Network):
+        copy = deepcopy(network)
+    elif dtype != torch.float32:
+        raise TypeError(
+            f"network: expected one of multifield's to run in {dtype}, got {type(network).__name__}"
+        )
+    else:
         return network
+    copy.conv_dtype = dtype
+    copy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return copy.eval().requires_grad_(False)
+
+
+def _fold_all(network: O3Err, dtype: torch.dtype) -> O3Err:
     state = network.state_dict()
     with torch.device("meta"):  # no random weights, which nobody would see
         folded = O3Err(
@@ -51,12 +63,10 @@ def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.
                 _fold(state, cast(nn.BatchNorm2d, module), name)
     kept = {name: state[name].clone() for name in folded.state_dict()}
     folded.load_state_dict(kept, assign=True)
-    folded.conv_dtype = dtype
     for name, module in folded.named_children():
         if name.startswith("C"):  # once, and not with every batch
             module.to(dtype)
-    folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return folded.eval().requires_grad_(False)
+    return folded
 
 
 def _fold(state: dict[str, Tensor], normalization: nn.BatchNorm2d, name: str) -> None:

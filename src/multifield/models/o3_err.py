@@ -1,17 +1,18 @@
 """The benchmark's convolutional network, `o3_err`."""
 
+from collections.abc import Mapping
+
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
+from multifield.models.network import Network, Sizes, require_axes
 from multifield.models.batch_norm import BatchNorm2d
 from multifield.models.padding import pad_periodic
 
-MIN_MAP_SIZE = 16  # [pixels]; smaller maps leave less than two blocks
 NEGATIVE_SLOPE = 0.2  # of every LeakyReLU; the benchmark's
 
 
-class O3Err(nn.Module):
+class O3Err(Network):
     """Means and standard deviations of the parameters from periodic maps.
 
     Block k has c_k = 2 hidden 2^k channels and halves the map: conv 3x3, conv 3x3, conv 2x2 with
@@ -57,12 +58,7 @@ class O3Err(nn.Module):
         map_size: int = 256,
         n_parameters: int = 6,
     ) -> None:
-        super().__init__()
-        _check_sizes(hidden, dropout, channels, map_size, n_parameters)
-        self.hidden = hidden
-        self.channels = channels
-        self.map_size = map_size
-        self.n_parameters = n_parameters
+        super().__init__(hidden, dropout, channels, map_size, n_parameters)
         self.n_blocks = map_size.bit_length() - 3  # log2(L) - 2: each block halves, down to 4 x 4
 
         c_in = channels
@@ -76,9 +72,16 @@ class O3Err(nn.Module):
 
         self.FC1 = nn.Linear(2 * c_in, c_in)
         self.FC2 = nn.Linear(c_in, 2 * n_parameters)
-        self.dropout = nn.Dropout(dropout)
-        self.conv_dtype = torch.float32
         self._initialize()
+
+    @classmethod
+    def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
+        """Read the sizes from a state dict; see `Network.sizes_of`."""
+        c_first, channels = require_axes(state, "C01.weight", 4, "o3_err").shape[:2]
+        n_outputs = require_axes(state, "FC2.weight", 2, "o3_err").shape[0]
+        n_blocks = sum(name.startswith("C") and name.endswith("3.weight") for name in state)
+        # each block halves the map, down to 4 x 4
+        return Sizes(c_first // 2, channels, 2 ** (n_blocks + 2), n_outputs // 2)
 
     def _add_layer(self, name: str, c_in: int, c_out: int, kernel: int, stride: int = 1) -> None:
         self.add_module(f"C{name}", nn.Conv2d(c_in, c_out, kernel, stride))
@@ -107,60 +110,9 @@ class O3Err(nn.Module):
             x = self._layer(f"{k}3", x, pads=k + 1 < self.n_blocks)  # (B, c_k, L_k / 2 [+ 2], ...)
         return self._layer(f"{self.n_blocks}1", x, pads=False).flatten(1)  # (B, 2 c_last)
 
-    def forward(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B two_P"]:
-        """Infer the parameters from maps.
-
-        Parameters
-        ----------
-        x : (B, C, L, L)
-            Standardized maps.
-
-        Returns
-        -------
-        y : (B, 2P)
-            Posterior means, then posterior standard deviations (squares of the network's last
-            outputs, hence >= 0), in units where the bounds of each parameter are 0 and 1.
-
-        Raises
-        ------
-        ValueError
-            If channels or pixels are not those the network was made for.
-        """
-        self._check_maps(x)
-        if self.conv_dtype == torch.float32:
-            return self._infer(self._convolve(x))
-        with torch.autocast(x.device.type, dtype=self.conv_dtype):
-            x = self._convolve(x)
-        return self._infer(x.float())  # what few numbers are left decide the answer
-
     def _infer(self, x: Tensor) -> Tensor:
+        # standard deviations are the squares of the network's last outputs
         x = nn.functional.leaky_relu_(self.FC1(self.dropout(x)), NEGATIVE_SLOPE)  # (B, c_last)
         y = self.FC2(self.dropout(x))  # (B, 2P)
         mean, root_std = y.split(self.n_parameters, dim=1)
         return torch.cat((mean, root_std.square()), dim=1)
-
-    def _check_maps(self, x: Tensor) -> None:
-        expected = (self.channels, self.map_size, self.map_size)
-        if x.shape[1:] != expected:
-            raise ValueError(
-                f"x: expected maps of shape (B, C, L, L) with (C, L, L) {expected}, "
-                f"got {tuple(x.shape)}"
-            )
-
-
-def _check_sizes(
-    hidden: int, dropout: float, channels: int, map_size: int, n_parameters: int
-) -> None:
-    for name, value in (
-        ("hidden", hidden),
-        ("channels", channels),
-        ("n_parameters", n_parameters),
-    ):
-        if value < 1:
-            raise ValueError(f"{name}: expected >= 1, got {value}")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout: expected in [0, 1), got {dropout}")
-    if map_size < MIN_MAP_SIZE or map_size & (map_size - 1):
-        raise ValueError(
-            f"map_size: expected a power of two >= {MIN_MAP_SIZE} pixels, got {map_size}"
-        )

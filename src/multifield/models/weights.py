@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from multifield.atomic import atomic_path
-from multifield.models.o3_err import O3Err
+from multifield.models.network import Network
+from multifield.models.registry import ARCHITECTURES, find_architecture
 
 PREFIX = "module."  # the released networks were wrapped in DataParallel when they were saved
 StateDict = dict[str, Tensor]
@@ -55,21 +56,25 @@ def load_weights(
     hidden: int | None = None,
     channels: int | None = None,
     map_size: int | None = None,
-) -> O3Err:
+    architecture: str | None = None,
+) -> Network:
     """Build the network that a weights file belongs to, in evaluation mode, on the CPU.
 
-    Channels, hidden, map size and number of parameters are read from the tensors' own shapes.
+    Its architecture is known by the tensors' names; channels, hidden, map size and number of parameters are
+    read from their shapes.
 
     Parameters
     ----------
     path : path-like
-        State dict of an `O3Err`, with or without the prefix ``module.``.
+        State dict of one of `multifield.models.ARCHITECTURES`, with or without the prefix ``module.``.
     hidden, channels, map_size : int, optional
         What a study and the data say of the network; compared with the file where given.
+    architecture : str, optional
+        Its short name; compared likewise.
 
     Returns
     -------
-    network : O3Err
+    network : Network
         Without dropout, which a state dict does not record and evaluation does not need.
 
     Raises
@@ -81,8 +86,14 @@ def load_weights(
         expected; the tensors are named.
     """
     state = load_state(path)
-    network = _build(state, path)
-    _check_same_tensors(network.state_dict(), state, path)
+    try:
+        found = find_architecture(state)
+        network = _build(found, state)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if architecture not in (None, found):
+        raise ValueError(f"{path}: expected weights of {architecture}, got those of {found}")
+    _check_same_tensors(network.state_dict(), state, found, path)
     _check_expected(network, hidden, channels, map_size, path)
     network.load_state_dict(state)
     return network.eval()
@@ -111,50 +122,37 @@ def save_whole(path: str | os.PathLike[str], content: Mapping[str, object]) -> N
             raise
 
 
-def _build(state: StateDict, path: str | os.PathLike[str]) -> O3Err:
-    for name, n_axes in (("C01.weight", 4), ("FC2.weight", 2)):
-        if name not in state:
-            raise ValueError(f"{path}: missing tensor {name}, so these are no weights of o3_err")
-        if state[name].ndim != n_axes:
-            raise ValueError(
-                f"{path}: {name}: expected {n_axes} axes, got shape {tuple(state[name].shape)}"
-            )
-    n_blocks = sum(name.startswith("C") and name.endswith("3.weight") for name in state)
-    c_first, channels = state["C01.weight"].shape[:2]
-    return O3Err(
-        hidden=c_first // 2,
-        dropout=0.0,
-        channels=channels,
-        map_size=2 ** (n_blocks + 2),  # each block halves the map, down to 4 x 4
-        n_parameters=state["FC2.weight"].shape[0] // 2,
-    )
+def _build(architecture: str, state: StateDict) -> Network:
+    kind = ARCHITECTURES[architecture]
+    hidden, channels, map_size, n_parameters = kind.sizes_of(state)
+    return kind(hidden, 0.0, channels, map_size, n_parameters)
 
 
 def _check_expected(
-    network: O3Err,
+    network: Network,
     hidden: int | None,
     channels: int | None,
     map_size: int | None,
     path: str | os.PathLike[str],
 ) -> None:
-    hidden = network.hidden if hidden is None else hidden
-    channels = network.channels if channels is None else channels
-    found = tuple(network.get_parameter("C01.weight").shape)
-    expected = (2 * hidden, channels, *found[2:])
-    if found != expected:
-        raise ValueError(
-            f"{path}: C01.weight: expected shape {expected} for hidden {hidden} and "
-            f"{channels} {'channel' if channels == 1 else 'channels'}, got {found}"
-        )
-    if map_size not in (None, network.map_size):
-        raise ValueError(
-            f"{path}: expected a network for maps of {map_size} pixels, got one for "
-            f"{network.map_size}: its last convolution is C{network.n_blocks}1"
-        )
+    found = network.sizes
+    for name, expected, got in (
+        ("hidden", hidden, found.hidden),
+        ("channels", channels, found.channels),
+        ("map_size", map_size, found.map_size),
+    ):
+        if expected not in (None, got):
+            raise ValueError(
+                f"{path}: expected a network with {name} {expected}, got one with {got}, as the shapes and "
+                "number of its tensors say"
+            )
 
 
 def _check_same_tensors(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: str | os.PathLike[str]
+    expected: Mapping[str, Tensor],
+    found: Mapping[str, Tensor],
+    architecture: str,
+    path: str | os.PathLike[str],
 ) -> None:
     faults = [f"missing tensor {name}" for name in expected if name not in found]
     faults += [f"unexpected tensor {name}" for name in found if name not in expected]
@@ -164,4 +162,4 @@ def _check_same_tensors(
         if name in found and found[name].shape != expected[name].shape
     ]
     if faults:
-        raise ValueError(f"{path}: not the weights of o3_err: " + "; ".join(faults))
+        raise ValueError(f"{path}: not the weights of {architecture}: " + "; ".join(faults))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AllowInfNan, ConfigDict, Field, Strict, field_validator
 from pydantic.dataclasses import dataclass
 
-Architecture = Literal["o3_err"]
+Architecture = Literal["o3_err", "band_powers"]
 """Names in `multifield.models.ARCHITECTURES`, here so that a configuration is read without PyTorch."""
 
 # Pydantic would make 3 of "3", 3.0 and True. Its strict mode for a whole class refuses the dicts that YAML

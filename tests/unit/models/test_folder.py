@@ -48,3 +48,10 @@ def test_trials_with_weights_are_this_field_and_recipe_alone(tmp_path: Path) -> 
 def test_unknown_suite_is_refused() -> None:
     with pytest.raises(ValueError, match="suite: expected one of"):
         _ = ModelFolder(Path(), "Illustris", "T", "l").database
+
+
+def test_another_architecture_has_names_of_its_own() -> None:
+    label = recipe_label(500, 500, 0, architecture="band_powers")
+    folder = ModelFolder(Path("m"), "SIMBA", "T", label)
+    assert folder.database.name == "SIMBA_band_powers_T_all_steps_500_500_band_powers.db"
+    assert folder.weights(3).name == "weights_SIMBA_T_3_all_steps_500_500_band_powers.pt"

@@ -111,7 +111,7 @@ def load_networks(
     data: SplitLoaders,
     training_config: TrainingConfig,
     config: EvaluationConfig,
-) -> "dict[int, models.O3Err]":
+) -> "dict[int, models.Network]":
     """Load the networks of the best trials, if trained on this split; see `multifield.tuning`."""
     causes = fingerprint(data, training_config)
     tuning.check_fingerprint(study, causes, networks.database)
@@ -121,13 +121,14 @@ def load_networks(
             hidden=trial.params["hidden"],
             channels=data.channels,
             map_size=data.map_size,
+            architecture=training_config.architecture,
         )
         for trial in tuning.top_trials(study, config.top_k)
     }
 
 
 def predict_test_maps(
-    networks: "Mapping[int, models.O3Err]",
+    networks: "Mapping[int, models.Network]",
     data: MapLoader,
     training_config: TrainingConfig,
     config: EvaluationConfig,
@@ -141,7 +142,7 @@ def predict_test_maps(
 
 
 def predict_validation_maps(
-    networks: "Mapping[int, models.O3Err]",
+    networks: "Mapping[int, models.Network]",
     data: SplitLoaders,
     training_config: TrainingConfig,
     config: EvaluationConfig,
@@ -151,7 +152,7 @@ def predict_validation_maps(
 
 
 def predict_shifted_maps(
-    networks: "Mapping[int, models.O3Err]",
+    networks: "Mapping[int, models.Network]",
     test_data: MapLoader,
     data: SplitLoaders,
     training_config: TrainingConfig,
@@ -181,7 +182,7 @@ def average_networks(best: Results, others: Mapping[int, Results]) -> dict[int, 
 
 
 def predict_with(
-    network: "models.O3Err",
+    network: "models.Network",
     data: MapLoader,
     training_config: TrainingConfig,
     config: EvaluationConfig,

@@ -20,7 +20,7 @@ def open_maps(card: "inference.ModelCard", config: PredictionConfig) -> dict[str
 
 def load_networks(
     card: "inference.ModelCard", folder: ModelFolder, config: PredictionConfig
-) -> "list[models.O3Err]":
+) -> "list[models.Network]":
     """Load the networks that the card names; see `multifield.inference.load_networks`."""
     inference.check_is_of(card, folder)
     return inference.load_networks(card, folder, config.top_k)
@@ -29,7 +29,7 @@ def load_networks(
 def infer_parameters(
     maps: Mapping[str, Maps],
     card: "inference.ModelCard",
-    networks: "list[models.O3Err]",
+    networks: "list[models.Network]",
     training: TrainingConfig,
     config: PredictionConfig,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -43,7 +43,7 @@ def train_network(
 
 
 def describe_network(
-    network: "models.O3Err",
+    network: "models.Network",
     losses: Losses,
     folder: ModelFolder,
     data: SplitLoaders,
@@ -66,13 +66,13 @@ def describe_network(
     )
 
 
-def remove_checkpoint(folder: ModelFolder, network: "models.O3Err", losses: Losses) -> None:
+def remove_checkpoint(folder: ModelFolder, network: "models.Network", losses: Losses) -> None:
     """Remove the checkpoint of a network that is stored, as its being an input shows."""
     training.remove_checkpoint(folder.checkpoint(NAME))
 
 
 def predict_held_out_maps(
-    network: "models.O3Err",
+    network: "models.Network",
     data: SplitLoaders,
     training_config: TrainingConfig,
     config: EvaluationConfig,

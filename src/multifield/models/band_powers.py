@@ -1,0 +1,222 @@
+"""A small network that sees what a power spectrum sees, at every depth: `band_powers`."""
+
+from collections.abc import Mapping
+from math import expm1, log, sqrt
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multifield.models.network import Network, Sizes, require_axes
+from multifield.models.padding import pad_periodic
+
+SMALLEST = 4  # [pixels] a side of the last level, of which 3 x 3 filters still see more than copies
+WIDEST = 4  # times the first level's channels has the widest one
+NEGATIVE_SLOPE = 0.2  # of every LeakyReLU, as in o3_err
+GAIN = sqrt(2 / (1 + NEGATIVE_SLOPE**2))  # keeps the power of what a LeakyReLU leaves
+KINDS = (2, 1, 2, 1, 0, 1, 2, 1, 2)  # of the pixels of a filter: centre, edge, corner
+POWER_FLOOR = 1e-6  # of standardized maps; keeps the logarithm of an empty band finite
+LONGEST_MEMORY = 1000  # [batches] of the statistics of features
+VARIANCE_FLOOR = 1e-4  # of features of order 1; for one that is the same for all maps
+N_UNITS = 128  # of the two hidden layers
+FIRST_MEAN, FIRST_STD = 0.5, 0.3  # the prior's, of parameters between 0 and 1: nothing is known yet
+STD_FLOOR = 1e-4  # of the parameters' range: finer than any map tells
+FIRST_TENSOR = "levels.0.bands.weight"  # of a state dict; no other architecture has it
+
+
+class BandPowers(Network):
+    r"""Means and standard deviations of the parameters, from mean squares of learned filters.
+
+    The map, and below it the map averaged over 2 x 2 pixels, again and again down to 4 x 4, are filtered
+    linearly. The mean square of a filtered map, a band power, is all that a Gaussian field tells. Each
+    level also convolves its bands together with what the level above found, adds a residual convolution,
+    and activates: what a field tells that is not Gaussian. Of both, the global means and the logarithms of
+    the global mean squares go to three linear layers.
+
+    Every filter is 3 x 3, periodic, and has the eight symmetries of the square: one weight for the
+    centre, one for the edges, one for the corners. Averages over 2 x 2 pixels have them too, so that the
+    answer is the same for the eight orientations of a map, up to rounding; and for shifts by as many
+    pixels as the last level's are wide. Nothing is normalized by its batch: of few maps, its statistics
+    move by more than a good network's error.
+
+    Parameters
+    ----------
+    hidden : int
+        Half the channels of the first level; the next have twice and four times as many.
+    dropout : float
+        Probability to drop a feature before the first and the second linear layer, in [0, 1).
+    channels, map_size, n_parameters : int
+        As of `Network`.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range.
+    """
+
+    def __init__(
+        self,
+        hidden: int,
+        dropout: float,
+        channels: int,
+        map_size: int = 256,
+        n_parameters: int = 6,
+    ) -> None:
+        super().__init__(hidden, dropout, channels, map_size, n_parameters)
+        n_levels = (map_size // SMALLEST).bit_length()
+        n_bands = 2 * hidden
+        widths = [2 * hidden * min(2**k, WIDEST) for k in range(n_levels)]
+        above = [0, *widths[:-1]]
+        self.levels = nn.ModuleList(
+            _Level(channels, c_above, n_bands, width)
+            for c_above, width in zip(above, widths, strict=True)
+        )
+        n_features = n_levels * n_bands + 2 * sum(widths)
+        self.standardize = RunningStandardization(n_features)
+        self.FC1 = nn.Linear(n_features, N_UNITS)
+        self.FC2 = nn.Linear(N_UNITS, N_UNITS)
+        self.FC3 = nn.Linear(N_UNITS, 2 * n_parameters)
+        self.direct = nn.Linear(n_features, 2 * n_parameters, bias=False)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for layer in (self.FC1, self.FC2):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.FC3.weight)
+        nn.init.zeros_(self.direct.weight)
+        with torch.no_grad():
+            self.FC3.bias[: self.n_parameters] = FIRST_MEAN
+            self.FC3.bias[self.n_parameters :] = log(expm1(FIRST_STD - STD_FLOOR))  # softplus of it
+
+    @classmethod
+    def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
+        """Read the sizes from a state dict; see `Network.sizes_of`."""
+        n_bands, channels, _ = require_axes(state, FIRST_TENSOR, 3, "band_powers").shape
+        n_outputs = require_axes(state, "direct.weight", 2, "band_powers").shape[0]
+        n_levels = sum(name.endswith(".bands.weight") for name in state)
+        return Sizes(n_bands // 2, channels, SMALLEST * 2 ** (n_levels - 1), n_outputs // 2)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        features: list[Tensor] = []
+        found: Tensor | None = None
+        for k, level in enumerate(self.levels):
+            if k:
+                x = nn.functional.avg_pool2d(x, 2)
+            found, of_level = level(x, found)
+            features += of_level
+        return torch.cat(features, dim=1)  # (B, F)
+
+    def _infer(self, x: Tensor) -> Tensor:
+        x = self.dropout(self.standardize(x))
+        y = self.direct(x)
+        x = nn.functional.silu(self.FC1(x))
+        x = nn.functional.silu(self.FC2(self.dropout(x)))
+        mean, raw_std = (y + self.FC3(x)).split(self.n_parameters, dim=1)
+        # exponential where it is small, and linear where a map unlike all others would let it overflow
+        return torch.cat((mean, nn.functional.softplus(raw_std) + STD_FLOOR), dim=1)
+
+
+class _Level(nn.Module):
+    """What is seen of a map at one resolution.
+
+    Parameters
+    ----------
+    channels : int
+        Of the map.
+    c_above : int
+        Of what the level above found; 0 for the first level.
+    n_bands : int
+        Linear filters.
+    width : int
+        Channels of what this level finds.
+    """
+
+    def __init__(self, channels: int, c_above: int, n_bands: int, width: int) -> None:
+        super().__init__()
+        # three of four filters begin blind to the mean: most of a cosmic field's power is on its largest
+        # scales, which would be all that random filters see
+        self.bands = SymmetricConv(channels, n_bands, n_blind=3 * n_bands // 4)
+        self.mix = SymmetricConv(c_above + n_bands, width, gain=GAIN)
+        self.residual = SymmetricConv(width, width, gain=GAIN)
+        self.scale = nn.Parameter(torch.tensor(0.2))  # begins near a network of half the depth
+
+    def forward(self, x: Tensor, above: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """Give what was found, half as wide, and the features; a level of 4 x 4 pixels is the last."""
+        bands = self.bands(pad_periodic(x))  # (B, n_bands, L_k, L_k)
+        both = bands if above is None else torch.cat((above, bands), dim=1)
+        found = self.mix(pad_periodic(both))  # (B, c_k, L_k, L_k)
+        found = found + self.scale * self.residual(pad_periodic(found, NEGATIVE_SLOPE))
+        found = nn.functional.leaky_relu(found, NEGATIVE_SLOPE)
+        features = [log_power(bands), found.float().mean(dim=(2, 3)), log_power(found)]
+        return nn.functional.avg_pool2d(found, 2), features
+
+
+class SymmetricConv(nn.Module):
+    """Convolution of padded maps by 3 x 3 filters that have the eight symmetries of the square.
+
+    Parameters
+    ----------
+    c_in, c_out : int
+        Channels.
+    gain : float, optional
+        Root of the sum of squares of a filter's weights, to begin with.
+    n_blind : int, optional
+        So many of the filters begin with weights that add up to zero.
+    """
+
+    def __init__(self, c_in: int, c_out: int, *, gain: float = 1.0, n_blind: int = 0) -> None:
+        super().__init__()
+        weight = torch.randn(c_out, c_in, 3)  # centre, edges, corners
+        weight[:n_blind, :, 0] = -4 * weight[:n_blind, :, 1:].sum(dim=-1)
+        places = nn.functional.one_hot(torch.tensor(KINDS), 3).T.float()
+        self.places: Tensor  # of the three weights among a filter's nine, (3, 9)
+        self.register_buffer("places", places, persistent=False)
+        norm = (weight @ places).square().sum(dim=(1, 2), keepdim=True).sqrt()
+        self.weight = nn.Parameter(gain * weight / norm)
+        self.bias = nn.Parameter(torch.zeros(c_out))
+
+    def forward(self, x: Float[Tensor, "B C M M"]) -> Float[Tensor, "B D L L"]:
+        """Convolve maps that were padded by a pixel on each side."""
+        # a product, for indexing would add up its gradient weight by weight
+        filters = (self.weight @ self.places).reshape(*self.weight.shape[:2], 3, 3)
+        return nn.functional.conv2d(x, filters, self.bias)
+
+
+class RunningStandardization(nn.Module):
+    """Standardization of features by their mean and variance over many batches, in training too.
+
+    Batch normalization by means over time instead of over the batch: maps of a batch do not see each other.
+    No gradient passes through the statistics.
+
+    Parameters
+    ----------
+    n_features : int
+    """
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.var: Tensor
+        self.n_batches: Tensor
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("var", torch.ones(n_features))
+        self.register_buffer("n_batches", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
+        """Standardize; in training mode after the batch was added to the statistics."""
+        if self.training:
+            self._add(x.detach())
+        return (x - self.mean) / (self.var + VARIANCE_FLOOR).sqrt()
+
+    @torch.no_grad()
+    def _add(self, x: Tensor) -> None:
+        self.n_batches += 1
+        weight = 1 / self.n_batches.clamp(max=LONGEST_MEMORY).float()
+        self.mean.lerp_(x.mean(dim=0), weight)
+        self.var.lerp_((x - self.mean).square().mean(dim=0), weight)
+
+
+def log_power(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B C"]:
+    """Logarithm of the mean square over a map, in float32."""
+    return (x.float().square().mean(dim=(2, 3)) + POWER_FLOOR).log()

@@ -1,0 +1,150 @@
+"""What every architecture has in common: its sizes, its precision, and what it is asked and answers."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+MIN_MAP_SIZE = 16  # [pixels]; smaller maps leave less than two blocks
+
+
+class Sizes(NamedTuple):
+    """What a network is built from, dropout apart, which a state dict does not record."""
+
+    hidden: int
+    channels: int
+    map_size: int
+    n_parameters: int
+
+
+class Network(nn.Module):
+    """Means and standard deviations of the parameters from periodic maps; a subclass says how.
+
+    Parameters
+    ----------
+    hidden : int
+        Half the channels of the first block.
+    dropout : float
+        Probability to drop a feature before each linear layer, in [0, 1).
+    channels : int
+        Fields in a map, C.
+    map_size : int
+        Pixels per side L, a power of two from 16.
+    n_parameters : int
+        Parameters P.
+
+    Attributes
+    ----------
+    conv_dtype : torch.dtype
+        In which convolutions are computed; the linear layers are float32 in each.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range.
+    """
+
+    def __init__(
+        self,
+        hidden: int,
+        dropout: float,
+        channels: int,
+        map_size: int = 256,
+        n_parameters: int = 6,
+    ) -> None:
+        super().__init__()
+        _check_sizes(hidden, dropout, channels, map_size, n_parameters)
+        self.hidden = hidden
+        self.channels = channels
+        self.map_size = map_size
+        self.n_parameters = n_parameters
+        self.dropout = nn.Dropout(dropout)
+        self.conv_dtype = torch.float32
+
+    @property
+    def sizes(self) -> Sizes:
+        """What it was built from."""
+        return Sizes(self.hidden, self.channels, self.map_size, self.n_parameters)
+
+    @classmethod
+    @abstractmethod
+    def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
+        """Read the sizes from the shapes of a state dict of this architecture.
+
+        Raises
+        ------
+        ValueError
+            If a tensor that says them is missing or has another number of axes.
+        """
+
+    @abstractmethod
+    def _convolve(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
+        """Reduce maps to features."""
+
+    @abstractmethod
+    def _infer(self, x: Float[Tensor, "B F"]) -> Float[Tensor, "B two_P"]:
+        """Turn features into means and standard deviations."""
+
+    def forward(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B two_P"]:
+        """Infer the parameters from maps.
+
+        Parameters
+        ----------
+        x : (B, C, L, L)
+            Standardized maps.
+
+        Returns
+        -------
+        y : (B, 2P)
+            Posterior means, then posterior standard deviations (>= 0), in units where the bounds of
+            each parameter are 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If channels or pixels are not those the network was made for.
+        """
+        self._check_maps(x)
+        if self.conv_dtype == torch.float32:
+            return self._infer(self._convolve(x))
+        with torch.autocast(x.device.type, dtype=self.conv_dtype):
+            x = self._convolve(x)
+        return self._infer(x.float())  # what few numbers are left decide the answer
+
+    def _check_maps(self, x: Tensor) -> None:
+        expected = (self.channels, self.map_size, self.map_size)
+        if x.shape[1:] != expected:
+            raise ValueError(
+                f"x: expected maps of shape (B, C, L, L) with (C, L, L) {expected}, "
+                f"got {tuple(x.shape)}"
+            )
+
+
+def require_axes(state: Mapping[str, Tensor], name: str, n_axes: int, architecture: str) -> Tensor:
+    """Give a tensor of a state dict; ValueError naming it if it is not there or has other axes."""
+    if name not in state:
+        raise ValueError(f"missing tensor {name}, so these are no weights of {architecture}")
+    if state[name].ndim != n_axes:
+        raise ValueError(f"{name}: expected {n_axes} axes, got shape {tuple(state[name].shape)}")
+    return state[name]
+
+
+def _check_sizes(
+    hidden: int, dropout: float, channels: int, map_size: int, n_parameters: int
+) -> None:
+    for name, value in (
+        ("hidden", hidden),
+        ("channels", channels),
+        ("n_parameters", n_parameters),
+    ):
+        if value < 1:
+            raise ValueError(f"{name}: expected >= 1, got {value}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout: expected in [0, 1), got {dropout}")
+    if map_size < MIN_MAP_SIZE or map_size & (map_size - 1):
+        raise ValueError(
+            f"map_size: expected a power of two >= {MIN_MAP_SIZE} pixels, got {map_size}"
+        )
