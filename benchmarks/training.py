@@ -108,10 +108,15 @@ def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
         "epochs": 1,
         "batch_size": sizes.batch,
         "maps_per_epoch": 18_000,
+        "loss": "moments",
+        "schedule": "cyclic",
+        "warm_up": 0.1,
         "lr_min": 1e-9,
         "steps_up": 500,
         "steps_down": 500,
         "betas": (0.5, 0.999),
+        "max_gradient_norm": 0.0,
+        "weight_averaging": 0.0,
         "eval_orientations": 8,
         "flips": True,
         "shifts": False,
@@ -185,7 +190,7 @@ def run_ours(
     """Train as `train_network` does, then take a step apart, then infer."""
     network = first_network(data, parameters, config, device).train()
     optimizer = make_optimizer(network, parameters, config)
-    schedule = make_schedule(optimizer, parameters, config)
+    schedule = make_schedule(optimizer, parameters, config, n_steps=0)
     losses, seconds, clock = [], [], Clock(device)
     batches = on_device(data.train.random_epoch(1, 0, flips=True, shifts=False), device)
     with closing(batches):
@@ -217,7 +222,7 @@ def run_plain(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=parameters.lr, betas=config.betas, weight_decay=parameters.wd
     )
-    schedule = make_schedule(optimizer, parameters, config)
+    schedule = make_schedule(optimizer, parameters, config, n_steps=0)
     losses, seconds, clock = [], [], Clock(device)
     drawn = data.train.random_epoch(1, 0, flips=True, shifts=False)
     with closing(drawn) as batches:

@@ -379,12 +379,14 @@ def recipe_label(
     smoothing_width: float | int,
     remove_monopole: bool = False,
     architecture: str = "o3_err",
+    schedule: str = "cyclic",
 ) -> str:
     """Give the part of a name that says how a network was trained: ``all_steps_500_500_o3``."""
     # an architecture that is unknown is refused with the parameters
     word = LABEL_WORDS.get(architecture, architecture)
     suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
-    return f"all_steps_{steps_up}_{steps_down}_{word}{suffix}"
+    steps = "one_cycle" if schedule == "one_cycle" else f"steps_{steps_up}_{steps_down}"
+    return f"all_{steps}_{word}{suffix}"
 
 
 def word_of_label(label: str) -> str:

@@ -52,7 +52,7 @@ def rates() -> list[float]:
     settings = TypeAdapter(TrainingConfig).validate_python(published("training"))
     parameters = replace(HYPERPARAMETERS, lr=2e-3)
     optimizer = make_optimizer(O3Err(1, 0.0, 1, 16), parameters, settings)
-    schedule = make_schedule(optimizer, parameters, settings)
+    schedule = make_schedule(optimizer, parameters, settings, 0)
     optimizer.step()  # PyTorch wants one before the schedule moves
     found = []
     for _ in range(2001):
@@ -84,7 +84,9 @@ def record_steps(monkeypatch: pytest.MonkeyPatch, *, really: bool) -> list[tuple
     """Let training note the maps and the learning rate of each batch; `really` trains with it."""
     steps: list[tuple[int, float]] = []
 
-    def noted(network: Any, optimizer: Any, batch: Any, inferred: Any, *, step: int) -> float:
+    def noted(
+        network: Any, optimizer: Any, batch: Any, inferred: Any, *, step: int, **_: Any
+    ) -> float:
         steps.append((len(batch.index), optimizer.param_groups[0]["lr"]))
         if really:
             return train_step(network, optimizer, batch, inferred, step=step)

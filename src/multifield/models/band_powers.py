@@ -1,7 +1,7 @@
 """A small network that sees what a power spectrum sees, at every depth: `band_powers`."""
 
 from collections.abc import Mapping
-from math import expm1, log, sqrt
+from math import expm1, log
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,6 @@ from multifield.models.padding import pad_periodic
 SMALLEST = 4  # [pixels] a side of the last level, of which 3 x 3 filters still see more than copies
 WIDEST = 4  # times the first level's channels has the widest one
 NEGATIVE_SLOPE = 0.2  # of every LeakyReLU, as in o3_err
-GAIN = sqrt(2 / (1 + NEGATIVE_SLOPE**2))  # keeps the power of what a LeakyReLU leaves
 KINDS = (2, 1, 2, 1, 0, 1, 2, 1, 2)  # of the pixels of a filter: centre, edge, corner
 POWER_FLOOR = 1e-6  # of standardized maps; keeps the logarithm of an empty band finite
 LONGEST_MEMORY = 1000  # [batches] of the statistics of features
@@ -33,11 +32,13 @@ class BandPowers(Network):
     and activates: what a field tells that is not Gaussian. Of both, the global means and the logarithms of
     the global mean squares go to three linear layers.
 
-    Every filter is 3 x 3, periodic, and has the eight symmetries of the square: one weight for the
-    centre, one for the edges, one for the corners. Averages over 2 x 2 pixels have them too, so that the
-    answer is the same for the eight orientations of a map, up to rounding; and for shifts by as many
-    pixels as the last level's are wide. Nothing is normalized by its batch: of few maps, its statistics
-    move by more than a good network's error.
+    Every filter is 3 x 3 and periodic, and averages over 2 x 2 pixels keep the symmetries of the square. The
+    linear filters have these symmetries too: one weight for the centre, one for the edges, one for the
+    corners, so that band powers are the same for the eight orientations of a map. The others are free, as
+    structures that are not Gaussian have directions: with symmetric ones the errors of MockNbody's
+    parameters were a sixth larger. All features are the same for shifts by as many pixels as the last
+    level's are wide. Nothing is normalized by its batch: of few maps, its statistics move by more than a
+    good network's error.
 
     Parameters
     ----------
@@ -137,8 +138,11 @@ class _Level(nn.Module):
         # three of four filters begin blind to the mean: most of a cosmic field's power is on its largest
         # scales, which would be all that random filters see
         self.bands = SymmetricConv(channels, n_bands, n_blind=3 * n_bands // 4)
-        self.mix = SymmetricConv(c_above + n_bands, width, gain=GAIN)
-        self.residual = SymmetricConv(width, width, gain=GAIN)
+        self.mix = nn.Conv2d(c_above + n_bands, width, 3)
+        self.residual = nn.Conv2d(width, width, 3)
+        for convolution in (self.mix, self.residual):
+            nn.init.kaiming_normal_(convolution.weight, NEGATIVE_SLOPE)
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
         self.scale = nn.Parameter(torch.tensor(0.2))  # begins near a network of half the depth
 
     def forward(self, x: Tensor, above: Tensor | None) -> tuple[Tensor, list[Tensor]]:
@@ -159,13 +163,11 @@ class SymmetricConv(nn.Module):
     ----------
     c_in, c_out : int
         Channels.
-    gain : float, optional
-        Root of the sum of squares of a filter's weights, to begin with.
     n_blind : int, optional
         So many of the filters begin with weights that add up to zero.
     """
 
-    def __init__(self, c_in: int, c_out: int, *, gain: float = 1.0, n_blind: int = 0) -> None:
+    def __init__(self, c_in: int, c_out: int, *, n_blind: int = 0) -> None:
         super().__init__()
         weight = torch.randn(c_out, c_in, 3)  # centre, edges, corners
         weight[:n_blind, :, 0] = -4 * weight[:n_blind, :, 1:].sum(dim=-1)
@@ -173,7 +175,7 @@ class SymmetricConv(nn.Module):
         self.places: Tensor  # of the three weights among a filter's nine, (3, 9)
         self.register_buffer("places", places, persistent=False)
         norm = (weight @ places).square().sum(dim=(1, 2), keepdim=True).sqrt()
-        self.weight = nn.Parameter(gain * weight / norm)
+        self.weight = nn.Parameter(weight / norm)  # the sum of a filter's squares is 1
         self.bias = nn.Parameter(torch.zeros(c_out))
 
     def forward(self, x: Float[Tensor, "B C M M"]) -> Float[Tensor, "B D L L"]:

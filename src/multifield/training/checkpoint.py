@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from multifield.atomic import remove_leftovers
 from multifield.maps import SplitLoaders
@@ -32,6 +33,7 @@ class TrainingState:
     network: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
+    averaged: AveragedModel | None = None  # of the weights of all steps
     epoch: int = 0  # under way
     batch_losses: list[float] = field(
         default_factory=list
@@ -49,6 +51,17 @@ class TrainingState:
         return self.epoch, len(self.batch_losses)
 
     @property
+    def judged(self) -> nn.Module:
+        """The network that validation sees and that is kept."""
+        judged: nn.Module = self.network if self.averaged is None else self.averaged.module
+        return judged
+
+    def average(self) -> None:
+        """Add the weights to their average, if there is one."""
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
+
+    @property
     def _is_best(self) -> bool:
         """Whether the network has the best state itself, so that it need not be saved twice."""
         return not self.batch_losses and self.best_epoch == self.epoch - 1
@@ -57,7 +70,7 @@ class TrainingState:
         """Note the losses of an epoch, and its state if it is the best so far."""
         if valid < self.best_valid_loss:
             self.best_valid_loss, self.best_epoch = valid, self.epoch
-            self.best_state = copy_state(self.network)
+            self.best_state = copy_state(self.judged)
         self.rows.append([float(self.epoch), train, valid, test])
         self.epoch, self.batch_losses = self.epoch + 1, []
 
@@ -65,6 +78,7 @@ class TrainingState:
         """Give everything as tensors and plain numbers, random states too."""
         return {
             "network": self.network.state_dict(),
+            "averaged": None if self.averaged is None else self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "random": _random_states(device_of(self.network)),
@@ -79,6 +93,8 @@ class TrainingState:
     def unpack(self, packed: Mapping[str, Any]) -> None:
         """Take everything over from `pack`, random states too."""
         self.network.load_state_dict(packed["network"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(packed["averaged"])
         self.optimizer.load_state_dict(packed["optimizer"])
         self.schedule.load_state_dict(packed["schedule"])
         _set_random_states(packed["random"], device_of(self.network))
@@ -86,7 +102,7 @@ class TrainingState:
         self.rows = packed["rows"]
         self.best_epoch, self.best_valid_loss = packed["best_epoch"], packed["best_valid_loss"]
         best_state = packed["best_state"]
-        self.best_state = copy_state(self.network) if best_state is None else best_state
+        self.best_state = copy_state(self.judged) if best_state is None else best_state
 
 
 def copy_state(network: nn.Module) -> StateDict:

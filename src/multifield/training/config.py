@@ -9,6 +9,9 @@ from pydantic.dataclasses import dataclass
 Architecture = Literal["o3_err", "band_powers"]
 """Names in `multifield.models.ARCHITECTURES`, here so that a configuration is read without PyTorch."""
 
+LossName = Literal["moments", "gaussian"]
+"""Names in `multifield.training.loss.LOSSES`, likewise."""
+
 # Pydantic would make 3 of "3", 3.0 and True. Its strict mode for a whole class refuses the dicts that YAML
 # gives for the classes inside, so each type is strict by itself.
 Integer = Annotated[int, Strict()]
@@ -36,10 +39,15 @@ class TrainingConfig:
     epochs: Integer = Field(ge=1)
     batch_size: Integer = Field(ge=2)  # [maps]; batch normalization needs two
     maps_per_epoch: Integer = Field(ge=0)  # an epoch ends once more than so many maps were seen
+    loss: LossName  # that is minimized
+    schedule: Literal["cyclic", "one_cycle"]  # of the learning rate
+    warm_up: Real = Field(gt=0, lt=1)  # of all steps, one_cycle's share on the way up
     lr_min: Real = Field(ge=0)  # lowest learning rate of a cycle
     steps_up: Integer = Field(ge=1)  # [batches] from lr_min to lr
     steps_down: Integer = Field(ge=1)  # [batches] from lr to lr_min
     betas: tuple[Real, Real]  # AdamW's memories of the gradient and of its square
+    max_gradient_norm: Real = Field(ge=0)  # longer gradients are shortened to it; 0: none
+    weight_averaging: Real = Field(ge=0, lt=1)  # memory of the averaged weights a step; 0: none
     eval_orientations: Integer = Field(ge=1, le=8)  # copies of each validation and test map
     flips: Flag  # whether training flips maps, or rotates them alone as the published code
     shifts: Flag  # whether training rolls maps, which are periodic
@@ -68,12 +76,24 @@ NO_CAUSES = (
     *("device", "n_threads", "compile", "cudnn_benchmark"),
     *("loader_threads", "prefetch", "checkpoint_every", "seed"),
 )
+# Published values of settings that older studies and checkpoints do not name; they may go on with these.
+SILENT: dict[str, object] = {
+    "loss": "moments",
+    "schedule": "cyclic",
+    "max_gradient_norm": 0.0,
+    "weight_averaging": 0.0,
+}
 
 
 def list_causes(config: TrainingConfig) -> dict[str, str]:
-    """List the settings that decide what a training computes, by their names in ``conf/``."""
+    """List the settings that decide what a training computes, by their names in ``conf/``.
+
+    Those of `SILENT` are left out where they have the published value, and what only the other schedule
+    reads is left out too.
+    """
+    unread = ("warm_up",) if config.schedule == "cyclic" else ("lr_min", "steps_up", "steps_down")
     return {
         f"training.{name}": str(value)
         for name, value in asdict(config).items()
-        if name not in NO_CAUSES
+        if name not in (*NO_CAUSES, *unread) and SILENT.get(name) != value
     }

@@ -21,6 +21,7 @@ from multifield.training.device_maps import MapSource, Sources, choose_sources
 from multifield.training.loss_files import Losses
 from multifield.training.precision import choose_precision, set_numerics
 from multifield.training.step import (
+    average_weights,
     build_network,
     device_of,
     evaluate_loss,
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 class EpochLosses(NamedTuple):
     """Losses after one epoch."""
 
+    # The benchmark's moment loss, whatever is minimized
     train: float  # mean of the batches' losses, each before its update
     valid: float  # of the whole set
     test: float
@@ -47,7 +49,7 @@ Report = Callable[[int, EpochLosses], None]
 class TrainedNetwork(NamedTuple):
     """What training leaves."""
 
-    state: StateDict  # of the best epoch, on the CPU
+    state: StateDict  # of the best epoch, on the CPU; averaged weights if there are any
     losses: Losses
     best_epoch: int
     best_valid_loss: float
@@ -133,9 +135,11 @@ def train_network(
         torch.manual_seed(seed)
         network = build_network(data, hyperparameters, config, device)
         optimizer = make_optimizer(network, hyperparameters, config)
-        schedule = make_schedule(optimizer, hyperparameters, config)
-        state = TrainingState(network, optimizer, schedule)
         plan = Plan(choose_sources(data, config.resident, device), data.inferred, config, seed)
+        n_steps = config.epochs * plan.n_batches
+        schedule = make_schedule(optimizer, hyperparameters, config, n_steps)
+        averaged = average_weights(network, config)
+        state = TrainingState(network, optimizer, schedule, averaged)
         if checkpoint is None or config.checkpoint_every == 0:
             _train_epochs(state, plan, report)
         else:
@@ -208,15 +212,18 @@ def _train_epoch(state: TrainingState, plan: Plan, stop: StopRequest) -> None:
                 batch,
                 plan.inferred,
                 step=state.schedule.last_epoch,
+                loss=config.loss,
+                max_gradient_norm=config.max_gradient_norm,
             )
             state.schedule.step()
+            state.average()
             state.batch_losses.append(loss)
             stop.check()
 
 
 def _evaluate(state: TrainingState, plan: Plan, maps: MapSource) -> float:
     orientations = range(plan.config.eval_orientations)
-    return evaluate_loss(state.network, maps, orientations, plan.inferred)
+    return evaluate_loss(state.judged, maps, orientations, plan.inferred)
 
 
 def log_epoch(epoch: int, losses: EpochLosses) -> None:

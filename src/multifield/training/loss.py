@@ -1,4 +1,6 @@
-r"""Loss of a moment network, in logarithmic form.
+r"""What a training minimizes, and what every network is judged by: the loss of a moment network.
+
+It is taken in logarithmic form,
 
 .. math::
 
@@ -9,17 +11,30 @@ The first term is least where mu is the posterior mean, the second where sigma i
 standard deviation. The logarithms give all parameters the same weight, however well each is
 constrained.
 
+Both averages are over the batch, and a batch of few maps has noisy ones. The negative logarithm of a
+Gaussian posterior needs none: each map's error is compared with its own sigma,
+
+.. math::
+
+    L = \frac{1}{P} \sum_i \left\langle \log \sigma_i + (\theta_i - \mu_i)^2 / 2 \sigma_i^2
+        \right\rangle.
+
+It too is least for the posterior's mean and standard deviation.
+
 References
 ----------
 Jeffrey & Wandelt 2020, arXiv:2011.05991 (moment networks); Villaescusa-Navarro et al. 2021,
 arXiv:2109.10915 (the logarithms).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+# Of a standard deviation of 1e-4 of a parameter's range, finer than any map tells: o3_err can answer 0.
+VARIANCE_FLOOR = 1e-8
 
 Moment = Float[Tensor, "B P"]
 
@@ -42,6 +57,29 @@ def moment_loss(mean: Moment, std: Moment, theta: Moment) -> Float[Tensor, ""]:
     error2 = (theta - mean).square()
     excess2 = (error2 - std.square()).square()
     return (error2.mean(dim=0).log() + excess2.mean(dim=0).log()).mean()
+
+
+def gaussian_loss(mean: Moment, std: Moment, theta: Moment) -> Float[Tensor, ""]:
+    """Score by the negative logarithm of Gaussian posteriors, without its constant.
+
+    Parameters
+    ----------
+    mean, std, theta : (B, P)
+        As of `moment_loss`.
+
+    Returns
+    -------
+    loss : scalar
+        Mean over maps and parameters.
+    """
+    variance = std.square() + VARIANCE_FLOOR
+    return 0.5 * (variance.log() + (theta - mean).square() / variance).mean()
+
+
+Loss = Callable[[Moment, Moment, Moment], Float[Tensor, ""]]
+
+LOSSES: dict[str, Loss] = {"moments": moment_loss, "gaussian": gaussian_loss}
+"""By the names that the configuration has for them."""
 
 
 class MomentSums:

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from multifield.maps import Batch, SplitLoaders
 from multifield.models.inference import for_inference
@@ -13,8 +14,10 @@ from multifield.models.registry import ARCHITECTURES
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import DeviceBatch, choose_compile, on_device, place
 from multifield.training.device_maps import MapSource
-from multifield.training.loss import MomentSums, moment_loss
+from multifield.training.loss import LOSSES, MomentSums, moment_loss
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
+
+ParameterList = tuple[Tensor, ...] | list[Tensor]
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +74,25 @@ def make_optimizer(
 
 
 def make_schedule(
-    optimizer: torch.optim.Optimizer, hyperparameters: Hyperparameters, config: TrainingConfig
+    optimizer: torch.optim.Optimizer,
+    hyperparameters: Hyperparameters,
+    config: TrainingConfig,
+    n_steps: int,
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """Let the learning rate rise from lr_min to lr and fall back linearly, again and again."""
+    """Let the learning rate rise and fall.
+
+    ``cyclic`` goes from lr_min to lr and back linearly, again and again, as published; ``one_cycle`` goes up
+    to lr in the first `warm_up` of all `n_steps` and then down to a millionth of it, along cosines.
+    """
+    if config.schedule == "one_cycle":
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=hyperparameters.lr,
+            total_steps=n_steps
+            + 1,  # one more than is taken, as it is asked after the last step too
+            pct_start=config.warm_up,
+            cycle_momentum=False,
+        )
     return torch.optim.lr_scheduler.CyclicLR(
         optimizer,
         base_lr=config.lr_min,
@@ -84,6 +103,27 @@ def make_schedule(
     )
 
 
+def average_weights(network: nn.Module, config: TrainingConfig) -> AveragedModel | None:
+    """Make the moving average of the weights of a network, if the configuration wants one.
+
+    It forgets the first weights sooner than those of later steps. Running statistics are averaged likewise:
+    those of batch normalization belong to the weights of their step.
+    """
+    if config.weight_averaging == 0:
+        return None
+
+    def add(averages: ParameterList, current: ParameterList, n_averaged: Tensor | int) -> None:
+        n = int(n_averaged)
+        memory = min(config.weight_averaging, (1 + n) / (10 + n))
+        for average, value in zip(averages, current, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value, 1 - memory)
+            else:  # counts of batches
+                average.copy_(value)
+
+    return AveragedModel(network, multi_avg_fn=torch.no_grad()(add), use_buffers=True)
+
+
 def train_step(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -91,6 +131,8 @@ def train_step(
     inferred: tuple[int, ...],
     *,
     step: int,
+    loss: str = "moments",
+    max_gradient_norm: float = 0.0,
 ) -> float:
     """Update a network by one batch.
 
@@ -106,11 +148,15 @@ def train_step(
         Columns of the parameters that count.
     step : int
         Updates so far, for the error message.
+    loss : str, optional
+        What is minimized, of `multifield.training.loss.LOSSES`.
+    max_gradient_norm : float, optional
+        A longer gradient is shortened to this norm; 0: none is.
 
     Returns
     -------
-    loss : float
-        Of the batch, before the update.
+    moment_loss : float
+        Of the batch, before the update; the benchmark's loss, whichever is minimized.
 
     Raises
     ------
@@ -120,20 +166,26 @@ def train_step(
     optimizer.zero_grad()
     mean, std, theta = _infer(network, batch)
     columns = list(inferred)
-    loss = moment_loss(mean[:, columns], std[:, columns], theta[:, columns])
-    loss.backward()  # type: ignore[no-untyped-call]
+    moments = mean[:, columns], std[:, columns], theta[:, columns]
+    minimized = LOSSES[loss](*moments)
+    minimized.backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        shown = minimized if loss == "moments" else moment_loss(*moments)
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     gradient_norm = torch.nn.utils.get_total_norm(gradients)
-    # both at once: each number fetched from a GPU waits for it
-    loss_value, norm_value = torch.stack((loss.detach(), gradient_norm)).tolist()
+    # all at once: each number fetched from a GPU waits for it
+    values = torch.stack((minimized.detach(), gradient_norm, shown.detach())).tolist()
+    loss_value, norm_value, shown_value = values
     if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
         raise NonFiniteLoss(
             f"loss and gradient: expected finite numbers, got loss {loss_value:g} and "
             f"gradient norm {norm_value:g} in step {step} at learning rate "
             f"{optimizer.param_groups[0]['lr']:g}, maps {batch.index.tolist()}"
         )
+    if 0 < max_gradient_norm < norm_value:
+        torch._foreach_mul_(gradients, max_gradient_norm / norm_value)
     optimizer.step()
-    return float(loss_value)
+    return float(shown_value)
 
 
 def evaluate_loss(

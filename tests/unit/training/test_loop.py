@@ -164,9 +164,9 @@ def test_an_epoch_ends_once_more_than_so_many_maps_were_seen(
 ) -> None:
     steps = []
 
-    def noted(*arguments: Any, step: int) -> float:
+    def noted(*arguments: Any, step: int, **options: Any) -> float:
         steps.append(step)
-        return train_step(*arguments, step=step)
+        return train_step(*arguments, step=step, **options)
 
     monkeypatch.setattr("multifield.training.loop.train_step", noted)
     settings = config(epochs=1, maps_per_epoch=maps_per_epoch)

@@ -57,7 +57,7 @@ def data() -> SplitLoaders:
 def first_losses(
     network: torch.nn.Module, optimizer: torch.optim.Optimizer, data: SplitLoaders
 ) -> list[float]:
-    schedule = make_schedule(optimizer, PARAMETERS, SETTINGS)
+    schedule = make_schedule(optimizer, PARAMETERS, SETTINGS, 0)
     losses = []
     batches = data.train.random_epoch(0, 0, flips=True, shifts=False)
     for step, batch in zip(range(N_STEPS), batches, strict=False):
