@@ -51,6 +51,11 @@ def load_globals(environment: str) -> dict[str, Any]:
     return dict(_loader(environment, {})["globals"])
 
 
+def load_catalog(environment: str, **runtime: Any) -> dict[str, Any]:
+    """The catalog of an environment, as a run would get it."""
+    return dict(_loader(environment, runtime)["catalog"])
+
+
 def _loader(environment: str, runtime: dict[str, Any]) -> OmegaConfigLoader:
     arguments = {k: v for k, v in settings.CONFIG_LOADER_ARGS.items() if k != "default_run_env"}
     return OmegaConfigLoader(

@@ -8,7 +8,7 @@ from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from multifield.parameters import check_globals, check_parameters
+from multifield.parameters import check_globals, check_parameters, check_recipe
 
 STAGES = ("ingest", "preprocess", "tune", "evaluate")
 PREDICTIONS = ("predictions_csv", "predictions")
@@ -26,6 +26,7 @@ class CheckParameters:
     def after_context_created(self, context: KedroContext) -> None:
         """Check globals and the parameters of every pipeline, from YAML and from ``--params``."""
         loader = context.config_loader
+        check_recipe(loader["globals"], loader.runtime_params or {})
         parameters = check_parameters(loader["parameters"])
         check_globals(loader["globals"], parameters, loader.runtime_params or {})
 

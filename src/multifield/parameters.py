@@ -17,8 +17,16 @@ from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import SplitConfig
 from multifield.selection import Selection
 from multifield.sources import SourceConfig, check_source
-from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.tuning.config import Storage, TuningConfig
+from multifield.training.config import (
+    Architecture,
+    Flag,
+    Hyperparameters,
+    LossName,
+    Real,
+    Schedule,
+    TrainingConfig,
+)
+from multifield.tuning.config import SearchSpace, Storage, TuningConfig
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -31,6 +39,7 @@ class Choices:
     smoothing_width: float
     n_trials: int
     epochs: int
+    recipe: Literal["published", "multifield"]
     test_suite: str
     test_set: str
     test_field: str
@@ -108,12 +117,35 @@ class Parameters(Choices):
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Recipe:
+    """What differs from recipe to recipe; each enters a group of parameters under the same name."""
+
+    architecture: Architecture
+    loss: LossName
+    schedule: Schedule
+    betas: tuple[Real, Real]
+    max_gradient_norm: Real
+    weight_averaging: Real
+    shifts: Flag
+    hyperparameters: Hyperparameters
+    search_space: SearchSpace
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Recipes:
+    """The published way, and the one that this project recommends."""
+
+    published: Recipe
+    multifield: Recipe
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Globals(Choices):
     """What globals.yml may hold."""
 
     source: str
     cmd_folder: str
-    architecture: str
+    recipes: Recipes
     steps_up: int
     steps_down: int
     remove_monopole: bool
@@ -136,20 +168,30 @@ def check_globals(choices: dict[str, Any], parameters: Parameters, runtime: dict
     except ValidationError as error:
         lines = [_explain(item) for item in error.errors()]
         raise ValueError("\n".join(["globals:", *lines])) from None
-    for group, name in (
-        ("training", "architecture"),
-        ("training", "steps_up"),
-        ("training", "steps_down"),
-        ("preprocessing", "remove_monopole"),
-        ("preprocessing", "compact"),
+    of_recipe = choices["recipes"][parameters.recipe]
+    for group, name, chosen in (
+        ("training", "architecture", of_recipe),
+        ("training", "schedule", of_recipe),
+        ("training", "steps_up", choices),
+        ("training", "steps_down", choices),
+        ("preprocessing", "remove_monopole", choices),
+        ("preprocessing", "compact", choices),
     ):
-        named = runtime.get(group, {}).get(name, choices[name])
+        named = runtime.get(group, {}).get(name, chosen[name])
         used = getattr(getattr(parameters, group), name)
         if used != named:
             raise ValueError(
                 f"{group}.{name}: is {used!r} in parameters.yml and {named!r} in globals.yml, which "
                 "names the files; set it in globals.yml or with --params"
             )
+
+
+def check_recipe(choices: dict[str, Any], runtime: dict[str, Any]) -> None:
+    """Refuse an unknown recipe before anything is looked up in it; ValueError names those there are."""
+    recipes = choices.get("recipes", {})
+    asked = runtime.get("recipe", choices.get("recipe"))
+    if asked not in recipes:
+        raise ValueError(f"recipe: expected one of {', '.join(recipes)}, got {asked!r}")
 
 
 def check_parameters(parameters: dict[str, Any]) -> Parameters:

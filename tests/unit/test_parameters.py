@@ -1,7 +1,7 @@
 import pytest
 
-from multifield.parameters import check_globals, check_parameters
-from tests.support import load_globals, load_parameters
+from multifield.parameters import check_globals, check_parameters, check_recipe
+from tests.support import load_catalog, load_globals, load_parameters
 
 ENVIRONMENTS = ("base", "mock", "cmd", "test")
 
@@ -151,3 +151,65 @@ def flat(tree, prefix=""):
         name = f"{prefix}{key}"
         leaves |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return leaves
+
+
+def test_the_recommended_recipe_in_every_environment():
+    for environment in ENVIRONMENTS:
+        training = check_parameters(load_parameters(environment, recipe="multifield")).training
+        assert (training.architecture, training.loss) == ("band_powers", "gaussian")
+        assert training.schedule == "one_cycle"
+        assert training.weight_averaging > 0
+        assert training.shifts
+
+
+def test_the_recipe_of_a_run_is_the_published_one_unless_told():
+    training = check_parameters(load_parameters("base")).training
+    assert (training.architecture, training.loss, training.schedule) == (
+        *("o3_err", "moments", "cyclic"),
+    )
+    assert (training.max_gradient_norm, training.weight_averaging) == (0, 0)
+
+
+def test_a_single_setting_of_a_recipe_may_be_another():
+    runtime = {"recipe": "multifield", "training": {"loss": "moments"}, "tuning": {}}
+    runtime["tuning"] = {"search_space": {"lr": {"high": 0.004}}}
+    parameters = check_parameters(load_parameters("mock", **runtime))
+    assert parameters.training.loss == "moments"
+    assert parameters.training.architecture == "band_powers"
+    space = parameters.tuning.search_space
+    assert (space.lr.low, space.lr.high) == (2e-3, 4e-3)
+
+
+def test_the_search_space_follows_the_recipe():
+    spaces = [
+        check_parameters(load_parameters("base", recipe=recipe)).tuning.search_space
+        for recipe in ("published", "multifield")
+    ]
+    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (4, 8)]
+
+
+def test_an_unknown_recipe_is_refused():
+    choices = load_globals("base")
+    check_recipe(choices, {"recipe": "multifield"})
+    with pytest.raises(ValueError, match="recipe: expected one of published, multifield, got 'x'"):
+        check_recipe(choices, {"recipe": "x"})
+
+
+def test_a_wrong_setting_of_a_recipe_is_refused_whichever_is_chosen():
+    choices = load_globals("cmd")
+    choices["recipes"]["multifield"]["loss"] = "l2"
+    with pytest.raises(ValueError, match=r"recipes\.multifield\.loss: .*got 'l2'"):
+        check_globals(choices, check_parameters(load_parameters("cmd")), {})
+
+
+@pytest.mark.parametrize(
+    ("runtime", "label"),
+    [
+        ({}, "all_steps_500_500_o3"),
+        ({"recipe": "multifield"}, "all_one_cycle_band_powers"),
+        ({"recipe": "multifield", "training": {"architecture": "o3_err"}}, "all_one_cycle_o3"),
+        ({"training": {"architecture": "band_powers"}}, "all_steps_500_500_band_powers"),
+    ],
+)
+def test_names_of_files_say_architecture_and_schedule(runtime, label):
+    assert load_catalog("mock", **runtime)["model_folder"]["label"] == label

@@ -12,6 +12,8 @@ Architecture = Literal["o3_err", "band_powers"]
 LossName = Literal["moments", "gaussian"]
 """Names in `multifield.training.loss.LOSSES`, likewise."""
 
+Schedule = Literal["cyclic", "one_cycle"]
+
 # Pydantic would make 3 of "3", 3.0 and True. Its strict mode for a whole class refuses the dicts that YAML
 # gives for the classes inside, so each type is strict by itself.
 Integer = Annotated[int, Strict()]
@@ -40,7 +42,7 @@ class TrainingConfig:
     batch_size: Integer = Field(ge=2)  # [maps]; batch normalization needs two
     maps_per_epoch: Integer = Field(ge=0)  # an epoch ends once more than so many maps were seen
     loss: LossName  # that is minimized
-    schedule: Literal["cyclic", "one_cycle"]  # of the learning rate
+    schedule: Schedule  # of the learning rate
     warm_up: Real = Field(gt=0, lt=1)  # of all steps, one_cycle's share on the way up
     lr_min: Real = Field(ge=0)  # lowest learning rate of a cycle
     steps_up: Integer = Field(ge=1)  # [batches] from lr_min to lr
