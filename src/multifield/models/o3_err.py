@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from multifield.models.network import Network, Sizes, require_axes
 from multifield.models.batch_norm import BatchNorm2d
+from multifield.models.network import Network, Sizes, require_axes
 from multifield.models.padding import pad_periodic
 
 NEGATIVE_SLOPE = 0.2  # of every LeakyReLU; the benchmark's
