@@ -149,6 +149,8 @@ SUITES = {
         Suite("Nbody_Astrid", ("Mtot",), COSMOLOGY),
         Suite("MockNbody", ("Mtot",), COSMOLOGY, mock=True),
         Suite("MockTNG", _ALL, mock=True),
+        Suite("MockSIMBA", _WITHOUT_B, mock=True),
+        Suite("MockAstrid", _WITHOUT_B, mock=True),
         Suite(
             "MockGaussian", ("Mtot",), COSMOLOGY, mock=True
         ),  # slope and amplitude by those names

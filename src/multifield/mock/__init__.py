@@ -1,8 +1,9 @@
 """Universes of our own in CMD's layout, with information about the parameters in every field."""
 
-from multifield.mock.gas_models import MOCK_TNG, GasModel
+from multifield.mock.gas_models import MOCK_ASTRID, MOCK_SIMBA, MOCK_TNG, GasModel
 from multifield.mock.suites import (
     GAS_MODELS,
+    HYPERCUBES,
     MOCK_SUITES,
     MockBlocks,
     MockConfig,
@@ -13,6 +14,9 @@ from multifield.mock.universe import sample_theta
 
 __all__ = [
     "GAS_MODELS",
+    "HYPERCUBES",
+    "MOCK_ASTRID",
+    "MOCK_SIMBA",
     "MOCK_SUITES",
     "MOCK_TNG",
     "GasModel",

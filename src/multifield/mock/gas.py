@@ -11,13 +11,15 @@ A_AGN1  energy of black holes                more gas leaves groups, their stars
 A_AGN2  speed of their jets                  further and hotter, for the same mass
 ======= ==================================== =============================================
 
-The strengths and shapes are in a `gas_models.GasModel`, one for each suite.
+The strengths and shapes are in a `gas_models.GasModel`, one for each suite; so is which of two laws gives
+what sets in with depth, and whether jets have a tail that goes further.
 
 References
 ----------
 arXiv:2010.00619 for what the four parameters mean in IllustrisTNG.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +27,7 @@ import numpy as np
 from multifield.arrays import Maps
 from multifield.camels import BOX_SIZE, HUBBLE
 from multifield.maps.transforms import gaussian_smooth
-from multifield.mock.gas_models import GasModel
+from multifield.mock.gas_models import GasModel, Saturation
 from multifield.mock.universe import OMEGA_B, SLAB_THICKNESS, Universe, mean_surface_density
 
 HYDROGEN_FRACTION = 0.76  # X, by mass, primordial
@@ -149,11 +151,21 @@ def _move_baryons(
         stars=stars,
         stayed=gas * (1.0 - from_galaxies) * (1.0 - from_groups),
         sn_wind=gaussian_smooth(gas * from_galaxies, sn_width),
-        agn_wind=gaussian_smooth(gas * (1.0 - from_galaxies) * from_groups, agn_width),
+        agn_wind=_spread_jets(gas * (1.0 - from_galaxies) * from_groups, agn_width, model),
         metals_stayed=metals * (1.0 - from_galaxies) * (1.0 - from_groups),
         metals_sn=gaussian_smooth(metals * from_galaxies, sn_width),
-        metals_agn=gaussian_smooth(metals * (1.0 - from_galaxies) * from_groups, agn_width),
+        metals_agn=_spread_jets(metals * (1.0 - from_galaxies) * from_groups, agn_width, model),
     )
+
+
+def _spread_jets(mass: Maps, width: float, model: GasModel) -> Maps:
+    """Let jets arrive at their distance, and their tail, if they have one, beyond it; no mass is lost."""
+    near = gaussian_smooth(mass, width)
+    if model.agn_tail == 0:
+        return near
+    far = gaussian_smooth(mass, width * model.agn_tail_reach)
+    spread: Maps = near * (1.0 - model.agn_tail) + far * model.agn_tail
+    return spread
 
 
 def _star_fraction(depth: Maps, feedback: Feedback, model: GasModel, scatter: _Scatter) -> Maps:
@@ -161,7 +173,7 @@ def _star_fraction(depth: Maps, feedback: Feedback, model: GasModel, scatter: _S
     clumped = depth * scatter.draw(depth, model.scatter_stars)
     above = np.maximum(1.0 - model.star_threshold / clumped, 0.0)
     supernovae = feedback.A_SN1**-model.star_sn1 * feedback.A_SN2**-model.star_sn2
-    groups = _saturation(depth, model.group_depth, model.group_slope)
+    groups = _saturation(depth, model.group_depth, model.group_slope, model.saturation)
     quenching = 1.0 + model.star_agn * feedback.A_AGN1 * groups
     fraction: Maps = 1.0 - np.exp(-model.star_fraction * supernovae * above / quenching)
     return fraction
@@ -173,18 +185,33 @@ def _ejected_fractions(
     """Of the gas, by supernovae from galaxies and by black holes from groups."""
     sn = model.sn_loading * feedback.A_SN1 * feedback.A_SN2**-model.sn_energy
     agn = model.agn_loading * feedback.A_AGN1
-    galaxies = _saturation(depth, model.galaxy_depth, model.galaxy_slope)
-    groups = _saturation(depth, model.group_depth, model.group_slope)
+    galaxies = _saturation(depth, model.galaxy_depth, model.galaxy_slope, model.saturation)
+    groups = _saturation(depth, model.group_depth, model.group_slope, model.saturation)
     sn_loading = sn * scatter.draw(depth, model.scatter_loading)
     agn_loading = agn * scatter.draw(depth, model.scatter_loading)
     return galaxies * (1.0 - np.exp(-sn_loading)), groups * (1.0 - np.exp(-agn_loading))
 
 
-def _saturation(depth: Maps, half: float, slope: float) -> Maps:
-    """From 0 in voids to 1 in deep wells: x^slope / (1 + x^slope), x = depth / half."""
+def _saturation(depth: Maps, half: float, slope: float, law: Saturation) -> Maps:
+    """From 0 in voids to 1 in deep wells, 1/2 at `half`; see `SATURATIONS`."""
     power = (depth / np.float32(half)) ** np.float32(slope)
+    return SATURATIONS[law](power)
+
+
+def _rational(power: Maps) -> Maps:
     saturated: Maps = power / (np.float32(1.0) + power)
     return saturated
+
+
+def _exponential(power: Maps) -> Maps:
+    saturated: Maps = -np.expm1(-np.float32(np.log(2.0)) * power)
+    return saturated
+
+
+SATURATIONS: dict[Saturation, Callable[[Maps], Maps]] = {
+    "rational": _rational,  # y / (1 + y), y = (depth / half)^slope: sets in early, is never whole
+    "exponential": _exponential,  # 1 - 2^-y: whole soon after half
+}
 
 
 # ---- heat ----
@@ -192,7 +219,7 @@ def _saturation(depth: Maps, half: float, slope: float) -> Maps:
 
 def _shocked_fraction(universe: Universe, model: GasModel, pixels: float) -> Maps:
     wells = gaussian_smooth(_depth(universe), model.shock_length * pixels)
-    return _saturation(wells, model.shock_depth, model.shock_slope)
+    return _saturation(wells, model.shock_depth, model.shock_slope, model.saturation)
 
 
 def _temperature(
@@ -284,7 +311,11 @@ def _neutral_fraction(
     overdensity = baryons.gas / np.float32(OMEGA_B / universe.Omega_m)
     thin = model.photo_neutral * overdensity * (temperature / 1.0e4) ** -0.7
     cold = baryons.stayed / baryons.gas
-    shielded = model.shield_neutral * cold * _saturation(overdensity, model.shield_density, 3.0)
+    shielded = (
+        model.shield_neutral
+        * cold
+        * _saturation(overdensity, model.shield_density, 3.0, model.saturation)
+    )
     ratio = (thin + shielded) * scatter.draw(thin, model.scatter_ionization)
     fraction: Maps = ratio / (1.0 + ratio)
     return fraction

@@ -13,7 +13,7 @@ from multifield.arrays import Maps, Theta
 from multifield.camels import MAPS_PER_SIMULATION, PARAMETER_NAMES, SUITES, parse_fields
 from multifield.mock import gaussian
 from multifield.mock.gas import Feedback, paint_fields
-from multifield.mock.gas_models import MOCK_TNG, GasModel
+from multifield.mock.gas_models import MOCK_ASTRID, MOCK_SIMBA, MOCK_TNG, GasModel
 from multifield.mock.universe import (
     GAS_SCATTER,
     INITIAL_CONDITIONS,
@@ -27,8 +27,16 @@ from multifield.mock.universe import (
 from multifield.progress import progress
 from multifield.threads import available_threads
 
-GAS_MODELS: dict[str, GasModel | None] = {"MockNbody": None, "MockTNG": MOCK_TNG}
+GAS_MODELS: dict[str, GasModel | None] = {
+    "MockNbody": None,
+    "MockTNG": MOCK_TNG,
+    "MockSIMBA": MOCK_SIMBA,
+    "MockAstrid": MOCK_ASTRID,
+}
 """Baryons of each mock suite that is a universe; None where there are none."""
+
+HYPERCUBES = {"MockSIMBA": 1, "MockAstrid": 2}
+"""Suites with parameters and structures of their own, as the LH sets of CMD's suites; 0 for the others."""
 
 MOCK_SUITES = (*GAS_MODELS, gaussian.SUITE)
 
@@ -40,9 +48,10 @@ SEEDS = 2**32  # below it a seed is one word, and no pair (seed, simulation) is 
 class MockConfig:
     """Size and seed of a mock suite.
 
-    Two suites of equal configuration have the same parameters and the same structures: MockNbody is
-    the dark matter twin of MockTNG, as CMD's N-body suites are of the hydrodynamic ones. MockGaussian
-    has their parameters and no structure; it takes its size and seed from here, and no lattice.
+    MockNbody is the dark matter twin of MockTNG, as CMD's N-body suites are of the hydrodynamic ones: of
+    equal configuration, they have the same parameters and the same structures. MockSIMBA and MockAstrid
+    have a latin hypercube and structures of their own, as the LH sets of CMD's suites do. MockGaussian
+    has MockTNG's parameters and no structure; it takes its size and seed from here, and no lattice.
 
     Attributes
     ----------
@@ -187,7 +196,7 @@ def make_suite(suite: str, fields: tuple[str, ...], config: MockConfig) -> tuple
     blocks : MockBlocks
         Knows the shapes; nothing is simulated until it is iterated over.
     """
-    theta = sample_theta(config.n_simulations, config.seed)
+    theta = sample_theta(config.n_simulations, config.seed, HYPERCUBES.get(suite, 0))
     return theta, MockBlocks(suite, fields, config, theta)
 
 
@@ -208,7 +217,7 @@ def simulate(
         The whole table.
     simulation : int
         The row, and together with the seed the random numbers: the same row of another table with
-        the same seed has the same structures.
+        the same seed has the same structures, in suites that share them.
 
     Returns
     -------
@@ -219,7 +228,8 @@ def simulate(
     check_theta(theta)
     values = dict(zip(PARAMETER_NAMES, theta[simulation].tolist(), strict=True))
     Omega_m, sigma_8 = values.pop("Omega_m"), values.pop("sigma_8")
-    generator = random_generator(config.seed, simulation, INITIAL_CONDITIONS)
+    hypercube = HYPERCUBES.get(suite, 0)
+    generator = random_generator(config.seed, simulation, INITIAL_CONDITIONS, hypercube)
     if suite == gaussian.SUITE:
         maps = gaussian.draw_simulation(
             Omega_m, sigma_8, map_size=config.map_size, generator=generator
@@ -243,7 +253,7 @@ def _paint(
     model = GAS_MODELS[suite]
     if model is None:
         return {"Mtot": total_matter(universe)}
-    generator = random_generator(seed, simulation, GAS_SCATTER)
+    generator = random_generator(seed, simulation, GAS_SCATTER, HYPERCUBES.get(suite, 0))
     return paint_fields(universe, feedback, model, generator)
 
 

@@ -40,6 +40,7 @@ SLAB_THICKNESS = BOX_SIZE / N_SLABS  # [Mpc/h]
 THETA_DECIMALS = 5  # as CMD's tables have; the rounded values are the ones simulated
 
 INITIAL_CONDITIONS, GAS_SCATTER, HYPERCUBE = range(3)  # streams of random numbers
+N_STREAMS = 3
 
 _K_SIGMA = np.geomspace(1e-4, 20.0, 4000)  # [h/Mpc]; sigma_8 to 1e-5
 
@@ -67,15 +68,17 @@ class Universe:
     speed: Maps
 
 
-def random_generator(seed: int, simulation: int, stream: int) -> np.random.Generator:
-    """Numbers for one purpose in one simulation, whatever else is simulated.
+def random_generator(
+    seed: int, simulation: int, stream: int, hypercube: int = 0
+) -> np.random.Generator:
+    """Numbers for one purpose in one simulation of one latin hypercube, whatever else is simulated.
 
-    Stream 0 is ``np.random.default_rng([seed, simulation])``: NumPy pads a seed with zeros.
+    Stream 0 of hypercube 0 is ``np.random.default_rng([seed, simulation])``: NumPy pads a seed with zeros.
     """
-    return np.random.default_rng([seed, simulation, stream])
+    return np.random.default_rng([seed, simulation, stream + N_STREAMS * hypercube])
 
 
-def sample_theta(n_simulations: int, seed: int) -> Theta:
+def sample_theta(n_simulations: int, seed: int, hypercube: int = 0) -> Theta:
     """Draw parameters from a latin hypercube over the bounds in `camels.PARAMETERS`.
 
     Parameters
@@ -84,13 +87,17 @@ def sample_theta(n_simulations: int, seed: int) -> Theta:
         Rows. Another number of rows is another table.
     seed : int
         At least 0.
+    hypercube : int, optional
+        Another one is another table, with which it shares nothing.
 
     Returns
     -------
     theta : (S, 6) float64
         Columns in CMD's order, rounded to 5 decimals, so that a text file holds them exactly.
     """
-    sampler = qmc.LatinHypercube(len(PARAMETERS), rng=random_generator(seed, 0, HYPERCUBE))
+    sampler = qmc.LatinHypercube(
+        len(PARAMETERS), rng=random_generator(seed, 0, HYPERCUBE, hypercube)
+    )
     theta = qmc.scale(
         sampler.random(n_simulations),
         [parameter.minimum for parameter in PARAMETERS],
