@@ -13,6 +13,7 @@ from multifield.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
 from multifield.maps.compact import Encoding, kept_type, normalization_as_kept
 from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch, take_maps
 from multifield.maps.files import check_counts
+from multifield.maps.joined import JoinedMaps, gather_joined
 from multifield.maps.kernels import mapkernels
 from multifield.maps.manifest import Manifest
 from multifield.maps.memory import aligned_empty
@@ -68,9 +69,9 @@ class MapLoader:
 
     Parameters
     ----------
-    maps : sequence of (N, L, L) float32, or of LogMaps
+    maps : sequence of (N, L, L) float32, of LogMaps or of JoinedMaps
         Log maps of each channel, all kept as one type; memory maps larger than memory are fine. Those of
-        `Preprocessing.stream` are made of the raw maps for each batch.
+        `Preprocessing.stream` are made of the raw maps for each batch; joined ones are of several files.
     theta : (S, P) float64
         Physical parameters of every simulation; with no `simulations`, (N, P), of every map.
     simulations : tuple of int or None
@@ -99,7 +100,7 @@ class MapLoader:
 
     def __init__(
         self,
-        maps: Sequence[StoredMaps | LogMaps],
+        maps: Sequence[StoredMaps | LogMaps | JoinedMaps],
         theta: Theta,
         simulations: Simulations | None,
         normalization: Normalization,
@@ -216,17 +217,20 @@ class MapLoader:
         return Batch(x, self._scaled[rows.order], index)
 
 
-def _choose_gather(maps: Sequence[StoredMaps | StreamedMaps]) -> Callable[..., None]:
+def _choose_gather(maps: Sequence[StoredMaps | StreamedMaps | JoinedMaps]) -> Callable[..., None]:
     """Give what gathers a batch of these channels."""
     streamed = [each for each in maps if isinstance(each, StreamedMaps)]
-    kept = [each for each in maps if not isinstance(each, StreamedMaps)]
-    if streamed and kept:
+    joined = [each for each in maps if isinstance(each, JoinedMaps)]
+    kept = [each for each in maps if not isinstance(each, StreamedMaps | JoinedMaps)]
+    if len(maps) not in (len(streamed), len(joined), len(kept)):
         raise TypeError(
-            "maps: expected channels that are all kept or all made when they are read, got "
-            f"{len(kept)} and {len(streamed)}"
+            "maps: expected channels that are all kept, all joined or all made when they are read, got "
+            f"{len(kept)}, {len(joined)} and {len(streamed)}"
         )
     if streamed:
         return partial(gather_streamed, streamed)
+    if joined:
+        return partial(gather_joined, joined)
     return partial(mapkernels.gather, kept, field_dtype=kept_type(kept[0]))
 
 
@@ -240,10 +244,10 @@ def _choose(theta: Theta, simulations: Simulations | None) -> tuple[Index, Index
 
 
 def _unpack(
-    maps: Sequence[StoredMaps | LogMaps],
-) -> tuple[list[StoredMaps | StreamedMaps], list[Encoding | None]]:
+    maps: Sequence[StoredMaps | LogMaps | JoinedMaps],
+) -> tuple[list[StoredMaps | StreamedMaps | JoinedMaps], list[Encoding | None]]:
     """Give the arrays, and how each is kept."""
-    arrays: list[StoredMaps | StreamedMaps] = []
+    arrays: list[StoredMaps | StreamedMaps | JoinedMaps] = []
     encodings = []
     for channel, each in enumerate(maps):
         array, encoding = (each.maps, each.encoding) if isinstance(each, LogMaps) else (each, None)

@@ -108,8 +108,9 @@ class BandPowers(Network):
             features += of_level
         return torch.cat(features, dim=1)  # (B, F)
 
-    def _infer(self, x: Tensor) -> Tensor:
-        x = self.dropout(self.standardize(x))
+    def infer(self, features: Tensor) -> Tensor:
+        """Infer the parameters from the features of maps; see `Network.infer`."""
+        x = self.dropout(self.standardize(features))
         y = self.direct(x)
         x = nn.functional.silu(self.FC1(x))
         x = nn.functional.silu(self.FC2(self.dropout(x)))

@@ -85,8 +85,8 @@ class Network(nn.Module):
         """Reduce maps to features."""
 
     @abstractmethod
-    def _infer(self, x: Float[Tensor, "B F"]) -> Float[Tensor, "B two_P"]:
-        """Turn features into means and standard deviations."""
+    def infer(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B two_P"]:
+        """Infer the parameters from the features of maps; see `forward`."""
 
     def forward(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B two_P"]:
         """Infer the parameters from maps.
@@ -107,12 +107,16 @@ class Network(nn.Module):
         ValueError
             If channels or pixels are not those the network was made for.
         """
+        return self.infer(self.features(x))
+
+    def features(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
+        """Reduce maps to the numbers from which the parameters are inferred; see `forward`."""
         self._check_maps(x)
         if self.conv_dtype == torch.float32:
-            return self._infer(self._convolve(x))
+            return self._convolve(x)
         with torch.autocast(x.device.type, dtype=self.conv_dtype):
             x = self._convolve(x)
-        return self._infer(x.float())  # what few numbers are left decide the answer
+        return x.float()  # what few numbers are left decide the answer
 
     def _check_maps(self, x: Tensor) -> None:
         expected = (self.channels, self.map_size, self.map_size)

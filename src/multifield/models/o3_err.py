@@ -110,9 +110,12 @@ class O3Err(Network):
             x = self._layer(f"{k}3", x, pads=k + 1 < self.n_blocks)  # (B, c_k, L_k / 2 [+ 2], ...)
         return self._layer(f"{self.n_blocks}1", x, pads=False).flatten(1)  # (B, 2 c_last)
 
-    def _infer(self, x: Tensor) -> Tensor:
+    def infer(self, features: Tensor) -> Tensor:
+        """Infer the parameters from the features of maps; see `Network.infer`."""
         # standard deviations are the squares of the network's last outputs
-        x = nn.functional.leaky_relu_(self.FC1(self.dropout(x)), NEGATIVE_SLOPE)  # (B, c_last)
+        x = nn.functional.leaky_relu_(
+            self.FC1(self.dropout(features)), NEGATIVE_SLOPE
+        )  # (B, c_last)
         y = self.FC2(self.dropout(x))  # (B, 2P)
         mean, root_std = y.split(self.n_parameters, dim=1)
         return torch.cat((mean, root_std.square()), dim=1)

@@ -18,6 +18,9 @@ from .loss_files import Losses as Losses
 from .loss_files import read_losses as read_losses
 from .loss_files import write_losses as write_losses
 from .step import NonFiniteLoss as NonFiniteLoss
+from .step import Objective as Objective
+from .step import PlainObjective as PlainObjective
+from .step import StepLoss as StepLoss
 from .step import evaluate_loss as evaluate_loss
 from .step import train_step as train_step
 from .stopping import TrainingInterrupted as TrainingInterrupted

@@ -21,6 +21,8 @@ from multifield.training.device_maps import MapSource, Sources, choose_sources
 from multifield.training.loss_files import Losses
 from multifield.training.precision import choose_precision, set_numerics
 from multifield.training.step import (
+    Objective,
+    PlainObjective,
     average_weights,
     build_network,
     device_of,
@@ -63,6 +65,7 @@ class Plan:
     inferred: tuple[int, ...]
     config: TrainingConfig
     seed: int
+    objective: Objective
 
     @property
     def n_batches(self) -> int:
@@ -80,6 +83,7 @@ def train_network(
     seed: int | None = None,
     report: Report | None = None,
     checkpoint: Path | None = None,
+    objective: Objective | None = None,
 ) -> TrainedNetwork:
     """Train a network from random weights, or go on from a checkpoint.
 
@@ -102,6 +106,11 @@ def train_network(
         training, which is then after the step under way. If it is there, training goes on from it and
         ends as if it had never been interrupted. It stays in the end: remove it (`remove_checkpoint`) when
         the results are stored.
+    objective : callable, optional
+        What each step makes smaller; `config.loss` of the maps as they are if not given. Losses that are
+        kept are the moment loss, whatever is made smaller. It may draw from PyTorch's generators, whose
+        states are kept; what it is has to stand in `data.causes`, by which a checkpoint of another run is
+        known.
 
     Returns
     -------
@@ -135,7 +144,13 @@ def train_network(
         torch.manual_seed(seed)
         network = build_network(data, hyperparameters, config, device)
         optimizer = make_optimizer(network, hyperparameters, config)
-        plan = Plan(choose_sources(data, config.resident, device), data.inferred, config, seed)
+        plan = Plan(
+            choose_sources(data, config.resident, device),
+            data.inferred,
+            config,
+            seed,
+            objective or PlainObjective(config.loss),
+        )
         n_steps = config.epochs * plan.n_batches
         schedule = make_schedule(optimizer, hyperparameters, config, n_steps)
         averaged = average_weights(network, config)
@@ -211,8 +226,8 @@ def _train_epoch(state: TrainingState, plan: Plan, stop: StopRequest) -> None:
                 state.optimizer,
                 batch,
                 plan.inferred,
+                plan.objective,
                 step=state.schedule.last_epoch,
-                loss=config.loss,
                 max_gradient_norm=config.max_gradient_norm,
             )
             state.schedule.step()

@@ -2,7 +2,10 @@
 
 import logging
 import math
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -124,14 +127,52 @@ def average_weights(network: nn.Module, config: TrainingConfig) -> AveragedModel
     return AveragedModel(network, multi_avg_fn=torch.no_grad()(add), use_buffers=True)
 
 
+class StepLoss(NamedTuple):
+    """Scalars of a batch."""
+
+    minimized: Tensor
+    moments: Tensor  # the benchmark's loss, which is kept whatever is minimized; without a gradient
+
+
+Objective = Callable[[nn.Module, DeviceBatch, list[int]], StepLoss]
+"""What a step makes smaller, of the network, a batch on its device and the columns that count."""
+
+
+@dataclass(frozen=True)
+class PlainObjective:
+    """A loss of what the network infers from the maps as they are.
+
+    Parameters
+    ----------
+    loss : str
+        Name in `multifield.training.loss.LOSSES`.
+    """
+
+    loss: str = "moments"
+
+    def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
+        """Give the loss of a batch."""
+        return self.of_outputs(network(batch.x), batch, columns)
+
+    def of_outputs(self, outputs: Tensor, batch: DeviceBatch, columns: list[int]) -> StepLoss:
+        """Give the loss of the outputs of a network, (B, 2P)."""
+        mean, std = outputs.chunk(2, dim=1)
+        chosen = mean[:, columns], std[:, columns], batch.theta[:, columns]
+        minimized = LOSSES[self.loss](*chosen)
+        if self.loss == "moments":
+            return StepLoss(minimized, minimized.detach())
+        with torch.no_grad():
+            return StepLoss(minimized, moment_loss(*chosen))
+
+
 def train_step(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     batch: Batch | DeviceBatch,
     inferred: tuple[int, ...],
+    objective: Objective = PlainObjective(),
     *,
     step: int,
-    loss: str = "moments",
     max_gradient_norm: float = 0.0,
 ) -> float:
     """Update a network by one batch.
@@ -146,10 +187,10 @@ def train_step(
         Maps and true parameters.
     inferred : tuple of int
         Columns of the parameters that count.
+    objective : callable, optional
+        What the step makes smaller; the moment loss if not given.
     step : int
         Updates so far, for the error message.
-    loss : str, optional
-        What is minimized, of `multifield.training.loss.LOSSES`.
     max_gradient_norm : float, optional
         A longer gradient is shortened to this norm; 0: none is.
 
@@ -164,17 +205,12 @@ def train_step(
         If the loss or the norm of the gradient is not finite; nothing is updated then.
     """
     optimizer.zero_grad()
-    mean, std, theta = _infer(network, batch)
-    columns = list(inferred)
-    moments = mean[:, columns], std[:, columns], theta[:, columns]
-    minimized = LOSSES[loss](*moments)
-    minimized.backward()  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        shown = minimized if loss == "moments" else moment_loss(*moments)
+    loss, shown = objective(network, place(batch, device_of(network)), list(inferred))
+    loss.backward()  # type: ignore[no-untyped-call]
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     gradient_norm = torch.nn.utils.get_total_norm(gradients)
     # all at once: each number fetched from a GPU waits for it
-    values = torch.stack((minimized.detach(), gradient_norm, shown.detach())).tolist()
+    values = torch.stack((loss.detach(), gradient_norm, shown)).tolist()
     loss_value, norm_value, shown_value = values
     if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
         raise NonFiniteLoss(

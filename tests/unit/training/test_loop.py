@@ -12,6 +12,8 @@ from multifield.maps import MapLoader
 from multifield.models import O3Err
 from multifield.training import (
     NonFiniteLoss,
+    PlainObjective,
+    StepLoss,
     choose_device,
     evaluate_loss,
     train_network,
@@ -277,3 +279,14 @@ def test_device_that_is_not_there_is_refused() -> None:
 
 def test_a_state_dict_has_one_type() -> None:
     assert training.StateDict is models.StateDict
+
+
+def test_an_objective_of_ones_own_is_what_steps_make_smaller():
+    def nothing(network, batch, columns):
+        minimized, moments = PlainObjective()(network, batch, columns)
+        return StepLoss(0 * minimized, moments)  # no gradient but weight decay's
+
+    still = train_network(make_data(), HYPERPARAMETERS, config(epochs=1), objective=nothing)
+    moved = train_network(make_data(), HYPERPARAMETERS, config(epochs=1))
+    assert still.losses[0, 1] != 0  # the moment loss, whatever is made smaller
+    assert still.losses[0, 2] != moved.losses[0, 2]

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from multifield.maps.joined import JoinedMaps
+from multifield.maps.loader import MapLoader
+from multifield.maps.normalization import Normalization
+
+NORMALIZATION = Normalization(over="all", fields=("T", "Z"), mean=(1.0, 2.0), std=(0.5, 3.0))
+
+
+def channels() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, 75, 16, 16)).astype(np.float32)
+
+
+def load(maps, simulations=(4, 0, 2), **options) -> MapLoader:
+    theta = np.random.default_rng(1).uniform(0.2, 0.4, (5, 6))
+    return MapLoader(
+        maps, theta, simulations, NORMALIZATION, batch_size=7, inferred=(0, 1), **options
+    )
+
+
+def join(each: np.ndarray) -> JoinedMaps:
+    return JoinedMaps((each[:15], each[15:60], each[60:]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_joined_files_give_the_batches_of_one_file(dtype):
+    maps = channels()
+    one, joined = load(list(maps), dtype=dtype), load([join(each) for each in maps], dtype=dtype)
+    draws = {"flips": True, "shifts": True}
+    for a, b in zip(
+        one.random_epoch(3, 1, **draws), joined.random_epoch(3, 1, **draws), strict=True
+    ):
+        np.testing.assert_array_equal(a.x, b.x)
+        np.testing.assert_array_equal(a.theta, b.theta)
+        np.testing.assert_array_equal(a.index, b.index)
+
+
+def test_threads_do_not_matter():
+    maps = [join(each) for each in channels()]
+    rows = np.arange(40)
+    np.testing.assert_array_equal(
+        load(maps, n_threads=5).take(rows).x, load(maps, n_threads=1).take(rows).x
+    )
+
+
+def test_each_map_knows_its_part():
+    joined = join(channels()[0])
+    assert joined.shape == (75, 16, 16)
+    np.testing.assert_array_equal(
+        joined.part_of(np.array([74, 0, 14, 15, 59, 60])), [2, 0, 0, 1, 1, 2]
+    )
+
+
+def test_parts_of_other_sizes_are_refused():
+    with pytest.raises(ValueError, match="expected parts of one shape, got"):
+        JoinedMaps((np.zeros((15, 16, 16), np.float32), np.zeros((15, 32, 32), np.float32)))
+
+
+def test_compact_maps_are_refused():
+    """Their numbers mean another thing in each file."""
+    with pytest.raises(TypeError, match="compact false"):
+        JoinedMaps((np.zeros((15, 16, 16), np.float32), np.zeros((15, 16, 16), np.float16)))
+
+
+def test_joined_and_single_channels_do_not_mix():
+    maps = channels()
+    with pytest.raises(TypeError, match="all kept, all joined or all made"):
+        load([maps[0], join(maps[1])])
