@@ -35,6 +35,8 @@ PASSED_ON = {
     "describe_data",
     "new_maps",
     "predicting_networks",
+    "suites",
+    "trained_on_suites",
 }  # in memory, within one pipeline
 
 
@@ -104,7 +106,7 @@ def test_the_default_is_the_four_stages():
     assert nodes == {node.name for name in MAIN for node in PIPELINES[name].nodes}
 
 
-@pytest.mark.parametrize("name", [*MAIN, "train", "baselines", "describe", "predict"])
+@pytest.mark.parametrize("name", [*MAIN, "train", "baselines", "describe", "predict", "robustness"])
 def test_every_stage_runs_from_what_is_on_disk(name, catalog):
     inputs = {name for name in PIPELINES[name].inputs() if not name.startswith("params:")}
     assert not inputs & PASSED_ON

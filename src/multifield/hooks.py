@@ -15,6 +15,8 @@ PREDICTIONS = ("predictions_csv", "predictions")
 NEED_NOT_EXIST = {
     "model_folder",  # a study makes it
     "study_storage",  # and this too
+    "suite_folders",  # which robustness fills
+    "robustness_networks",  # and this too
     "network_results",  # which baselines are compared with, if there are any
 }
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from multifield.challenges.baselines import BaselinesConfig
+from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.evaluation.config import EvaluationConfig
 from multifield.inference.config import AskedMaps, CardConfig, PredictionConfig
 from multifield.maps.normalization import NormalizationConfig
@@ -66,6 +67,7 @@ class Parameters(Choices):
     tuning: TuningConfig
     evaluation: EvaluationConfig
     baselines: BaselinesConfig
+    robustness: RobustnessConfig
     card: CardConfig
     prediction: PredictionConfig
 

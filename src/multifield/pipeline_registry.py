@@ -9,6 +9,7 @@ from multifield.pipelines import (
     ingest,
     predict,
     preprocess,
+    robustness,
     train,
     tune,
 )
@@ -27,5 +28,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "train": train.create_pipeline(),
         "describe": describe.create_pipeline(),
         "baselines": baselines.create_pipeline(),
+        "robustness": robustness.create_pipeline(),
         "__default__": sum(main.values(), Pipeline([])),
     }

@@ -18,6 +18,7 @@ from multifield.datasets.reports import (
     ResultsDataset,
     TrialResultsDataset,
 )
+from multifield.datasets.suites import NetworkFolderDataset, SuiteFoldersDataset
 from multifield.datasets.tables import (
     ParquetDataset,
     RecordsDataset,
@@ -34,6 +35,7 @@ __all__ = [
     "MetricsDataset",
     "ModelCardDataset",
     "ModelFolderDataset",
+    "NetworkFolderDataset",
     "PageDataset",
     "ParquetDataset",
     "RawMapsDataset",
@@ -41,6 +43,7 @@ __all__ = [
     "ResultsDataset",
     "StudyDataset",
     "StudyStorageDataset",
+    "SuiteFoldersDataset",
     "ThetaDataset",
     "TrialResultsDataset",
     "TypedJSONDataset",

@@ -9,9 +9,15 @@ from kedro_datasets._typing import ImagePreview
 
 from multifield import camels
 from multifield.arrays import Maps
-from multifield.atomic import atomic_path
 from multifield.datasets.previews import preview_maps
-from multifield.maps.files import MapStream, find_file, open_maps, source_name, write_map_files
+from multifield.maps.files import (
+    MapStream,
+    find_file,
+    link_file,
+    open_maps,
+    source_name,
+    write_map_files,
+)
 from multifield.maps.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
 
 
@@ -155,15 +161,3 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
 
     def _describe(self) -> dict[str, Any]:
         return {"paths": {field: str(path) for field, path in self._paths.items()}}
-
-
-def link_file(source: Path, path: Path) -> None:
-    """Make `path` a symbolic link to `source`; nothing if they are the same file already."""
-    if path.exists() and source.resolve() == path.resolve():
-        return
-    if path.is_file() and not path.is_symlink():
-        raise DatasetError(
-            f"{path}: expected no file or a link, got a file; move it away before linking {source}"
-        )
-    with atomic_path(path) as partial:
-        partial.symlink_to(source.resolve())

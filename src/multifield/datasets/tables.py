@@ -15,8 +15,7 @@ from multifield import camels
 from multifield.arrays import Theta
 from multifield.atomic import atomic_path
 from multifield.datasets.base import FileDataset
-from multifield.datasets.maps import link_file
-from multifield.maps.files import find_file, read_theta, write_theta
+from multifield.maps.files import find_file, link_file, read_theta, write_theta
 
 
 class ThetaDataset(AbstractDataset[Theta | Path, Theta]):

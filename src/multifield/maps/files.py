@@ -198,6 +198,24 @@ def _write_stream(files: Mapping[str, BinaryIO], stream: MapStream) -> None:
             raise ValueError(f"{field}: expected {shape[0]} maps, got {written[field]}")
 
 
+def link_file(source: Path, path: Path) -> None:
+    """Make `path` a symbolic link to `source`; nothing if they are the same file already.
+
+    Raises
+    ------
+    FileExistsError
+        If a file that is no link is at `path`.
+    """
+    if path.exists() and source.resolve() == path.resolve():
+        return
+    if path.is_file() and not path.is_symlink():
+        raise FileExistsError(
+            f"{path}: expected no file or a link, got a file; move it away before linking {source}"
+        )
+    with atomic_path(path) as partial:
+        partial.symlink_to(source.resolve())
+
+
 def save_maps(path: str | Path, maps: Maps) -> None:
     """Write an array of maps (N, L, L) float32 as ``.npy``, whole or not at all."""
     if maps.dtype != np.float32:

@@ -303,3 +303,15 @@ def test_a_page_comes_back_with_every_character(tmp_path):
     dataset.save("<p>Ω_m, µ</p>\n")
     assert dataset.load() == "<p>Ω_m, µ</p>\n"
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        datasets.SuiteFoldersDataset(raw="data/01_raw", log_maps="data/05_model_input"),
+        datasets.NetworkFolderDataset(path="data/06_models/robustness"),
+    ],
+)
+def test_folders_can_be_read_and_not_saved(dataset):
+    with pytest.raises(DatasetError, match="can be read, not saved"):
+        dataset.save(dataset.load())

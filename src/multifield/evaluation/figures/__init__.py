@@ -11,6 +11,7 @@ from multifield.evaluation.figures.examples import best_and_worst, saliency
 from multifield.evaluation.figures.losses import best_losses, loss_curves
 from multifield.evaluation.figures.maps import fields_mosaic, maps_mosaic
 from multifield.evaluation.figures.residuals import residuals
+from multifield.evaluation.figures.robustness import smoothing_scan, suite_matrices
 from multifield.evaluation.figures.spectra import spectra
 from multifield.evaluation.figures.study import (
     hyperparameter_importance,
@@ -35,8 +36,10 @@ __all__ = [
     "parallel_coordinates",
     "residuals",
     "saliency",
+    "smoothing_scan",
     "spectra",
     "study_history",
+    "suite_matrices",
     "suite_title",
     "true_against_predicted",
 ]

@@ -1,0 +1,111 @@
+"""What `robustness` trains and tests. Values, units and reasons are in ``conf/``."""
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from multifield import camels
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Method:
+    """One way to train a network that shall be right on suites it has never seen."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")  # in tables and names of files
+    # of each training map, drawn anew each time it is shown, [standard deviations of the log maps]
+    noise: float = Field(ge=0)  # at most, of a pixel
+    offset: float = Field(ge=0)  # of a number added to the whole map
+    contrast: float = Field(ge=0)  # of the ln of a factor of the whole map
+    smoothing_widths: tuple[float, ...]  # [pixels]; every training map is shown at these too
+    alignment: float = Field(ge=0)  # weight of the discrepancy between the features of suites
+    widen: bool  # sigma, by how far suites disagree
+
+
+PLAIN = Method(
+    name="one_suite",
+    noise=0.0,
+    offset=0.0,
+    contrast=0.0,
+    smoothing_widths=(),
+    alignment=0.0,
+    widen=False,
+)
+"""No method: the network of one suite, with which the others are compared."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class RobustnessConfig:
+    """Suites, fields, scales and methods."""
+
+    suites: tuple[str, ...] = Field(min_length=2)  # each trained on alone, and tested on by all
+    held_back: str  # one of them, which methods are neither trained on nor chosen by
+    fields: tuple[str, ...] = Field(min_length=1)  # each may join several with _
+    # [pixels] Training and test maps are smoothed by each; methods are measured at the first
+    smoothing_widths: tuple[float, ...] = Field(min_length=1)
+    epochs: int = Field(ge=1)  # of every network; in the place of those of `training`
+    orientations: int = Field(ge=1, le=8)  # copies of each test map
+    clip: float = Field(gt=0)  # squared pulls above are left out of the clipped chi2
+    methods: tuple[Method, ...]
+
+    @field_validator("suites", "fields", "smoothing_widths")
+    @classmethod
+    def _each_once(cls, values: tuple[str | float, ...]) -> tuple[str | float, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError(f"expected each once, got {', '.join(map(str, values))}")
+        return values
+
+    @field_validator("smoothing_widths")
+    @classmethod
+    def _widths_are_lengths(cls, widths: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 <= width < float("inf") for width in widths):
+            raise ValueError(f"expected finite widths >= 0 pixels, got {widths}")
+        return widths
+
+    @model_validator(mode="after")
+    def _suites_have_the_fields(self) -> "RobustnessConfig":
+        for suite in self.suites:
+            for field in self.fields:
+                camels.parse_fields(field, suite)
+        return self
+
+    @model_validator(mode="after")
+    def _one_is_held_back(self) -> "RobustnessConfig":
+        if self.held_back not in self.suites:
+            raise ValueError(
+                f"held_back: expected one of {', '.join(self.suites)}, got {self.held_back!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _methods_have_names(self) -> "RobustnessConfig":
+        names = [PLAIN.name, *(method.name for method in self.methods)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"methods: expected names of their own, got {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _suites_can_disagree(self) -> "RobustnessConfig":
+        if len(self.suites) < 3 and any(method.widen for method in self.methods):
+            raise ValueError(
+                "methods.widen: expected two suites beside the one held back, whose networks can disagree, "
+                f"got {', '.join(self.training_suites)}"
+            )
+        return self
+
+    @property
+    def training_suites(self) -> tuple[str, ...]:
+        """Suites that methods are trained on: all but the one held back."""
+        return tuple(suite for suite in self.suites if suite != self.held_back)
+
+    @property
+    def single_fields(self) -> tuple[str, ...]:
+        """Every field that is needed, once, in CMD's order."""
+        needed = {name for field in self.fields for name in field.split("_")}
+        return tuple(name for name in camels.FIELDS if name in needed)
+
+    @property
+    def all_widths(self) -> tuple[float, ...]:
+        """Every smoothing that is needed [pixels], in rising order."""
+        extra = {width for method in self.methods for width in method.smoothing_widths}
+        return tuple(sorted({*self.smoothing_widths, *extra}))

@@ -1,0 +1,200 @@
+"""Maps of one suite, or of several together, ready for a network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from multifield import camels, training
+from multifield.arrays import Theta
+from multifield.maps import (
+    LogMaps,
+    MapLoader,
+    Normalization,
+    Split,
+    SplitLoaders,
+    fit_normalization,
+)
+from multifield.maps.joined import JoinedMaps
+from multifield.maps.normalization import NormalizationConfig
+from multifield.maps.splits import Simulations
+from multifield.training.config import TrainingConfig
+
+COLUMNS = tuple(camels.PARAMETER_NAMES.index(name) for name in camels.COSMOLOGY)
+"""What is inferred: the astrophysical parameters mean different things in each suite."""
+
+
+@dataclass(frozen=True, eq=False)
+class SuiteMaps:
+    """What was ingested and preprocessed of a suite.
+
+    Attributes
+    ----------
+    suite : str
+    theta : (S, 6) float64
+    split : Split
+    log_maps : mapping of (field, smoothing width [pixels]) to LogMaps
+        Single fields.
+    """
+
+    suite: str
+    theta: Theta
+    split: Split
+    log_maps: Mapping[tuple[str, float], LogMaps]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSuites:
+    """Suites joined to train on.
+
+    Attributes
+    ----------
+    data : SplitLoaders
+        Their training, validation and test simulations together.
+    normalization : Normalization
+        One for all of them; every test uses it.
+    ends : tuple of int
+        Number behind the last map of each part: the suites, one after another, at each smoothing.
+    """
+
+    data: SplitLoaders
+    normalization: Normalization
+    ends: tuple[int, ...]
+
+
+def join_suites(
+    suites: Sequence[SuiteMaps],
+    field: str,
+    widths: Sequence[float],
+    over: NormalizationConfig,
+    config: TrainingConfig,
+    causes: Mapping[str, str],
+) -> TrainingSuites:
+    """Join suites to train one network on.
+
+    Parameters
+    ----------
+    suites : sequence of SuiteMaps
+        One or more.
+    field : str
+        The fields joined with ``_`` are the channels.
+    widths : sequence of float
+        Smoothing [pixels]. Validation and test maps have the first, training maps all of them.
+    over : NormalizationConfig
+        What mean and std are taken over, of maps with the first smoothing.
+    config : TrainingConfig
+    causes : mapping of str to str
+        What else decides the numbers of the training.
+
+    Returns
+    -------
+    joined : TrainingSuites
+    """
+    names = field.split("_")
+    split = _join_splits([each.split for each in suites])
+    moments = {
+        name: np.concatenate([each.log_maps[name, widths[0]].moments for each in suites])
+        for name in names
+    }
+    normalization = fit_normalization(moments, split, over.over)
+    channels = [
+        JoinedMaps(tuple(_maps_of(each, name, width) for width in widths for each in suites))
+        for name in names
+    ]
+    theta = np.concatenate([each.theta for _ in widths for each in suites])
+    n = split.n_simulations
+    train = tuple(copy * n + number for copy in range(len(widths)) for number in split.train)
+
+    def load(simulations: Simulations) -> MapLoader:
+        return _load(channels, theta, simulations, normalization, config)
+
+    data = SplitLoaders(
+        train=load(train),
+        valid=load(split.valid),
+        test=load(split.test),
+        channels=len(names),
+        map_size=channels[0].shape[-1],
+        inferred=COLUMNS,
+        causes=_list_causes(suites, names, widths, normalization, causes),
+    )
+    return TrainingSuites(data, normalization, tuple(channels[0].ends.tolist()))
+
+
+def load_suite(
+    suite: SuiteMaps,
+    field: str,
+    width: float,
+    simulations: Simulations,
+    normalization: Normalization,
+    config: TrainingConfig,
+) -> MapLoader:
+    """Load maps of a suite as a network of others sees them: with the others' mean and std.
+
+    Parameters
+    ----------
+    suite : SuiteMaps
+    field : str
+    width : float
+        Smoothing [pixels].
+    simulations : tuple of int
+    normalization : Normalization
+        Of what the network was trained on.
+    config : TrainingConfig
+    """
+    maps = [_maps_of(suite, name, width) for name in field.split("_")]
+    return _load(
+        [JoinedMaps((each,)) for each in maps], suite.theta, simulations, normalization, config
+    )
+
+
+def _load(
+    channels: list[JoinedMaps],
+    theta: Theta,
+    simulations: Simulations,
+    normalization: Normalization,
+    config: TrainingConfig,
+) -> MapLoader:
+    return MapLoader(
+        channels,
+        theta,
+        simulations,
+        normalization,
+        batch_size=config.batch_size,
+        inferred=COLUMNS,
+        **training.loader_options(config),
+    )
+
+
+def _maps_of(suite: SuiteMaps, name: str, width: float) -> np.ndarray:
+    maps = suite.log_maps[name, width].maps
+    if not isinstance(maps, np.ndarray):
+        raise TypeError(f"{suite.suite} {name}: expected log maps that are kept, got streamed ones")
+    return maps
+
+
+def _join_splits(splits: Sequence[Split]) -> Split:
+    """Give the simulations of several suites one numbering, each suite behind the one before."""
+    starts = np.cumsum([0, *(split.n_simulations for split in splits)])[:-1].tolist()
+
+    def join(part: str) -> Simulations:
+        pairs = zip(starts, splits, strict=True)
+        return tuple(start + number for start, split in pairs for number in getattr(split, part))
+
+    return Split(seed=splits[0].seed, train=join("train"), valid=join("valid"), test=join("test"))
+
+
+def _list_causes(
+    suites: Sequence[SuiteMaps],
+    names: Sequence[str],
+    widths: Sequence[float],
+    normalization: Normalization,
+    causes: Mapping[str, str],
+) -> dict[str, str]:
+    listed = {"normalization": str(normalization), **causes}
+    for each in suites:
+        listed[f"{each.suite}.split"] = str(each.split)
+        for name in names:
+            for width in widths:
+                provenance = each.log_maps[name, width].provenance
+                listed[f"{each.suite}.{name}.{width:g}"] = str(dict(provenance))
+    return listed

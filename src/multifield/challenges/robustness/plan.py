@@ -1,0 +1,58 @@
+"""Which networks answer the questions of a configuration."""
+
+from dataclasses import dataclass
+
+from multifield.challenges.robustness.config import PLAIN, Method, RobustnessConfig
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network: how it is trained, and on what."""
+
+    method: Method
+    field: str
+    width: float  # [pixels]
+    suites: tuple[str, ...]
+
+    @property
+    def trained_on(self) -> str:
+        """The suites, joined with ``+``."""
+        return "+".join(self.suites)
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """Smoothing of the training maps [pixels], that of the test maps first."""
+        extra = (width for width in self.method.smoothing_widths if width != self.width)
+        return (self.width, *extra)
+
+
+def list_tasks(config: RobustnessConfig) -> list[Task]:
+    """List what is trained and tested: each suite alone at each smoothing, then the methods.
+
+    Methods are trained on all suites but the one held back, at the first smoothing.
+    """
+    alone = [
+        Task(PLAIN, field, width, (suite,))
+        for field in config.fields
+        for width in config.smoothing_widths
+        for suite in config.suites
+    ]
+    width = config.smoothing_widths[0]
+    together = [
+        Task(method, field, width, config.training_suites)
+        for field in config.fields
+        for method in config.methods
+    ]
+    return alone + together
+
+
+def leave_one_out(task: Task) -> list[tuple[Task, str]]:
+    """Give the networks that lack one of the suites of a task, and the suite that each lacks."""
+    return [
+        (Task(task.method, task.field, task.width, _without(task.suites, suite)), suite)
+        for suite in task.suites
+    ]
+
+
+def _without(suites: tuple[str, ...], left_out: str) -> tuple[str, ...]:
+    return tuple(suite for suite in suites if suite != left_out)

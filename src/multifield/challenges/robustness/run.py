@@ -1,0 +1,208 @@
+"""Train every network of a configuration, and test each on every suite."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from multifield import camels
+from multifield.challenges.robustness.config import RobustnessConfig
+from multifield.challenges.robustness.data import (
+    SuiteMaps,
+    TrainingSuites,
+    join_suites,
+    load_suite,
+)
+from multifield.challenges.robustness.folder import NetworkFolder
+from multifield.challenges.robustness.networks import train_or_reuse
+from multifield.challenges.robustness.plan import Task, leave_one_out, list_tasks
+from multifield.challenges.robustness.scores import Record, score_test
+from multifield.challenges.robustness.widening import fit_disagreement, widen
+from multifield.evaluation import Results, predict
+from multifield.evaluation.config import EvaluationConfig
+from multifield.inference import NoveltyReference, fit_novelty
+from multifield.inference.config import NoveltyConfig
+from multifield.inference.novelty import measure
+from multifield.maps import MapLoader
+from multifield.maps.normalization import NormalizationConfig
+from multifield.maps.splits import Simulations
+from multifield.models import O3Err
+from multifield.training import Hyperparameters, TrainingConfig
+
+logger = logging.getLogger(__name__)
+
+Suites = Mapping[str, SuiteMaps]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network and what it was trained on; of a method that widens sigma, those that lack a suite each."""
+
+    task: Task
+    network: O3Err
+    joined: TrainingSuites
+    config: TrainingConfig
+    lacking: tuple[tuple["Trained", str], ...] = ()
+
+
+def train_all(
+    suites: Suites,
+    config: RobustnessConfig,
+    hyperparameters: Hyperparameters,
+    training: TrainingConfig,
+    over: NormalizationConfig,
+    folder: NetworkFolder,
+) -> list[Trained]:
+    """Train, or read, every network; one that was interrupted goes on where it was.
+
+    Every network makes as many steps as one of a single suite: more suites and smoothings are more maps
+    to draw from and no more work.
+
+    Parameters
+    ----------
+    suites : mapping of suite to SuiteMaps
+    config : RobustnessConfig
+    hyperparameters : Hyperparameters
+    training : TrainingConfig
+        Its epochs are replaced by the configuration's.
+    over : NormalizationConfig
+    folder : NetworkFolder
+
+    Returns
+    -------
+    trained : list of Trained
+        In the order of `list_tasks`.
+    """
+
+    def train(task: Task) -> Trained:
+        return _train(task, suites, config, hyperparameters, training, over, folder)
+
+    tasks = list_tasks(config)
+    trained = []
+    for number, task in enumerate(tasks):
+        logger.info("Network %d of %d: %s, %s", number + 1, len(tasks), task.field, task.trained_on)
+        lacking = leave_one_out(task) if task.method.widen else []
+        others = tuple((train(other), suite) for other, suite in lacking)
+        trained.append(replace(train(task), lacking=others))
+    return trained
+
+
+def _train(
+    task: Task,
+    suites: Suites,
+    config: RobustnessConfig,
+    hyperparameters: Hyperparameters,
+    training: TrainingConfig,
+    over: NormalizationConfig,
+    folder: NetworkFolder,
+) -> Trained:
+    chosen = [suites[name] for name in task.suites]
+    # n maps of a suite, in as many steps: an epoch ends once more than n - 1 were seen
+    n_maps = max(len(each.split.train) for each in chosen) * camels.MAPS_PER_SIMULATION
+    settings = replace(
+        training, epochs=config.epochs, maps_per_epoch=min(training.maps_per_epoch, n_maps - 1)
+    )
+    joined = join_suites(chosen, task.field, task.widths, over, settings, _causes_of(task))
+    network = train_or_reuse(task, joined, hyperparameters, settings, folder)
+    return Trained(task, network, joined, settings)
+
+
+def _causes_of(task: Task) -> dict[str, str]:
+    """List what a method decides of a training; neither another name nor another sigma is of it."""
+    ignored = ("name", "widen")
+    causes = {key: str(value) for key, value in asdict(task.method).items() if key not in ignored}
+    return {f"method.{key}": value for key, value in causes.items()}
+
+
+def score_all(
+    trained: Sequence[Trained],
+    suites: Suites,
+    config: RobustnessConfig,
+    evaluation: EvaluationConfig,
+    novelty: NoveltyConfig,
+) -> list[Record]:
+    """Test every network on the held-out simulations of every suite.
+
+    Parameters
+    ----------
+    trained : sequence of Trained
+    suites : mapping of suite to SuiteMaps
+    config : RobustnessConfig
+    evaluation : EvaluationConfig
+        For precision and bootstrap.
+    novelty : NoveltyConfig
+        What flags a map as unlike those trained on.
+
+    Returns
+    -------
+    records : list of dict
+        One a network, suite and parameter; see `score_test`. ``flagged`` is the share of test maps that are
+        unlike those trained on.
+    """
+    records = []
+    for each in trained:
+        data = each.joined.data
+        reference = fit_novelty(
+            data.train, data.valid, novelty, n_threads=each.config.loader_threads
+        )
+        taus = _fit_disagreement(each, suites, config, evaluation)
+        for name, suite in suites.items():
+            loader = _load(each, suite, suite.split.test)
+            results = widen(_infer(each, loader, config, evaluation), taus)
+            head = _describe(each.task, name) | {"flagged": _flagged(reference, loader)}
+            scores = score_test(results, config.orientations, evaluation.bootstrap, config.clip)
+            records += [head | score for score in scores]
+        _log(records[-2 * len(suites) :])
+    return records
+
+
+def _fit_disagreement(
+    each: Trained, suites: Suites, config: RobustnessConfig, evaluation: EvaluationConfig
+) -> dict[str, float]:
+    """Tau of a method that widens, zero for others."""
+    left_out = []
+    for network, name in each.lacking:
+        loader = _load(network, suites[name], suites[name].split.valid)
+        left_out.append(_infer(network, loader, config, evaluation))
+    return fit_disagreement(left_out) if left_out else dict.fromkeys(camels.COSMOLOGY, 0.0)
+
+
+def _load(each: Trained, suite: SuiteMaps, simulations: Simulations) -> MapLoader:
+    task, normalization = each.task, each.joined.normalization
+    return load_suite(suite, task.field, task.width, simulations, normalization, each.config)
+
+
+def _infer(
+    each: Trained, loader: MapLoader, config: RobustnessConfig, evaluation: EvaluationConfig
+) -> Results:
+    return predict(
+        each.network,
+        loader,
+        range(config.orientations),
+        device=each.config.device,
+        precision=evaluation.precision,
+    )
+
+
+def _flagged(reference: NoveltyReference, loader: MapLoader) -> float:
+    numbers = measure(loader, reference.n_bins, reference.n_quantiles)
+    return float(reference.flag(reference.p_values(reference.distances(numbers))).mean())
+
+
+def _describe(task: Task, tested_on: str) -> Record:
+    return {
+        "field": task.field,
+        "smoothing_width": task.width,
+        "method": task.method.name,
+        "trained_on": task.trained_on,
+        "tested_on": tested_on,
+    }
+
+
+def _log(records: Sequence[Record]) -> None:
+    for record in records:
+        logger.info(
+            "%s of %s (%s, %g px) on %s: %s RMSE %.3g, chi2 %.3g, flagged %.0f %%",
+            *(record[key] for key in ("field", "trained_on", "method", "smoothing_width")),
+            *(record[key] for key in ("tested_on", "parameter", "RMSE", "chi2")),
+            100 * record["flagged"],
+        )

@@ -1,0 +1,5 @@
+"""The `robustness` pipeline."""
+
+from multifield.pipelines.robustness.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,76 @@
+"""Nodes of `robustness`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from multifield import evaluation
+from multifield import suites as several
+from multifield.challenges import robustness
+from multifield.challenges.robustness.config import RobustnessConfig
+from multifield.challenges.robustness.folder import NetworkFolder
+from multifield.evaluation.config import EvaluationConfig
+from multifield.inference.config import CardConfig
+from multifield.maps.normalization import NormalizationConfig
+from multifield.maps.preprocess import PreprocessingConfig
+from multifield.maps.splits import SplitConfig
+from multifield.pipelines.interruption import exit_when_interrupted
+from multifield.selection import Selection
+from multifield.sources import SourceConfig
+from multifield.suites import SuiteFolders
+from multifield.training.config import Hyperparameters, TrainingConfig
+
+Records = Sequence[Mapping[str, Any]]
+
+
+def bring_suites(
+    config: RobustnessConfig,
+    selection: Selection,
+    source: SourceConfig,
+    preprocessing: PreprocessingConfig,
+    split: SplitConfig,
+    folders: SuiteFolders,
+) -> "dict[str, robustness.SuiteMaps]":
+    """Bring and preprocess every suite; see `multifield.suites.bring_suites`."""
+    return several.bring_suites(config, selection.sim_set, source, preprocessing, split, folders)
+
+
+def train_networks(
+    suites: "Mapping[str, robustness.SuiteMaps]",
+    config: RobustnessConfig,
+    hyperparameters: Hyperparameters,
+    training: TrainingConfig,
+    normalization: NormalizationConfig,
+    folder: NetworkFolder,
+) -> "list[robustness.Trained]":
+    """Train what is not trained yet; see `multifield.challenges.robustness.train_all`."""
+    with exit_when_interrupted():
+        return robustness.train_all(
+            suites, config, hyperparameters, training, normalization, folder
+        )
+
+
+def score_networks(
+    trained: "Sequence[robustness.Trained]",
+    suites: "Mapping[str, robustness.SuiteMaps]",
+    config: RobustnessConfig,
+    evaluation_config: EvaluationConfig,
+    card: CardConfig,
+) -> list[dict[str, Any]]:
+    """Test every network on every suite; see `multifield.challenges.robustness.score_all`."""
+    return robustness.score_all(trained, suites, config, evaluation_config, card.novelty)
+
+
+def compare_robust_methods(scores: Records, config: RobustnessConfig) -> list[dict[str, Any]]:
+    """Set methods side by side; see `multifield.challenges.robustness.compare_methods`."""
+    return robustness.compare_methods(scores, config)
+
+
+def plot_matrices(scores: Records, config: RobustnessConfig) -> "evaluation.figures.Figure":
+    """Draw who fails where; see `multifield.evaluation.figures.suite_matrices`."""
+    alone = robustness.of_one_suite(scores, config.smoothing_widths[0])
+    return evaluation.figures.suite_matrices(alone)
+
+
+def plot_smoothing_scan(scores: Records) -> "evaluation.figures.Figure":
+    """Draw on which scales; see `multifield.evaluation.figures.smoothing_scan`."""
+    return evaluation.figures.smoothing_scan(robustness.of_one_suite(scores))

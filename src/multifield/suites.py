@@ -1,0 +1,172 @@
+"""Several suites brought and preprocessed together, each file under its usual name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from multifield import camels
+from multifield.arrays import Maps, Theta
+from multifield.challenges.robustness.config import RobustnessConfig
+from multifield.challenges.robustness.data import SuiteMaps
+from multifield.maps.files import (
+    MapStream,
+    find_file,
+    link_file,
+    open_maps,
+    read_theta,
+    write_map_files,
+    write_theta,
+)
+from multifield.maps.manifest import Manifest, verify_suite
+from multifield.maps.preprocess import (
+    LogMaps,
+    Preprocessing,
+    PreprocessingConfig,
+    moments_path,
+    open_log_maps,
+)
+from multifield.maps.splits import SplitConfig, split_simulations
+from multifield.selection import Selection
+from multifield.sources import PublishedMaps, SourceConfig, open_source
+
+
+@dataclass(frozen=True)
+class SuiteFolders:
+    """Where files of all suites lie, a sub-folder each."""
+
+    raw: Path
+    log_maps: Path
+
+
+def bring_suites(
+    config: RobustnessConfig,
+    sim_set: str,
+    source: SourceConfig,
+    preprocessing: PreprocessingConfig,
+    split_config: SplitConfig,
+    folders: SuiteFolders,
+) -> dict[str, SuiteMaps]:
+    """Make or find the maps of every suite, verify them, smooth them and take their logarithm.
+
+    Files have the names of `ingest` and `preprocess`. Raw maps of mock suites are made again each time; log
+    maps that are there, of the same raw maps, are used as they are.
+
+    Parameters
+    ----------
+    config : RobustnessConfig
+        Suites, fields and smoothing.
+    sim_set : str
+    source : SourceConfig
+    preprocessing : PreprocessingConfig
+        Its smoothing is replaced by the configuration's.
+    split_config : SplitConfig
+        The same simulations are held out in each suite.
+    folders : SuiteFolders
+
+    Returns
+    -------
+    suites : dict of suite to SuiteMaps
+        In the order of the configuration.
+
+    Raises
+    ------
+    ValueError
+        If log maps are to be kept in 16 bits, which cannot be joined, or suites differ in the number of
+        their simulations, so that a number would be held out in one and not in another.
+    """
+    if preprocessing.compact:
+        raise ValueError("preprocessing.compact: expected false for robustness, got True")
+    suites = {}
+    for suite in config.suites:
+        selection = Selection(suite=suite, sim_set=sim_set, field="_".join(config.single_fields))
+        maps, theta, manifest = _bring_raw(selection, source, folders.raw / suite)
+        suites[suite] = SuiteMaps(
+            suite,
+            theta,
+            split_simulations(
+                len(theta),
+                split_config.seed,
+                n_valid=split_config.n_valid,
+                n_test=split_config.n_test,
+            ),
+            _preprocess(
+                selection, maps, manifest, preprocessing, config.all_widths, folders.log_maps
+            ),
+        )
+    _check_counts(suites)
+    return suites
+
+
+def _bring_raw(
+    selection: Selection, source: SourceConfig, folder: Path
+) -> tuple[dict[str, Maps], Theta, Manifest]:
+    suite, sim_set = selection.suite, selection.sim_set
+    found, table = open_source(selection, source)
+    paths = {
+        field: folder / camels.maps_names(field, suite, sim_set)[0] for field in selection.fields
+    }
+    _place(found, table, paths, folder / camels.theta_names(suite, sim_set)[0])
+    maps = {field: open_maps(path) for field, path in paths.items()}
+    theta = read_theta(
+        find_file(folder, camels.theta_names(suite, sim_set)),
+        camels.find_set(sim_set, suite).n_columns,
+    )
+    return maps, theta, verify_suite(suite, sim_set, maps, theta, partial=source.partial)
+
+
+def _place(
+    found: MapStream | PublishedMaps,
+    table: Theta | Path,
+    paths: Mapping[str, Path],
+    table_path: Path,
+) -> None:
+    """Write what is made here, link to what is published."""
+    if isinstance(table, Path):
+        link_file(table, table_path)
+    else:
+        write_theta(table_path, table)
+    if not isinstance(found, Mapping):
+        write_map_files(paths, found)
+        return
+    for field, path in paths.items():
+        link_file(found[field], path)
+
+
+def _preprocess(
+    selection: Selection,
+    maps: Mapping[str, Maps],
+    manifest: Manifest,
+    preprocessing: PreprocessingConfig,
+    widths: Sequence[float],
+    folder: Path,
+) -> dict[tuple[str, float], LogMaps]:
+    """Give the log maps of each field at each smoothing."""
+    checksums = manifest.checksums(tuple(maps))
+    log_maps = {}
+    for width in widths:
+        config = replace(preprocessing, smoothing_width=width)
+        for field, raw in maps.items():
+            name = camels.log_maps_name(
+                field, selection.suite, selection.sim_set, width, config.remove_monopole
+            )
+            wanted = Preprocessing(raw, field, config, checksums[field])
+            log_maps[field, width] = _make_or_open(wanted, folder / selection.suite / name)
+    return log_maps
+
+
+def _make_or_open(wanted: Preprocessing, path: Path) -> LogMaps:
+    if path.is_file() and moments_path(path).is_file():
+        present = open_log_maps(path)
+        if dict(present.provenance) == wanted.provenance:
+            return present
+    wanted.write(path)
+    return open_log_maps(path)
+
+
+def _check_counts(suites: Mapping[str, SuiteMaps]) -> None:
+    numbers = {name: len(each.theta) for name, each in suites.items()}
+    if len(set(numbers.values())) > 1:
+        raise ValueError(
+            f"robustness.suites: expected as many simulations of each, got {numbers}; the same numbers "
+            "are held out in all"
+        )

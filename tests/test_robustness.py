@@ -1,0 +1,75 @@
+"""`kedro run --pipeline robustness`, twice."""
+
+import csv
+
+import pytest
+
+from multifield.camels import COSMOLOGY
+from tests.support import make_project, run_kedro
+
+ARGUMENTS = ("run", "--pipeline", "robustness", "--env", "test")
+SUITES = ("MockTNG", "MockSIMBA", "MockAstrid")
+
+
+def run(project):
+    done = run_kedro(project, *ARGUMENTS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = make_project(tmp_path_factory.mktemp("robustness") / "project")
+    run(project)
+    return project
+
+
+def read(project, name):
+    with (project / f"data/08_reporting/robustness/{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_pair_of_suites_is_in_the_table(project):
+    rows = {
+        (row["trained_on"], row["tested_on"], row["parameter"], float(row["smoothing_width"]))
+        for row in read(project, "scores")
+        if row["method"] == "one_suite"
+    }
+    assert rows == {
+        (a, b, p, w) for a in SUITES for b in SUITES for p in COSMOLOGY for w in (0.0, 1.0)
+    }
+
+
+def test_no_method_is_trained_on_the_suite_held_back(project):
+    trained = {row["trained_on"] for row in read(project, "scores") if row["method"] != "one_suite"}
+    assert trained == {"MockTNG+MockSIMBA"}
+
+
+def test_widening_changes_sigma_and_nothing_else(project):
+    scores = read(project, "scores")
+    plain, wide = (
+        [row for row in scores if row["method"] == method]
+        for method in ("several_suites", "widened")
+    )
+    for one, other in zip(plain, wide, strict=True):
+        assert one["RMSE"] == other["RMSE"]
+        assert float(other["chi2"]) <= float(one["chi2"])
+
+
+def test_methods_are_compared(project):
+    rows = read(project, "methods")
+    assert {row["method"] for row in rows} > {"one_suite", "several_suites", "disturbed", "aligned"}
+    assert all(float(row["held_back_RMSE"]) > 0 for row in rows)
+
+
+def test_figures_are_drawn(project):
+    folder = project / "data/08_reporting/robustness"
+    assert {path.name for path in folder.glob("*.png")} == {"matrices.png", "smoothing.png"}
+
+
+def test_a_second_run_trains_nothing_and_says_the_same(project):
+    scores = (project / "data/08_reporting/robustness/scores.csv").read_bytes()
+    weights = {path: path.stat().st_mtime_ns for path in project.rglob("weights_*.pt")}
+    assert "Training Mock" not in run(project)
+    assert (project / "data/08_reporting/robustness/scores.csv").read_bytes() == scores
+    assert {path: path.stat().st_mtime_ns for path in project.rglob("weights_*.pt")} == weights

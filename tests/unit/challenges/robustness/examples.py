@@ -1,0 +1,51 @@
+"""Small suites and settings for the tests of robustness; no test."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from multifield import camels
+from multifield.challenges.robustness import PLAIN, Method, RobustnessConfig, SuiteMaps
+from multifield.maps import LogMaps, moments_of_log_maps, split_simulations
+from multifield.maps.preprocess import PreprocessingConfig
+
+N = 6  # simulations of a suite: two train, two validate, two test
+RAW = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)
+
+
+def method(name: str = "several_suites", **changes: Any) -> Method:
+    return replace(PLAIN, name=name, **changes)
+
+
+def robustness(**changes: Any) -> RobustnessConfig:
+    values: dict[str, Any] = {
+        "suites": ("MockTNG", "MockSIMBA", "MockAstrid"),
+        "held_back": "MockAstrid",
+        "fields": ("T",),
+        "smoothing_widths": (0.0,),
+        "epochs": 1,
+        "orientations": 1,
+        "clip": 14.0,
+        "methods": (),
+    }
+    return RobustnessConfig(**(values | changes))
+
+
+def make_suite_maps(
+    suite: str, seed: int, *, fields: tuple[str, ...] = ("T",), widths: tuple[float, ...] = (0.0,)
+) -> SuiteMaps:
+    """Maps that say which they are: Omega_m at pixel (0, 0), the width at (0, 1), noise about 4 elsewhere."""
+    rng = np.random.default_rng(seed)
+    theta = camels.unscale_theta(rng.random((N, 6)))
+    log_maps = {}
+    for field in fields:
+        for width in widths:
+            maps = rng.normal(4 + seed, 0.5, (15 * N, 16, 16)).astype(np.float32)
+            maps[:, 0, 0] = np.repeat(theta[:, 0], 15)
+            maps[:, 0, 1] = width
+            moments = moments_of_log_maps(10**maps, field, RAW)
+            log_maps[field, width] = LogMaps(
+                maps, moments, {"raw_sha256": f"{suite} {field} {width}"}
+            )
+    return SuiteMaps(suite, theta, split_simulations(N, n_valid=2, n_test=2), log_maps)

@@ -1,0 +1,46 @@
+import pytest
+from pydantic import ValidationError
+
+from tests.unit.challenges.robustness.examples import method, robustness
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"held_back": "Astrid"}, "held_back: expected one of MockTNG, .*, got 'Astrid'"),
+        ({"suites": ("MockTNG",)}, "suites"),
+        (
+            {"suites": ("MockTNG", "MockTNG", "MockAstrid")},
+            "expected each once, got MockTNG, MockTNG",
+        ),
+        ({"suites": ("MockTNG", "Mock", "MockAstrid")}, "suite: expected one of .* got 'Mock'"),
+        ({"fields": ("B",)}, "suite MockSIMBA has .* got 'B'"),
+        ({"smoothing_widths": (0.0, -1.0)}, "expected finite widths >= 0 pixels"),
+        (
+            {"methods": (method("a"), method("a"))},
+            "expected names of their own, got one_suite, a, a",
+        ),
+        ({"methods": (method("one_suite"),)}, "expected names of their own"),
+        (
+            {"suites": ("MockTNG", "MockAstrid"), "methods": (method(widen=True),)},
+            "methods.widen: expected two suites beside the one held back",
+        ),
+    ],
+)
+def test_a_wrong_configuration_names_the_parameter(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        robustness(**changes)
+
+
+def test_the_suite_held_back_is_not_trained_on_by_methods():
+    assert robustness().training_suites == ("MockTNG", "MockSIMBA")
+
+
+def test_fields_and_widths_are_needed_once_each():
+    config = robustness(
+        fields=("T", "Mtot_T"),
+        smoothing_widths=(2.0, 0.0),
+        methods=(method(smoothing_widths=(2.0, 3.0)),),
+    )
+    assert config.single_fields == ("T", "Mtot")
+    assert config.all_widths == (0.0, 2.0, 3.0)

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from multifield import camels
+from multifield.challenges.robustness import join_suites, load_suite
+from multifield.maps import Normalization
+from multifield.maps.normalization import NormalizationConfig
+from tests.unit.challenges.robustness.examples import N, make_suite_maps
+from tests.unit.training.examples import config
+
+OVER = NormalizationConfig(over="training")
+WIDTHS = (0.0, 2.0)
+
+
+@pytest.fixture
+def suites():
+    return [
+        make_suite_maps(suite, seed, widths=WIDTHS)
+        for seed, suite in enumerate(("MockTNG", "MockSIMBA"))
+    ]
+
+
+def batches(loader):
+    """Maps, as they lie in their files, and parameters of every map."""
+    every = loader.take(np.arange(len(loader)))
+    return every.x.copy(), every.theta, every.index
+
+
+def unnormalized(x, normalization: Normalization):
+    return x * np.float32(normalization.std[0]) + np.float32(normalization.mean[0])
+
+
+def test_every_map_keeps_its_own_parameters(suites):
+    joined = join_suites(suites, "T", WIDTHS, OVER, config(), {})
+    for loader in (joined.data.train, joined.data.valid, joined.data.test):
+        x, theta, _ = batches(loader)
+        written = unnormalized(x, joined.normalization)[:, 0, 0, 0]
+        # float32, standardized and back
+        np.testing.assert_allclose(
+            written, camels.unscale_theta(theta.astype(float))[:, 0], atol=1e-5
+        )
+
+
+def test_training_maps_have_all_widths_and_others_the_first(suites):
+    joined = join_suites(suites, "T", WIDTHS, OVER, config(), {})
+    widths = {
+        part: np.round(unnormalized(batches(loader)[0], joined.normalization)[:, 0, 0, 1], 3)
+        for part, loader in (("train", joined.data.train), ("valid", joined.data.valid))
+    }
+    n_train = len(suites) * len(suites[0].split.train) * camels.MAPS_PER_SIMULATION
+    assert {float(w): int(np.sum(widths["train"] == w)) for w in WIDTHS} == dict.fromkeys(
+        WIDTHS, n_train
+    )
+    assert set(widths["valid"]) == {0.0}
+
+
+def test_no_simulation_that_is_held_out_is_trained_on(suites):
+    joined = join_suites(suites, "T", WIDTHS, OVER, config(), {})
+    omegas = [
+        set(np.unique(loader.theta[:, 0]))
+        for loader in (joined.data.train, joined.data.valid, joined.data.test)
+    ]
+    assert not omegas[0] & omegas[1]
+    assert not (omegas[0] | omegas[1]) & omegas[2]
+    assert len(set.union(*omegas)) == len(suites) * N
+
+
+def test_one_mean_and_std_of_the_training_maps_of_all(suites):
+    joined = join_suites(suites, "T", WIDTHS, OVER, config(), {})
+    x, _, index = batches(joined.data.train)
+    first_width = x[index < joined.ends[1]]
+    # moments of log10(10^maps) in float32
+    assert first_width.mean() == pytest.approx(0, abs=1e-5)
+    assert first_width.std() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_suite_is_tested_with_the_statistics_of_the_training(suites):
+    joined = join_suites(suites[:1], "T", (0.0,), OVER, config(), {})
+    other = load_suite(suites[1], "T", 0.0, suites[1].split.test, joined.normalization, config())
+    x, theta, _ = batches(other)
+    written = unnormalized(x, joined.normalization)[:, 0, 0, 0]
+    np.testing.assert_allclose(written, camels.unscale_theta(theta.astype(float))[:, 0], atol=1e-5)
+    assert other.inferred == (0, 1)
+
+
+def test_causes_tell_suites_widths_and_methods_apart(suites):
+    def causes(chosen, widths=(0.0,), extra=None):
+        return join_suites(chosen, "T", widths, OVER, config(), extra or {}).data.causes
+
+    found = [
+        causes(suites),
+        causes(suites[:1]),
+        causes(suites[::-1]),
+        causes(suites, WIDTHS),
+        causes(suites, extra={"method.noise": "0.1"}),
+    ]
+    texts = [str(each) for each in found]
+    assert len(set(texts)) == len(texts)

@@ -1,0 +1,23 @@
+from multifield.challenges.robustness import list_tasks
+from multifield.challenges.robustness.plan import leave_one_out
+from tests.unit.challenges.robustness.examples import method, robustness
+
+
+def test_every_suite_alone_at_every_width_then_the_methods_at_the_first():
+    config = robustness(smoothing_widths=(1.0, 2.0), methods=(method(),))
+    found = [(task.method.name, task.width, task.trained_on) for task in list_tasks(config)]
+    alone = [("one_suite", width, suite) for width in (1.0, 2.0) for suite in config.suites]
+    assert found == [*alone, ("several_suites", 1.0, "MockTNG+MockSIMBA")]
+
+
+def test_each_suite_is_left_out_once():
+    task = list_tasks(robustness(methods=(method(widen=True),)))[-1]
+    assert [(other.suites, lacks) for other, lacks in leave_one_out(task)] == [
+        (("MockSIMBA",), "MockTNG"),
+        (("MockTNG",), "MockSIMBA"),
+    ]
+
+
+def test_test_maps_have_the_first_width_and_training_maps_no_width_twice():
+    config = robustness(smoothing_widths=(2.0,), methods=(method(smoothing_widths=(0.0, 2.0)),))
+    assert list_tasks(config)[-1].widths == (2.0, 0.0)
