@@ -31,13 +31,18 @@ def read(project, name):
 
 def test_every_pair_of_suites_is_in_the_table(project):
     rows = {
-        (row["trained_on"], row["tested_on"], row["parameter"], float(row["smoothing_width"]))
+        (
+            row["trained_on"],
+            row["tested_on"],
+            row["parameter"],
+            row["field"],
+            row["smoothing_width"],
+        )
         for row in read(project, "scores")
         if row["method"] == "one_suite"
     }
-    assert rows == {
-        (a, b, p, w) for a in SUITES for b in SUITES for p in COSMOLOGY for w in (0.0, 1.0)
-    }
+    maps = (("Mtot", "0.0"), ("T", "0.0"), ("T", "1.0"))
+    assert rows == {(a, b, p, *m) for a in SUITES for b in SUITES for p in COSMOLOGY for m in maps}
 
 
 def test_no_method_is_trained_on_the_suite_held_back(project):

@@ -140,8 +140,8 @@ def test_the_mock_environment_changes_scale_alone():
         ),
         *("training.epochs", "training.batch_size", "training.eval_orientations"),
         *(f"hyperparameters.{name}" for name in ("lr", "dr", "hidden")),
-        *(f"robustness.{name}" for name in ("suites", "held_back", "fields", "smoothing_widths")),
-        *(f"robustness.{name}" for name in ("epochs", "orientations")),
+        *(f"robustness.{name}" for name in ("suites", "held_back", "fields", "studied")),
+        *(f"robustness.{name}" for name in ("epochs", "smoothing_widths", "orientations")),
     }
     assert {name for name in flat(base) if flat(base)[name] != flat(mock)[name]} == scale
 

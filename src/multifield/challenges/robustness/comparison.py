@@ -1,5 +1,6 @@
 """What a method gains where it was never trained, and what it costs at home."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from multifield import camels
 from multifield.challenges.robustness.config import PLAIN, RobustnessConfig
+
+logger = logging.getLogger(__name__)
 
 SHOWN = ("RMSE", "chi2", "chi2_clipped")
 Records = Sequence[Mapping[str, Any]]
@@ -38,7 +41,7 @@ def compare_methods(records: Records, config: RobustnessConfig) -> list[dict[str
     """
     rows: list[dict[str, Any]] = []
     width = config.smoothing_widths[0]
-    for field in config.fields:
+    for field in config.studied:
         here = [r for r in records if r["field"] == field and float(r["smoothing_width"]) == width]
         for method in (PLAIN.name, *(each.name for each in config.methods)):
             for parameter in camels.COSMOLOGY:
@@ -50,6 +53,13 @@ def compare_methods(records: Records, config: RobustnessConfig) -> list[dict[str
         (plain,) = (r for r in rows if _is_plain(r, row))
         row["RMSE_to_one_suite"] = row["held_back_RMSE"] / plain["held_back_RMSE"]
         row["home_RMSE_to_one_suite"] = row["home_RMSE"] / plain["home_RMSE"]
+        logger.info(
+            "%s, %s, %s: on %s RMSE %.3g (%.2f of one suite's), chi2 %.3g; at home RMSE %.3g (%.2f)",
+            *(row[key] for key in ("field", "parameter", "method")),
+            config.held_back,
+            *(row[key] for key in ("held_back_RMSE", "RMSE_to_one_suite", "held_back_chi2")),
+            *(row[key] for key in ("home_RMSE", "home_RMSE_to_one_suite")),
+        )
     return rows
 
 

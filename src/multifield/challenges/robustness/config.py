@@ -41,6 +41,7 @@ class RobustnessConfig:
     suites: tuple[str, ...] = Field(min_length=2)  # each trained on alone, and tested on by all
     held_back: str  # one of them, which methods are neither trained on nor chosen by
     fields: tuple[str, ...] = Field(min_length=1)  # each may join several with _
+    studied: tuple[str, ...] = Field(min_length=1)  # of the fields; others at one smoothing alone
     # [pixels] Training and test maps are smoothed by each; methods are measured at the first
     smoothing_widths: tuple[float, ...] = Field(min_length=1)
     epochs: int = Field(ge=1)  # of every network; in the place of those of `training`
@@ -48,7 +49,7 @@ class RobustnessConfig:
     clip: float = Field(gt=0)  # squared pulls above are left out of the clipped chi2
     methods: tuple[Method, ...]
 
-    @field_validator("suites", "fields", "smoothing_widths")
+    @field_validator("suites", "fields", "studied", "smoothing_widths")
     @classmethod
     def _each_once(cls, values: tuple[str | float, ...]) -> tuple[str | float, ...]:
         if len(set(values)) < len(values):
@@ -67,6 +68,15 @@ class RobustnessConfig:
         for suite in self.suites:
             for field in self.fields:
                 camels.parse_fields(field, suite)
+        return self
+
+    @model_validator(mode="after")
+    def _studied_are_tested(self) -> "RobustnessConfig":
+        for field in self.studied:
+            if field not in self.fields:
+                raise ValueError(
+                    f"studied: expected some of {', '.join(self.fields)}, got {field!r}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -27,20 +27,17 @@ class Task:
 
 
 def list_tasks(config: RobustnessConfig) -> list[Task]:
-    """List what is trained and tested: each suite alone at each smoothing, then the methods.
+    """List what is trained and tested: each suite alone, studied fields at each smoothing; then methods.
 
-    Methods are trained on all suites but the one held back, at the first smoothing.
+    Methods are trained on all suites but the one held back, at the first smoothing, for studied fields.
     """
-    alone = [
-        Task(PLAIN, field, width, (suite,))
-        for field in config.fields
-        for width in config.smoothing_widths
-        for suite in config.suites
-    ]
-    width = config.smoothing_widths[0]
+    first, *others = config.smoothing_widths
+    scales = [(field, first) for field in config.fields]
+    scales += [(field, width) for field in config.studied for width in others]
+    alone = [Task(PLAIN, *scale, (suite,)) for scale in scales for suite in config.suites]
     together = [
-        Task(method, field, width, config.training_suites)
-        for field in config.fields
+        Task(method, field, first, config.training_suites)
+        for field in config.studied
         for method in config.methods
     ]
     return alone + together

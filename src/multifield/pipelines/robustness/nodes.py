@@ -71,6 +71,7 @@ def plot_matrices(scores: Records, config: RobustnessConfig) -> "evaluation.figu
     return evaluation.figures.suite_matrices(alone)
 
 
-def plot_smoothing_scan(scores: Records) -> "evaluation.figures.Figure":
+def plot_smoothing_scan(scores: Records, config: RobustnessConfig) -> "evaluation.figures.Figure":
     """Draw on which scales; see `multifield.evaluation.figures.smoothing_scan`."""
-    return evaluation.figures.smoothing_scan(robustness.of_one_suite(scores))
+    studied = [record for record in scores if record["field"] in config.studied]
+    return evaluation.figures.smoothing_scan(robustness.of_one_suite(studied))

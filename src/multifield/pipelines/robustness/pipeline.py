@@ -63,7 +63,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.plot_smoothing_scan,
-                inputs="robustness_scores",
+                inputs=["robustness_scores", "params:robustness"],
                 outputs="figure_smoothing_scan",
                 name="plot_smoothing_scan",
             ),

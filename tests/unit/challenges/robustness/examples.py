@@ -23,6 +23,7 @@ def robustness(**changes: Any) -> RobustnessConfig:
         "suites": ("MockTNG", "MockSIMBA", "MockAstrid"),
         "held_back": "MockAstrid",
         "fields": ("T",),
+        "studied": ("T",),
         "smoothing_widths": (0.0,),
         "epochs": 1,
         "orientations": 1,

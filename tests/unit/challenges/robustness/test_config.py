@@ -15,6 +15,7 @@ from tests.unit.challenges.robustness.examples import method, robustness
         ),
         ({"suites": ("MockTNG", "Mock", "MockAstrid")}, "suite: expected one of .* got 'Mock'"),
         ({"fields": ("B",)}, "suite MockSIMBA has .* got 'B'"),
+        ({"studied": ("HI",)}, "studied: expected some of T, got 'HI'"),
         ({"smoothing_widths": (0.0, -1.0)}, "expected finite widths >= 0 pixels"),
         (
             {"methods": (method("a"), method("a"))},

@@ -10,6 +10,12 @@ def test_every_suite_alone_at_every_width_then_the_methods_at_the_first():
     assert found == [*alone, ("several_suites", 1.0, "MockTNG+MockSIMBA")]
 
 
+def test_fields_that_are_not_studied_are_tested_at_one_smoothing_and_by_no_method():
+    config = robustness(fields=("Mtot", "T"), smoothing_widths=(0.0, 2.0), methods=(method(),))
+    found = [(task.field, task.width) for task in list_tasks(config) if task.field == "Mtot"]
+    assert found == [("Mtot", 0.0)] * len(config.suites)
+
+
 def test_each_suite_is_left_out_once():
     task = list_tasks(robustness(methods=(method(widen=True),)))[-1]
     assert [(other.suites, lacks) for other, lacks in leave_one_out(task)] == [
