@@ -11,9 +11,10 @@ from multifield.challenges.robustness.folder import NetworkFolder
 from multifield.challenges.robustness.objective import choose_objective
 from multifield.challenges.robustness.plan import Task
 from multifield.maps.manifest import sha256
-from multifield.models import O3Err, load_weights, save_weights
+from multifield.models import Network, load_weights, save_weights
 from multifield.training import (
     Hyperparameters,
+    PlainObjective,
     TrainedNetwork,
     TrainingConfig,
     remove_checkpoint,
@@ -32,7 +33,7 @@ def train_or_reuse(
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
     folder: NetworkFolder,
-) -> O3Err:
+) -> Network:
     """Train a network, or read it if all that decides its numbers is what it was.
 
     Parameters
@@ -47,7 +48,7 @@ def train_or_reuse(
 
     Returns
     -------
-    network : O3Err
+    network : Network
         The state of the lowest validation loss, over the validation maps of the suites trained on.
 
     Raises
@@ -66,7 +67,9 @@ def train_or_reuse(
         hyperparameters,
         config,
         checkpoint=folder.checkpoint(name),
-        objective=choose_objective(task.method, joined.ends, len(task.suites)),
+        objective=choose_objective(
+            task.method, PlainObjective(config.loss), joined.ends, len(task.suites)
+        ),
     )
     save_weights(folder.weights(name), trained.state)
     _write_card(folder, name, run, trained)

@@ -15,8 +15,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from multifield.challenges.robustness.config import Method
-from multifield.models import O3Err
-from multifield.training import DeviceBatch, Objective, moment_loss, moment_objective
+from multifield.models import Network
+from multifield.training import DeviceBatch, Objective, PlainObjective, StepLoss
 
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the kernels, in mean squared distances of a batch
 LEAST_MAPS = 2  # of a suite in a batch that can be compared with another
@@ -29,6 +29,8 @@ class RobustObjective:
     Parameters
     ----------
     method : Method
+    loss : PlainObjective
+        Of what is inferred.
     ends : tuple of int
         Number behind the last map of each part of the training maps; see `TrainingSuites`.
     n_suites : int
@@ -36,28 +38,31 @@ class RobustObjective:
     """
 
     method: Method
+    loss: PlainObjective
     ends: tuple[int, ...]
     n_suites: int
 
-    def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> Tensor:
+    def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Give what a step makes smaller; it draws from PyTorch's generators."""
-        o3_err = cast(O3Err, network)
-        features = o3_err.features(disturb(batch.x, self.method))  # (B, F)
-        mean, std = o3_err.infer(features).chunk(2, dim=1)
-        loss = moment_loss(mean[:, columns], std[:, columns], batch.theta[:, columns])
+        network = cast(Network, network)
+        features = network.features(disturb(batch.x, self.method))  # (B, F)
+        loss = self.loss.of_outputs(network.infer(features), batch, columns)
         if not self.method.alignment:
             return loss
         index = torch.from_numpy(batch.index)
         part = torch.bucketize(index, torch.tensor(self.ends), right=True)
         suite = (part % self.n_suites).to(features.device)
-        return loss + self.method.alignment * mean_discrepancy(features, suite)
+        aligned = loss.minimized + self.method.alignment * mean_discrepancy(features, suite)
+        return StepLoss(aligned, loss.moments)
 
 
-def choose_objective(method: Method, ends: tuple[int, ...], n_suites: int) -> Objective:
-    """Give the objective of a method: the moment loss, which may be compiled, where nothing is added."""
+def choose_objective(
+    method: Method, loss: PlainObjective, ends: tuple[int, ...], n_suites: int
+) -> Objective:
+    """Give the objective of a method: the loss, whose network may be compiled, where nothing is added."""
     if method.noise or method.offset or method.contrast or method.alignment:
-        return RobustObjective(method, ends, n_suites)
-    return moment_objective
+        return RobustObjective(method, loss, ends, n_suites)
+    return loss
 
 
 def disturb(x: Float[Tensor, "B C L L"], method: Method) -> Float[Tensor, "B C L L"]:

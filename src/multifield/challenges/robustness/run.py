@@ -25,7 +25,7 @@ from multifield.inference.novelty import measure
 from multifield.maps import MapLoader
 from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.splits import Simulations
-from multifield.models import O3Err
+from multifield.models import Network
 from multifield.training import Hyperparameters, TrainingConfig
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Trained:
     """A network and what it was trained on; of a method that widens sigma, those that lack a suite each."""
 
     task: Task
-    network: O3Err
+    network: Network
     joined: TrainingSuites
     config: TrainingConfig
     lacking: tuple[tuple["Trained", str], ...] = ()

@@ -5,10 +5,11 @@ import torch
 from multifield.challenges.robustness import RobustObjective, mean_discrepancy
 from multifield.challenges.robustness.objective import choose_objective, disturb
 from multifield.models import O3Err
-from multifield.training import DeviceBatch, moment_objective
+from multifield.training import DeviceBatch, PlainObjective
 from tests.unit.challenges.robustness.examples import method
 
 ENDS = (8, 16)
+PLAIN = PlainObjective()
 
 
 @pytest.fixture
@@ -83,27 +84,32 @@ def test_features_of_equal_maps_have_a_finite_gradient():
     assert torch.isfinite(features.grad).all()
 
 
-def test_without_additions_it_is_the_moment_loss():
-    objective = RobustObjective(method(), ENDS, 2)
-    found = objective(network(), make_batch(), [0, 1])
-    expected = moment_objective(network(), make_batch(), [0, 1])
-    torch.testing.assert_close(found, expected, rtol=0, atol=0)
-    assert choose_objective(method(), ENDS, 2) is moment_objective
+def objective_of(**settings: float) -> RobustObjective:
+    return RobustObjective(method(**settings), PLAIN, ENDS, 2)
 
 
-def test_alignment_adds_the_discrepancy_of_suites_at_its_weight():
+def test_without_additions_it_is_the_loss() -> None:
+    found = objective_of()(network(), make_batch(), [0, 1])
+    expected = PLAIN(network(), make_batch(), [0, 1])
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert choose_objective(method(), PLAIN, ENDS, 2) is PLAIN
+
+
+def test_alignment_adds_the_discrepancy_of_suites_at_its_weight() -> None:
     plain, aligned = (
-        RobustObjective(method(alignment=weight), ENDS, 2)(network(), make_batch(), [0, 1])
-        for weight in (0.0, 3.0)
+        objective_of(alignment=weight)(network(), make_batch(), [0, 1]) for weight in (0.0, 3.0)
     )
     features = network().features(make_batch().x)
     suite = torch.arange(16) // 8
     expected = 3.0 * mean_discrepancy(features, suite)
-    torch.testing.assert_close(aligned - plain, expected, rtol=1e-4, atol=1e-5)  # float32 sums
+    added = aligned.minimized - plain.minimized
+    torch.testing.assert_close(added, expected, rtol=1e-4, atol=1e-5)  # float32 sums
+    assert aligned.moments == plain.moments
 
 
-def test_other_smoothing_is_no_other_suite():
+def test_other_smoothing_is_no_other_suite() -> None:
     """Parts are suites at one width, then at the next: with two parts of one suite nothing is aligned."""
-    one = RobustObjective(method(alignment=3.0), ENDS, 1)(network(), make_batch(), [0, 1])
-    expected = moment_objective(network(), make_batch(), [0, 1])
-    torch.testing.assert_close(one, expected)
+    one = RobustObjective(method(alignment=3.0), PLAIN, ENDS, 1)(network(), make_batch(), [0, 1])
+    expected = PLAIN(network(), make_batch(), [0, 1])
+    torch.testing.assert_close(one.minimized, expected.minimized)
