@@ -154,6 +154,8 @@ SUITES = {
         Suite(
             "MockGaussian", ("Mtot",), COSMOLOGY, mock=True
         ),  # slope and amplitude by those names
+        # Mgas and T carry everything
+        Suite("MockTwoFields", ("Mgas", "T", "P", "HI", "ne"), COSMOLOGY, mock=True),
     )
 }
 

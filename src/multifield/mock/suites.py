@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield.arrays import Maps, Theta
 from multifield.camels import MAPS_PER_SIMULATION, PARAMETER_NAMES, SUITES, parse_fields
-from multifield.mock import gaussian
+from multifield.mock import gaussian, two_fields
 from multifield.mock.gas import Feedback, paint_fields
 from multifield.mock.gas_models import MOCK_ASTRID, MOCK_SIMBA, MOCK_TNG, GasModel
 from multifield.mock.universe import (
@@ -38,7 +38,7 @@ GAS_MODELS: dict[str, GasModel | None] = {
 HYPERCUBES = {"MockSIMBA": 1, "MockAstrid": 2}
 """Suites with parameters and structures of their own, as the LH sets of CMD's suites; 0 for the others."""
 
-MOCK_SUITES = (*GAS_MODELS, gaussian.SUITE)
+MOCK_SUITES = (*GAS_MODELS, gaussian.SUITE, two_fields.SUITE)
 
 SMALLEST_MAP, LARGEST_MAP = 16, 256  # [pixels per side]; CMD's own maps are the largest
 SEEDS = 2**32  # below it a seed is one word, and no pair (seed, simulation) is another's
@@ -51,7 +51,7 @@ class MockConfig:
     MockNbody is the dark matter twin of MockTNG, as CMD's N-body suites are of the hydrodynamic ones: of
     equal configuration, they have the same parameters and the same structures. MockSIMBA and MockAstrid
     have a latin hypercube and structures of their own, as the LH sets of CMD's suites do. MockGaussian
-    has MockTNG's parameters and no structure; it takes its size and seed from here, and no lattice.
+    and MockTwoFields have MockTNG's parameters and no structure; size and seed are from here, and no lattice.
 
     Attributes
     ----------
@@ -235,6 +235,11 @@ def simulate(
             Omega_m, sigma_8, map_size=config.map_size, generator=generator
         )
         return dict.fromkeys(fields, maps)
+    if suite == two_fields.SUITE:
+        drawn = two_fields.draw_simulation(
+            Omega_m, sigma_8, map_size=config.map_size, generator=generator
+        )
+        return {field: drawn[field] for field in fields}
     universe = make_universe(
         Omega_m,
         sigma_8,
