@@ -17,11 +17,12 @@ from multifield.models.inference import for_inference
 from multifield.training import choose_device, on_device
 from multifield.training.allocator import keep_freed_memory
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
+from multifield.training.shown_fields import FixedFields
 
 
 def predict(
     network: torch.nn.Module,
-    loader: MapLoader,
+    loader: MapLoader | FixedFields,
     orientations: Sequence[int],
     *,
     device: str = "auto",
@@ -37,7 +38,7 @@ def predict(
     network : torch.nn.Module
         Takes (B, C, L, L) float32 and returns (B, 12): means, then standard deviations, in [0, 1]
         units.
-    loader : MapLoader
+    loader : MapLoader or FixedFields
         The maps and their true parameters.
     orientations : sequence of int
         Symmetries of the square to look at each map in; all 8 in the benchmark.
@@ -76,7 +77,7 @@ def predict(
 
 
 def _run(
-    network: torch.nn.Module, loader: MapLoader, orientations: Sequence[int]
+    network: torch.nn.Module, loader: MapLoader | FixedFields, orientations: Sequence[int]
 ) -> tuple[Float64[np.ndarray, "M 12"], Theta]:
     """Join the outputs of the network and the scaled parameters of all batches."""
     was_training = network.training

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -266,6 +266,7 @@ class SplitLoaders:
     """The three parts of a suite, ready for a network.
 
     `causes` lists everything that decides what they hold, one key a cause, so that two can be compared.
+    `maps_per_set` is not 0 where a network shall learn to infer from any set of the fields; see `any_fields`.
     """
 
     train: MapLoader
@@ -275,6 +276,20 @@ class SplitLoaders:
     map_size: int
     inferred: tuple[int, ...]
     causes: Mapping[str, str]
+    maps_per_set: int = 0
+
+    @property
+    def network_channels(self) -> int:
+        """Channels that a network sees: the fields, and which of them it is shown where that varies."""
+        return 2 * self.channels if self.maps_per_set else self.channels
+
+    def any_fields(self, maps_per_set: int) -> "SplitLoaders":
+        """Give the same maps for a network that is shown random sets of their fields.
+
+        So many maps that follow each other in a batch are shown in the same set.
+        """
+        causes = {**self.causes, "fields_shown": f"random, {maps_per_set} maps a set"}
+        return replace(self, maps_per_set=maps_per_set, causes=causes)
 
 
 def load_splits(

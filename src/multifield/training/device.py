@@ -95,6 +95,7 @@ class DeviceBatch:
     x: Tensor  # (B, C, L, L) float32, channels last
     theta: Tensor  # (B, P) float32, scaled to [0, 1]
     index: Index  # (B,) numbers of the maps in their file, on the CPU
+    maps_per_set: int = 0  # that follow each other are shown in one set of fields; 0: all are
 
 
 def place(batch: Batch | DeviceBatch, device: torch.device) -> DeviceBatch:

@@ -17,6 +17,7 @@ from multifield.arrays import Index
 from multifield.maps import MapLoader, SplitLoaders
 from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch
 from multifield.training.device import DeviceBatch, on_device
+from multifield.training.shown_fields import RandomFields
 
 BYTES_PER_PIXEL = 2
 
@@ -39,7 +40,7 @@ class DeviceMaps:
     """
 
     def __init__(self, loader: MapLoader, device: torch.device) -> None:
-        self._batch_size, self._n_pixels = loader.batch_size, loader.map_size
+        self.batch_size, self._n_pixels = loader.batch_size, loader.map_size
         self._device = device
         shape = (len(loader), loader.channels, loader.map_size**2)
         self._maps = torch.empty(shape, dtype=torch.float16, device=device)
@@ -71,8 +72,8 @@ class DeviceMaps:
         return self._batches(ordered_epoch(len(self), orientations), 0)
 
     def _batches(self, plan: EpochPlan, first_batch: int) -> Generator[DeviceBatch, None, None]:
-        numbers = plan.batch_numbers(self._batch_size, first_batch)
-        return (self._make_batch(plan.batch(number, self._batch_size)) for number in numbers)
+        numbers = plan.batch_numbers(self.batch_size, first_batch)
+        return (self._make_batch(plan.batch(number, self.batch_size)) for number in numbers)
 
     def _make_batch(self, rows: EpochPlan) -> DeviceBatch:
         order, orientation, shift = (
@@ -88,7 +89,7 @@ class DeviceMaps:
         return DeviceBatch(x, self._theta[order], self._index[rows.order])
 
 
-MapSource = MapLoader | DeviceMaps
+MapSource = MapLoader | DeviceMaps | RandomFields
 
 
 class Sources(NamedTuple):
@@ -102,6 +103,8 @@ class Sources(NamedTuple):
 def choose_sources(data: SplitLoaders, resident: Resident, device: torch.device) -> Sources:
     """Bring the three parts of a suite to the device, or leave them to be streamed from the CPU.
 
+    Where the network shall learn to infer from any of the fields, each map is then shown in a random set.
+
     Parameters
     ----------
     data : SplitLoaders
@@ -113,9 +116,13 @@ def choose_sources(data: SplitLoaders, resident: Resident, device: torch.device)
     device : torch.device
     """
     loaders = (data.train, data.valid, data.test)
-    if resident == "never" or (resident == "auto" and not _fit(loaders, device)):
-        return Sources(*loaders)
-    return Sources(*(DeviceMaps(loader, device) for loader in loaders))
+    sources: tuple[MapLoader | DeviceMaps, ...] = loaders
+    if resident == "always" or (resident == "auto" and _fit(loaders, device)):
+        sources = tuple(DeviceMaps(loader, device) for loader in loaders)
+    if data.maps_per_set:
+        shown = (data.channels, data.maps_per_set, device)
+        return Sources(*(RandomFields(source, *shown) for source in sources))
+    return Sources(*sources)
 
 
 def _fit(loaders: Sequence[MapLoader], device: torch.device) -> bool:

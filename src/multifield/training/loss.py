@@ -21,6 +21,9 @@ Gaussian posterior needs none: each map's error is compared with its own sigma,
 
 It too is least for the posterior's mean and standard deviation.
 
+Where a batch holds maps that differ in what they can say, each kind is to have averages of its own: in an
+average over all, those that say little hide the errors of the others.
+
 References
 ----------
 Jeffrey & Wandelt 2020, arXiv:2011.05991 (moment networks); Villaescusa-Navarro et al. 2021,
@@ -39,7 +42,9 @@ VARIANCE_FLOOR = 1e-8
 Moment = Float[Tensor, "B P"]
 
 
-def moment_loss(mean: Moment, std: Moment, theta: Moment) -> Float[Tensor, ""]:
+def moment_loss(
+    mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0
+) -> Float[Tensor, ""]:
     """Score posterior means and standard deviations against true parameters.
 
     Parameters
@@ -48,6 +53,9 @@ def moment_loss(mean: Moment, std: Moment, theta: Moment) -> Float[Tensor, ""]:
         Inferred moments, in the units of `theta`.
     theta : (B, P)
         True parameters.
+    maps_per_set : int, optional
+        So many rows that follow each other were shown in one set of fields and are averaged apart; the loss
+        is the average of theirs, each with the weight of its rows. 0 averages all rows together.
 
     Returns
     -------
@@ -56,16 +64,28 @@ def moment_loss(mean: Moment, std: Moment, theta: Moment) -> Float[Tensor, ""]:
     """
     error2 = (theta - mean).square()
     excess2 = (error2 - std.square()).square()
+    if maps_per_set:
+        sets = zip(*(torch.split(each, maps_per_set) for each in (error2, excess2)), strict=True)
+        losses = [len(error2) * _log_averages(error2, excess2) for error2, excess2 in sets]
+        return torch.stack(losses).sum() / len(theta)
+    return _log_averages(error2, excess2)
+
+
+def _log_averages(error2: Moment, excess2: Moment) -> Float[Tensor, ""]:
     return (error2.mean(dim=0).log() + excess2.mean(dim=0).log()).mean()
 
 
-def gaussian_loss(mean: Moment, std: Moment, theta: Moment) -> Float[Tensor, ""]:
+def gaussian_loss(
+    mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0
+) -> Float[Tensor, ""]:
     """Score by the negative logarithm of Gaussian posteriors, without its constant.
 
     Parameters
     ----------
     mean, std, theta : (B, P)
         As of `moment_loss`.
+    maps_per_set : int, optional
+        Makes no difference: each map's error is compared with its own sigma.
 
     Returns
     -------
@@ -76,7 +96,7 @@ def gaussian_loss(mean: Moment, std: Moment, theta: Moment) -> Float[Tensor, ""]
     return 0.5 * (variance.log() + (theta - mean).square() / variance).mean()
 
 
-Loss = Callable[[Moment, Moment, Moment], Float[Tensor, ""]]
+Loss = Callable[[Moment, Moment, Moment, int], Float[Tensor, ""]]
 
 LOSSES: dict[str, Loss] = {"moments": moment_loss, "gaussian": gaussian_loss}
 """By the names that the configuration has for them."""
@@ -97,22 +117,30 @@ class MomentSums:
 
     def __init__(self, columns: Sequence[int]) -> None:
         self._columns = list(columns)
+        self._by_set = False
         self._n_maps = 0
         self._error2 = torch.zeros(len(self._columns), dtype=torch.float64)
         self._excess2 = torch.zeros(len(self._columns), dtype=torch.float64)
+        self._weighted_losses = 0.0  # of sets, each times its rows
 
-    def add(self, mean: Moment, std: Moment, theta: Moment) -> None:
-        """Add a batch, all parameters, (B, P) each."""
+    def add(self, mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0) -> None:
+        """Add a batch, all parameters, (B, P) each; with as many maps a set as all others."""
         mean, std, theta = (self._select(moment) for moment in (mean, std, theta))
+        self._n_maps += len(theta)
+        if maps_per_set:
+            self._by_set = True
+            self._weighted_losses += len(theta) * float(moment_loss(mean, std, theta, maps_per_set))
+            return
         error2 = (theta - mean).square()
         self._error2 += error2.sum(dim=0)
         self._excess2 += (error2 - std.square()).square().sum(dim=0)
-        self._n_maps += len(theta)
 
     def loss(self) -> float:
         """Loss of all maps added; ValueError if there are none."""
         if not self._n_maps:
             raise ValueError("loss: expected at least one map, got none")
+        if self._by_set:
+            return self._weighted_losses / self._n_maps
         averages = torch.stack((self._error2, self._excess2)) / self._n_maps
         return float(averages.log().sum(dim=0).mean())
 

@@ -45,7 +45,7 @@ def build_network(
     network = ARCHITECTURES[config.architecture](
         hidden=hyperparameters.hidden,
         dropout=hyperparameters.dr,
-        channels=data.channels,
+        channels=data.network_channels,
         map_size=data.map_size,
     )
     precision = choose_precision(config.precision, device)
@@ -158,11 +158,11 @@ class PlainObjective:
         """Give the loss of the outputs of a network, (B, 2P)."""
         mean, std = outputs.chunk(2, dim=1)
         chosen = mean[:, columns], std[:, columns], batch.theta[:, columns]
-        minimized = LOSSES[self.loss](*chosen)
+        minimized = LOSSES[self.loss](*chosen, batch.maps_per_set)
         if self.loss == "moments":
             return StepLoss(minimized, minimized.detach())
         with torch.no_grad():
-            return StepLoss(minimized, moment_loss(*chosen))
+            return StepLoss(minimized, moment_loss(*chosen, batch.maps_per_set))
 
 
 def train_step(
@@ -240,18 +240,12 @@ def evaluate_loss(
     ordered = on_device(maps.ordered(orientations), device_of(network))
     with set_numerics("float32"), torch.inference_mode(), closing(ordered) as batches:
         for batch in batches:
-            sums.add(*_infer(folded, batch))
+            mean, std = folded(batch.x).chunk(2, dim=1)
+            sums.add(mean, std, batch.theta, batch.maps_per_set)
     loss = sums.loss()
     if not math.isfinite(loss):
         raise NonFiniteLoss(f"loss: expected a finite number, got {loss} in evaluation")
     return loss
-
-
-def _infer(network: nn.Module, batch: Batch | DeviceBatch) -> tuple[Tensor, Tensor, Tensor]:
-    """Means, standard deviations and true parameters, (B, P) each, on the network's device."""
-    placed = place(batch, device_of(network))
-    mean, std = network(placed.x).chunk(2, dim=1)
-    return mean, std, placed.theta
 
 
 def device_of(network: nn.Module) -> torch.device:

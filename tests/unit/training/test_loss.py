@@ -28,6 +28,26 @@ def test_sums_over_batches_are_the_loss_of_the_whole() -> None:
     assert sums.loss() == pytest.approx(whole.item(), rel=1e-12)
 
 
+def test_maps_shown_in_different_sets_are_averaged_apart() -> None:
+    """Five rows, two a set: three losses, each with the weight of its rows."""
+    torch.manual_seed(0)
+    mean, std, theta = torch.rand(3, 5, 2).double()
+    parts = (slice(0, 2), slice(2, 4), slice(4, 5))
+    losses = [moment_loss(mean[rows], std[rows], theta[rows]).item() for rows in parts]
+    expected = (2 * losses[0] + 2 * losses[1] + losses[2]) / 5
+    assert moment_loss(mean, std, theta, 2).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_sums_of_sets_are_the_average_over_them() -> None:
+    torch.manual_seed(0)
+    mean, std, theta = torch.rand(3, 10, 6).double()
+    sums = MomentSums(range(6))
+    for rows in (slice(0, 6), slice(6, 10)):
+        sums.add(mean[rows], std[rows], theta[rows], 2)
+    whole = moment_loss(mean, std, theta, 2).item()
+    assert sums.loss() == pytest.approx(whole, rel=1e-12)
+
+
 def test_moments_of_the_posterior_have_the_least_loss() -> None:
     # theta ~ N(2, 0.5): no shift of mean or standard deviation lowers the loss
     torch.manual_seed(0)
