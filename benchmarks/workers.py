@@ -1,5 +1,7 @@
 """Time workers that share one study: two against one, and 32 that contend for trials without training.
 
+Then count what 32 live tables cost the server while trials run.
+
 Run ``python -m benchmarks.workers`` in the repository on idle cores; ``--quick`` asserts the answers with
 fewer trials. Every worker is a process with one thread. They are timed from when all are ready, since a
 process takes seconds to import PyTorch and a trial takes hours.
@@ -12,14 +14,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from benchmarks.measure import Section, markdown_table, options, say, write_report
-from multifield.training import TrainingConfig, train_network
-from multifield.tuning import choose_storage, load_study, trials, tune
+from multifield.training import EpochLosses, TrainedNetwork, TrainingConfig, train_network
+from multifield.tuning import TuningProgress, choose_storage, load_study, trials, tune
+from multifield.tuning.progress import LOOK_PERIOD
 from tests.postgresql import find_programs, run_server
 from tests.unit.training.examples import config, make_data
 from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
@@ -27,6 +35,8 @@ from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
 SERVER = "postgresql+psycopg://"
 TARGET = 1.7  # times as fast as one, for two workers on two cores
 N_CROWD = 32  # workers that contend
+EPOCH = 0.1  # [s] of an epoch without training
+SETTLING = 15.0  # [s] until a crowd has begun its trials
 
 
 def settings(n_trials: int) -> Any:
@@ -49,24 +59,44 @@ def work(given: dict[str, Any]) -> None:
         make_data(), trials.Hyperparameters(lr=1e-3, wd=1e-3, dr=0.1, hidden=1), training
     )
     if given["empty"]:  # everything but the training itself
-        trials.train_network = lambda *_, report, **__: report(0, trained.losses[0, 1:]) or trained
+        trials.train_network = partial(pretend, trained, given["epochs"])
     storage = choose_storage(given["storage"], folder, given["credentials"])
     mine: list[int] = []
+    screen = Console(file=StringIO(), force_terminal=True, width=80)
     say("ready")
     sys.stdin.readline()
-    tune(
-        data,
-        folder,
-        settings(given["n_trials"]),
-        training,
-        fingerprint=FINGERPRINT,
-        storage=storage,
-        on_trial_end=lambda _, trial: mine.append(trial.number),
-    )
+    with TuningProgress(given["n_trials"], given["epochs"], screen) as progress:
+        tune(
+            data,
+            folder,
+            settings(given["n_trials"]),
+            training,
+            fingerprint=FINGERPRINT,
+            storage=storage,
+            on_look=progress.on_look,
+            on_begin=progress.on_begin,
+            on_epoch=progress.on_epoch,
+            on_trial_end=lambda _, trial: mine.append(trial.number),
+        )
     say(json.dumps({"end": time.time(), "trials": mine}))
 
 
-def run(n_workers: int, given: dict[str, Any], n_studies: int = 1) -> float:
+def pretend(
+    trained: TrainedNetwork, epochs: int, *_: object, report: Any, **__: object
+) -> TrainedNetwork:
+    """Do all that a training does for its study; a single epoch takes no time."""
+    for epoch in range(epochs):
+        report(epoch, EpochLosses(*trained.losses[0, 1:]))
+        time.sleep(EPOCH if epochs > 1 else 0)
+    return trained
+
+
+def run(
+    n_workers: int,
+    given: dict[str, Any],
+    meanwhile: Callable[[], None] | None = None,
+    n_studies: int = 1,
+) -> float:
     """Let workers finish studies that share the trials, none lost or doubled; give the time [s]."""
     command = [sys.executable, "-m", "benchmarks.workers", "--worker"]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -95,17 +125,20 @@ def run(n_workers: int, given: dict[str, Any], n_studies: int = 1) -> float:
             while worker.stdout.readline().strip() != "ready":
                 assert worker.poll() is None, "a worker did not start"
         begin = time.time()
-        results = [json.loads(each.strip().splitlines()[-1]) for each in _go(workers)]
+        said = _go(workers, meanwhile)
+        results = [json.loads(each.strip().splitlines()[-1]) for each in said]
         for k, study in enumerate(studies):
             _check(results[k::n_studies], study)
         return max(result["end"] for result in results) - begin
 
 
-def _go(workers: list[subprocess.Popen[str]]) -> list[str]:
+def _go(workers: list[subprocess.Popen[str]], meanwhile: Callable[[], None] | None) -> list[str]:
     for worker in workers:
         assert worker.stdin is not None
         worker.stdin.write("go\n")
         worker.stdin.flush()
+    if meanwhile is not None:
+        meanwhile()
     return [worker.communicate()[0] for worker in workers]
 
 
@@ -183,6 +216,53 @@ def time_crowd(section: Section, n_trials: int) -> None:
     )
 
 
+def count_readings(section: Section, seconds: float) -> None:
+    """Count the transactions of a server while a crowd with live tables does nothing but train."""
+    programs = find_programs()
+    assert programs is not None, "needs PostgreSQL; Debian: apt-get install postgresql"
+    counts: list[int] = []
+
+    def meanwhile() -> None:
+        time.sleep(SETTLING)
+        counts.append(count_transactions(credentials))
+        time.sleep(seconds)
+        counts.append(count_transactions(credentials))
+
+    with run_server(programs) as credentials:
+        given = {
+            "storage": SERVER,
+            "credentials": credentials,
+            "n_trials": N_CROWD,
+            "n_train": 2,
+            "epochs": int((seconds + 2 * SETTLING) / EPOCH),
+            "empty": True,
+        }
+        run(N_CROWD, given, meanwhile)
+    n_transactions = counts[1] - counts[0]
+    asked = seconds / LOOK_PERIOD
+    section.add(
+        "",
+        f"### {N_CROWD} live tables on PostgreSQL while {N_CROWD} trials run",
+        "",
+        *markdown_table(
+            ("[s]", "transactions", "readings of the study meant"),
+            [(f"{seconds:g}", str(n_transactions), f"{asked:g}")],
+        ),
+    )
+
+
+def count_transactions(credentials: dict[str, Any]) -> int:
+    """Ask a server for its transactions so far, after those of the sessions that ended."""
+    import psycopg
+
+    options = {("user" if k == "username" else k): v for k, v in credentials.items()}
+    query = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
+    with psycopg.connect(**options) as connection:
+        row = connection.execute(query, [credentials["dbname"]]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def main() -> None:
     """Read the command line, and measure."""
     if sys.argv[1:] == ["--worker"]:
@@ -193,6 +273,7 @@ def main() -> None:
     section = Section("benchmarks/workers.py")
     compare_two_with_one(section, 4 if asked.quick else 24, 1 if asked.quick else 3)
     time_crowd(section, 64 if asked.quick else 320)
+    count_readings(section, 10 if asked.quick else 320)
     if asked.report:
         say(str(write_report(section)))
 

@@ -32,6 +32,10 @@ def worker_environments(
     """
     threads = str(max(1, n_threads // n_workers))
     common = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    if n_workers > 1:
+        common["TTY_COMPATIBLE"] = (
+            "0"  # rich then writes lines: one terminal has no room for two live tables
+        )
     return [
         common | ({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {})
         for i in range(n_workers)

@@ -19,6 +19,10 @@ def test_without_gpus_threads_alone_are_shared() -> None:
     assert only == {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3"}
 
 
+def test_several_workers_write_lines_to_the_terminal_that_they_share() -> None:
+    assert [w["TTY_COMPATIBLE"] for w in worker_environments(2, [], n_threads=2)] == ["0", "0"]
+
+
 def test_no_worker_is_left_without_a_thread() -> None:
     assert worker_environments(5, [], n_threads=2)[4]["OMP_NUM_THREADS"] == "1"
 

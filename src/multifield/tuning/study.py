@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,12 @@ def _load_sqlite(path: Path) -> Study:
 
 def rank_trials(study: Study) -> list[FrozenTrial]:
     """Complete trials with a finite value, best first, the earlier first among equals."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return rank(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+
+
+def rank(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Rank trials as `rank_trials` does those of a study."""
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     finite = [trial for trial in complete if math.isfinite(_value(trial))]
     return sorted(finite, key=lambda trial: (_value(trial), trial.number))
 

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -50,8 +50,10 @@ from multifield.tuning.study import (
 
 logger = logging.getLogger(__name__)
 
+OnBegin = Callable[[optuna.Trial], None]
 OnEpoch = Callable[[optuna.Trial, int, EpochLosses], None]
 OnTrialEnd = Callable[[Study, FrozenTrial], None]
+OnLook = Callable[[Sequence[FrozenTrial]], None]
 SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
 FOLDER = "folder"  # user attribute of a study on a server: the folder that its workers share
 NO_SETTINGS = ("n_trials", "keep_weights", "workers")  # may differ from run to run
@@ -66,6 +68,8 @@ def tune(
     *,
     fingerprint: Mapping[str, Any],
     storage: StudyStorage | None = None,
+    on_look: OnLook | None = None,
+    on_begin: OnBegin | None = None,
     on_epoch: OnEpoch | None = None,
     on_trial_end: OnTrialEnd | None = None,
 ) -> Study:
@@ -93,6 +97,10 @@ def tune(
         dict that JSON can keep. Stored in a new study.
     storage : StudyStorage, optional
         Where the study is kept; the folder's sqlite database if not given.
+    on_look : callable, optional
+        Called with all trials whenever a worker has read them to look for one to train.
+    on_begin : callable, optional
+        Called with a trial that begins or goes on here; its hyperparameters are drawn.
     on_epoch : callable, optional
         Called with the trial, epoch and losses.
     on_trial_end : callable, optional
@@ -114,9 +122,9 @@ def tune(
     claims = Claims.of(folder, tuning.workers.heartbeat, tuning.workers.grace)
     with _stopped_by_sigterm():
         study = _join(storage, folder, tuning, training, fingerprint, claims)
-        worker = _Worker(study, claims, data, folder, tuning, training, on_epoch, on_trial_end)
-        with _closed_on_error(study):
-            worker.run()
+        watchers = (on_look, on_begin, on_epoch, on_trial_end)
+        with _closed(study):
+            _Worker(study, claims, data, folder, tuning, training, *watchers).run()
     return study
 
 
@@ -131,21 +139,23 @@ def _join(
     """Open the study that is to be worked on, complete with its trials; one worker at a time adds them."""
     attributes = {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}
 
-    def prepare(study: Study) -> Study:
-        with _closed_on_error(study):
-            _check_attributes(study, attributes, storage)
-            _check_folder(study, folder, storage)
-            _add_trials(study, tuning)
-        return study
+    def prepare(study: Study) -> None:
+        _check_attributes(study, attributes, storage)
+        _check_folder(study, folder, storage)
+        _add_trials(study, tuning)
 
     # most of a crowd find all there, and need not stand in a queue; files may be half made
     if isinstance(storage, DatabaseServer) and storage.exists():
-        study = open_study(storage, tuning, training.epochs)
-        if len(study.get_trials(deepcopy=False)) >= tuning.n_trials:
-            return prepare(study)
-        close_connections(study._storage)
-    with claims.wait_for("study"):  # workers that start together would all add the trials
-        return prepare(open_study(storage, tuning, training.epochs))
+        with _closed(open_study(storage, tuning, training.epochs)) as study:
+            if len(study.get_trials(deepcopy=False)) >= tuning.n_trials:
+                prepare(study)
+                return study
+    with (
+        claims.wait_for("study"),  # workers that start together would all add the trials
+        _closed(open_study(storage, tuning, training.epochs)) as study,
+    ):
+        prepare(study)
+        return study
 
 
 @dataclass
@@ -158,6 +168,8 @@ class _Worker:
     folder: ModelFolder
     tuning: TuningConfig
     training: TrainingConfig
+    on_look: OnLook | None
+    on_begin: OnBegin | None
     on_epoch: OnEpoch | None
     on_trial_end: OnTrialEnd | None
 
@@ -175,7 +187,6 @@ class _Worker:
             except ClaimLostError as lost:
                 logger.warning("Trial %d is dropped: %s", number, lost)
         self._clean_up()
-        close_connections(self._storage)
 
     def _take_trial(self) -> tuple[Claim, int] | None:
         """Claim the first trial that nobody has; wait while others have all that are left."""
@@ -188,7 +199,7 @@ class _Worker:
                 if self._start(number):
                     return claim, number
                 claim.release()
-            close_connections(self._storage)
+            close_connections(self._storage)  # for the pause
             if pause == FIRST_PAUSE:
                 logger.info("No trial is free; waiting for %d of other workers", len(numbers))
             time.sleep(pause * random.uniform(0.5, 1))
@@ -197,6 +208,8 @@ class _Worker:
 
     def _unfinished(self) -> list[int]:
         trials = self.study.get_trials(deepcopy=False)[: self.tuning.n_trials]
+        if self.on_look is not None:
+            self.on_look(trials)
         return [trial.number for trial in trials if trial.state not in FINISHED]
 
     def _start(self, number: int) -> bool:
@@ -231,6 +244,8 @@ class _Worker:
         rows: list[tuple[int, EpochLosses]] = []
         try:
             hyperparameters = suggest(trial, self.tuning.search_space)
+            if self.on_begin is not None:
+                self.on_begin(trial)
             close_connections(self._storage)
             trained = train_network(
                 self.data,
@@ -261,13 +276,11 @@ class _Worker:
     ) -> None:
         claim.check()
         rows.append((epoch, losses))
-        if self.on_epoch is not None:
-            self.on_epoch(trial, epoch, losses)
-        if self.tuning.pruner.name != "none":
-            try:
+        with _closed(trial.study):  # until the next epoch has ended
+            if self.on_epoch is not None:
+                self.on_epoch(trial, epoch, losses)
+            if self.tuning.pruner.name != "none":
                 _prune(trial, epoch, losses.valid)
-            finally:
-                close_connections(self._storage)
 
     def _save_pruned(
         self, claim: Claim, trial: optuna.Trial, rows: list[tuple[int, EpochLosses]]
@@ -411,13 +424,12 @@ def _check_folder(study: Study, folder: ModelFolder, storage: StudyStorage) -> N
 
 
 @contextmanager
-def _closed_on_error(study: Study) -> Iterator[None]:
-    """Let go of a server's connections if the block raises."""
+def _closed(study: Study) -> Iterator[Study]:
+    """Let go of a server's connections in the end."""
     try:
-        yield
-    except BaseException:
+        yield study
+    finally:
         close_connections(study._storage)
-        raise
 
 
 @contextmanager

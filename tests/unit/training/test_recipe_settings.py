@@ -14,6 +14,7 @@ from multifield.maps import Batch
 from multifield.models import BandPowers, O3Err
 from multifield.training import (
     NonFiniteLoss,
+    PlainObjective,
     TrainingConfig,
     TrainingInterrupted,
     train_network,
@@ -86,7 +87,7 @@ def test_a_step_tells_the_published_loss_whatever_it_minimizes(loss: str) -> Non
     y = deepcopy(network)(torch.from_numpy(batch.x)).detach()
     expected = moment_loss(y[:, :2], y[:, 6:8], torch.from_numpy(batch.theta[:, :2])).item()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
-    found = train_step(network, optimizer, batch, (0, 1), step=0, loss=loss)
+    found = train_step(network, optimizer, batch, (0, 1), PlainObjective(loss), step=0)
     assert found == pytest.approx(expected, rel=1e-5)  # sums in another order, channels last
 
 
@@ -103,8 +104,8 @@ def test_the_loss_asked_for_is_minimized() -> None:
         torch.optim.SGD(again.parameters(), lr=0.0),
         batch,
         (0, 1),
+        PlainObjective("gaussian"),
         step=0,
-        loss="gaussian",
     )
     found = again.get_parameter("direct.weight").grad
     # products of sums over 256 pixels in another order

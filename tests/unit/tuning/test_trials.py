@@ -1,10 +1,8 @@
-import logging
 import os
 import signal
 import subprocess
 import sys
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 from pydantic import TypeAdapter
-from rich.console import Console
 
 from multifield.models import ModelFolder, load_weights
 from multifield.training import Hyperparameters, NonFiniteLoss, evaluate_loss, read_losses
@@ -20,7 +17,6 @@ from multifield.tuning import (
     PrunerConfig,
     SearchSpace,
     TuningConfig,
-    TuningProgress,
     WorkersConfig,
     check_fingerprint,
     load_study,
@@ -283,63 +279,6 @@ def test_a_released_study_is_not_added_to(tmp_path: Path) -> None:
     open_study(folder.database, TUNING).add_trial(optuna.trial.create_trial(value=1.0))
     with pytest.raises(ValueError, match="its trials do not say what they depend on"):
         run(folder)
-
-
-def test_progress_logs_a_line_a_trial_off_a_terminal(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "multifield")
-    with TuningProgress(2, 2, Console(file=StringIO(), force_terminal=False)) as progress:
-        study = run(
-            make_folder(tmp_path),
-            n_trials=2,
-            on_epoch=progress.on_epoch,
-            on_trial_end=progress.on_trial_end,
-        )
-    lines = [r.getMessage() for r in caplog.records if r.name == "multifield.tuning.progress"]
-    assert [line.split(":")[0] for line in lines] == ["Trial 1/2", "Trial 2/2"]
-    best = min(value for trial in study.trials if (value := trial.value) is not None)
-    assert f"best so far {best:.4f}" in lines[-1]
-    assert f"valid loss {study.trials[0].value:.4f}" in lines[0]
-
-
-def test_progress_is_live_on_a_terminal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    screen = StringIO()
-    console = Console(file=screen, force_terminal=True, width=120, color_system=None)
-    with TuningProgress(2, 2, console) as progress:
-        study = run(
-            make_folder(tmp_path),
-            n_trials=2,
-            on_epoch=progress.on_epoch,
-            on_trial_end=progress.on_trial_end,
-        )
-    last = screen.getvalue()[screen.getvalue().rindex("trial 2/2") :]
-    best = min(value for trial in study.trials if (value := trial.value) is not None)
-    assert "epoch 2/2" in last
-    assert f"best {best:.4f}" in last
-    assert not [r for r in caplog.records if r.name == "multifield.tuning.progress"]
-
-
-def test_progress_begins_at_the_epoch_where_a_trial_goes_on(tmp_path: Path) -> None:
-    def stop(trial: optuna.Trial, epoch: int, losses: object) -> None:
-        if (trial.number, epoch) == (0, 1):
-            raise ConnectionError
-
-    folder = make_folder(tmp_path)
-    with pytest.raises(ConnectionError):
-        run(folder, on_epoch=stop)
-    console = Console(file=StringIO(), force_terminal=True, width=120, color_system=None)
-    begun = []
-    with TuningProgress(1, 2, console) as progress:
-        add_task = progress._progress.add_task
-
-        def noted(*arguments: Any, **fields: Any) -> Any:
-            begun.append((fields["completed"], fields["epoch"]))
-            return add_task(*arguments, **fields)
-
-        progress._progress.add_task = noted  # type: ignore[method-assign]
-        run(folder, n_trials=1, on_epoch=progress.on_epoch)
-    assert begun == [(1, 1)]
 
 
 # ---- what a study is told besides ----
