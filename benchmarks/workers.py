@@ -35,7 +35,7 @@ from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
 SERVER = "postgresql+psycopg://"
 TARGET = 1.7  # times as fast as one, for two workers on two cores
 N_CROWD = 32  # workers that contend
-EPOCH = 0.1  # [s] of an epoch without training
+EPOCH = 1.0  # [s] of an epoch without training
 SETTLING = 15.0  # [s] until a crowd has begun its trials
 
 

@@ -4,8 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from multifield.models import load_state
+from multifield.models import ModelFolder, load_state
 from multifield.training import Hyperparameters, read_losses, train_network
 from multifield.tuning import DatabaseServer, load_study, tune
 from multifield.tuning.sampler import derive_seed
 from multifield.tuning.storage import close_connections
+from tests.interrupted import INTERRUPTED
 from tests.postgresql import find_programs, run_server
+from tests.support import make_project
 from tests.torch_threads import one_thread as one_thread
 from tests.unit.training.examples import make_data
 from tests.unit.tuning.test_trials import FINGERPRINT, make_folder
@@ -73,12 +77,12 @@ def check_equals_an_undisturbed_one(trial: optuna.trial.FrozenTrial, folder: Pat
     assert all(weights[name].equal(tensor) for name, tensor in alone.state.items())
 
 
-def check_complete(study: optuna.Study, n_trials: int, folder: Path) -> None:
+def check_complete(study: optuna.Study, n_trials: int, models: ModelFolder) -> None:
     """Every trial once, with its weights, and nothing else is left."""
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * n_trials
-    assert make_folder(folder).trials_with_weights() == tuple(range(n_trials))
-    assert not (folder / "claims").exists()
-    assert not list((folder / "checkpoints").iterdir())
+    assert models.trials_with_weights() == tuple(range(n_trials))
+    assert not (models.path / "claims").exists()
+    assert not list((models.path / "checkpoints").iterdir())
 
 
 @pytest.mark.slow
@@ -96,7 +100,7 @@ def test_four_workers_of_which_one_is_killed_and_one_stopped_end_with_every_tria
         assert workers[1].wait() not in (0, -signal.SIGTERM)  # it had time to put its trial back
 
     study = load_study(storage_of(tmp_path, SERVER, server))
-    check_complete(study, n_trials, tmp_path)
+    check_complete(study, n_trials, make_folder(tmp_path))
     for number in (killed, stopped):
         # from the checkpoint: nobody else began it anew
         assert f"trial {number} epoch 0" not in said
@@ -120,7 +124,7 @@ def test_a_worker_that_slept_drops_the_trial_that_another_finished(tmp_path: Pat
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*") if path.is_file()}
     assert after == before
     study = load_study(models.database)
-    check_complete(study, 2, tmp_path)
+    check_complete(study, 2, models)
     check_equals_an_undisturbed_one(study.trials[lost], tmp_path)
 
 
@@ -130,7 +134,71 @@ def test_two_workers_share_a_journal(tmp_path: Path) -> None:
         said = [end(worker) for worker in workers]
     lines = [line for each in said for line in each.splitlines() if line.startswith("trial")]
     assert len(lines) == len(set(lines)) == 4 * TRAINING.epochs
-    check_complete(load_study(storage_of(tmp_path, "journal")), 4, tmp_path)
+    check_complete(load_study(storage_of(tmp_path, "journal")), 4, make_folder(tmp_path))
+
+
+# ---- environment cluster, as a user runs it ----
+
+SMALL = (
+    "suite=MockNbody,field=Mtot,source.kind=mock,source.mock.n_simulations=24,source.mock.map_size=16,"
+    "source.mock.lattice=16,split.n_valid=4,split.n_test=6,epochs=3,training.batch_size=32,"
+    "training.device=cpu,training.n_threads=1,tuning.search_space.hidden.low=1,"
+    "tuning.search_space.hidden.high=2"
+)
+CREDENTIALS = """
+study_server:
+  username: {username}
+  password: ${{oc.env:STUDY_PASSWORD}}
+"""
+
+
+@contextmanager
+def kedro(
+    project: Path, pipelines: str, n_trials: int, environment: dict[str, str], killed_in: int = -1
+) -> Iterator[subprocess.Popen[str]]:
+    """Run `kedro run --env cluster`, which may be killed in a step of training."""
+    signalled = (INTERRUPTED, str(signal.SIGKILL.value), "1", str(killed_in))
+    run = ("run", "--env", "cluster", "--pipelines", pipelines)
+    with subprocess.Popen(
+        [sys.executable, "-c", *signalled, *run, "--params", f"{SMALL},n_trials={n_trials}"],
+        cwd=project,
+        env=os.environ | {"DO_NOT_TRACK": "1", "COLUMNS": "300"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_kedro_runs_go_on_with_a_killed_one_and_share_the_trials_that_were_added(
+    server: Server, tmp_path: Path
+) -> None:
+    project, threads = make_project(tmp_path / "project"), {"OMP_NUM_THREADS": "1"}
+    secrets = project / "conf/cluster/credentials.yml"
+    secrets.unlink(missing_ok=True)
+    place = {"PGHOST": server["host"], "PGPORT": str(server["port"])} | threads
+    _make_database(server, "multifield")  # which conf/cluster names
+
+    by_environment = place | {"PGUSER": server["username"], "PGPASSWORD": server["password"]}
+    in_second_epoch = 11  # of 7 steps each
+    with kedro(project, "ingest,preprocess,tune", 2, by_environment, in_second_epoch) as killed:
+        said, _ = killed.communicate(timeout=300)
+        assert killed.returncode == -signal.SIGKILL, said
+
+    secrets.write_text(CREDENTIALS.format(**server))
+    by_file = place | {"STUDY_PASSWORD": server["password"]}
+    with kedro(project, "tune", 4, by_file) as one, kedro(project, "tune", 4, by_file) as other:
+        both = end(one) + end(other)
+    assert both.count("Going on in epoch 1, batch 0") == 1
+    models = ModelFolder(project / "data/06_models", "MockNbody", "Mtot", "all_steps_500_500_o3")
+    credentials = server | {"dbname": "multifield"}
+    study = load_study(DatabaseServer(SERVER, models.database.stem, credentials))
+    check_complete(study, 4, models)
+    assert both.count("Training on") == 4
 
 
 # ---- what a server is told, and what is told of it ----

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import optuna
+import rich
 from optuna.trial import FrozenTrial, TrialState
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -62,7 +63,7 @@ class TuningProgress:
     n_trials, epochs : int
         How many trials, and epochs in each.
     console : rich.console.Console, optional
-        Where to show; standard error if not given.
+        Where to show; if not given, that of the log, or standard error where the log goes to no terminal.
     clock : callable, optional
         Gives the time, [s], from any moment on.
     """
@@ -76,7 +77,7 @@ class TuningProgress:
     ) -> None:
         self._n_trials = n_trials
         self._epochs = epochs
-        self._console = console or Console(stderr=True)
+        self._console = console or _choose_console()
         self._is_live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._clock = clock
         self._overview = Overview(())
@@ -194,6 +195,12 @@ class TuningProgress:
             *map(_format_loss, losses),
             *_format_params(here.params),
         )
+
+
+def _choose_console() -> Console:
+    """Take the console that Kedro logs to: a live table lets lines pass above it on its own alone."""
+    console = rich.get_console()
+    return console if console.is_terminal else Console(stderr=True)
 
 
 def _row_of_best(trial: FrozenTrial) -> tuple[str, ...]:

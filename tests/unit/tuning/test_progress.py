@@ -5,6 +5,7 @@ from typing import Any
 
 import optuna
 import pytest
+import rich
 from optuna.trial import TrialState
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from multifield.training import EpochLosses
 from multifield.tuning import TuningProgress, progress
 from tests.unit.tuning.test_trials import make_folder, run
 
+ERASE = "\x1b[2K"  # a line of the screen
 LOSSES = EpochLosses(train=1.5, valid=-2.25, test=0.125)
 
 
@@ -23,8 +25,12 @@ class Terminal:
         self.console = Console(file=self._file, force_terminal=True, width=80, color_system=None)
 
     @property
+    def shown(self) -> str:
+        return self._file.getvalue()
+
+    @property
     def last(self) -> str:
-        return self._file.getvalue().split("\x1b[2K")[-1]
+        return self.shown.split(ERASE)[-1]
 
 
 def watch(shown: TuningProgress) -> dict[str, Any]:
@@ -90,6 +96,14 @@ def test_a_study_that_ran_here_is_shown_complete(tmp_path: Path) -> None:
     best = min(value for trial in study.trials if (value := trial.value) is not None)
     assert f"{best:.3f}" in terminal.last
     assert "2 of 2 finished, 0 running, 0 waiting" in terminal.last
+
+
+def test_lines_of_the_log_pass_above_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(rich, "get_console", lambda: terminal.console)
+    with TuningProgress(2, 2):
+        terminal.console.print("a line")  # as Kedro's handler does
+    assert terminal.shown.rindex("a line") < terminal.shown.index("0 of 2 finished")
 
 
 @pytest.mark.parametrize("n_workers", [1, 4])
