@@ -9,7 +9,7 @@ import pytest
 
 from multifield import camels
 from multifield.evaluation import read_results
-from multifield.models import load_weights
+from multifield.models import BandPowers, load_weights
 from tests.support import make_project, run_kedro
 
 LABEL = "all_steps_4_4_o3"
@@ -246,3 +246,21 @@ def test_several_fields_are_channels_in_the_order_asked(project):
     assert load_weights(weights).channels == 3
     metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
     assert tuple(metrics["R2"]) == camels.PARAMETER_NAMES
+
+
+def test_the_other_recipe_has_files_of_its_own_in_the_same_project(finished):
+    project, _ = finished
+    published = project / f"data/06_models/weights/weights_MockNbody_Mtot_0_{LABEL}.pt"
+    before = published.read_bytes()
+    done = run_kedro(
+        project, "run", "--env", "test", "--pipelines", "train", "--params", "recipe=multifield"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    label = "all_one_cycle_band_powers"
+    models = project / "data/06_models"
+    network = load_weights(models / f"weights/weights_MockNbody_Mtot_single_{label}.pt")
+    assert isinstance(network, BandPowers)
+    card = json.loads((models / f"cards/card_MockNbody_Mtot_single_{label}.json").read_text())
+    assert card["architecture"] == "band_powers"
+    assert card["training"]["training.weight_averaging"] == "0.999"
+    assert published.read_bytes() == before
