@@ -187,7 +187,7 @@ def test_the_search_space_follows_the_recipe():
         check_parameters(load_parameters("base", recipe=recipe)).tuning.search_space
         for recipe in ("published", "multifield")
     ]
-    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (4, 8)]
+    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (3, 6)]
 
 
 def test_an_unknown_recipe_is_refused():
