@@ -1,6 +1,6 @@
 """Which networks answer the questions of a configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multifield.challenges.robustness.config import PLAIN, Method, RobustnessConfig
 
@@ -24,6 +24,11 @@ class Task:
         """Smoothing of the training maps [pixels], that of the test maps first."""
         extra = (width for width in self.method.smoothing_widths if width != self.width)
         return (self.width, *extra)
+
+    @property
+    def effective(self) -> Method:
+        """The method as far as it acts: a suite alone has none to be aligned with."""
+        return self.method if len(self.suites) > 1 else replace(self.method, alignment=0.0)
 
 
 def list_tasks(config: RobustnessConfig) -> list[Task]:

@@ -109,7 +109,9 @@ def _train(
 def _causes_of(task: Task) -> dict[str, str]:
     """List what a method decides of a training; neither another name nor another sigma is of it."""
     ignored = ("name", "widen")
-    causes = {key: str(value) for key, value in asdict(task.method).items() if key not in ignored}
+    causes = {
+        key: str(value) for key, value in asdict(task.effective).items() if key not in ignored
+    }
     return {f"method.{key}": value for key, value in causes.items()}
 
 

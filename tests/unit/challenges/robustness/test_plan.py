@@ -1,4 +1,4 @@
-from multifield.challenges.robustness import list_tasks
+from multifield.challenges.robustness import Task, list_tasks
 from multifield.challenges.robustness.plan import leave_one_out
 from tests.unit.challenges.robustness.examples import method, robustness
 
@@ -22,6 +22,13 @@ def test_each_suite_is_left_out_once():
         (("MockSIMBA",), "MockTNG"),
         (("MockTNG",), "MockSIMBA"),
     ]
+
+
+def test_a_suite_alone_is_aligned_with_none():
+    task = Task(method(alignment=1.0, noise=0.1), "T", 0.0, ("MockTNG", "MockSIMBA"))
+    assert task.effective.alignment == 1.0
+    ((alone, _), _) = leave_one_out(task)
+    assert (alone.effective.alignment, alone.effective.noise) == (0.0, 0.1)
 
 
 def test_test_maps_have_the_first_width_and_training_maps_no_width_twice():
