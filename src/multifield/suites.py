@@ -93,7 +93,7 @@ def bring_suites(
                 selection, maps, manifest, preprocessing, config.all_widths, folders.log_maps
             ),
         )
-    _check_counts(suites)
+    check_equal_sizes(suites)
     return suites
 
 
@@ -163,7 +163,8 @@ def _make_or_open(wanted: Preprocessing, path: Path) -> LogMaps:
     return open_log_maps(path)
 
 
-def _check_counts(suites: Mapping[str, SuiteMaps]) -> None:
+def check_equal_sizes(suites: Mapping[str, SuiteMaps]) -> None:
+    """Require as many simulations of each suite, so that the same numbers are held out; ValueError if not."""
     numbers = {name: len(each.theta) for name, each in suites.items()}
     if len(set(numbers.values())) > 1:
         raise ValueError(

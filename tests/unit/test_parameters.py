@@ -3,7 +3,7 @@ import pytest
 from multifield.parameters import check_globals, check_parameters, check_recipe
 from tests.support import load_catalog, load_globals, load_parameters
 
-ENVIRONMENTS = ("base", "mock", "cmd", "test")
+ENVIRONMENTS = ("base", "mock", "cmd", "robust", "test")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -141,7 +141,10 @@ def test_the_mock_environment_changes_scale_alone():
         *("training.epochs", "training.batch_size", "training.eval_orientations"),
         *(f"hyperparameters.{name}" for name in ("lr", "dr", "hidden")),
         *(f"robustness.{name}" for name in ("suites", "held_back", "fields", "studied")),
-        *(f"robustness.{name}" for name in ("epochs", "smoothing_widths", "orientations")),
+        *(
+            f"robustness.{name}"
+            for name in ("epochs", "smoothing_widths", "orientations", "methods")
+        ),
     }
     assert {name for name in flat(base) if flat(base)[name] != flat(mock)[name]} == scale
 

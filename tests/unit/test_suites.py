@@ -7,9 +7,9 @@ import pytest
 from multifield.maps import log_transform
 from multifield.maps.splits import SplitConfig
 from multifield.sources import SourceConfig
-from multifield.suites import SuiteFolders, bring_suites
+from multifield.suites import SuiteFolders, bring_suites, check_equal_sizes
 from tests.support import load_parameters
-from tests.unit.challenges.robustness.examples import RAW, method, robustness
+from tests.unit.challenges.robustness.examples import RAW, make_suite_maps, method, robustness
 
 SPLIT = SplitConfig(seed=1, n_valid=1, n_test=1)
 
@@ -84,6 +84,16 @@ def test_published_files_are_linked_to(folders, tmp_path):
     suites = bring(published, asked=asked, suites=("IllustrisTNG", "SIMBA"), held_back="SIMBA")
     assert (published.raw / "SIMBA" / "Maps_T_SIMBA_LH_z=0.00.npy").is_symlink()
     assert suites["SIMBA"].theta.shape == (3, 6)
+
+
+def test_suites_of_other_sizes_are_refused():
+    """A number could be held out in one of them and trained on in another."""
+    suites = {suite: make_suite_maps(suite, 0) for suite in ("MockTNG", "MockSIMBA")}
+    suites["MockSIMBA"] = replace(suites["MockSIMBA"], theta=suites["MockSIMBA"].theta[1:])
+    with pytest.raises(
+        ValueError, match=r"as many simulations of each, got \{'MockTNG': 6, 'MockSIMBA': 5\}"
+    ):
+        check_equal_sizes(suites)
 
 
 def test_compact_log_maps_are_refused(folders):
