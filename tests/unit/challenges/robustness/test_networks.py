@@ -1,10 +1,12 @@
 import json
+import signal
 
 import pytest
 import torch
 
 from multifield.challenges.robustness import PLAIN, NetworkFolder, Task, join_suites, train_or_reuse
 from multifield.maps.normalization import NormalizationConfig
+from multifield.training import TrainingInterrupted, train_step
 from tests.unit.challenges.robustness.examples import make_suite_maps, method
 from tests.unit.training.examples import HYPERPARAMETERS, config
 
@@ -80,3 +82,26 @@ def test_a_training_without_a_card_is_done_again(folder):
     path.unlink()
     train(folder)
     assert path.is_file()
+
+
+def test_an_interrupted_training_ends_with_the_same_bits(folder, tmp_path, monkeypatch):
+    """Noise of the objective is drawn from generators whose states a checkpoint keeps."""
+    way = method("all_of_it", noise=0.3, offset=0.2, contrast=0.1, alignment=1.0)
+    undisturbed = train(NetworkFolder(tmp_path / "undisturbed"), way)
+    n_steps = 0
+
+    def stop_in_between(*arguments, **options):
+        nonlocal n_steps
+        n_steps += 1
+        if n_steps == 4:
+            raise TrainingInterrupted(signal.SIGTERM)
+        return train_step(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("multifield.training.loop.train_step", stop_in_between)
+        with pytest.raises(TrainingInterrupted):
+            train(folder, way)
+    assert list((folder.path / "checkpoints").iterdir())
+    resumed = train(folder, way).state_dict()
+    for name, tensor in undisturbed.state_dict().items():
+        assert torch.equal(tensor, resumed[name]), name
