@@ -37,6 +37,7 @@ PASSED_ON = {
     "predicting_networks",
     "suites",
     "trained_on_suites",
+    *("field_loaders", "field_scores", "finalists", "measured_sets"),
 }  # in memory, within one pipeline
 
 
@@ -106,7 +107,9 @@ def test_the_default_is_the_four_stages():
     assert nodes == {node.name for name in MAIN for node in PIPELINES[name].nodes}
 
 
-@pytest.mark.parametrize("name", [*MAIN, "train", "baselines", "describe", "predict", "robustness"])
+@pytest.mark.parametrize(
+    "name", [*MAIN, "train", "baselines", "describe", "predict", "robustness", "select_fields"]
+)
 def test_every_stage_runs_from_what_is_on_disk(name, catalog):
     inputs = {name for name in PIPELINES[name].inputs() if not name.startswith("params:")}
     assert not inputs & PASSED_ON

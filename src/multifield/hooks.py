@@ -17,6 +17,7 @@ NEED_NOT_EXIST = {
     "study_storage",  # and this too
     "suite_folders",  # which robustness fills
     "robustness_networks",  # and this too
+    *("scorer_folder", "scorer_storage", "finalist_folder", "finalist_storage"),  # of select_fields
     "network_results",  # which baselines are compared with, if there are any
 }
 
@@ -98,6 +99,10 @@ class PrintSummary:
                 )
         if "predictions" in pipeline.outputs():
             self._print_predictions(catalog)
+        if "smallest_field_sets" in pipeline.all_outputs():
+            from multifield.challenges.field_selection import print_selection
+
+            print_selection(catalog.load("smallest_field_sets"), NEXT_STEPS["smallest_field_sets"])
 
     @staticmethod
     def _print_predictions(catalog: CatalogProtocol[Any, Any]) -> None:
@@ -115,6 +120,10 @@ NEXT_STEPS = {
     "metrics": (
         "data/08_reporting/          report.html has it all on one page; figures and metrics.json",
         *_ALWAYS,
+    ),
+    "smallest_field_sets": (
+        "data/08_reporting/field_selection/   all sets in field_sets.csv, and a figure",
+        "docs/field-selection.md              what the numbers mean",
     ),
     "trained_metrics": ("data/08_reporting/single/   figures and metrics.json", *_ALWAYS),
 }

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from multifield.challenges.baselines import BaselinesConfig
+from multifield.challenges.field_selection.config import SelectFieldsConfig
 from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.evaluation.config import EvaluationConfig
 from multifield.inference.config import AskedMaps, CardConfig, PredictionConfig
@@ -68,6 +69,7 @@ class Parameters(Choices):
     evaluation: EvaluationConfig
     baselines: BaselinesConfig
     robustness: RobustnessConfig
+    select_fields: SelectFieldsConfig
     card: CardConfig
     prediction: PredictionConfig
 

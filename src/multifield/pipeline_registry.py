@@ -10,6 +10,7 @@ from multifield.pipelines import (
     predict,
     preprocess,
     robustness,
+    select_fields,
     train,
     tune,
 )
@@ -29,5 +30,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "describe": describe.create_pipeline(),
         "baselines": baselines.create_pipeline(),
         "robustness": robustness.create_pipeline(),
+        "select_fields": select_fields.create_pipeline(),
         "__default__": sum(main.values(), Pipeline([])),
     }

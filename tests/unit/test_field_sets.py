@@ -7,10 +7,10 @@ import pytest
 
 from multifield.maps import LogMaps, Normalization
 from multifield.maps.field_sets import (
+    FieldLoaders,
     all_sets,
     choose_normalization,
     draw_field_sets,
-    load_field_set,
 )
 
 
@@ -66,4 +66,4 @@ def test_a_set_of_other_fields_is_refused(fields, got):
     maps = {"Mgas": LogMaps(np.zeros((15, 4, 4), np.float32), np.zeros((15, 3)), {})}
     normalization = Normalization(over="all", fields=("Mgas",), mean=(0.0,), std=(1.0,))
     with pytest.raises(ValueError, match=f"fields: expected some of Mgas, got {got}"):
-        load_field_set(fields, maps, normalization)
+        FieldLoaders(maps, normalization, {}).load(fields)

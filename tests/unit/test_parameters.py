@@ -145,6 +145,9 @@ def test_the_mock_environment_changes_scale_alone():
             f"robustness.{name}"
             for name in ("epochs", "smoothing_widths", "orientations", "methods")
         ),
+        "select_fields.finalists.networks",
+        *(f"select_fields.scorer.hyperparameters.{name}" for name in ("lr", "hidden")),
+        *(f"select_fields.scorer.{name}" for name in ("epochs", "maps_per_set", "orientations")),
     }
     assert {name for name in flat(base) if flat(base)[name] != flat(mock)[name]} == scale
 

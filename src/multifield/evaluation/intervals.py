@@ -106,12 +106,15 @@ def estimate_intervals(
         for metric, formula in FORMULAS.items():
             value, values = formula(whole), formula(resampled)
             if value is not None and values is not None:
-                interval = _interval(float(value), np.asarray(values), config.level)
+                interval = percentile_interval(float(value), np.asarray(values), config.level)
                 intervals[metric] |= {name: interval} if interval else {}
     return intervals
 
 
-def _interval(value: float, values: Float64[np.ndarray, " R"], level: float) -> Interval | None:
+def percentile_interval(
+    value: float, values: Float64[np.ndarray, " R"], level: float
+) -> Interval | None:
+    """Give the interval of a value from its resamples; None if it is not finite."""
     shares = [(1 + sign * share) / 2 for share in (ONE_SIGMA, level) for sign in (-1, 1)]
     lower, upper, low, high = (float(quantile) for quantile in np.quantile(values, shares))
     if not np.isfinite([value, lower, upper, low, high]).all():

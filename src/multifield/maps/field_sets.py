@@ -1,6 +1,7 @@
 """Sets of the fields of a suite: loaders of some of them, and random ones to train on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -56,38 +57,39 @@ def draw_field_sets(
     return shown
 
 
-def load_field_set(
-    fields: FieldSet,
-    log_maps: Mapping[str, LogMaps],
-    normalization: Normalization,
-    **others: Any,
-) -> SplitLoaders:
-    """Make the loaders of some of the fields; see `multifield.maps.load_splits` for the others.
+@dataclass(frozen=True)
+class FieldLoaders:
+    """Makes loaders of any set of the fields.
 
-    Parameters
+    Attributes
     ----------
-    fields : tuple of str
-        Of `log_maps`; the channels in this order.
     log_maps : mapping of field to LogMaps
     normalization : Normalization
-        Of all fields of `log_maps` in their order.
-    **others
-        Of `load_splits`.
-
-    Raises
-    ------
-    ValueError
-        If there is no field, or one that `log_maps` does not have.
+        Of all of them, in their order.
+    others : mapping
+        The other arguments of `multifield.maps.load_splits`.
     """
-    if not fields or not set(fields) <= set(log_maps):
-        raise ValueError(
-            f"fields: expected some of {', '.join(log_maps)}, got {', '.join(fields) or 'none'}"
+
+    log_maps: Mapping[str, LogMaps]
+    normalization: Normalization
+    others: Mapping[str, Any]
+
+    @property
+    def fields(self) -> FieldSet:
+        """All fields, in the order of the channels."""
+        return tuple(self.log_maps)
+
+    def load(self, fields: FieldSet) -> SplitLoaders:
+        """Make the loaders of some fields, the channels in this order; ValueError for others or none."""
+        if not fields or not set(fields) <= set(self.log_maps):
+            raise ValueError(
+                f"fields: expected some of {', '.join(self.log_maps)}, got {', '.join(fields) or 'none'}"
+            )
+        return load_splits(
+            log_maps={field: self.log_maps[field] for field in fields},
+            normalization=choose_normalization(self.normalization, fields),
+            **self.others,
         )
-    return load_splits(
-        log_maps={field: log_maps[field] for field in fields},
-        normalization=choose_normalization(normalization, fields),
-        **others,
-    )
 
 
 def choose_normalization(normalization: Normalization, fields: Sequence[str]) -> Normalization:

@@ -54,6 +54,8 @@ OnBegin = Callable[[optuna.Trial], None]
 OnEpoch = Callable[[optuna.Trial, int, EpochLosses], None]
 OnTrialEnd = Callable[[Study, FrozenTrial], None]
 OnLook = Callable[[Sequence[FrozenTrial]], None]
+TrialData = SplitLoaders | Callable[[int], SplitLoaders]
+"""The maps of all trials, or what gives those of a trial by its number."""
 SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
 FOLDER = "folder"  # user attribute of a study on a server: the folder that its workers share
 NO_SETTINGS = ("n_trials", "keep_weights", "workers")  # may differ from run to run
@@ -61,7 +63,7 @@ FIRST_PAUSE = 0.2  # [s] between two looks for a trial; grows to a heartbeat
 
 
 def tune(
-    data: SplitLoaders,
+    data: TrialData,
     folder: ModelFolder,
     tuning: TuningConfig,
     training: TrainingConfig,
@@ -83,8 +85,9 @@ def tune(
 
     Parameters
     ----------
-    data : SplitLoaders
-        Training, validation and test maps.
+    data : SplitLoaders or callable
+        Training, validation and test maps; where trials differ in their maps, what gives those of a trial by
+        its number.
     folder : ModelFolder
         Where weights, losses and the claims on trials go. Weights and losses are written before their
         trial is complete, and its checkpoint is removed after it.
@@ -164,7 +167,7 @@ class _Worker:
 
     study: Study
     claims: Claims
-    data: SplitLoaders
+    data: TrialData
     folder: ModelFolder
     tuning: TuningConfig
     training: TrainingConfig
@@ -248,7 +251,7 @@ class _Worker:
                 self.on_begin(trial)
             close_connections(self._storage)
             trained = train_network(
-                self.data,
+                self.data(trial.number) if callable(self.data) else self.data,
                 hyperparameters,
                 self.training,
                 seed=derive_seed(self.tuning.seed, trial.number, "training"),

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from multifield.evaluation.figures.calibration import calibration
 from multifield.evaluation.figures.examples import best_and_worst, saliency
+from multifield.evaluation.figures.field_selection import information_of_sets
 from multifield.evaluation.figures.losses import best_losses, loss_curves
 from multifield.evaluation.figures.maps import fields_mosaic, maps_mosaic
 from multifield.evaluation.figures.residuals import residuals
@@ -31,6 +32,7 @@ __all__ = [
     "calibration",
     "fields_mosaic",
     "hyperparameter_importance",
+    "information_of_sets",
     "loss_curves",
     "maps_mosaic",
     "parallel_coordinates",

@@ -1,0 +1,336 @@
+"""The networks that say what sets of fields hold: trials of two Optuna studies, shared by workers.
+
+The *scorer* is one network that infers from any set of the fields. The *finalists* are trained from scratch,
+each on one set. Between them stands a file that all workers share: the scores of sets, beside the database.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from multifield.atomic import atomic_path
+from multifield.challenges.field_selection.config import SelectFieldsConfig
+from multifield.challenges.field_selection.search import ScoredSet, choose_goals, search_sets
+from multifield.evaluation import Results, average_orientations, predict
+from multifield.evaluation.config import EvaluationConfig
+from multifield.evaluation.information import (
+    Information,
+    fit_calibrations,
+    measure_information,
+    prior_widths,
+)
+from multifield.maps import SplitLoaders
+from multifield.maps.field_sets import FieldLoaders, FieldSet
+from multifield.maps.manifest import sha256
+from multifield.models import ModelFolder, O3Err, load_weights
+from multifield.training import Hyperparameters, TrainingConfig, choose_device
+from multifield.training.config import list_causes
+from multifield.training.shown_fields import FixedFields
+from multifield.tuning import (
+    Claims,
+    SearchSpace,
+    Study,
+    StudyStorage,
+    TuningConfig,
+    TuningProgress,
+    rank_trials,
+    tune,
+)
+
+logger = logging.getLogger(__name__)
+
+SEPARATOR = "_"  # between the fields of a set, as in names of multifield files
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class FieldScores:
+    """What the scorer says of sets of fields.
+
+    Attributes
+    ----------
+    causes : dict of str to str
+        All that the scores depend on.
+    inferred : tuple of str
+        Parameters that the suite infers.
+    sets : tuple of ScoredSet
+        The smallest first.
+    """
+
+    causes: dict[str, str]
+    inferred: tuple[str, ...]
+    sets: tuple[ScoredSet, ...]
+
+
+def train_scorer(
+    loaders: FieldLoaders,
+    folder: ModelFolder,
+    storage: StudyStorage,
+    training: TrainingConfig,
+    tuning: TuningConfig,
+    config: SelectFieldsConfig,
+) -> Study:
+    """Train the network that infers from any set of the fields; see `multifield.tuning.tune`.
+
+    Parameters
+    ----------
+    loaders : FieldLoaders
+    folder : ModelFolder
+        Of its study, database, weights and losses.
+    storage : StudyStorage
+    training : TrainingConfig
+        The scorer has epochs of its own.
+    tuning : TuningConfig
+        Its seed and how workers share the study.
+    config : SelectFieldsConfig
+
+    Returns
+    -------
+    study : Study
+        One trial a network.
+
+    Raises
+    ------
+    ValueError
+        If there is one field alone.
+    """
+    if len(loaders.fields) < 2:
+        raise ValueError(
+            f"field: expected several, joined with _ as in Mgas_T_HI, got {loaders.fields[0]} alone"
+        )
+    scorer = config.scorer
+    training = replace(training, epochs=scorer.epochs)
+    data = loaders.load(loaders.fields).any_fields(scorer.maps_per_set)
+    trials = _same_trials("field_scorer", scorer.networks, scorer.hyperparameters, tuning)
+    return _tune(data, folder, storage, trials, training, {**data.causes, **list_causes(training)})
+
+
+def score_sets(
+    study: Study,
+    folder: ModelFolder,
+    loaders: FieldLoaders,
+    training: TrainingConfig,
+    tuning: TuningConfig,
+    config: SelectFieldsConfig,
+) -> FieldScores:
+    """Score sets of fields on validation maps with the scorer.
+
+    One worker does it, and leaves a file in which the others find the scores; so all train the same
+    finalists, on whatever machines they are.
+
+    Parameters
+    ----------
+    study : Study
+        From `train_scorer`.
+    folder : ModelFolder
+        With the weights.
+    loaders, training, tuning, config
+        As given to `train_scorer`.
+
+    Returns
+    -------
+    scores : FieldScores
+    """
+    data = loaders.load(loaders.fields)
+    weights = folder.weights(_best_of(study, range(config.scorer.networks), "scorer"))
+    causes = {
+        **data.causes,
+        "weights_sha256": sha256(weights),
+        "orientations": str(config.scorer.orientations),
+        **{name: str(value) for name, value in asdict(config.search).items()},
+    }
+    path = folder.database.with_suffix(".scores.json")
+    claims = Claims.of(folder, tuning.workers.heartbeat, tuning.workers.grace)
+    with claims.wait_for("scores"):
+        found = _read_scores(path)
+        if found is not None and found.causes == causes:
+            logger.info("%d sets of fields were scored before: %s", len(found.sets), path)
+            return found
+        network = load_weights(weights, channels=2 * data.channels, map_size=data.map_size)
+        scores = _score_with(network, data, loaders.fields, training, config, causes)
+        with atomic_path(path) as partial:
+            partial.write_bytes(TypeAdapter(FieldScores).dump_json(scores, indent=1))
+    return scores
+
+
+def _score_with(
+    network: O3Err,
+    data: SplitLoaders,
+    fields: FieldSet,
+    training: TrainingConfig,
+    config: SelectFieldsConfig,
+    causes: Mapping[str, str],
+) -> FieldScores:
+    prior = prior_widths(data.train.theta, data.inferred)
+    device, n_orientations = choose_device(training.device), config.scorer.orientations
+
+    def score(chosen: FieldSet) -> ScoredSet:
+        shown = FixedFields(data.valid, [field in chosen for field in fields], device)
+        results = _look(network, shown, n_orientations, training.device)
+        information = measure_information(results, fit_calibrations(results), prior)
+        return ScoredSet(
+            fields=chosen,
+            information=_by_parameter(information, information.nats.mean(axis=0)),
+            rmse_information=_by_parameter(information, information.rmse_nats),
+        )
+
+    inferred = tuple(prior)
+    sets = search_sets(fields, score, choose_goals(inferred), config.search)
+    return FieldScores(causes=dict(causes), inferred=inferred, sets=tuple(sets))
+
+
+def _by_parameter(information: Information, values: Any) -> dict[str, float]:
+    return dict(zip(information.parameters, values.tolist(), strict=True))
+
+
+def train_finalists(
+    finalists: Sequence[FieldSet],
+    loaders: FieldLoaders,
+    folder: ModelFolder,
+    storage: StudyStorage,
+    training: TrainingConfig,
+    tuning: TuningConfig,
+    config: SelectFieldsConfig,
+    hyperparameters: Hyperparameters,
+) -> Study:
+    """Train networks from scratch, each on one set of fields; see `multifield.tuning.tune`.
+
+    Parameters
+    ----------
+    finalists : sequence of tuple of str
+        The sets.
+    loaders, folder, storage, training, tuning, config
+        As for `train_scorer`; the folder and the study are others.
+    hyperparameters : Hyperparameters
+        Of all sets alike, so that nothing but the fields differs.
+
+    Returns
+    -------
+    study : Study
+        Trial ``t`` is of set ``t // config.finalists.networks``.
+    """
+    per_set = config.finalists.networks
+    trials = _same_trials("field_finalists", per_set * len(finalists), hyperparameters, tuning)
+    fingerprint = {
+        **loaders.load(loaders.fields).causes,
+        **list_causes(training),
+        "fields.sets": " ".join(map(SEPARATOR.join, finalists)),
+        "fields.networks": str(per_set),
+    }
+
+    def load(trial: int) -> SplitLoaders:
+        return loaders.load(finalists[trial // per_set])
+
+    return _tune(load, folder, storage, trials, training, fingerprint)
+
+
+def measure_finalists(
+    study: Study,
+    folder: ModelFolder,
+    finalists: Sequence[FieldSet],
+    loaders: FieldLoaders,
+    training: TrainingConfig,
+    evaluation: EvaluationConfig,
+    config: SelectFieldsConfig,
+) -> dict[FieldSet, Information]:
+    """Measure what each set says on test maps, by the best of its networks on validation maps.
+
+    Parameters
+    ----------
+    study : Study
+        From `train_finalists`.
+    folder : ModelFolder
+        With the weights.
+    finalists, loaders, training, config
+        As given to `train_finalists`.
+    evaluation : EvaluationConfig
+        Orientations, which are averaged to one row a map, and precision.
+
+    Returns
+    -------
+    information : dict of tuple of str to Information
+        One row a test map, the same maps for all sets.
+    """
+    found, per_set = {}, config.finalists.networks
+    for position, fields in enumerate(finalists):
+        numbers = range(per_set * position, per_set * (position + 1))
+        weights = folder.weights(_best_of(study, numbers, SEPARATOR.join(fields)))
+        data = loaders.load(fields)
+        network = load_weights(weights, channels=data.channels, map_size=data.map_size)
+        valid, tested = (
+            _look(
+                network, part, evaluation.orientations, training.device,
+                precision=evaluation.precision,
+            )
+            for part in (data.valid, data.test)
+        )  # fmt: skip
+        prior = prior_widths(data.train.theta, data.inferred)
+        found[fields] = measure_information(tested, fit_calibrations(valid), prior)
+    return found
+
+
+def _look(network: O3Err, maps: Any, n_orientations: int, device: str, **options: Any) -> Results:
+    """Infer from maps in several orientations; one row a map."""
+    results = predict(network, maps, range(n_orientations), device=device, **options)
+    return average_orientations(results, n_orientations)
+
+
+def _tune(
+    data: SplitLoaders | Callable[[int], SplitLoaders],
+    folder: ModelFolder,
+    storage: StudyStorage,
+    trials: TuningConfig,
+    training: TrainingConfig,
+    fingerprint: Mapping[str, Any],
+) -> Study:
+    with TuningProgress(trials.n_trials, training.epochs) as progress:
+        return tune(
+            data,
+            folder,
+            trials,
+            training,
+            fingerprint=fingerprint,
+            storage=storage,
+            on_epoch=progress.on_epoch,
+            on_trial_end=progress.on_trial_end,
+        )
+
+
+def _same_trials(
+    name: str, n_trials: int, hyperparameters: Hyperparameters, tuning: TuningConfig
+) -> TuningConfig:
+    """Let a study have trials of the same hyperparameters, which differ in seed and perhaps maps.
+
+    Sets of fields are compared, and of different hyperparameters nobody could say which made the difference.
+    """
+    point = {key: {"low": value, "high": value} for key, value in asdict(hyperparameters).items()}
+    return replace(
+        tuning,
+        n_trials=n_trials,
+        study_name=name,
+        search_space=TypeAdapter(SearchSpace).validate_python(point),
+        enqueue=(),
+        pruner=replace(tuning.pruner, name="none"),
+        keep_weights=0,
+    )
+
+
+def _best_of(study: Study, numbers: range, what: str) -> int:
+    """Give the trial of the lowest validation loss among some; ValueError if none of them is complete."""
+    ranked = [trial.number for trial in rank_trials(study) if trial.number in numbers]
+    if not ranked:
+        raise ValueError(
+            f"study {study.study_name}: expected a complete trial of {what} among "
+            f"{', '.join(map(str, numbers))}, got none; `trials` there say why they failed"
+        )
+    return ranked[0]
+
+
+def _read_scores(path: Path) -> FieldScores | None:
+    if not path.is_file():
+        return None
+    return TypeAdapter(FieldScores).validate_json(path.read_bytes())

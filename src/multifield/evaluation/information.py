@@ -1,0 +1,184 @@
+r"""What maps say of the parameters, in nats: by how much a posterior is narrower than the prior.
+
+Of a map whose posterior of a parameter has mean mu and calibrated standard deviation sigma, with truth theta,
+
+.. math::
+
+    I = \log \frac{\sigma_\mathrm{prior}}{\sigma}
+        + \frac{1}{2} \left[ 1 - \left( \frac{\theta - \mu}{\sigma} \right)^2 \right] ,
+
+summed over parameters and averaged over maps. Where sigma is right the second term averages to zero, and I is
+<log(sigma_prior / sigma)>. It is the logarithmic score of a Gaussian posterior, which no wrong mean or sigma
+can raise on average; <log(sigma_prior / sigma)> alone could be raised by a sigma that is too small on the
+maps that are tested. Sums over parameters take their errors for independent.
+
+sigma is calibrated on validation maps: sigma^2 = a^2 s^2 + b^2 of the network's own s. A single factor is
+ruled by the few maps on which s, the square of the network's last output, comes near zero. Of a network that
+says nothing of its errors, a = 0, and I is log(sigma_prior / RMSE).
+
+References
+----------
+Gneiting & Raftery 2007, JASA 102, 359, for the score.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.optimize import minimize
+
+from multifield import camels
+from multifield.arrays import Theta
+from multifield.evaluation.results import Results, parameter_columns
+
+_Column = Float64[np.ndarray, " M"]
+LOG_BOUNDS = (-23.0, 23.0)  # of a^2 and b^2 in units of <s^2> and the mean squared error: 10^+-10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibrated variance of one parameter, ``scale s^2 + floor`` of the s that a network infers."""
+
+    scale: float  # a^2
+    floor: float  # b^2, in the unit of the parameter, squared
+
+    def variance(self, std: _Column) -> _Column:
+        """Calibrate standard deviations; gives variances."""
+        variance: _Column = self.scale * std**2 + self.floor
+        return variance
+
+
+Calibrations = Mapping[str, Calibration]
+"""Parameter -> calibration."""
+
+
+@dataclass(frozen=True, eq=False)
+class Information:
+    """What each of some maps says.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+    nats : (M, P) float64
+        Of each row of the results and each parameter; see the top of this module.
+    rmse_nats : (P,) float64
+        log(sigma_prior / RMSE): what the means alone say of all rows together.
+    """
+
+    parameters: tuple[str, ...]
+    nats: Float64[np.ndarray, "M P"]
+    rmse_nats: Float64[np.ndarray, " P"]
+
+    def rows_of(self, parameters: tuple[str, ...]) -> _Column:
+        """Sum over some of the parameters, for each row; ValueError for one that was not inferred."""
+        rows: _Column = self.nats[:, self._columns(parameters)].sum(axis=1)
+        return rows
+
+    def rmse_of(self, parameters: tuple[str, ...]) -> float:
+        """Sum what the means alone say over some of the parameters."""
+        return float(self.rmse_nats[self._columns(parameters)].sum())
+
+    def _columns(self, parameters: tuple[str, ...]) -> list[int]:
+        if not set(parameters) <= set(self.parameters):
+            raise ValueError(
+                f"parameters: expected some of {', '.join(self.parameters)}, got {', '.join(parameters)}"
+            )
+        return [self.parameters.index(name) for name in parameters]
+
+
+def prior_widths(theta: Theta, inferred: tuple[int, ...]) -> dict[str, float]:
+    """Give the standard deviation of parameters over the simulations trained on, which is the prior's.
+
+    Parameters
+    ----------
+    theta : (N, 6) float64
+        Of maps, as many of each simulation.
+    inferred : tuple of int
+        Columns.
+
+    Raises
+    ------
+    ValueError
+        If a parameter does not vary.
+    """
+    widths = {camels.PARAMETER_NAMES[column]: float(theta[:, column].std()) for column in inferred}
+    for name, width in widths.items():
+        if not width > 0:
+            raise ValueError(f"theta: expected a prior of {name} of some width, got {width}")
+    return widths
+
+
+def fit_calibrations(valid_results: Results) -> dict[str, Calibration]:
+    """Fit the variance of each parameter inferred, by maximum likelihood of Gaussian errors.
+
+    Parameters
+    ----------
+    valid_results : Results
+        Of maps that were not trained on, looked at as those that are to be calibrated.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has no error at all.
+    """
+    columns = parameter_columns(valid_results.inferred)
+    return {
+        name: _fit(name, *_errors(valid_results, column))
+        for name, column in zip(valid_results.inferred, columns, strict=True)
+    }
+
+
+def measure_information(
+    results: Results, calibrations: Calibrations, prior: Mapping[str, float]
+) -> Information:
+    """Measure what maps say of the parameters that were inferred.
+
+    Parameters
+    ----------
+    results : Results
+    calibrations : mapping of str to Calibration
+        From `fit_calibrations`, of the same network.
+    prior : mapping of str to float
+        Standard deviation of each parameter's prior, from `prior_widths`.
+
+    Returns
+    -------
+    information : Information
+        One row a row of the results.
+    """
+    nats, rmse_nats = [], []
+    for name, column in zip(results.inferred, parameter_columns(results.inferred), strict=True):
+        error2, std = _errors(results, column)
+        variance = calibrations[name].variance(std)
+        nats.append(np.log(prior[name]) + 0.5 * (1 - np.log(variance) - error2 / variance))
+        rmse_nats.append(np.log(prior[name]) - 0.5 * np.log(error2.mean()))
+    return Information(results.inferred, np.stack(nats, axis=1), np.array(rmse_nats))
+
+
+def _errors(results: Results, column: int) -> tuple[_Column, _Column]:
+    """Squared errors, and standard deviations."""
+    error2 = (results.mean[:, column] - results.theta[:, column]) ** 2
+    return error2, results.std[:, column]
+
+
+def _fit(name: str, error2: _Column, std: _Column) -> Calibration:
+    """Minimize <log v + e^2 / v> over log a^2 and log b^2, in units where <e^2> and <s^2> are 1."""
+    if not error2.any():
+        raise ValueError(f"valid_results: expected errors > 0 of {name}, got none")
+    mean_error2 = float(error2.mean())
+    mean_std2 = float(np.mean(std**2))
+    if mean_std2 == 0:
+        return Calibration(0.0, mean_error2)
+    scaled_error2, scaled_std2 = error2 / mean_error2, std**2 / mean_std2
+
+    def loss(logs: np.ndarray) -> tuple[float, np.ndarray]:
+        scale, floor = np.exp(logs)
+        variance = scale * scaled_std2 + floor
+        slope = (1 - scaled_error2 / variance) / variance
+        gradient = np.array([np.mean(slope * scaled_std2) * scale, np.mean(slope) * floor])
+        return float(np.mean(np.log(variance) + scaled_error2 / variance)), gradient
+
+    found = minimize(loss, np.log([0.5, 0.5]), jac=True, method="L-BFGS-B", bounds=[LOG_BOUNDS] * 2)
+    scale, floor = np.exp(found.x)
+    return Calibration(float(scale * mean_error2 / mean_std2), float(floor * mean_error2))

@@ -1,0 +1,163 @@
+"""Nodes of `select_fields`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from multifield import evaluation, training, tuning
+from multifield.arrays import Theta
+from multifield.challenges import field_selection
+from multifield.challenges.field_selection.config import SelectFieldsConfig
+from multifield.evaluation.config import EvaluationConfig
+from multifield.maps.field_sets import FieldLoaders, FieldSet
+from multifield.maps.manifest import Manifest
+from multifield.maps.normalization import Normalization, NormalizationConfig
+from multifield.maps.preprocess import LogMaps
+from multifield.maps.splits import Split, SplitConfig
+from multifield.models.folder import ModelFolder
+from multifield.pipelines.interruption import exit_when_interrupted
+from multifield.selection import Selection
+from multifield.training.config import Hyperparameters, TrainingConfig
+from multifield.tuning.config import TuningConfig
+
+# Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
+# its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
+
+
+def gather_fields(
+    log_maps: Mapping[str, LogMaps],
+    theta: Theta,
+    split: Split,
+    normalization: Normalization,
+    manifest: Manifest,
+    split_config: SplitConfig,
+    normalization_config: NormalizationConfig,
+    training_config: TrainingConfig,
+) -> FieldLoaders:
+    """Make what loads any set of the fields; see `multifield.maps.field_sets`."""
+    others = {
+        "theta": theta,
+        "split": split,
+        "manifest": manifest,
+        "split_config": split_config,
+        "normalization_config": normalization_config,
+        "batch_size": training_config.batch_size,
+        **training.loader_options(training_config),
+    }
+    return FieldLoaders(log_maps, normalization, others)
+
+
+def train_scorer(
+    loaders: FieldLoaders,
+    folder: ModelFolder,
+    storage: "tuning.StudyStorage",
+    training_config: TrainingConfig,
+    tuning_config: TuningConfig,
+    config: SelectFieldsConfig,
+) -> "tuple[tuning.Study, ModelFolder]":
+    """Train a network for any set of fields; see `multifield.challenges.field_selection`."""
+    with exit_when_interrupted():
+        study = field_selection.train_scorer(
+            loaders, folder, storage, training_config, tuning_config, config
+        )
+    return study, folder
+
+
+def score_sets(
+    study: "tuning.Study",
+    folder: ModelFolder,
+    loaders: FieldLoaders,
+    training_config: TrainingConfig,
+    tuning_config: TuningConfig,
+    config: SelectFieldsConfig,
+) -> "field_selection.FieldScores":
+    """Rank sets of fields; see `multifield.challenges.field_selection.score_sets`."""
+    with exit_when_interrupted():
+        return field_selection.score_sets(
+            study, folder, loaders, training_config, tuning_config, config
+        )
+
+
+def propose_finalists(
+    scores: "field_selection.FieldScores", config: SelectFieldsConfig
+) -> list[FieldSet]:
+    """Choose sets to train; see `multifield.challenges.field_selection.propose_finalists`."""
+    goals = field_selection.choose_goals(scores.inferred)
+    return field_selection.propose_finalists(scores.sets, goals, config.fractions, config.search)
+
+
+def train_finalists(
+    finalists: Sequence[FieldSet],
+    loaders: FieldLoaders,
+    folder: ModelFolder,
+    storage: "tuning.StudyStorage",
+    training_config: TrainingConfig,
+    tuning_config: TuningConfig,
+    config: SelectFieldsConfig,
+    hyperparameters: Hyperparameters,
+) -> "tuple[tuning.Study, ModelFolder]":
+    """Train a network on each set; see `multifield.challenges.field_selection.train_finalists`."""
+    with exit_when_interrupted():
+        study = field_selection.train_finalists(
+            finalists,
+            loaders,
+            folder,
+            storage,
+            training_config,
+            tuning_config,
+            config,
+            hyperparameters,
+        )
+    return study, folder
+
+
+def measure_finalists(
+    study: "tuning.Study",
+    folder: ModelFolder,
+    finalists: Sequence[FieldSet],
+    loaders: FieldLoaders,
+    training_config: TrainingConfig,
+    evaluation_config: EvaluationConfig,
+    config: SelectFieldsConfig,
+) -> "list[field_selection.MeasuredSet]":
+    """Test the networks; see `multifield.challenges.field_selection.measure_finalists`."""
+    information = field_selection.measure_finalists(
+        study, folder, finalists, loaders, training_config, evaluation_config, config
+    )
+    return field_selection.compare_sets(information, evaluation_config.bootstrap)
+
+
+def list_sets(
+    scores: "field_selection.FieldScores", measured: "Sequence[field_selection.MeasuredSet]"
+) -> list[dict[str, Any]]:
+    """Make a table of all sets; see `multifield.challenges.field_selection.list_sets`."""
+    return field_selection.list_sets(scores, measured)
+
+
+def find_smallest(
+    scores: "field_selection.FieldScores",
+    measured: "Sequence[field_selection.MeasuredSet]",
+    selection: Selection,
+    split: SplitConfig,
+    evaluation_config: EvaluationConfig,
+    config: SelectFieldsConfig,
+) -> "field_selection.FieldSelection":
+    """Find the smallest sets; see `multifield.challenges.field_selection.find_smallest`."""
+    return field_selection.find_smallest(
+        measured,
+        config.fractions,
+        selection.suite,
+        evaluation_config.bootstrap,
+        scores,
+        split.n_test,
+    )
+
+
+def plot_sets(
+    scores: "field_selection.FieldScores",
+    measured: "Sequence[field_selection.MeasuredSet]",
+    found: "field_selection.FieldSelection",
+) -> "evaluation.figures.Figure":
+    """Draw information by number of fields; see `multifield.evaluation.figures`."""
+    records = field_selection.list_sets(scores, measured)
+    names = field_selection.name_smallest(found)
+    return evaluation.figures.information_of_sets(records, names, found.suite, found.level)
