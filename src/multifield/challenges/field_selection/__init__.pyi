@@ -7,6 +7,7 @@ from .answer import list_sets as list_sets
 from .answer import name_smallest as name_smallest
 from .config import SelectFieldsConfig as SelectFieldsConfig
 from .networks import FieldScores as FieldScores
+from .networks import SetInformation as SetInformation
 from .networks import measure_finalists as measure_finalists
 from .networks import score_sets as score_sets
 from .networks import train_finalists as train_finalists

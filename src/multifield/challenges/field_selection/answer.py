@@ -1,4 +1,9 @@
-"""The smallest sets of fields that hold most of the information, with errors by resampling simulations."""
+"""The smallest sets of fields that hold most of the information, with errors by resampling simulations.
+
+All fields hold at least what any of them do: a network that looks at some of the fields is one that was given
+all. So what all fields hold is measured by the network, of whichever set, that says most on validation maps,
+and not by the one trained on all, to which the many fields may have been a hindrance.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,7 +15,11 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.challenges.field_selection.networks import SEPARATOR, FieldScores
+from multifield.challenges.field_selection.networks import (
+    SEPARATOR,
+    FieldScores,
+    SetInformation,
+)
 from multifield.challenges.field_selection.search import choose_goals
 from multifield.evaluation.bootstrap import BootstrapConfig, Resamples
 from multifield.evaluation.information import Information
@@ -72,8 +81,10 @@ class FieldSelection:
         Tested on, and resampled.
     level : float
         Of the intervals.
+    best_fields : dict of str to (tuple of str)
+        Goal -> the set whose network says most on validation maps.
     information_in_all : dict of str to Interval
-        Goal -> what all fields hold, [nats].
+        Goal -> what that network says on test maps, [nats]: all fields hold at least this.
     smallest : tuple of SmallestSet
     """
 
@@ -82,6 +93,7 @@ class FieldSelection:
     fields: tuple[str, ...]
     n_simulations: int
     level: float
+    best_fields: dict[str, tuple[str, ...]]
     information_in_all: dict[str, Interval]
     smallest: tuple[SmallestSet, ...]
 
@@ -98,6 +110,8 @@ class MeasuredSet:
         [nats]
     fraction : Interval or None
         Of the information in all fields; None where that is not > 0 in every resample.
+    is_best : bool
+        Whether the information in all fields is taken from this network.
     resamples : (R,) float64
         Information in each resample, [nats].
     rmse_information : float
@@ -108,19 +122,20 @@ class MeasuredSet:
     goal: str
     information: Interval
     fraction: Interval | None
+    is_best: bool
     resamples: Float64[np.ndarray, " R"]
     rmse_information: float
 
 
 def compare_sets(
-    information: Mapping[FieldSet, Information], bootstrap: BootstrapConfig
+    information: Mapping[FieldSet, SetInformation], bootstrap: BootstrapConfig
 ) -> list[MeasuredSet]:
     """Compare sets with all fields together, on the same resamples of the test simulations.
 
     Parameters
     ----------
-    information : mapping of tuple of str to Information
-        Of the same test maps, ordered (simulation, map); the largest set is that of all fields.
+    information : mapping of tuple of str to SetInformation
+        Of the same maps, ordered (simulation, map).
     bootstrap : BootstrapConfig
 
     Returns
@@ -133,21 +148,23 @@ def compare_sets(
     ValueError
         If the maps are not several simulations.
     """
-    everything = information[max(information, key=len)]
-    resamples = _resample(len(everything.nats), bootstrap)
+    first = next(iter(information.values())).test
+    resamples = _resample(len(first.nats), bootstrap)
     measured = []
-    for goal, parameters in choose_goals(everything.parameters).items():
-        whole, whole_resampled = _average(everything.rows_of(parameters), resamples)
+    for goal, parameters in choose_goals(first.parameters).items():
+        best = max(information, key=lambda f: _mean(information[f].valid, parameters))
+        whole, whole_resampled = _average(information[best].test, parameters, resamples)
         for fields, each in information.items():
-            value, values = _average(each.rows_of(parameters), resamples)
+            value, values = _average(each.test, parameters, resamples)
             measured.append(
                 MeasuredSet(
                     fields,
                     goal,
                     _interval(value, values, bootstrap.level),
                     _fraction(value, values, whole, whole_resampled, bootstrap.level),
+                    fields == best,
                     values,
-                    each.rmse_of(parameters),
+                    each.test.rmse_of(parameters),
                 )
             )
     return measured
@@ -180,10 +197,11 @@ def find_smallest(
     return FieldSelection(
         suite=suite,
         mock=camels.find_suite(suite).mock,
-        fields=_all_fields(measured).fields,
+        fields=max((each.fields for each in measured), key=len),
         n_simulations=n_simulations,
         level=bootstrap.level,
-        information_in_all={goal: _all_fields(sets).information for goal, sets in of_goals.items()},
+        best_fields={goal: _best(sets).fields for goal, sets in of_goals.items()},
+        information_in_all={goal: _best(sets).information for goal, sets in of_goals.items()},
         smallest=tuple(
             _find(sets, goal, goals[goal], asked)
             for goal, sets in of_goals.items()
@@ -195,22 +213,22 @@ def find_smallest(
 def _find(
     sets: Sequence[MeasuredSet], goal: str, parameters: tuple[str, ...], asked: float
 ) -> SmallestSet:
-    everything = _all_fields(sets)
+    everything = _best(sets)
     enough = [s for s in sets if s.information.value >= asked * everything.information.value]
     if everything.information.value <= 0:
         logger.warning("%s: all fields together say nothing of it, so that no set is found", goal)
         nothing = {"fields": None, "n_fields": None, "information": None, "fraction": None}
         return SmallestSet(goal=goal, parameters=parameters, asked=asked, share=None, **nothing)
-    best = min(enough, key=lambda s: (len(s.fields), -s.information.value))
+    found = min(enough, key=lambda s: (len(s.fields), -s.information.value))
     return SmallestSet(
         goal=goal,
         parameters=parameters,
         asked=asked,
-        fields=best.fields,
-        n_fields=len(best.fields),
-        information=best.information,
-        fraction=best.fraction,
-        share=float(np.mean(best.resamples >= asked * everything.resamples)),
+        fields=found.fields,
+        n_fields=len(found.fields),
+        information=found.information,
+        fraction=found.fraction,
+        share=float(np.mean(found.resamples >= asked * everything.resamples)),
     )
 
 
@@ -242,7 +260,7 @@ def list_sets(scores: FieldScores, measured: Sequence[MeasuredSet]) -> list[Reco
             each.total(parameters) / whole if whole > 0 else None,
         )
         for goal, parameters in choose_goals(scores.inferred).items()
-        for whole in [max(scores.sets, key=lambda s: len(s.fields)).total(parameters)]
+        for whole in [max(each.total(parameters) for each in scores.sets)]
         for each in scores.sets
     ]
     trained = [
@@ -299,9 +317,15 @@ def _resample(n_maps: int, bootstrap: BootstrapConfig) -> Resamples:
     return Resamples(rows, bootstrap)
 
 
+def _mean(information: Information, parameters: tuple[str, ...]) -> float:
+    return float(information.rows_of(parameters).mean())
+
+
 def _average(
-    rows: Float64[np.ndarray, " M"], resamples: Resamples
+    information: Information, parameters: tuple[str, ...], resamples: Resamples
 ) -> tuple[float, Float64[np.ndarray, " R"]]:
+    """Average over all maps, and over those of each resample."""
+    rows = information.rows_of(parameters)
     averages: np.ndarray = resamples.totals(rows) / resamples.sizes()
     return float(rows.mean()), averages
 
@@ -326,5 +350,5 @@ def _fraction(
     return percentile_interval(value / whole, values / whole_resampled, level)
 
 
-def _all_fields(sets: Sequence[MeasuredSet]) -> MeasuredSet:
-    return max(sets, key=lambda each: len(each.fields))
+def _best(sets: Sequence[MeasuredSet]) -> MeasuredSet:
+    return next(each for each in sets if each.is_best)

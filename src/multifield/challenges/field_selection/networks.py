@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -64,6 +64,13 @@ class FieldScores:
     causes: dict[str, str]
     inferred: tuple[str, ...]
     sets: tuple[ScoredSet, ...]
+
+
+class SetInformation(NamedTuple):
+    """What a network trained on one set of fields says."""
+
+    valid: Information  # of validation maps, by which networks are chosen
+    test: Information
 
 
 def train_scorer(
@@ -236,8 +243,8 @@ def measure_finalists(
     training: TrainingConfig,
     evaluation: EvaluationConfig,
     config: SelectFieldsConfig,
-) -> dict[FieldSet, Information]:
-    """Measure what each set says on test maps, by the best of its networks on validation maps.
+) -> dict[FieldSet, SetInformation]:
+    """Measure what each set says, by the best of its networks on validation maps.
 
     Parameters
     ----------
@@ -252,8 +259,8 @@ def measure_finalists(
 
     Returns
     -------
-    information : dict of tuple of str to Information
-        One row a test map, the same maps for all sets.
+    information : dict of tuple of str to SetInformation
+        One row a map, the same maps for all sets.
     """
     found, per_set = {}, config.finalists.networks
     for position, fields in enumerate(finalists):
@@ -268,8 +275,11 @@ def measure_finalists(
             )
             for part in (data.valid, data.test)
         )  # fmt: skip
-        prior = prior_widths(data.train.theta, data.inferred)
-        found[fields] = measure_information(tested, fit_calibrations(valid), prior)
+        prior, calibrations = prior_widths(data.train.theta, data.inferred), fit_calibrations(valid)
+        found[fields] = SetInformation(
+            measure_information(valid, calibrations, prior),
+            measure_information(tested, calibrations, prior),
+        )
     return found
 
 

@@ -108,7 +108,7 @@ def propose_finalists(
     """Choose the sets that are worth training from scratch.
 
     For each goal and fraction: the best sets of each size around the smallest that, to the scorer, holds this
-    fraction of what all fields hold. And the set of all fields, which the others are compared with.
+    fraction of the most that any set does. And the set of all fields.
 
     Parameters
     ----------
@@ -139,11 +139,10 @@ def _largest(scored: Sequence[ScoredSet]) -> ScoredSet:
 def _smallest_size(
     scored: Sequence[ScoredSet], parameters: tuple[str, ...], fraction: float
 ) -> int:
-    """Size of the smallest set that holds the fraction; all fields where they hold nothing."""
-    everything = _largest(scored)
-    asked = fraction * everything.total(parameters)
+    """Size of the smallest set that holds the fraction; all fields where no set holds anything."""
+    asked = fraction * max(each.total(parameters) for each in scored)
     enough = [len(each.fields) for each in scored if each.total(parameters) >= asked > 0]
-    return min(enough, default=len(everything.fields))
+    return min(enough, default=len(_largest(scored).fields))
 
 
 def _best_of_size(

@@ -30,6 +30,7 @@ SPREAD = 0.25  # [fields] over which trained sets of one size lie side by side
 def information_of_sets(
     records: Sequence[Record],
     smallest: Mapping[tuple[str, float], str | None],
+    information_in_all: Mapping[str, float],
     suite: str,
     level: float,
 ) -> Figure:
@@ -43,6 +44,8 @@ def information_of_sets(
     smallest : mapping of (str, float) to str or None
         Goal and fraction of the information in all fields -> the smallest set that holds it, named as in
         ``fields``.
+    information_in_all : mapping of str to float
+        Goal -> what all fields hold, [nats].
     suite : str
         For the title.
     level : float
@@ -64,7 +67,7 @@ def information_of_sets(
         _draw_ranked(ax, ranked)
         _draw_trained(ax, trained, level)
         found = {asked: name for (of, asked), name in smallest.items() if of == goal}
-        _draw_smallest(ax, trained, found)
+        _draw_smallest(ax, trained, found, information_in_all[goal])
         ax.set(xlabel="Number of fields", ylabel="Information [nats]", title=TITLES[goal])
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.legend(loc="lower right")
@@ -103,9 +106,10 @@ def _side_by_side(sizes: Sequence[int]) -> np.ndarray:
     return places
 
 
-def _draw_smallest(ax: Axes, trained: Sequence[Record], found: Mapping[float, str | None]) -> None:
+def _draw_smallest(
+    ax: Axes, trained: Sequence[Record], found: Mapping[float, str | None], everything: float
+) -> None:
     """Draw the information that is asked for, and name the smallest sets that have it."""
-    everything = max(trained, key=lambda record: record["n_fields"])["information"]
     places = _side_by_side([record["n_fields"] for record in trained])
     for asked, name in found.items():
         ax.axhline(asked * everything, color=BLACK, linewidth=0.6, linestyle="--")

@@ -160,4 +160,5 @@ def plot_sets(
     """Draw information by number of fields; see `multifield.evaluation.figures`."""
     records = field_selection.list_sets(scores, measured)
     names = field_selection.name_smallest(found)
-    return evaluation.figures.information_of_sets(records, names, found.suite, found.level)
+    in_all = {goal: each.value for goal, each in found.information_in_all.items()}
+    return evaluation.figures.information_of_sets(records, names, in_all, found.suite, found.level)

@@ -1,0 +1,93 @@
+"""Maps of MockTwoFields, of which the answer is known, and settings to search them in seconds; no test."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from multifield.challenges.field_selection import SelectFieldsConfig
+from multifield.maps import MapLoader, Normalization, SplitLoaders, split_simulations
+from multifield.maps.field_sets import FieldLoaders, FieldSet
+from multifield.mock import MockConfig, make_suite
+from multifield.models import ModelFolder
+from multifield.training import Hyperparameters
+from tests.unit.training.examples import config
+
+FIELDS = ("Mgas", "T", "ne", "HI")
+MAP_SIZE = 16  # [pixels]
+N_SIMULATIONS, N_HELD_OUT, BATCH_SIZE = 120, 16, 64
+STEPS = -(-15 * (N_SIMULATIONS - 2 * N_HELD_OUT) // BATCH_SIZE)  # of an epoch
+
+# half a cycle: the learning rate rises and falls once
+TRAINING = config(epochs=20, batch_size=BATCH_SIZE, steps_up=6 * STEPS, steps_down=14 * STEPS)
+HYPERPARAMETERS = Hyperparameters(lr=1e-2, wd=1e-4, dr=0.0, hidden=2)
+SELECT_FIELDS = TypeAdapter(SelectFieldsConfig).validate_python(
+    {
+        "fractions": (0.9, 0.95),
+        "scorer": {
+            "hyperparameters": HYPERPARAMETERS,
+            "epochs": 20,
+            "networks": 1,
+            "maps_per_set": 8,
+            "orientations": 1,
+        },
+        "search": {"exhaustive_up_to": 9, "per_size": 1, "margin": 1},
+        "finalists": {"networks": 1},
+    }
+)
+
+
+@dataclass(frozen=True)
+class MockLoaders(FieldLoaders):
+    """Loaders of log maps in memory."""
+
+    theta: np.ndarray
+    logs: dict[str, np.ndarray]
+
+    def load(self, fields: FieldSet) -> SplitLoaders:
+        maps = [self.logs[field] for field in fields]
+        split = split_simulations(len(self.theta), n_valid=N_HELD_OUT, n_test=N_HELD_OUT)
+        normalization = Normalization(
+            over="all",
+            fields=fields,
+            mean=tuple(float(each.mean()) for each in maps),
+            std=tuple(float(each.std()) for each in maps),
+        )
+        parts = {
+            part: MapLoader(
+                maps,
+                self.theta,
+                getattr(split, part),
+                normalization,
+                batch_size=BATCH_SIZE,
+                inferred=(0, 1),
+            )
+            for part in ("train", "valid", "test")
+        }
+        return SplitLoaders(
+            **parts,
+            channels=len(fields),
+            map_size=MAP_SIZE,
+            inferred=(0, 1),
+            causes={"fields": "_".join(fields)},
+        )
+
+
+@cache
+def make_loaders(fields: FieldSet = FIELDS, n_simulations: int = N_SIMULATIONS) -> MockLoaders:
+    size = MockConfig(
+        n_simulations=n_simulations, map_size=MAP_SIZE, lattice=16, refine=1, seed=1, n_threads=1
+    )
+    theta, blocks = make_suite("MockTwoFields", fields, size)
+    made = list(blocks)
+    logs = {field: np.concatenate([np.log10(maps[field]) for maps in made]) for field in fields}
+    normalization = Normalization(
+        over="all", fields=fields, mean=(0.0,) * len(fields), std=(1.0,) * len(fields)
+    )
+    return MockLoaders(dict.fromkeys(fields), normalization, {}, theta, logs)
+
+
+def make_folder(path: Path, kind: str) -> ModelFolder:
+    return ModelFolder(path, "MockTwoFields", "_".join(FIELDS), f"all_steps_4_4_o3_{kind}")
