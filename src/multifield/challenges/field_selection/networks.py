@@ -148,7 +148,7 @@ def score_sets(
         **data.causes,
         "weights_sha256": sha256(weights),
         "orientations": str(config.scorer.orientations),
-        **{name: str(value) for name, value in asdict(config.search).items()},
+        "exhaustive_up_to": str(config.search.exhaustive_up_to),
     }
     path = folder.database.with_suffix(".scores.json")
     claims = Claims.of(folder, tuning.workers.heartbeat, tuning.workers.grace)

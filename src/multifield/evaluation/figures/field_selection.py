@@ -1,6 +1,7 @@
 """Information against the number of fields."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -13,7 +14,9 @@ from multifield.evaluation.figures.style import (
     BLACK,
     BLUE,
     COLUMN_WIDTH,
+    GREEN,
     GREY,
+    ORANGE,
     PAGE_WIDTH,
     STYLE,
     VERMILION,
@@ -23,6 +26,7 @@ from multifield.evaluation.figures.style import (
 
 Record = Mapping[str, Any]
 TITLES = {"cosmology": "cosmology", "all": "all parameters"}
+STARS = (VERMILION, ORANGE, GREEN)  # of the smallest sets, in the order of the fractions asked
 SPREAD = 0.25  # [fields] over which trained sets of one size lie side by side
 
 
@@ -54,7 +58,8 @@ def information_of_sets(
     Returns
     -------
     figure : Figure
-        A panel a goal. Points with bars are networks trained on one set, dots the one network for all sets.
+        A panel a goal. Points with bars are networks trained on one set, dots the one network for all sets;
+        dashed lines are the fractions asked, stars the smallest sets that hold them.
     """
     goals = list(dict.fromkeys(record["goal"] for record in records))
     width = PAGE_WIDTH if len(goals) > 1 else 1.5 * COLUMN_WIDTH
@@ -111,20 +116,20 @@ def _draw_smallest(
 ) -> None:
     """Draw the information that is asked for, and name the smallest sets that have it."""
     places = _side_by_side([record["n_fields"] for record in trained])
+    asked_of: dict[str, list[float]] = {}
     for asked, name in found.items():
         ax.axhline(asked * everything, color=BLACK, linewidth=0.6, linestyle="--")
         ax.annotate(
-            f"{100 * asked:g} %", (0.01, asked * everything), xycoords=("axes fraction", "data"),
+            f"{100 * asked:g} %", (0.03, asked * everything), xycoords=("axes fraction", "data"),
             va="bottom", fontsize=7,
         )  # fmt: skip
-        row = next((i for i, record in enumerate(trained) if record["fields"] == name), None)
-        if row is None:
-            continue
-        x, y = places[row], trained[row]["information"]
-        ax.plot(x, y, "*", color=VERMILION, markersize=9, markeredgecolor=BLACK, zorder=4)
-    for name in dict.fromkeys(name for name in found.values() if name is not None):
+        if name is not None:
+            asked_of.setdefault(name, []).append(asked)
+    for (name, all_asked), color in zip(asked_of.items(), cycle(STARS), strict=False):
         row = next(i for i, record in enumerate(trained) if record["fields"] == name)
-        ax.annotate(
-            name.replace("_", " + "), (places[row], trained[row]["information"]), va="bottom",
-            ha="center", xytext=(0, 14), textcoords="offset points", fontsize=7,
+        shares = ", ".join(f"{100 * asked:g} %" for asked in all_asked)
+        ax.plot(
+            places[row], trained[row]["information"], "*", color=color, markersize=9,
+            markeredgecolor=BLACK, markeredgewidth=0.5, zorder=4, linestyle="none",
+            label=f"{shares}: {name.replace('_', ' + ')}",
         )  # fmt: skip
