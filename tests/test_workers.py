@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import optuna
@@ -18,16 +18,17 @@ from optuna.trial import TrialState
 
 from multifield.models import ModelFolder, load_state
 from multifield.training import Hyperparameters, read_losses, train_network
-from multifield.tuning import DatabaseServer, load_study, tune
+from multifield.tuning import DatabaseServer, PrunerConfig, load_study, tune
 from multifield.tuning.sampler import derive_seed
 from multifield.tuning.storage import close_connections
+from multifield.tuning.study import FINISHED
 from tests.interrupted import INTERRUPTED
 from tests.postgresql import find_programs, run_server
 from tests.support import make_project
 from tests.torch_threads import one_thread as one_thread
 from tests.unit.training.examples import make_data
 from tests.unit.tuning.test_trials import FINGERPRINT, make_folder
-from tests.workers import TRAINING, settings, start, storage_of
+from tests.workers import LONGER, TRAINING, settings, start, storage_of
 
 SERVER = "postgresql+psycopg://"
 NO_SERVER = (
@@ -135,6 +136,28 @@ def test_two_workers_share_a_journal(tmp_path: Path) -> None:
     lines = [line for each in said for line in each.splitlines() if line.startswith("trial")]
     assert len(lines) == len(set(lines)) == 4 * TRAINING.epochs
     check_complete(load_study(storage_of(tmp_path, "journal")), 4, make_folder(tmp_path))
+
+
+@pytest.mark.slow
+def test_each_pruner_stops_trials_of_two_workers_and_loses_none(tmp_path: Path) -> None:
+    n_trials, pruners = 8, set(get_args(PrunerConfig.__annotations__["name"])) - {"none"}
+    with start(2, tmp_path, "sqlite", n_trials, pause=0.0, pruners=",".join(pruners)) as workers:
+        for worker in workers:
+            end(worker)
+    for pruner in pruners:
+        models = make_folder(tmp_path / pruner)
+        study = load_study(models.database)
+        numbers = {
+            state: [t.number for t in study.trials if t.state is state] for state in FINISHED
+        }
+        pruned, complete = numbers[TrialState.PRUNED], numbers[TrialState.COMPLETE]
+        assert len(pruned) + len(complete) == n_trials
+        assert pruned
+        assert models.trials_with_weights() == tuple(complete)
+        for number in pruned:
+            losses = read_losses(models.losses(number))
+            assert len(losses) == study.trials[number].last_step + 1 < LONGER.epochs
+        assert not list((models.path / "checkpoints").iterdir())
 
 
 # ---- environment cluster, as a user runs it ----

@@ -1,7 +1,8 @@
 """Processes that tune one tiny study together; no test.
 
-Run as ``python -m tests.workers <folder> <storage> <n_trials> <seconds an epoch> <signal>``, with the
-credentials of a server as JSON in WORKER_CREDENTIALS.
+Run as ``python -m tests.workers <folder> <storage> <n_trials> <seconds an epoch> <signal> <pruners>``, with
+the credentials of a server as JSON in WORKER_CREDENTIALS. Pruners are names joined by commas; each has a
+study in a folder of its own, none one in the folder itself.
 """
 
 import json
@@ -21,6 +22,7 @@ from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
 
 ROOT = Path(__file__).parents[1]
 TRAINING = config(epochs=3)
+LONGER = config(epochs=5)  # hyperband has rungs after 2 and 4 epochs
 GRACE = 2.0  # [s]; a worker of a test is killed on this machine, which is noticed without it
 
 
@@ -29,6 +31,12 @@ def settings(n_trials: int, **changes: Any) -> TuningConfig:
     workers = replace(TUNING.workers, heartbeat=0.2, grace=GRACE)
     given = {"n_trials": n_trials, "n_startup_trials": n_trials, "workers": workers}
     return replace(TUNING, **(given | changes))
+
+
+def settings_of(pruner: str, n_trials: int) -> TuningConfig:
+    """Trials that a pruner may stop, and that TPE draws when three are complete."""
+    pruning = replace(TUNING.pruner, name=pruner, n_warmup_epochs=1, n_startup_trials=1)
+    return settings(n_trials, pruner=pruning, n_startup_trials=3)
 
 
 def storage_of(
@@ -47,6 +55,7 @@ def start(
     pause: float,
     credentials: dict[str, Any] | None = None,
     signals: tuple[int, ...] = (),
+    pruners: str = "",
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """Start workers, which end with the block; `pause` lengthens each epoch, [s].
 
@@ -54,7 +63,8 @@ def start(
     """
     with ExitStack() as stack:
         numbers = [*signals, *[0] * (n_workers - len(signals))]
-        workers = [_start(folder, storage, n_trials, pause, credentials, n) for n in numbers]
+        given = (folder, storage, n_trials, pause, credentials, pruners)
+        workers = [_start(*given, signum) for signum in numbers]
         for worker in workers:
             stack.enter_context(worker)
             stack.callback(worker.kill)
@@ -67,6 +77,7 @@ def _start(
     n_trials: int,
     pause: float,
     credentials: dict[str, Any] | None,
+    pruners: str,
     signum: int,
 ) -> subprocess.Popen[str]:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
@@ -80,6 +91,7 @@ def _start(
             str(n_trials),
             str(pause),
             str(signum),
+            pruners,
         ],
         env=os.environ
         | {
@@ -93,7 +105,7 @@ def _start(
     )
 
 
-def main(folder: str, storage: str, n_trials: str, pause: str, signum: str) -> None:
+def main(folder: str, storage: str, n_trials: str, pause: str, signum: str, pruners: str) -> None:
     """Tune, and say after each epoch which."""
 
     def say(trial: Any, epoch: int, losses: object) -> None:
@@ -104,15 +116,19 @@ def main(folder: str, storage: str, n_trials: str, pause: str, signum: str) -> N
             os.kill(os.getpid(), int(signum))
 
     credentials = json.loads(os.environ["WORKER_CREDENTIALS"])
-    tune(
-        make_data(),
-        make_folder(Path(folder)),
-        settings(int(n_trials)),
-        TRAINING,
-        fingerprint=FINGERPRINT,
-        storage=storage_of(Path(folder), storage, credentials),
-        on_epoch=say,
-    )
+    for pruner in pruners.split(","):
+        path, tuning, training = Path(folder, pruner), settings(int(n_trials)), TRAINING
+        if pruner:
+            tuning, training = settings_of(pruner, int(n_trials)), LONGER
+        tune(
+            make_data(),
+            make_folder(path),
+            tuning,
+            training,
+            fingerprint=FINGERPRINT,
+            storage=storage_of(path, storage, credentials),
+            on_epoch=say,
+        )
 
 
 if __name__ == "__main__":

@@ -89,6 +89,14 @@ class Parameters(Choices):
         return self
 
     @model_validator(mode="after")
+    def _pruner_may_stop_trials(self) -> "Parameters":
+        try:
+            self.tuning.pruner.check(self.training.epochs)
+        except ValueError as error:
+            raise ValueError(f"tuning.{error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _choices_agree(self) -> "Parameters":
         places = {
             "suite": self.selection.suite,

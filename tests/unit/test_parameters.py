@@ -58,6 +58,10 @@ def test_choices_reach_their_groups():
         ({"evaluation": {"simulations": "some"}}, "evaluation.simulations: .*got 'some'"),
         ({"smoothing_width": -1}, "smoothing_width.*got -1"),
         ({"n_trials": "many"}, "n_trials.*got 'many'"),
+        (
+            {"epochs": 20, "tuning": {"pruner": {"name": "median"}}},
+            r"tuning\.pruner\.n_warmup_epochs: expected fewer than the 20 epochs .*, got 20",
+        ),
         ({"tuning": {"n_trials": 3}}, r"n_trials: is 50 at the top and 3 in its group"),
     ],
 )

@@ -95,6 +95,14 @@ class PrunerConfig:
     n_warmup_epochs: Integer = Field(ge=0)  # [epochs] that every trial has
     reduction_factor: Integer = Field(ge=2)  # hyperband: one of so many goes on at each rung
 
+    def check(self, epochs: int) -> None:
+        """Raise ValueError if trials of so many epochs would end before any could be stopped."""
+        if self.name != "none" and self.n_warmup_epochs >= epochs:
+            raise ValueError(
+                f"pruner.n_warmup_epochs: expected fewer than the {epochs} epochs of a trial, so that "
+                f"{self.name} may stop one, got {self.n_warmup_epochs}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class WorkersConfig:

@@ -6,7 +6,8 @@ from multifield.tuning.config import PrunerConfig
 
 
 def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
-    """Make the pruner of a configuration, for trials of so many epochs."""
+    """Make the pruner of a configuration, for trials of so many epochs; ValueError if it would stop none."""
+    config.check(epochs)
     if config.name == "median":
         return MedianPruner(
             n_startup_trials=config.n_startup_trials, n_warmup_steps=config.n_warmup_epochs

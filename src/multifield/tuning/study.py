@@ -60,9 +60,10 @@ def open_study(
     Raises
     ------
     ValueError
-        If the database or journal holds a study of another name.
+        If the database or journal holds a study of another name, or the pruner could stop no trial.
     """
     log_as_the_application()
+    pruner = make_pruner(config.pruner, epochs)
     place = as_storage(source)
     storage, name = place.open(), place.name_of(config.study_name)
     if not isinstance(place, DatabaseServer) and (
@@ -74,7 +75,7 @@ def open_study(
     return optuna.create_study(
         storage=storage,
         sampler=ReproducibleTPESampler(config.seed, config.n_startup_trials),
-        pruner=make_pruner(config.pruner, epochs),
+        pruner=pruner,
         study_name=name,
         direction="minimize",
         load_if_exists=True,

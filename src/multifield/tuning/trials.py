@@ -283,7 +283,8 @@ class _Worker:
             if self.on_epoch is not None:
                 self.on_epoch(trial, epoch, losses)
             if self.tuning.pruner.name != "none":
-                _prune(trial, epoch, losses.valid)
+                is_last = epoch + 1 == self.training.epochs
+                _prune(trial, epoch, losses.valid, is_last=is_last)
 
     def _save_pruned(
         self, claim: Claim, trial: optuna.Trial, rows: list[tuple[int, EpochLosses]]
@@ -347,15 +348,16 @@ def suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
     )
 
 
-def _prune(trial: optuna.Trial, epoch: int, valid: float) -> None:
+def _prune(trial: optuna.Trial, epoch: int, valid: float, *, is_last: bool) -> None:
     """Report an epoch, and raise TrialPruned if the trial lags behind.
 
-    Epochs that are trained again after the last checkpoint were reported before, and judged.
+    Epochs that are trained again after the last checkpoint were reported before, and judged. After the last
+    one there is nothing to spare: the trial is complete, and its weights may be wanted.
     """
     last = trial.study._storage.get_trial(trial._trial_id).last_step
     if last is None or epoch > last:
         trial.report(valid, epoch)
-    if (last is None or epoch >= last) and trial.should_prune():
+    if not is_last and (last is None or epoch >= last) and trial.should_prune():
         raise optuna.TrialPruned
 
 

@@ -329,7 +329,7 @@ def test_a_pruned_trial_counts_and_has_its_losses_though_it_was_interrupted(
     monkeypatch.setattr(  # trial 1 lags behind from its second epoch on
         optuna.pruners.MedianPruner,
         "prune",
-        lambda _, study, trial: trial.number == 1 and trial.last_step == 1,
+        lambda _, study, trial: trial.number == 1 and trial.last_step >= 1,
     )
     pruned = replace(TUNING, n_trials=3, pruner=replace(TUNING.pruner, name="median"))
     folder, training = make_folder(tmp_path), replace(TRAINING, epochs=3)
@@ -343,6 +343,27 @@ def test_a_pruned_trial_counts_and_has_its_losses_though_it_was_interrupted(
     assert losses[:, 0].tolist() == [0, 1]
     assert losses[1, 2] == study.trials[1].value
     assert folder.trials_with_weights() == (0, 2)
+
+
+def test_a_trial_that_has_all_its_epochs_is_never_pruned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        optuna.pruners.MedianPruner,
+        "prune",
+        lambda _, study, trial: trial.last_step == TRAINING.epochs - 1,
+    )
+    median = replace(TUNING, n_trials=1, pruner=replace(TUNING.pruner, name="median"))
+    study = tune(make_data(), make_folder(tmp_path), median, TRAINING, fingerprint=FINGERPRINT)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE]
+
+
+@pytest.mark.parametrize("name", ["median", "hyperband"])
+def test_a_pruner_that_could_stop_nothing_is_refused(tmp_path: Path, name: str) -> None:
+    late = replace(TUNING, pruner=replace(TUNING.pruner, name=name, n_warmup_epochs=2))
+    with pytest.raises(ValueError, match=r"n_warmup_epochs: expected fewer than the 2 epochs"):
+        tune(make_data(), make_folder(tmp_path), late, TRAINING, fingerprint=FINGERPRINT)
+    assert not list(tmp_path.rglob("*.db"))
 
 
 def test_a_study_that_has_trials_enough_is_not_cut(finished: ModelFolder) -> None:
