@@ -38,7 +38,7 @@ def run_server(programs: Path) -> Iterator[dict[str, Any]]:
         data = folder / "data"
         _run(as_user, programs / "initdb", "-D", data, "-U", "tuner", "-A", "scram-sha-256",
              f"--pwfile={secret}", "--no-sync", "-E", "UTF8", "--no-locale")  # fmt: skip
-        port = _free_port()
+        port = free_port()
         options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder}
         settings = [f"-c{key}={value}" for key, value in options.items()]
         log = (folder / "log").open("w")
@@ -79,7 +79,8 @@ def _run(as_user: list[str], *command: object) -> None:
         raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port of loopback that nobody listens to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -18,12 +18,12 @@ from optuna.trial import TrialState
 
 from multifield.models import ModelFolder, load_state
 from multifield.training import Hyperparameters, read_losses, train_network
-from multifield.tuning import DatabaseServer, PrunerConfig, load_study, tune
+from multifield.tuning import DatabaseServer, PrunerConfig, StudyProxy, load_study, tune
 from multifield.tuning.sampler import derive_seed
 from multifield.tuning.storage import close_connections
 from multifield.tuning.study import FINISHED
 from tests.interrupted import INTERRUPTED
-from tests.postgresql import find_programs, run_server
+from tests.postgresql import find_programs, free_port, run_server
 from tests.support import make_project
 from tests.torch_threads import one_thread as one_thread
 from tests.unit.training.examples import make_data
@@ -136,6 +136,49 @@ def test_two_workers_share_a_journal(tmp_path: Path) -> None:
     lines = [line for each in said for line in each.splitlines() if line.startswith("trial")]
     assert len(lines) == len(set(lines)) == 4 * TRAINING.epochs
     check_complete(load_study(storage_of(tmp_path, "journal")), 4, make_folder(tmp_path))
+
+
+PROXY = """
+import sys
+from optuna.storages import get_storage, run_grpc_proxy_server
+
+run_grpc_proxy_server(get_storage(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]))
+"""
+
+
+@contextmanager
+def run_proxy(server: Server, database: str) -> Iterator[str]:
+    """Start Optuna's proxy in front of a server, as docs/cluster.md does; give its URL."""
+    names = {"host": "PGHOST", "port": "PGPORT", "username": "PGUSER", "password": "PGPASSWORD"}
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-c", PROXY, f"{SERVER}/{database}", str(port)],
+        env=os.environ | {variable: str(server[name]) for name, variable in names.items()},
+    ) as process:
+        try:
+            yield f"grpc://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_workers_share_a_study_behind_a_proxy_and_one_is_killed(
+    server: Server, tmp_path: Path
+) -> None:
+    database = _make_database(server, "behind_a_proxy")
+    with run_proxy(server, database) as url:
+        with start(2, tmp_path, url, 3, pause=0.1, signals=(signal.SIGKILL,)) as (killed, other):
+            number = wait_for_line(killed, "epoch 1")
+            said = end(other)
+        assert f"trial {number} epoch 2" in said
+        proxied = storage_of(tmp_path, url)
+        assert proxied.exists()
+        study = load_study(proxied)
+    check_complete(study, 3, make_folder(tmp_path))
+    check_equals_an_undisturbed_one(study.trials[number], tmp_path)
+    # what lies on the server is what a worker without a proxy would find
+    direct = load_study(storage_of(tmp_path, SERVER, server | {"dbname": database}))
+    assert direct.trials == study.trials
 
 
 @pytest.mark.slow
@@ -283,6 +326,12 @@ def test_the_environment_of_libpq_is_heeded(
     for name, variable in names.items():
         monkeypatch.setenv(variable, str(server[name]))
     assert not DatabaseServer("postgresql+psycopg:///postgres", "nothing").exists()
+
+
+def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multifield.tuning.storage.PROXY_PATIENCE", 0.1)
+    with pytest.raises(ConnectionError, match=r"grpc://127\.0\.0\.1:1: expected Optuna's proxy"):
+        StudyProxy("grpc://127.0.0.1:1", "T").exists()
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

@@ -62,6 +62,16 @@ def test_choices_reach_their_groups():
             {"epochs": 20, "tuning": {"pruner": {"name": "median"}}},
             r"tuning\.pruner\.n_warmup_epochs: expected fewer than the 20 epochs .*, got 20",
         ),
+        (
+            {"storage": "mysql://db1/studies"},
+            r"storage: expected sqlite, .* got 'mysql://db1/studies'",
+        ),
+        ({"storage": "grpc://db1"}, r"storage: expected grpc://<host>:<port>, got 'grpc://db1'"),
+        (
+            {"storage": "grpc://db1:x"},
+            r"storage: expected grpc://<host>:<port>, got 'grpc://db1:x'",
+        ),
+        ({"storage": "grpc://db1:1/studies"}, r"storage: expected grpc://<host>:<port>, got"),
         ({"tuning": {"n_trials": 3}}, r"n_trials: is 50 at the top and 3 in its group"),
     ],
 )
@@ -74,6 +84,13 @@ def test_a_wrong_parameter_is_refused(runtime, message):
 def test_globals_of_every_environment(environment):
     parameters = check_parameters(load_parameters(environment))
     check_globals(load_globals(environment), parameters, {})
+
+
+@pytest.mark.parametrize(
+    "storage", ["journal", "postgresql+psycopg:///studies", "grpc://db1:13000"]
+)
+def test_a_place_for_studies(storage):
+    assert check_parameters(load_parameters("cmd", storage=storage)).storage == storage
 
 
 def test_a_misspelt_global_is_refused():

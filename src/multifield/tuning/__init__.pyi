@@ -10,6 +10,7 @@ from .progress import TuningProgress as TuningProgress
 from .storage import DatabaseServer as DatabaseServer
 from .storage import JournalFile as JournalFile
 from .storage import SqliteFile as SqliteFile
+from .storage import StudyProxy as StudyProxy
 from .storage import StudyStorage as StudyStorage
 from .storage import choose_storage as choose_storage
 from .study import Study as Study

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from multifield.training.config import Hyperparameters, Integer, Real, Seed, Text
 
 SERVER = "postgresql+psycopg"  # SQLAlchemy's name of PostgreSQL by psycopg 3
+PROXY = "grpc"  # Optuna's proxy in front of a server
 
 
 def check_storage(storage: str) -> str:
@@ -25,10 +26,24 @@ def check_storage(storage: str) -> str:
         raise ValueError(
             "storage: expected a URL without a password; it belongs into credentials.yml or PGPASSWORD"
         )
+    if url.scheme == PROXY:
+        return _check_proxy(storage)
     if url.scheme != SERVER or "://" not in storage:
         raise ValueError(
-            f"storage: expected sqlite, journal or {SERVER}://<host>/<database>, got {storage!r}"
+            f"storage: expected sqlite, journal, {SERVER}://<host>/<database> or {PROXY}://<host>:<port>, "
+            f"got {storage!r}"
         )
+    return storage
+
+
+def _check_proxy(storage: str) -> str:
+    try:
+        url = urlsplit(storage)
+        is_whole = bool(url.hostname and url.port) and storage == f"{PROXY}://{url.netloc}"
+    except ValueError:  # no number
+        is_whole = False
+    if not is_whole or "@" in storage:
+        raise ValueError(f"storage: expected {PROXY}://<host>:<port>, got {storage!r}")
     return storage
 
 

@@ -8,19 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import optuna
-from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from multifield.models import ModelFolder
-from multifield.tuning.config import check_storage
+from multifield.tuning.config import PROXY, check_storage
 
 PATIENCE = 60.0  # [s] with a busy database, before the run stops
+PROXY_PATIENCE = 15.0  # [s] for a proxy to answer
 BUSY = ("too many clients", "remaining connection slots", "starting up")  # what a server says then
 TABLES_LOCK = 0x6D756C7469  # number of the server's lock while tables are made; any, but one
 CREDENTIALS = ("host", "port", "dbname", "username", "password")
@@ -64,7 +66,26 @@ class JournalFile(StudyFile):
 
 
 @dataclass(frozen=True)
-class DatabaseServer:
+class StudyServer:
+    """Where studies of many suites, fields and recipes are; a subclass says how to get there."""
+
+    url: str
+    study: str
+
+    def __str__(self) -> str:
+        return f"{self.url} (study {self.study})"
+
+    def name_of(self, study_name: str) -> str:
+        """Give the name, with what tells the study from others on the server."""
+        return f"{study_name}/{self.study}"
+
+    def is_of(self, name: str) -> bool:
+        """Say whether a study on the server has such a name."""
+        return name.endswith(f"/{self.study}")
+
+
+@dataclass(frozen=True)
+class DatabaseServer(StudyServer):
     """A study among others on a PostgreSQL server.
 
     Parameters
@@ -83,8 +104,6 @@ class DatabaseServer:
         If the URL has a password, which logs and shells would show, or is none.
     """
 
-    url: str
-    study: str
     credentials: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -94,20 +113,13 @@ class DatabaseServer:
                 f"credentials: expected {', '.join(CREDENTIALS)}; got {', '.join(unknown)}"
             )
 
-    def __str__(self) -> str:
-        return f"{self.url} (study {self.study})"
-
-    def name_of(self, study_name: str) -> str:
-        """Give the name, with what tells the study from others on the server."""
-        return f"{study_name}/{self.study}"
-
     def exists(self) -> bool:
         """Ask the server whether it has the study."""
         with self._named_errors(), self._engine().begin() as connection:
             if connection.execute(text("SELECT to_regclass('studies')")).scalar() is None:
                 return False  # nobody has tuned there yet
             names = connection.execute(text("SELECT study_name FROM studies")).scalars()
-            return any(name.endswith(f"/{self.study}") for name in names)
+            return any(self.is_of(name) for name in names)
 
     def open(self) -> BaseStorage:
         """Connect once; `close_connections` lets go of it where there is nothing to ask for a while."""
@@ -177,7 +189,41 @@ class DatabaseServer:
             raise ConnectionError(f"{self.url}: {reason}") from None
 
 
-StudyStorage = SqliteFile | JournalFile | DatabaseServer
+class StudyProxy(StudyServer):
+    """The same behind Optuna's gRPC proxy, which has the connections to the server for all workers.
+
+    The URL is ``grpc://<host>:<port>``. Whoever reaches the port reads and writes studies: it knows no
+    password, and belongs into a network that can be trusted.
+    """
+
+    def exists(self) -> bool:
+        """Ask the proxy whether it has the study."""
+        storage = self.open()
+        try:
+            return any(self.is_of(name) for name in optuna.get_all_study_names(storage))
+        finally:
+            storage.close()
+
+    def open(self) -> GrpcStorageProxy:
+        """Connect; ConnectionError if nobody answers for a while."""
+        address = urlsplit(self.url)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # the tests would notice a change
+            try:
+                storage = GrpcStorageProxy(host=str(address.hostname), port=int(address.port or 0))
+                storage.wait_server_ready(PROXY_PATIENCE)
+            except ImportError:
+                raise ImportError(
+                    f"{self.url}: needs grpcio; pip install 'multifield[proxy]'"
+                ) from None
+            except ConnectionError:
+                raise ConnectionError(
+                    f"{self.url}: expected Optuna's proxy, nobody answered for {PROXY_PATIENCE:g} s"
+                ) from None
+        return storage
+
+
+StudyStorage = SqliteFile | JournalFile | DatabaseServer | StudyProxy
 """A place for a study: each has `name_of`, `exists` and `open`."""
 
 
@@ -189,16 +235,19 @@ def choose_storage(
     Parameters
     ----------
     storage : str
-        ``sqlite`` or ``journal``, which are files in the folder, or the URL of a `DatabaseServer`.
+        ``sqlite`` or ``journal``, which are files in the folder, or the URL of a `DatabaseServer` or
+        `StudyProxy`.
     folder : ModelFolder
         Where weights and losses go; its names tell the study from others.
     credentials : mapping, optional
-        Of a server.
+        Of a database server; a proxy has them itself.
     """
     if storage == "sqlite":
         return SqliteFile(folder.database)
     if storage == "journal":
         return JournalFile(folder.database.with_suffix(".journal"))
+    if storage.startswith(f"{PROXY}://"):
+        return StudyProxy(check_storage(storage), folder.database.stem)
     return DatabaseServer(storage, folder.database.stem, credentials or {})
 
 

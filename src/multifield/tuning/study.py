@@ -23,9 +23,9 @@ from multifield.tuning.config import TuningConfig
 from multifield.tuning.pruning import make_pruner
 from multifield.tuning.sampler import ReproducibleTPESampler
 from multifield.tuning.storage import (
-    DatabaseServer,
     JournalFile,
     SqliteFile,
+    StudyServer,
     StudyStorage,
     close_connections,
     open_sqlite,
@@ -66,7 +66,7 @@ def open_study(
     pruner = make_pruner(config.pruner, epochs)
     place = as_storage(source)
     storage, name = place.open(), place.name_of(config.study_name)
-    if not isinstance(place, DatabaseServer) and (
+    if not isinstance(place, StudyServer) and (
         others := set(optuna.get_all_study_names(storage)) - {name}
     ):
         raise ValueError(
@@ -115,11 +115,10 @@ def load_study(source: str | os.PathLike[str] | StudyStorage) -> Study:
     """
     log_as_the_application()
     place = as_storage(source)
-    if isinstance(place, DatabaseServer):
-        suffix = f"/{place.study}"
+    if isinstance(place, StudyServer):
         storage = place.open()
         try:
-            return _into_memory(storage, lambda name: name.endswith(suffix), place)
+            return _into_memory(storage, place.is_of, place)
         finally:
             close_connections(storage)
     if not place.exists():

@@ -39,7 +39,7 @@ from multifield.training import (
 from multifield.tuning.claims import Claim, ClaimLostError, Claims
 from multifield.tuning.config import SearchSpace, TuningConfig
 from multifield.tuning.sampler import derive_seed
-from multifield.tuning.storage import DatabaseServer, SqliteFile, StudyStorage, close_connections
+from multifield.tuning.storage import SqliteFile, StudyServer, StudyStorage, close_connections
 from multifield.tuning.study import (
     FINGERPRINT,
     FINISHED,
@@ -148,7 +148,7 @@ def _join(
         _add_trials(study, tuning)
 
     # most of a crowd find all there, and need not stand in a queue; files may be half made
-    if isinstance(storage, DatabaseServer) and storage.exists():
+    if isinstance(storage, StudyServer) and storage.exists():
         with _closed(open_study(storage, tuning, training.epochs)) as study:
             if len(study.get_trials(deepcopy=False)) >= tuning.n_trials:
                 prepare(study)
@@ -413,7 +413,7 @@ def _check_attributes(
 
 def _check_folder(study: Study, folder: ModelFolder, storage: StudyStorage) -> None:
     """Let a study on a server have one folder, which knows it too: claims and weights are there."""
-    if not isinstance(storage, DatabaseServer):
+    if not isinstance(storage, StudyServer):
         return  # its file is in the folder
     mark = folder.database.with_suffix(".server.json")
     if FOLDER not in study.user_attrs:
