@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from kedro.framework.session import KedroSession
 
+from multifield.cli import cli
 from tests.interrupted import INTERRUPTED
 from tests.support import make_project, run_kedro
 
@@ -28,6 +31,17 @@ def run_interrupted(
         check=False,
         timeout=600,
     )
+
+
+def test_ctrl_c_ends_a_run_with_its_exit_code_wherever_it_comes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KedroSession, "create", interrupt)
+    assert CliRunner().invoke(cli, ["run"]).exit_code == 128 + signal.SIGINT
+    assert "stopped at once" in caplog.messages[-1]
 
 
 @pytest.fixture(scope="module")

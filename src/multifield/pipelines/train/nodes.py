@@ -11,7 +11,6 @@ from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.evaluate.nodes import predict_with
-from multifield.pipelines.interruption import exit_when_interrupted
 from multifield.provenance import fingerprint
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
@@ -32,10 +31,9 @@ def train_network(
     """Train one network, from its checkpoint on; see `multifield.training.train_network`."""
     checkpoint = folder.checkpoint(NAME)
     try:
-        with exit_when_interrupted():
-            trained = training.train_network(
-                data, hyperparameters, config, report=training.log_epoch, checkpoint=checkpoint
-            )
+        trained = training.train_network(
+            data, hyperparameters, config, report=training.log_epoch, checkpoint=checkpoint
+        )
     except training.NonFiniteLoss:  # would come again
         training.remove_checkpoint(checkpoint)
         raise

@@ -5,7 +5,6 @@ from typing import Any
 from multifield import tuning
 from multifield.maps.loader import SplitLoaders
 from multifield.models.folder import ModelFolder
-from multifield.pipelines.interruption import exit_when_interrupted
 from multifield.provenance import fingerprint
 from multifield.training.config import TrainingConfig
 from multifield.tuning.config import TuningConfig
@@ -23,10 +22,7 @@ def tune_network(
 ) -> "tuple[tuning.Study, ModelFolder]":
     """Train trial after trial; see `multifield.tuning.tune`."""
     causes = fingerprint(data, training)
-    with (
-        exit_when_interrupted(),
-        tuning.TuningProgress(config.n_trials, training.epochs) as progress,
-    ):
+    with tuning.TuningProgress(config.n_trials, training.epochs) as progress:
         study = tuning.tune(
             data,
             folder,

@@ -1,9 +1,16 @@
-"""How a run ends that was told to."""
+"""The command line: Kedro's, with an exit code that says how a run was stopped.
 
+Kedro takes the commands of this module before its own.
+"""
+
+import copy
 import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import click
+from kedro.framework.cli import project
 
 logger = logging.getLogger(__name__)
 
@@ -23,5 +30,16 @@ def exit_when_interrupted() -> Iterator[None]:
         yield
     except KeyboardInterrupt as interruption:
         signum = getattr(interruption, "signal", signal.SIGINT)
-        logger.warning("%s", str(interruption) or "stopped at once; the last checkpoint stays")
+        logger.warning("%s", str(interruption) or "stopped at once; what is stored stays")
         raise SystemExit(128 + signum) from None
+
+
+@click.group()
+def cli() -> None:
+    """Commands in the place of Kedro's."""
+
+
+run = copy.copy(project.run)
+assert run.callback is not None
+run.callback = exit_when_interrupted()(run.callback)
+cli.add_command(run)
