@@ -27,7 +27,7 @@ from multifield.evaluation.information import (
 from multifield.maps import SplitLoaders
 from multifield.maps.field_sets import FieldLoaders, FieldSet
 from multifield.maps.manifest import sha256
-from multifield.models import ModelFolder, O3Err, load_weights
+from multifield.models import ModelFolder, Network, load_weights
 from multifield.training import Hyperparameters, TrainingConfig, choose_device
 from multifield.training.config import list_causes
 from multifield.training.shown_fields import FixedFields
@@ -165,7 +165,7 @@ def score_sets(
 
 
 def _score_with(
-    network: O3Err,
+    network: Network,
     data: SplitLoaders,
     fields: FieldSet,
     training: TrainingConfig,
@@ -283,7 +283,7 @@ def measure_finalists(
     return found
 
 
-def _look(network: O3Err, maps: Any, n_orientations: int, device: str, **options: Any) -> Results:
+def _look(network: Network, maps: Any, n_orientations: int, device: str, **options: Any) -> Results:
     """Infer from maps in several orientations; one row a map."""
     results = predict(network, maps, range(n_orientations), device=device, **options)
     return average_orientations(results, n_orientations)

@@ -13,7 +13,6 @@ from multifield.inference.config import CardConfig
 from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import SplitConfig
-from multifield.pipelines.interruption import exit_when_interrupted
 from multifield.selection import Selection
 from multifield.sources import SourceConfig
 from multifield.suites import SuiteFolders
@@ -43,10 +42,7 @@ def train_networks(
     folder: NetworkFolder,
 ) -> "list[robustness.Trained]":
     """Train what is not trained yet; see `multifield.challenges.robustness.train_all`."""
-    with exit_when_interrupted():
-        return robustness.train_all(
-            suites, config, hyperparameters, training, normalization, folder
-        )
+    return robustness.train_all(suites, config, hyperparameters, training, normalization, folder)
 
 
 def score_networks(

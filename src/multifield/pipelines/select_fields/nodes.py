@@ -14,7 +14,6 @@ from multifield.maps.normalization import Normalization, NormalizationConfig
 from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split, SplitConfig
 from multifield.models.folder import ModelFolder
-from multifield.pipelines.interruption import exit_when_interrupted
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.tuning.config import TuningConfig
@@ -55,10 +54,9 @@ def train_scorer(
     config: SelectFieldsConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
     """Train a network for any set of fields; see `multifield.challenges.field_selection`."""
-    with exit_when_interrupted():
-        study = field_selection.train_scorer(
-            loaders, folder, storage, training_config, tuning_config, config
-        )
+    study = field_selection.train_scorer(
+        loaders, folder, storage, training_config, tuning_config, config
+    )
     return study, folder
 
 
@@ -71,10 +69,9 @@ def score_sets(
     config: SelectFieldsConfig,
 ) -> "field_selection.FieldScores":
     """Rank sets of fields; see `multifield.challenges.field_selection.score_sets`."""
-    with exit_when_interrupted():
-        return field_selection.score_sets(
-            study, folder, loaders, training_config, tuning_config, config
-        )
+    return field_selection.score_sets(
+        study, folder, loaders, training_config, tuning_config, config
+    )
 
 
 def propose_finalists(
@@ -96,17 +93,16 @@ def train_finalists(
     hyperparameters: Hyperparameters,
 ) -> "tuple[tuning.Study, ModelFolder]":
     """Train a network on each set; see `multifield.challenges.field_selection.train_finalists`."""
-    with exit_when_interrupted():
-        study = field_selection.train_finalists(
-            finalists,
-            loaders,
-            folder,
-            storage,
-            training_config,
-            tuning_config,
-            config,
-            hyperparameters,
-        )
+    study = field_selection.train_finalists(
+        finalists,
+        loaders,
+        folder,
+        storage,
+        training_config,
+        tuning_config,
+        config,
+        hyperparameters,
+    )
     return study, folder
 
 
