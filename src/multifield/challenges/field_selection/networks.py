@@ -305,6 +305,8 @@ def _tune(
             training,
             fingerprint=fingerprint,
             storage=storage,
+            on_look=progress.on_look,
+            on_begin=progress.on_begin,
             on_epoch=progress.on_epoch,
             on_trial_end=progress.on_trial_end,
         )
