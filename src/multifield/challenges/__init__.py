@@ -1,4 +1,7 @@
-"""Questions beyond one network on one suite: so far, what a network adds to simple statistics."""
+"""Questions beyond one network on one suite: what a network adds to simple statistics.
+
+From suite to suite is `multifield.challenges.robustness`.
+"""
 
 from multifield.challenges.baselines import BASELINES, BaselinesConfig, infer_with_baselines
 from multifield.challenges.comparison import compare
