@@ -21,7 +21,10 @@ N_SIMULATIONS, N_HELD_OUT, BATCH_SIZE = 120, 16, 64
 STEPS = -(-15 * (N_SIMULATIONS - 2 * N_HELD_OUT) // BATCH_SIZE)  # of an epoch
 
 # one cycle: the learning rate rises and falls once
-TRAINING = config(epochs=20, batch_size=BATCH_SIZE, steps_up=6 * STEPS, steps_down=14 * STEPS)
+EPOCHS = 14
+TRAINING = config(
+    epochs=EPOCHS, batch_size=BATCH_SIZE, steps_up=4 * STEPS, steps_down=(EPOCHS - 4) * STEPS
+)
 HYPERPARAMETERS = Hyperparameters(lr=1e-2, wd=1e-4, dr=0.0, hidden=3)
 SELECT_FIELDS = TypeAdapter(SelectFieldsConfig).validate_python(
     {

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from multifield.challenges import field_selection
 from multifield.challenges.field_selection import (
     FieldScores,
+    SelectFieldsConfig,
     SetInformation,
     choose_goals,
     compare_sets,
@@ -36,6 +37,7 @@ from tests.unit.challenges.field_selection.examples import (
     N_HELD_OUT,
     SELECT_FIELDS,
     TRAINING,
+    MockLoaders,
     make_folder,
     make_loaders,
 )
@@ -56,21 +58,26 @@ class Run(NamedTuple):
     folders: dict[str, ModelFolder]
 
 
-def score(path: Path, **changes: Any) -> tuple[FieldScores, ModelFolder]:
-    """Train a scorer and let it score; `changes` are of training."""
-    folder, training = make_folder(path, "scorer"), replace(TRAINING, **changes)
-    loaders, selection = make_loaders(), SELECT_FIELDS
-    if "epochs" in changes:
-        scorer = replace(selection.scorer, epochs=changes["epochs"])
-        selection = replace(selection, scorer=scorer)
-    study = train_scorer(loaders, folder, SqliteFile(folder.database), training, TUNING, selection)
-    return score_sets(study, folder, loaders, training, TUNING, selection), folder
+def score(
+    path: Path, loaders: MockLoaders, config: SelectFieldsConfig
+) -> tuple[FieldScores, ModelFolder]:
+    """Train a scorer and let it score."""
+    folder = make_folder(path, "scorer")
+    storage = SqliteFile(folder.database)
+    study = train_scorer(loaders, folder, storage, TRAINING, TUNING, config)
+    return score_sets(study, folder, loaders, TRAINING, TUNING, config), folder
+
+
+def score_soon(path: Path) -> tuple[FieldScores, ModelFolder]:
+    """One epoch on few maps of two fields: worth nothing."""
+    scorer = replace(SELECT_FIELDS.scorer, epochs=1)
+    return score(path, make_loaders(CARRIERS, 36), replace(SELECT_FIELDS, scorer=scorer))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     path, loaders = tmp_path_factory.mktemp("selection"), make_loaders()
-    scores, scorer = score(path)
+    scores, scorer = score(path, loaders, SELECT_FIELDS)
     goals = choose_goals(scores.inferred)
     finalists = propose_finalists(scores.sets, goals, SELECT_FIELDS.fractions, SELECT_FIELDS.search)
     folder = make_folder(path, "finalists")
@@ -143,9 +150,8 @@ def test_each_network_is_of_its_own_set(run: Run) -> None:
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FieldScores]:
-    """One epoch, worth nothing."""
     path = tmp_path_factory.mktemp("short")
-    return path, score(path, epochs=1)[0]
+    return path, score_soon(path)[0]
 
 
 def test_scores_are_kept_for_other_workers_and_later_runs(
@@ -153,7 +159,7 @@ def test_scores_are_kept_for_other_workers_and_later_runs(
 ) -> None:
     path, first = short
     monkeypatch.delattr("multifield.challenges.field_selection.networks.predict")
-    assert score(path, epochs=1)[0] == first
+    assert score_soon(path)[0] == first
     assert not (path / "claims").exists()
 
 
@@ -168,7 +174,7 @@ def test_scores_of_other_weights_are_not_used(
     spoilt["causes"]["weights_sha256"] = "0"
     spoilt["sets"] = spoilt["sets"][:1]
     place.write_bytes(TypeAdapter(dict[str, Any]).dump_json(spoilt))
-    assert score(tmp_path, epochs=1)[0] == first
+    assert score_soon(tmp_path)[0] == first
 
 
 def test_a_scorer_that_is_interrupted_goes_on_bit_for_bit(
@@ -180,8 +186,8 @@ def test_a_scorer_that_is_interrupted_goes_on_bit_for_bit(
     with monkeypatch.context() as patch:
         patch.setattr("multifield.tuning.progress.TuningProgress.on_epoch", stop)
         with pytest.raises(ConnectionError):
-            score(tmp_path, epochs=1)
-    again, folder = score(tmp_path, epochs=1)
+            score_soon(tmp_path)
+    again, folder = score_soon(tmp_path)
     assert again == short[1]
     whole = make_folder(short[0], "scorer").weights(0)
     assert folder.weights(0).read_bytes() == whole.read_bytes()
