@@ -21,7 +21,7 @@ from torch import nn
 
 from multifield import camels
 from multifield.arrays import MapBatch
-from multifield.training import choose_device
+from multifield.training import choose_device, torch_threads
 
 N_STEPS = 64  # of the quadrature (Gauss-Legendre); the sums of o3_err then miss by some per cent
 
@@ -66,6 +66,7 @@ def attribute_means(
     *,
     n_steps: int = N_STEPS,
     device: str = "auto",
+    n_threads: int = 0,
 ) -> Attributions:
     """Attribute the posterior mean of each parameter to the pixels of each map.
 
@@ -82,6 +83,8 @@ def attribute_means(
         Points of the quadrature along the line.
     device : {"auto", "cpu", "cuda", "mps"}, optional
         See `multifield.training.choose_device`.
+    n_threads : int, optional
+        Of PyTorch on a CPU; 0 for its own choice.
 
     Returns
     -------
@@ -94,22 +97,20 @@ def attribute_means(
     network.to(place).eval()
     maps = torch.from_numpy(np.ascontiguousarray(x)).to(place)
     gradients = IntegratedGradients(network)
+    at_once = max(MAPS_AT_ONCE, len(maps))
     try:
-        values = [
-            gradients.attribute(
-                maps,
-                0.0,
-                target=column,
-                n_steps=n_steps,
-                internal_batch_size=max(MAPS_AT_ONCE, len(maps)),
-            )
-            .cpu()
-            .numpy()
-            for column in _columns(names)
-        ]
-        with torch.inference_mode():
-            means = network(maps).cpu().double().numpy()
-            baseline = network(torch.zeros_like(maps[:1])).cpu().double().numpy()
+        with torch_threads(n_threads):
+            values = [
+                gradients.attribute(
+                    maps, 0.0, target=column, n_steps=n_steps, internal_batch_size=at_once
+                )
+                .cpu()
+                .numpy()
+                for column in _columns(names)
+            ]
+            with torch.inference_mode():
+                means = network(maps).cpu().double().numpy()
+                baseline = network(torch.zeros_like(maps[:1])).cpu().double().numpy()
     finally:
         network.train(was_training)
     columns = list(_columns(names))

@@ -43,6 +43,7 @@ def predict_shifted(
     seed: int,
     map_size: int,
     device: str = "auto",
+    n_threads: int = 0,
 ) -> Results:
     """Infer the parameters of every map at random shifts, in each orientation.
 
@@ -50,7 +51,7 @@ def predict_shifted(
 
     Parameters
     ----------
-    network, loader, orientations, device
+    network, loader, orientations, device, n_threads
         As for `predict`.
     n_shifts : int
         Shifts, uniform over the map, the same for all maps; the unshifted map is not among them but
@@ -75,7 +76,13 @@ def predict_shifted(
     shifts = np.random.default_rng(seed).integers(0, map_size, (n_shifts, 2))
     network = for_inference(network)
     looks = [
-        predict(Shifted(network, (int(down), int(right))), loader, orientations, device=device)
+        predict(
+            Shifted(network, (int(down), int(right))),
+            loader,
+            orientations,
+            device=device,
+            n_threads=n_threads,
+        )
         for down, right in shifts
     ]
     tables = ([getattr(look, name) for look in looks] for name in ("theta", "mean", "std"))

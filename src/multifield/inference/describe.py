@@ -17,7 +17,7 @@ from multifield.inference.card import (
 )
 from multifield.inference.config import CardConfig
 from multifield.inference.novelty import fit_novelty
-from multifield.maps import MapLoader, Normalization, Split, SplitLoaders
+from multifield.maps import Normalization, Split, SplitLoaders
 from multifield.maps.manifest import Manifest, sha256
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.models import ModelFolder, load_weights
@@ -132,7 +132,7 @@ def describe_networks(
     folder : ModelFolder
         Where they are.
     training : TrainingConfig
-        Of which architecture and device are read.
+        Of which architecture, device and threads are read.
     config : CardConfig
     causes : mapping of str to str
         How they were trained, as far as it is known; see `multifield.provenance.fingerprint`.
@@ -201,7 +201,7 @@ def _record(network: Trained) -> NetworkRecord:
 def _predict(
     networks: Sequence[Trained], data: SplitLoaders, maps: MapLoader, training: TrainingConfig
 ) -> list[Results]:
-    """Let every network look at the maps in all orientations; one in memory at a time."""
+    """Let every network look at the validation maps in all orientations; one in memory at a time."""
     results = []
     for trained in networks:
         network = load_weights(
@@ -211,7 +211,15 @@ def _predict(
             map_size=data.map_size,
             architecture=training.architecture,
         )
-        results.append(predict_known(network, maps, range(N_ORIENTATIONS), device=training.device))
+        results.append(
+            predict_known(
+                network,
+                maps,
+                range(N_ORIENTATIONS),
+                device=training.device,
+                n_threads=training.n_threads,
+            )
+        )
     return results
 
 

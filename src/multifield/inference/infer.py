@@ -117,7 +117,13 @@ def infer_parameters(
     with progress("predict", n_maps, "maps") as advance:
         for first, loader in _blocks(maps, card, preprocessing, training):
             found = [
-                predict_loader(network, loader, range(orientations), device=training.device)
+                predict_loader(
+                    network,
+                    loader,
+                    range(orientations),
+                    device=training.device,
+                    n_threads=training.n_threads,
+                )
                 for network in networks
             ]
             results = average_orientations(average_networks(found), orientations)

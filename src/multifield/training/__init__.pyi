@@ -6,6 +6,7 @@ from .device import DeviceBatch as DeviceBatch
 from .device import choose_device as choose_device
 from .device import loader_options as loader_options
 from .device import on_device as on_device
+from .device import torch_threads as torch_threads
 from .device_maps import DeviceMaps as DeviceMaps
 from .loop import EpochLosses as EpochLosses
 from .loop import StateDict as StateDict

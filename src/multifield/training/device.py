@@ -1,7 +1,7 @@
 """Where a network is trained, and how batches get there."""
 
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -60,6 +60,19 @@ def choose_compile(name: Literal["auto", "never", "always"], device: torch.devic
     if name == "auto":
         return device.type == "cuda" and find_spec("triton") is not None
     return name == "always"
+
+
+@contextmanager
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Let PyTorch use so many threads, 0 for its own choice; what it had comes back afterwards."""
+    before = torch.get_num_threads()
+    if n_threads:
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        if n_threads:
+            torch.set_num_threads(before)
 
 
 def loader_options(config: TrainingConfig) -> BatchOptions:

@@ -1,8 +1,8 @@
 """Train one network and keep the state of its best validation loss."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from multifield.models.weights import StateDict as StateDict
 from multifield.training.allocator import keep_freed_memory
 from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run
 from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.training.device import choose_device, on_device
+from multifield.training.device import choose_device, on_device, torch_threads
 from multifield.training.device_maps import MapSource, Sources, choose_sources
 from multifield.training.loss_files import Losses
 from multifield.training.precision import choose_precision, set_numerics
@@ -137,7 +137,7 @@ def train_network(
     devices = [device] if device.type == "cuda" else []
     precision = choose_precision(config.precision, device)
     with (
-        _torch_threads(config.n_threads),
+        torch_threads(config.n_threads),
         set_numerics(precision, benchmark=config.cudnn_benchmark),
         torch.random.fork_rng(devices=devices),
     ):
@@ -250,19 +250,6 @@ def log_epoch(epoch: int, losses: EpochLosses) -> None:
         losses.valid,
         losses.test,
     )
-
-
-@contextmanager
-def _torch_threads(n_threads: int) -> Iterator[None]:
-    """Let PyTorch use so many threads, 0 for its own choice; what it had comes back afterwards."""
-    before = torch.get_num_threads()
-    if n_threads:
-        torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        if n_threads:
-            torch.set_num_threads(before)
 
 
 def _check_last_batch(n_maps: int, batch_size: int) -> None:

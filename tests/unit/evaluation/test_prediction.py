@@ -144,3 +144,15 @@ def test_other_output_shape_is_refused(theta):
     network(torch.zeros(1, N_CHANNELS, 8, 8))
     with pytest.raises(ValueError, match=r"expected output \(4, 12\), got \(4, 4\)"):
         predict(network, make_loader(theta), [0])
+
+
+def test_it_takes_the_threads_that_it_is_given(theta):
+    before, seen = torch.get_num_threads(), set()
+
+    class Counting(Oracle):
+        def forward(self, x):
+            seen.add(torch.get_num_threads())
+            return super().forward(x)
+
+    predict(Counting(), make_loader(theta), [0], n_threads=before + 1)
+    assert (seen, torch.get_num_threads()) == ({before + 1}, before)

@@ -57,3 +57,16 @@ def test_the_network_is_given_back_as_it_was(maps):
     attribute_means(network, maps, ("Omega_m",), n_steps=2, device="cpu")
     assert network.training
     assert all(weight.grad is None for weight in network.parameters())
+
+
+def test_it_takes_the_threads_that_it_is_given(maps):
+    before, seen = torch.get_num_threads(), set()
+
+    class Counting(Linear):
+        def forward(self, x):
+            seen.add(torch.get_num_threads())
+            return super().forward(x)
+
+    network = Counting(np.ones((12, 1, 16, 16), np.float32))
+    attribute_means(network, maps, ("Omega_m",), n_steps=2, device="cpu", n_threads=before + 1)
+    assert (seen, torch.get_num_threads()) == ({before + 1}, before)

@@ -169,6 +169,7 @@ def predict_shifted_maps(
             seed=config.shifts_seed,
             map_size=data.map_size,
             device=training_config.device,
+            n_threads=training_config.n_threads,
         )
         for loader in (data.valid, test_data)
         if config.shifts
@@ -188,9 +189,13 @@ def predict_with(
     config: EvaluationConfig,
 ) -> Results:
     """Infer the parameters of maps with one network; see `multifield.evaluation.predict`."""
-    orientations, device = range(config.orientations), training_config.device
     return evaluation.predict(
-        network, data, orientations, device=device, precision=config.precision
+        network,
+        data,
+        range(config.orientations),
+        device=training_config.device,
+        precision=config.precision,
+        n_threads=training_config.n_threads,
     )
 
 

@@ -74,6 +74,7 @@ def plot_saliency(
         compared.inferred[:2],
         n_steps=config.saliency_steps,
         device=training_config.device,
+        n_threads=training_config.n_threads,
     )
     return evaluation.figures.saliency(
         attributions, batch.x, examples, selection.suite, selection.field, test_selection
