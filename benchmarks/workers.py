@@ -14,20 +14,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from io import StringIO
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
+from optuna import Study, Trial
 from rich.console import Console
 
 from benchmarks.measure import Section, markdown_table, options, say, write_report
-from multifield.training import EpochLosses, TrainedNetwork, TrainingConfig, train_network
-from multifield.tuning import TuningProgress, choose_storage, load_study, trials, tune
+from multifield.training import EpochLosses, TrainingConfig, train_network
+from multifield.tuning import (
+    TuningProgress,
+    choose_storage,
+    load_study,
+    open_study,
+    trials,
+    tune,
+)
 from multifield.tuning.progress import LOOK_PERIOD
+from multifield.tuning.storage import close_connections
 from tests.postgresql import find_programs, run_server
 from tests.unit.training.examples import config, make_data
 from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
@@ -35,8 +44,6 @@ from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
 SERVER = "postgresql+psycopg://"
 TARGET = 1.7  # times as fast as one, for two workers on two cores
 N_CROWD = 32  # workers that contend
-EPOCH = 1.0  # [s] of an epoch without training
-SETTLING = 15.0  # [s] until a crowd has begun its trials
 
 
 def settings(n_trials: int) -> Any:
@@ -59,44 +66,24 @@ def work(given: dict[str, Any]) -> None:
         make_data(), trials.Hyperparameters(lr=1e-3, wd=1e-3, dr=0.1, hidden=1), training
     )
     if given["empty"]:  # everything but the training itself
-        trials.train_network = partial(pretend, trained, given["epochs"])
+        trials.train_network = lambda *_, report, **__: report(0, trained.losses[0, 1:]) or trained
     storage = choose_storage(given["storage"], folder, given["credentials"])
     mine: list[int] = []
-    screen = Console(file=StringIO(), force_terminal=True, width=80)
     say("ready")
     sys.stdin.readline()
-    with TuningProgress(given["n_trials"], given["epochs"], screen) as progress:
-        tune(
-            data,
-            folder,
-            settings(given["n_trials"]),
-            training,
-            fingerprint=FINGERPRINT,
-            storage=storage,
-            on_look=progress.on_look,
-            on_begin=progress.on_begin,
-            on_epoch=progress.on_epoch,
-            on_trial_end=lambda _, trial: mine.append(trial.number),
-        )
+    tune(
+        data,
+        folder,
+        settings(given["n_trials"]),
+        training,
+        fingerprint=FINGERPRINT,
+        storage=storage,
+        on_trial_end=lambda _, trial: mine.append(trial.number),
+    )
     say(json.dumps({"end": time.time(), "trials": mine}))
 
 
-def pretend(
-    trained: TrainedNetwork, epochs: int, *_: object, report: Any, **__: object
-) -> TrainedNetwork:
-    """Do all that a training does for its study; a single epoch takes no time."""
-    for epoch in range(epochs):
-        report(epoch, EpochLosses(*trained.losses[0, 1:]))
-        time.sleep(EPOCH if epochs > 1 else 0)
-    return trained
-
-
-def run(
-    n_workers: int,
-    given: dict[str, Any],
-    meanwhile: Callable[[], None] | None = None,
-    n_studies: int = 1,
-) -> float:
+def run(n_workers: int, given: dict[str, Any], n_studies: int = 1) -> float:
     """Let workers finish studies that share the trials, none lost or doubled; give the time [s]."""
     command = [sys.executable, "-m", "benchmarks.workers", "--worker"]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -125,20 +112,17 @@ def run(
             while worker.stdout.readline().strip() != "ready":
                 assert worker.poll() is None, "a worker did not start"
         begin = time.time()
-        said = _go(workers, meanwhile)
-        results = [json.loads(each.strip().splitlines()[-1]) for each in said]
+        results = [json.loads(each.strip().splitlines()[-1]) for each in _go(workers)]
         for k, study in enumerate(studies):
             _check(results[k::n_studies], study)
         return max(result["end"] for result in results) - begin
 
 
-def _go(workers: list[subprocess.Popen[str]], meanwhile: Callable[[], None] | None) -> list[str]:
+def _go(workers: list[subprocess.Popen[str]]) -> list[str]:
     for worker in workers:
         assert worker.stdin is not None
         worker.stdin.write("go\n")
         worker.stdin.flush()
-    if meanwhile is not None:
-        meanwhile()
     return [worker.communicate()[0] for worker in workers]
 
 
@@ -216,45 +200,61 @@ def time_crowd(section: Section, n_trials: int) -> None:
     )
 
 
-def count_readings(section: Section, seconds: float) -> None:
-    """Count the transactions of a server while a crowd with live tables does nothing but train."""
+def watch(study: Study, number: int, seconds: int, ready: Barrier) -> None:
+    """Do what a worker does for its table while it trains: show an epoch each second."""
+    screen = Console(file=StringIO(), force_terminal=True, width=80)
+    progress = TuningProgress(N_CROWD, seconds, screen)
+    shown = study.get_trials(deepcopy=False)
+    trial = Trial(study, shown[number]._trial_id)
+    progress.on_look(shown)
+    progress.on_begin(trial)
+    close_connections(study._storage)
+    ready.wait()
+    for epoch in range(seconds):
+        time.sleep(1.0)
+        progress.on_epoch(trial, epoch, EpochLosses(0.0, 0.0, 0.0))
+        close_connections(study._storage)
+
+
+def count_readings(section: Section, seconds: int) -> None:
+    """Count what the live tables of a crowd cost a server, with nothing else going on there.
+
+    Each has a thread and a storage of its own in this process; the server cannot tell them from processes.
+    """
     programs = find_programs()
     assert programs is not None, "needs PostgreSQL; Debian: apt-get install postgresql"
-    counts: list[int] = []
-
-    def meanwhile() -> None:
-        time.sleep(SETTLING)
-        counts.append(count_transactions(credentials))
-        time.sleep(seconds)
-        counts.append(count_transactions(credentials))
-
-    with run_server(programs) as credentials:
-        given = {
-            "storage": SERVER,
-            "credentials": credentials,
-            "n_trials": N_CROWD,
-            "n_train": 2,
-            "epochs": int((seconds + 2 * SETTLING) / EPOCH),
-            "empty": True,
-        }
-        run(N_CROWD, given, meanwhile)
-    n_transactions = counts[1] - counts[0]
-    asked = seconds / LOOK_PERIOD
+    with run_server(programs) as credentials, tempfile.TemporaryDirectory() as path:
+        place = choose_storage(SERVER, make_folder(Path(path)), credentials)
+        begun = open_study(place, settings(N_CROWD))
+        for _ in range(N_CROWD):
+            begun.ask()
+        ready = Barrier(N_CROWD + 1)
+        with ThreadPoolExecutor(N_CROWD) as pool:
+            tables = [
+                pool.submit(watch, open_study(place, settings(N_CROWD)), number, seconds, ready)
+                for number in range(N_CROWD)
+            ]
+            ready.wait()
+            before = count_transactions(credentials)
+            for table in tables:
+                table.result()
+        n_transactions = count_transactions(credentials) - before
     section.add(
         "",
         f"### {N_CROWD} live tables on PostgreSQL while {N_CROWD} trials run",
         "",
         *markdown_table(
             ("[s]", "transactions", "readings of the study meant"),
-            [(f"{seconds:g}", str(n_transactions), f"{asked:g}")],
+            [(str(seconds), str(n_transactions), f"{seconds / LOOK_PERIOD:g}")],
         ),
     )
 
 
 def count_transactions(credentials: dict[str, Any]) -> int:
-    """Ask a server for its transactions so far, after those of the sessions that ended."""
+    """Ask a server for the transactions of the sessions that have ended, and of those that reported."""
     import psycopg
 
+    time.sleep(2.0)  # sessions report once a second at most
     options = {("user" if k == "username" else k): v for k, v in credentials.items()}
     query = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
     with psycopg.connect(**options) as connection:
@@ -273,7 +273,7 @@ def main() -> None:
     section = Section("benchmarks/workers.py")
     compare_two_with_one(section, 4 if asked.quick else 24, 1 if asked.quick else 3)
     time_crowd(section, 64 if asked.quick else 320)
-    count_readings(section, 10 if asked.quick else 320)
+    count_readings(section, 5 if asked.quick else 320)
     if asked.report:
         say(str(write_report(section)))
 

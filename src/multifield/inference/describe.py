@@ -17,7 +17,7 @@ from multifield.inference.card import (
 )
 from multifield.inference.config import CardConfig
 from multifield.inference.novelty import fit_novelty
-from multifield.maps import Normalization, Split, SplitLoaders
+from multifield.maps import MapLoader, Normalization, Split, SplitLoaders
 from multifield.maps.manifest import Manifest, sha256
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.models import ModelFolder, load_weights
