@@ -461,7 +461,7 @@ def test_a_cell_a_pair_of_suites():
     omega, _ = figure.axes
     cells = [text.get_text() for text in omega.texts]
     assert cells == ["0.100\n1", "0.400\n23", "0.400\n23", "0.100\n1"]
-    assert [label.get_text() for label in omega.get_xticklabels()] == ["MockTNG (mock)", "SIMBA"]
+    assert [label.get_text() for label in omega.get_xticklabels()] == ["MockTNG\n(mock)", "SIMBA"]
 
 
 def test_a_line_a_suite_at_home_and_on_others():

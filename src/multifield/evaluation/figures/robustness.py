@@ -61,13 +61,13 @@ def _draw_matrix(ax: Axes, records: Records) -> None:
     cells = {(r["trained_on"], r["tested_on"]): r for r in records}
     rmse = np.array([[float(cells[a, b]["RMSE"]) for b in suites] for a in suites])
     ratio = rmse / np.diag(rmse)
-    ax.imshow(np.log(ratio), cmap="OrRd", vmin=0, vmax=np.log(WORST))
+    ax.imshow(np.log(ratio), cmap="OrRd", vmin=0, vmax=np.log(WORST), aspect="auto")
     for i, a in enumerate(suites):
         for j, b in enumerate(suites):
             text = f"{rmse[i, j]:.3f}\n{float(cells[a, b]['chi2']):.3g}"
             color = "white" if ratio[i, j] > 0.6 * WORST else "black"
             ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
-    names = [suite_title(suite) for suite in suites]
+    names = [suite_title(suite).replace(" ", "\n") for suite in suites]  # or they touch
     ax.set_xticks(range(len(suites)), names, fontsize=6.5)
     ax.set_yticks(range(len(suites)), names, fontsize=6.5, rotation=90, va="center")
     ax.set(xlabel="tested on", ylabel="trained on")
