@@ -1,6 +1,6 @@
 """Time workers that share one study: two against one, and 32 that contend for trials without training.
 
-Then count what 32 live tables cost the server while trials run.
+Then count what 32 live tables cost the server while trials run, and time what grows with a study.
 
 Run ``python -m benchmarks.workers`` in the repository on idle cores; ``--quick`` asserts the answers with
 fewer trials. Every worker is a process with one thread. They are timed from when all are ready, since a
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,12 +23,17 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import numpy as np
 from optuna import Study, Trial
+from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from benchmarks.measure import Section, markdown_table, options, say, write_report
 from multifield.training import EpochLosses, TrainingConfig, train_network
 from multifield.tuning import (
+    StudyStorage,
+    TuningConfig,
     TuningProgress,
     choose_storage,
     load_study,
@@ -234,8 +240,8 @@ def count_readings(section: Section, seconds: int) -> None:
                 pool.submit(watch, open_study(place, settings(N_CROWD)), number, seconds, ready)
                 for number in range(N_CROWD)
             ]
-            ready.wait()
             before = count_transactions(credentials)
+            ready.wait()
             for table in tables:
                 table.result()
         n_transactions = count_transactions(credentials) - before
@@ -244,20 +250,91 @@ def count_readings(section: Section, seconds: int) -> None:
         f"### {N_CROWD} live tables on PostgreSQL while {N_CROWD} trials run",
         "",
         *markdown_table(
-            ("[s]", "transactions", "readings of the study meant"),
-            [(str(seconds), str(n_transactions), f"{seconds / LOOK_PERIOD:g}")],
+            ("[s]", "readings meant", "transactions, two a reading", "a second"),
+            [
+                (
+                    str(seconds),
+                    f"{seconds / LOOK_PERIOD:g}",
+                    str(n_transactions),
+                    f"{n_transactions / seconds:.2f}",
+                )
+            ],
         ),
     )
 
 
+def time_growth(section: Section, sizes: tuple[int, ...]) -> None:
+    """Time what one worker asks of a server, in studies of which half is complete and half waits."""
+    programs = find_programs()
+    assert programs is not None, "needs PostgreSQL; Debian: apt-get install postgresql"
+    rows = []
+    with run_server(programs) as credentials, tempfile.TemporaryDirectory() as path:
+        for n_trials in sizes:
+            folder = replace(make_folder(Path(path)), label=f"of_{n_trials}")
+            place = choose_storage(SERVER, folder, credentials)
+            tuning = replace(settings(n_trials), n_startup_trials=10)
+            study = open_study(place, tuning)
+            fill(study, n_trials, tuning)
+            rows.append((str(n_trials), *(f"{1e3 * each:.0f}" for each in ask(place, tuning))))
+    section.add(
+        "",
+        "### One worker, PostgreSQL: milliseconds, the fastest of a few",
+        "",
+        *markdown_table(
+            ("trials, half of them waiting", "first reading", "a look", "drawing a trial"), rows
+        ),
+    )
+
+
+def fill(study: Study, n_trials: int, tuning: TuningConfig) -> None:
+    """Complete half of the trials and let the others wait."""
+    space, rng = tuning.search_space, np.random.default_rng(1)
+    distributions = {
+        "lr": FloatDistribution(space.lr.low, space.lr.high, log=True),
+        "wd": FloatDistribution(space.wd.low, space.wd.high, log=True),
+        "dr": FloatDistribution(space.dr.low, space.dr.high),
+        "hidden": IntDistribution(space.hidden.low, space.hidden.high),
+    }
+    for number in range(n_trials):
+        if number >= n_trials // 2:
+            study.add_trial(create_trial(state=TrialState.WAITING))
+            continue
+        params = {"lr": 1e-3, "wd": 1e-4, "dr": float(rng.uniform(0, 0.9)), "hidden": 2}
+        study.add_trial(
+            create_trial(params=params, distributions=distributions, value=float(rng.normal()))
+        )
+
+
+def ask(place: StudyStorage, tuning: TuningConfig) -> tuple[float, float, float]:
+    """Time a first reading, a look for a trial, and a draw of its hyperparameters, [s]."""
+    first, look, draw = [], [], []
+    for _ in range(3):
+        study = open_study(place, tuning)
+        first.append(elapsed(lambda: study.get_trials(deepcopy=False)))  # noqa: B023
+        look += [elapsed(lambda: study.get_trials(deepcopy=False)) for _ in range(3)]  # noqa: B023
+        trial = study.ask()
+        draw.append(elapsed(lambda: trials.suggest(trial, tuning.search_space)))  # noqa: B023
+        study.tell(trial, 0.0)
+    return min(first), min(look), min(draw)
+
+
+def elapsed(call: Callable[[], object]) -> float:
+    """Time a call, [s]."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
 def count_transactions(credentials: dict[str, Any]) -> int:
-    """Ask a server for the transactions of the sessions that have ended, and of those that reported."""
+    """Ask a server for its transactions so far; opening a connection is one, its own cleaning is none."""
     import psycopg
 
     time.sleep(2.0)  # sessions report once a second at most
     options = {("user" if k == "username" else k): v for k, v in credentials.items()}
     query = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
-    with psycopg.connect(**options) as connection:
+    with psycopg.connect(**options, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
+        connection.execute("SELECT pg_reload_conf()")
         row = connection.execute(query, [credentials["dbname"]]).fetchone()
     assert row is not None
     return int(row[0])
@@ -274,6 +351,7 @@ def main() -> None:
     compare_two_with_one(section, 4 if asked.quick else 24, 1 if asked.quick else 3)
     time_crowd(section, 64 if asked.quick else 320)
     count_readings(section, 5 if asked.quick else 320)
+    time_growth(section, (20,) if asked.quick else (100, 1000, 3000))
     if asked.report:
         say(str(write_report(section)))
 
