@@ -110,12 +110,12 @@ class O3Err(Network):
             x = self._layer(f"{k}3", x, pads=k + 1 < self.n_blocks)  # (B, c_k, L_k / 2 [+ 2], ...)
         return self._layer(f"{self.n_blocks}1", x, pads=False).flatten(1)  # (B, 2 c_last)
 
+    def features(self, x: Tensor) -> Tensor:
+        """Reduce maps to the last hidden layer, (B, c_last); see `Network.features`."""
+        x = self.dropout(super().features(x))  # (B, 2 c_last)
+        return nn.functional.leaky_relu_(self.FC1(x), NEGATIVE_SLOPE)
+
     def infer(self, features: Tensor) -> Tensor:
-        """Infer the parameters from the features of maps; see `Network.infer`."""
-        # standard deviations are the squares of the network's last outputs
-        x = nn.functional.leaky_relu_(
-            self.FC1(self.dropout(features)), NEGATIVE_SLOPE
-        )  # (B, c_last)
-        y = self.FC2(self.dropout(x))  # (B, 2P)
-        mean, root_std = y.split(self.n_parameters, dim=1)
+        """Infer the parameters from the last hidden layer; see `Network.infer`."""
+        mean, root_std = self.FC2(self.dropout(features)).split(self.n_parameters, dim=1)
         return torch.cat((mean, root_std.square()), dim=1)
