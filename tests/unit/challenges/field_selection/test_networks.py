@@ -103,7 +103,7 @@ def test_the_two_fields_that_carry_everything_are_found(run: Run) -> None:
         N_HELD_OUT,
     )
     expected = "_".join(CARRIERS)
-    assert name_smallest(found) == {("cosmology", 0.8): expected, ("cosmology", 0.9): expected}
+    assert name_smallest(found) == {("cosmology", 0.7): expected, ("cosmology", 0.8): expected}
 
 
 @pytest.mark.slow
@@ -135,14 +135,15 @@ def test_no_set_says_more_than_its_pixels_allow(run: Run) -> None:
 
 @pytest.mark.slow
 def test_each_network_is_of_its_own_set(run: Run) -> None:
-    """A carrier alone knows one of the two parameters."""
-    means = {
-        fields: dict(zip(each.test.parameters, each.test.nats.mean(axis=0), strict=True))
-        for fields, each in run.information.items()
-    }
-    assert means["Mgas",]["Omega_m"] > 1.0
-    assert abs(means["Mgas",]["sigma_8"]) < 0.3
-    assert means[CARRIERS]["sigma_8"] > 1.0
+    """Of two pairs, one without a carrier does not know that carrier's parameter."""
+    carried = dict(zip(CARRIERS, ("Omega_m", "sigma_8"), strict=True))
+    pairs = [fields for fields in run.finalists if len(fields) == 2]
+    assert len(pairs) == 2
+    for fields in pairs:
+        test = run.information[fields].test
+        means = dict(zip(test.parameters, test.nats.mean(axis=0), strict=True))
+        for carrier, parameter in carried.items():
+            assert bool(means[parameter] > 1.0) is (carrier in fields), (fields, parameter)
 
 
 # ---- again, and after other settings ----
