@@ -1,15 +1,13 @@
 """Tune: train one network a trial until the study has them all."""
 
-import json
 import logging
 import random
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -21,7 +19,6 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from multifield.atomic import atomic_path
 from multifield.maps import SplitLoaders
 from multifield.models import ModelFolder, save_weights
 from multifield.training import (
@@ -38,13 +35,11 @@ from multifield.training import (
 )
 from multifield.tuning.claims import Claim, ClaimLostError, Claims
 from multifield.tuning.config import SearchSpace, TuningConfig
+from multifield.tuning.joining import closed, join_study
 from multifield.tuning.sampler import derive_seed
-from multifield.tuning.storage import SqliteFile, StudyServer, StudyStorage, close_connections
+from multifield.tuning.storage import SqliteFile, StudyStorage, close_connections
 from multifield.tuning.study import (
-    FINGERPRINT,
     FINISHED,
-    check_attribute,
-    open_study,
     rank_trials,
 )
 
@@ -56,9 +51,6 @@ OnTrialEnd = Callable[[Study, FrozenTrial], None]
 OnLook = Callable[[Sequence[FrozenTrial]], None]
 TrialData = SplitLoaders | Callable[[int], SplitLoaders]
 """The maps of all trials, or what gives those of a trial by its number."""
-SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
-FOLDER = "folder"  # user attribute of a study on a server: the folder that its workers share
-NO_SETTINGS = ("n_trials", "keep_weights", "workers")  # may differ from run to run
 FIRST_PAUSE = 0.2  # [s] between two looks for a trial; grows to a heartbeat
 
 
@@ -124,41 +116,11 @@ def tune(
     storage = storage or SqliteFile(folder.database)
     claims = Claims.of(folder, tuning.workers.heartbeat, tuning.workers.grace)
     with _stopped_by_sigterm():
-        study = _join(storage, folder, tuning, training, fingerprint, claims)
+        study = join_study(storage, folder, tuning, training, fingerprint, claims)
         watchers = (on_look, on_begin, on_epoch, on_trial_end)
-        with _closed(study):
+        with closed(study):
             _Worker(study, claims, data, folder, tuning, training, *watchers).run()
     return study
-
-
-def _join(
-    storage: StudyStorage,
-    folder: ModelFolder,
-    tuning: TuningConfig,
-    training: TrainingConfig,
-    fingerprint: Mapping[str, Any],
-    claims: Claims,
-) -> Study:
-    """Open the study that is to be worked on, complete with its trials; one worker at a time adds them."""
-    attributes = {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}
-
-    def prepare(study: Study) -> None:
-        _check_attributes(study, attributes, storage)
-        _check_folder(study, folder, storage)
-        _add_trials(study, tuning)
-
-    # most of a crowd find all there, and need not stand in a queue; files may be half made
-    if isinstance(storage, StudyServer) and storage.exists():
-        with _closed(open_study(storage, tuning, training.epochs)) as study:
-            if len(study.get_trials(deepcopy=False)) >= tuning.n_trials:
-                prepare(study)
-                return study
-    with (
-        claims.wait_for("study"),  # workers that start together would all add the trials
-        _closed(open_study(storage, tuning, training.epochs)) as study,
-    ):
-        prepare(study)
-        return study
 
 
 @dataclass
@@ -279,7 +241,7 @@ class _Worker:
     ) -> None:
         claim.check()
         rows.append((epoch, losses))
-        with _closed(trial.study):  # until the next epoch has ended
+        with closed(trial.study):  # until the next epoch has ended
             if self.on_epoch is not None:
                 self.on_epoch(trial, epoch, losses)
             if self.tuning.pruner.name != "none":
@@ -370,71 +332,6 @@ def _save_trial(
     trial.set_user_attr("best_epoch", trained.best_epoch)
     trial.set_user_attr("train_loss", train)
     trial.set_user_attr("test_loss", test)
-
-
-def _add_trials(study: Study, tuning: TuningConfig) -> None:
-    """Add the trials that are missing, to wait for a worker."""
-    for number in range(len(study.get_trials(deepcopy=False)), tuning.n_trials):
-        fixed = asdict(tuning.enqueue[number]) if number < len(tuning.enqueue) else {}
-        attributes = {"fixed_params": fixed} if fixed else {}  # as Optuna's enqueue_trial does
-        study.add_trial(
-            optuna.trial.create_trial(state=TrialState.WAITING, system_attrs=attributes)
-        )
-
-
-def _settings(tuning: TuningConfig) -> dict[str, Any]:
-    settings = {
-        f"tuning.{name}": value for name, value in asdict(tuning).items() if name not in NO_SETTINGS
-    }
-    # studies begun before these settings were there go on as long as they are off
-    if not tuning.enqueue:
-        del settings["tuning.enqueue"]
-    if tuning.pruner.name == "none":
-        del settings["tuning.pruner"]
-    return settings
-
-
-def _check_attributes(
-    study: Study, attributes: Mapping[str, Mapping[str, Any]], storage: StudyStorage
-) -> None:
-    """Store attributes in a new study, compare them in an old one."""
-    is_new = not study.get_trials(deepcopy=False)
-    for name, value in attributes.items():
-        if name not in study.user_attrs and is_new:
-            study.set_user_attr(name, dict(value))
-        elif name not in study.user_attrs:
-            raise ValueError(
-                f"{storage}: its trials do not say what they depend on, so none can "
-                "be added. Use another folder, or move the database away to tune anew"
-            )
-        else:
-            check_attribute(study, name, value, storage)
-
-
-def _check_folder(study: Study, folder: ModelFolder, storage: StudyStorage) -> None:
-    """Let a study on a server have one folder, which knows it too: claims and weights are there."""
-    if not isinstance(storage, StudyServer):
-        return  # its file is in the folder
-    mark = folder.database.with_suffix(".server.json")
-    if FOLDER not in study.user_attrs:
-        key = uuid.uuid4().hex
-        with atomic_path(mark) as partial_mark:
-            partial_mark.write_text(json.dumps({"study": study.study_name, FOLDER: key}))
-        study.set_user_attr(FOLDER, key)
-    elif not mark.is_file() or json.loads(mark.read_text())[FOLDER] != study.user_attrs[FOLDER]:
-        raise ValueError(
-            f"{folder.path}: expected the folder that the other workers of {storage} share, which has "
-            f"its {mark.name}. Share that one, or use another database on the server"
-        )
-
-
-@contextmanager
-def _closed(study: Study) -> Iterator[Study]:
-    """Let go of a server's connections in the end."""
-    try:
-        yield study
-    finally:
-        close_connections(study._storage)
 
 
 @contextmanager
