@@ -85,11 +85,11 @@ def record_steps(monkeypatch: pytest.MonkeyPatch, *, really: bool) -> list[tuple
     steps: list[tuple[int, float]] = []
 
     def noted(
-        network: Any, optimizer: Any, batch: Any, inferred: Any, *, step: int, **_: Any
+        network: Any, optimizer: Any, batch: Any, *others: Any, step: int, **options: Any
     ) -> float:
         steps.append((len(batch.index), optimizer.param_groups[0]["lr"]))
         if really:
-            return train_step(network, optimizer, batch, inferred, step=step)
+            return train_step(network, optimizer, batch, *others, step=step, **options)
         optimizer.step()  # nothing has a gradient
         return 0.0
 
