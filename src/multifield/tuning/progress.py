@@ -98,6 +98,16 @@ class TuningProgress:
     ) -> None:
         self._live.stop()
 
+    @property
+    def watchers(self) -> dict[str, Any]:
+        """What `tune` is to call, by the names of its arguments."""
+        return {
+            "on_look": self.on_look,
+            "on_begin": self.on_begin,
+            "on_epoch": self.on_epoch,
+            "on_trial_end": self.on_trial_end,
+        }
+
     def on_look(self, trials: Sequence[FrozenTrial]) -> None:
         """Show the study as it was read just now, for whatever reason."""
         here = None if self._here is None else self._here.number

@@ -305,10 +305,7 @@ def _tune(
             training,
             fingerprint=fingerprint,
             storage=storage,
-            on_look=progress.on_look,
-            on_begin=progress.on_begin,
-            on_epoch=progress.on_epoch,
-            on_trial_end=progress.on_trial_end,
+            **progress.watchers,
         )
 
 

@@ -30,10 +30,7 @@ def tune_network(
             training,
             fingerprint=causes,
             storage=storage,
-            on_look=progress.on_look,
-            on_begin=progress.on_begin,
-            on_epoch=progress.on_epoch,
-            on_trial_end=progress.on_trial_end,
+            **progress.watchers,
         )
     return study, folder
 
