@@ -33,15 +33,6 @@ class Terminal:
         return self.shown.split(ERASE)[-1]
 
 
-def watch(shown: TuningProgress) -> dict[str, Any]:
-    return {
-        "on_look": shown.on_look,
-        "on_begin": shown.on_begin,
-        "on_epoch": shown.on_epoch,
-        "on_trial_end": shown.on_trial_end,
-    }
-
-
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.name == progress.__name__]
 
@@ -92,7 +83,7 @@ def test_trials_of_a_crowd_are_counted_not_listed(study: optuna.Study) -> None:
 def test_a_study_that_ran_here_is_shown_complete(tmp_path: Path) -> None:
     terminal = Terminal()
     with TuningProgress(2, 2, terminal.console) as shown:
-        study = run(make_folder(tmp_path), n_trials=2, **watch(shown))
+        study = run(make_folder(tmp_path), n_trials=2, **shown.watchers)
     best = min(value for trial in study.trials if (value := trial.value) is not None)
     assert f"{best:.3f}" in terminal.last
     assert "2 of 2 finished, 0 running, 0 waiting" in terminal.last
@@ -135,7 +126,7 @@ def test_off_a_terminal_a_trial_is_a_line(tmp_path: Path, caplog: pytest.LogCapt
     caplog.set_level(logging.INFO, "multifield")
     file = StringIO()
     with TuningProgress(2, 2, Console(file=file, force_terminal=False)) as shown:
-        study = run(make_folder(tmp_path), n_trials=2, **watch(shown))
+        study = run(make_folder(tmp_path), n_trials=2, **shown.watchers)
     first, second = lines(caplog)
     best = min((t for t in study.trials), key=lambda t: t.value or 0.0)
     assert first.startswith(f"Trial 0: valid loss {study.trials[0].value:.4f}, 0:00:0")

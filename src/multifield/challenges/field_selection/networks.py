@@ -177,7 +177,7 @@ def _score_with(
 
     def score(chosen: FieldSet) -> ScoredSet:
         shown = FixedFields(data.valid, [field in chosen for field in fields], device)
-        results = _look(network, shown, n_orientations, training.device)
+        results = _look(network, shown, n_orientations, training)
         information = measure_information(results, fit_calibrations(results), prior)
         return ScoredSet(
             fields=chosen,
@@ -269,12 +269,9 @@ def measure_finalists(
         data = loaders.load(fields)
         network = load_weights(weights, channels=data.channels, map_size=data.map_size)
         valid, tested = (
-            _look(
-                network, part, evaluation.orientations, training.device,
-                precision=evaluation.precision,
-            )
+            _look(network, part, evaluation.orientations, training, precision=evaluation.precision)
             for part in (data.valid, data.test)
-        )  # fmt: skip
+        )
         prior, calibrations = prior_widths(data.train.theta, data.inferred), fit_calibrations(valid)
         found[fields] = SetInformation(
             measure_information(valid, calibrations, prior),
@@ -283,9 +280,18 @@ def measure_finalists(
     return found
 
 
-def _look(network: Network, maps: Any, n_orientations: int, device: str, **options: Any) -> Results:
+def _look(
+    network: Network, maps: Any, n_orientations: int, training: TrainingConfig, **options: Any
+) -> Results:
     """Infer from maps in several orientations; one row a map."""
-    results = predict(network, maps, range(n_orientations), device=device, **options)
+    results = predict(
+        network,
+        maps,
+        range(n_orientations),
+        device=training.device,
+        n_threads=training.n_threads,
+        **options,
+    )
     return average_orientations(results, n_orientations)
 
 

@@ -182,6 +182,7 @@ def _infer(
         range(config.orientations),
         device=each.config.device,
         precision=evaluation.precision,
+        n_threads=each.config.n_threads,
     )
 
 
