@@ -18,9 +18,8 @@ FieldSet = tuple[str, ...]
 Shown = Bool[np.ndarray, "N C"]
 """Which fields of each map a network is shown."""
 
-FIELDS_STREAM = (
-    1  # apart from the stream of order and orientations, [seed, epoch], which NumPy pads with zeros
-)
+# apart from the stream of order and orientations, [seed, epoch], which NumPy pads with zeros
+FIELDS_STREAM = 1
 
 
 def all_sets(fields: FieldSet) -> list[FieldSet]:

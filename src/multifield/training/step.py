@@ -91,8 +91,7 @@ def make_schedule(
         return torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=hyperparameters.lr,
-            total_steps=n_steps
-            + 1,  # one more than is taken, as it is asked after the last step too
+            total_steps=n_steps + 1,  # as it is asked once more, after the last step
             pct_start=config.warm_up,
             cycle_momentum=False,
         )
