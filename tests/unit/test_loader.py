@@ -78,6 +78,20 @@ def test_chosen_maps_are_given_as_they_lie_in_their_file(loader, maps):
     np.testing.assert_array_equal(batch.x, again)
 
 
+def test_a_loader_of_other_simulations_shares_the_buffers(loader, maps, theta):
+    other = loader.serving(theta, (3,))
+    ours = collect(other.ordered([0, 6]))
+    alone = MapLoader(maps, theta, (3,), NORMALIZATION, batch_size=16, inferred=(0, 1))
+    for found, expected in zip(ours, collect(alone.ordered([0, 6])), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(other.theta, np.repeat(theta[[3]], 15, axis=0))
+    assert len(loader) == 45
+    with closing(loader.ordered([0])) as batches:
+        first = next(batches).x
+    with closing(other.ordered([0])) as batches:
+        assert np.shares_memory(first, next(batches).x)
+
+
 def test_every_map_once_an_epoch_with_its_parameters(loader, theta):
     _, scaled, index = collect(loader.random_epoch(1, 0, flips=True, shifts=True))
     assert sorted(index) == sorted([*range(60, 75), *range(15, 30), *range(75, 90)])

@@ -6,6 +6,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from multifield.maps import loader as loader_module
 from multifield.maps import streamed
 from multifield.maps.files import open_maps, save_maps
 from multifield.maps.loader import MapLoader
@@ -61,6 +62,31 @@ def test_batches_do_not_depend_on_blocks(preprocessings, monkeypatch):
     monkeypatch.setattr(streamed, "BLOCK_BYTES", 1)
     for cut, expected in zip(batches_of(loader), whole, strict=True):
         np.testing.assert_array_equal(cut, expected)
+
+
+@pytest.mark.parametrize("n_kept", [0, 20, 30])
+def test_maps_seen_in_eight_orientations_are_kept_while_there_is_room(
+    preprocessings, monkeypatch, n_kept
+):
+    kept = make_loader([each.compute() for each in preprocessings])
+    log_maps = [each.stream() for each in preprocessings]
+    made = []
+
+    def fill(self, numbers, *rest):
+        made.extend(numbers if self.field == "Mtot" else [])
+        return original(self, numbers, *rest)
+
+    original = streamed.StreamedMaps.fill
+    monkeypatch.setattr(streamed.StreamedMaps, "fill", fill)
+    n_bytes = 2 * 4 * log_maps[0].maps.shape[1] ** 2
+    monkeypatch.setattr(loader_module, "KEPT_BYTES", n_kept * n_bytes + 1)
+    ours, expected = make_loader(log_maps).ordered(range(8)), kept.ordered(range(8))
+    for batch, other in zip(ours, expected, strict=True):
+        np.testing.assert_array_equal(batch.x, other.x)
+    batches = [{row % 30 for row in range(first, first + 16)} for first in range(0, 8 * 30, 16)]
+    with_room = [batch for batch in batches if batch <= set(range(n_kept))]
+    n_anew = 16 * (len(batches) - len(with_room))
+    assert len(made) == n_anew + len(set().union(*with_room))
 
 
 def test_moments_and_provenance_are_those_of_kept_maps(preprocessings):

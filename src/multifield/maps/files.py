@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 from multifield import camels
 from multifield.arrays import Maps, StoredMaps, Theta
 from multifield.atomic import atomic_path
+from multifield.maps.memory import map_file
 
 BLOCK_BYTES = (
     16 * 2**20
@@ -117,7 +118,7 @@ def open_maps(
         )
     if not shape[0]:
         raise ValueError(f"{path}: expected at least one map, got shape {shape}")
-    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+    return map_file(path, dtype, shape, offset)
 
 
 def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:

@@ -1,10 +1,10 @@
 """Batches for a network: the one path by which training, evaluation and prediction get maps."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from multifield.maps.files import check_counts
 from multifield.maps.joined import JoinedMaps, gather_joined
 from multifield.maps.kernels import mapkernels
 from multifield.maps.manifest import Manifest
-from multifield.maps.memory import aligned_empty
+from multifield.maps.memory import Allocate, BatchBuffers, aligned_empty
 from multifield.maps.normalization import (
     Normalization,
     NormalizationConfig,
@@ -25,13 +25,12 @@ from multifield.maps.normalization import (
 from multifield.maps.prefetch import prefetched
 from multifield.maps.preprocess import LogMaps, check_current
 from multifield.maps.splits import Simulations, Split, SplitConfig, maps_of, split_simulations
-from multifield.maps.streamed import StreamedMaps, gather_streamed
+from multifield.maps.streamed import KeptAWhile, StreamedMaps, gather_streamed
 from multifield.threads import available_threads
 
-Allocate = Callable[[tuple[int, ...], Any], np.ndarray]
-"""Makes an array of a shape and a dtype, uninitialized, as `numpy.empty` does."""
-
 BatchType = Literal["float32", "float16", "bfloat16"]
+KEPT_BYTES = 160 * 2**20  # of log maps that are made when read, in an epoch that reads them again
+
 DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
 
 
@@ -116,24 +115,39 @@ class MapLoader:
             raise ValueError(f"prefetch: expected >= 0 batches, got {prefetch}")
         self._maps, encodings = _unpack(maps)
         self._kernel = _choose_gather(self._maps)
+        self._streamed = [each for each in self._maps if isinstance(each, StreamedMaps)]
         rows_of_theta, self._index = _choose(theta, simulations)
         as_kept = normalization_as_kept(normalization, encodings)
         self._mean, self._std = np.asarray(as_kept.mean), np.asarray(as_kept.std)
         self._n_threads = available_threads(n_threads)
-        self._n_buffers = prefetch + 1
-        self._allocate = allocate
         self._dtype: BatchType = dtype
-        self._spare: list[list[np.ndarray]] = []
         self.theta = theta[rows_of_theta]
         self.inferred = inferred
         self.batch_size = batch_size
         self.channels = len(self._maps)
         self.map_size = self._maps[0].shape[-1]
         self._scaled = camels.scale_theta(self.theta).astype(np.float32)
+        shape = (batch_size, self.channels, self.map_size, self.map_size)
+        self._buffers = BatchBuffers(allocate, prefetch + 1, shape, DTYPES[dtype])
 
     def __len__(self) -> int:
         """Count the maps served, each once."""
         return len(self._index)
+
+    def serving(self, theta: Theta, simulations: Simulations) -> "MapLoader":
+        """Give a loader of other simulations of the same maps; the two share their buffers.
+
+        Parameters
+        ----------
+        theta : (S, P) float64
+            As this loader was given.
+        simulations : tuple of int
+        """
+        other = copy(self)
+        rows_of_theta, other._index = _choose(theta, simulations)
+        other.theta = theta[rows_of_theta]
+        other._scaled = camels.scale_theta(other.theta).astype(np.float32)
+        return other
 
     def random_epoch(
         self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
@@ -163,7 +177,8 @@ class MapLoader:
 
     def ordered(self, orientations: Sequence[int]) -> Generator[Batch, None, None]:
         """Give every map in each of the orientations, in the order (orientation, simulation, map)."""
-        return self._batches(ordered_epoch(len(self), orientations), 0)
+        plan = ordered_epoch(len(self), orientations)
+        return self._batches(plan, 0, times=len(orientations))
 
     def take(self, rows: Index) -> Batch:
         """Give these of the maps served, in an array of their own, as they lie in their file.
@@ -175,36 +190,30 @@ class MapLoader:
         """
         shape = (len(rows), self.channels, self.map_size, self.map_size)
         buffer = np.empty(shape, DTYPES[self._dtype])
-        return self._gather(take_maps(rows), buffer)
+        return self._gather(take_maps(rows), buffer, self._kernel)
 
-    def _batches(self, plan: EpochPlan, first_batch: int) -> Generator[Batch, None, None]:
-        return self._iterate(plan, plan.batch_numbers(self.batch_size, first_batch))
+    def _batches(
+        self, plan: EpochPlan, first_batch: int, times: int = 1
+    ) -> Generator[Batch, None, None]:
+        return self._iterate(plan, plan.batch_numbers(self.batch_size, first_batch), times)
 
-    def _iterate(self, plan: EpochPlan, numbers: range) -> Generator[Batch, None, None]:
-        with self._borrow_buffers() as buffers:
-            yield from prefetched(partial(self._make_batch, plan), numbers, buffers)
+    def _iterate(self, plan: EpochPlan, numbers: range, times: int) -> Generator[Batch, None, None]:
+        """Give batches of an epoch that shows each map so many times."""
+        kernel = self._kernel
+        if times > 1 and self._streamed:
+            kernel = partial(kernel, kept=KeptAWhile(self._streamed, self._index, KEPT_BYTES))
 
-    @contextmanager
-    def _borrow_buffers(self) -> Iterator[list[np.ndarray]]:
-        """Lend a ring of buffers: the last iterator's, or new ones where another is still under way."""
-        buffers = self._spare.pop() if self._spare else self._make_buffers()
-        try:
-            yield buffers
-        finally:
-            self._spare.append(buffers)
+        def make_batch(number: int, buffer: np.ndarray) -> Batch:
+            return self._gather(plan.batch(number, self.batch_size), buffer, kernel)
 
-    def _make_buffers(self) -> list[np.ndarray]:
-        shape = (self.batch_size, self.channels, self.map_size, self.map_size)
-        return [self._allocate(shape, DTYPES[self._dtype]) for _ in range(self._n_buffers)]
+        with self._buffers.borrow() as buffers:
+            yield from prefetched(make_batch, numbers, buffers)
 
-    def _make_batch(self, plan: EpochPlan, number: int, buffer: np.ndarray) -> Batch:
-        return self._gather(plan.batch(number, self.batch_size), buffer)
-
-    def _gather(self, rows: EpochPlan, buffer: np.ndarray) -> Batch:
+    def _gather(self, rows: EpochPlan, buffer: np.ndarray, kernel: Callable[..., None]) -> Batch:
         """Gather the maps of a batch; the kernel releases the GIL."""
         index = self._index[rows.order]
         x = buffer[: len(index)]
-        self._kernel(
+        kernel(
             index,
             rows.orientation,
             rows.shift,
@@ -339,21 +348,19 @@ def load_splits(
     for field, entry in log_maps.items():
         check_counts(entry.maps, theta, field)
 
-    def load(simulations: Simulations) -> MapLoader:
-        return MapLoader(
-            maps,
-            theta,
-            simulations,
-            normalization,
-            batch_size=batch_size,
-            inferred=inferred,
-            **options,
-        )
-
+    train = MapLoader(
+        maps,
+        theta,
+        split.train,
+        normalization,
+        batch_size=batch_size,
+        inferred=inferred,
+        **options,
+    )
     return SplitLoaders(
-        train=load(split.train),
-        valid=load(split.valid),
-        test=load(split.test),
+        train=train,
+        valid=train.serving(theta, split.valid),
+        test=train.serving(theta, split.test),
         channels=len(maps),
         map_size=maps[0].maps.shape[-1],
         inferred=inferred,

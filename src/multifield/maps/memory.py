@@ -1,17 +1,100 @@
-"""How maps lie in memory: the pages of a memory map, buffers that begin with a cache line."""
+"""How maps come from their files into memory: memory maps, blocks that are read, buffers of batches."""
 
 import math
 import mmap
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
+from numpy.typing import DTypeLike
 
 from multifield.arrays import StoredMaps
 
+Allocate = Callable[[tuple[int, ...], Any], np.ndarray]
+"""Makes an array of a shape and a dtype, uninitialized, as `numpy.empty` does."""
+
 CACHE_LINE = 64  # [bytes]; also the widest vector
 
+# The open file behind each memory map, whose name may by now be another file's; and where the map begins.
+_files: "weakref.WeakKeyDictionary[mmap.mmap, tuple[int, int]]" = weakref.WeakKeyDictionary()
 
-def mapping_of(maps: StoredMaps) -> mmap.mmap | None:
+
+def map_file(path: Path, dtype: DTypeLike, shape: tuple[int, ...], offset: int) -> np.memmap:
+    """Memory-map an array in a file, read-only; `read_block` can read it too."""
+    with path.open("rb") as file:
+        maps = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
+        descriptor = os.dup(file.fileno())
+    maps.filename = path.resolve()  # type: ignore[assignment]  # as `numpy.memmap` has of a path
+    mapping = _mapping_of(maps)
+    assert mapping is not None
+    _files[mapping] = (descriptor, offset - offset % mmap.ALLOCATIONGRANULARITY)
+    weakref.finalize(mapping, os.close, descriptor)
+    return maps
+
+
+def read_block(
+    maps: Float32[np.ndarray, "N L L"], buffer: Float32[np.ndarray, "M L L"], name: str
+) -> Float32[np.ndarray, "N L L"]:
+    """Bring a block of maps into memory, for a single use.
+
+    Of a file that `map_file` mapped they are read into `buffer`. That costs a copy within the cache, and
+    spares what pages of a memory map cost: to fault them in, and to tell all cores that they are gone.
+
+    Parameters
+    ----------
+    maps : (N, L, L) float32
+        Consecutive maps of a file, or any others.
+    buffer : (M, L, L) float32
+        M >= N.
+    name : str
+        Of the file, for the message.
+
+    Returns
+    -------
+    block : (N, L, L) float32
+        The first of `buffer`, or `maps` themselves where they lie in memory.
+
+    Raises
+    ------
+    OSError
+        If the file has been cut short since it was opened.
+    """
+    place = _place_in_file(maps)
+    if place is None or not hasattr(os, "preadv"):
+        return maps
+    descriptor, offset = place
+    block = buffer[: len(maps)]
+    rest = block.reshape(-1).view(np.uint8).data
+    while rest:
+        n_read = os.preadv(descriptor, [rest], offset)
+        if not n_read:
+            raise OSError(f"{name}: expected {len(rest)} more bytes, got the end of the file")
+        rest, offset = rest[n_read:], offset + n_read
+    return block
+
+
+def read_ahead(maps: StoredMaps) -> None:
+    """Let the system read a block of a memory map's file while others are computed; it may not listen."""
+    place = _place_in_file(maps)
+    if place is not None and len(maps) and hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(*place, maps.nbytes, os.POSIX_FADV_WILLNEED)
+
+
+def _place_in_file(maps: StoredMaps) -> tuple[int, int] | None:
+    """Descriptor of the file behind consecutive maps and where they begin in it, if it was mapped here."""
+    mapping = _mapping_of(maps)
+    if mapping is None or mapping not in _files or not maps.flags.c_contiguous:
+        return None
+    descriptor, start = _files[mapping]
+    return descriptor, start + maps.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
+
+
+def _mapping_of(maps: StoredMaps) -> mmap.mmap | None:
     """Return the memory map behind an array, if there is one."""
     base: object = maps
     while isinstance(base, np.ndarray):
@@ -19,23 +102,33 @@ def mapping_of(maps: StoredMaps) -> mmap.mmap | None:
     return base if isinstance(base, mmap.mmap) else None
 
 
-def advise(mapping: mmap.mmap | None, maps: StoredMaps, advice: str) -> None:
-    """Tell the system what comes of a block of a memory map; nothing where it does not listen.
+class BatchBuffers:
+    """Rings of equal buffers, lent to one user after another; loaders of one shape may share them.
 
     Parameters
     ----------
-    mapping : mmap or None
-        Of `mapping_of`.
-    maps : (N, L, L)
-        A block of its maps.
-    advice : str
-        Name of a constant of the module `mmap`, such as ``MADV_DONTNEED``.
+    allocate : callable
+        Makes a buffer of a shape and a dtype, uninitialized.
+    n : int
+        Buffers of a ring.
+    shape : tuple of int
+    dtype : dtype
     """
-    if mapping is None or not len(maps) or not hasattr(mmap, advice):
-        return
-    start = maps.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
-    page = start // mmap.PAGESIZE * mmap.PAGESIZE
-    mapping.madvise(getattr(mmap, advice), page, start + maps.nbytes - page)
+
+    def __init__(self, allocate: Allocate, n: int, shape: tuple[int, ...], dtype: Any) -> None:
+        self._make: Callable[[], list[np.ndarray]] = lambda: [
+            allocate(shape, dtype) for _ in range(n)
+        ]
+        self._spare: list[list[np.ndarray]] = []
+
+    @contextmanager
+    def borrow(self) -> Iterator[list[np.ndarray]]:
+        """Lend a ring: one that came back, or a new one where all are in use."""
+        ring = self._spare.pop() if self._spare else self._make()
+        try:
+            yield ring
+        finally:
+            self._spare.append(ring)
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -18,7 +18,7 @@ from multifield.arrays import Index, Maps, Moments, StoredMaps
 from multifield.atomic import atomic_path
 from multifield.maps.compact import Encoding, write_compact
 from multifield.maps.files import blocks_of, open_maps, source_name, write_header
-from multifield.maps.memory import advise, mapping_of
+from multifield.maps.memory import read_ahead, read_block
 from multifield.maps.streamed import StreamedMaps
 from multifield.maps.transforms import map_moments, preprocess_block
 from multifield.progress import progress
@@ -171,13 +171,14 @@ class Preprocessing:
 
     def _blocks(self, moments: Moments) -> Iterator[Maps]:
         """Yield blocks of log maps in one buffer, and fill `moments`."""
-        mapping, buffer = mapping_of(self.raw), np.empty(0)
+        source = source_name(self.raw, self.field)
+        buffers = np.empty((2, 0))  # of raw and of log maps
         with progress(f"compact {self.field}", len(self.raw), "maps") as advance:
             for first, block in blocks_of(self.raw):
-                buffer = buffer if len(buffer) else np.empty_like(block)
-                out = buffer[: len(block)]
+                buffers = buffers if buffers.size else np.empty((2, *block.shape), np.float32)
+                out = buffers[1, : len(block)]
                 preprocess_block(
-                    block,
+                    read_block(block, buffers[0], source),
                     out,
                     moments[first : first + len(block)],
                     field=self.field,
@@ -185,9 +186,8 @@ class Preprocessing:
                     without_monopole=self.config.remove_monopole,
                     n_threads=available_threads(self.config.n_threads),
                     first_map=first,
-                    source=source_name(self.raw, self.field),
+                    source=source,
                 )
-                advise(mapping, block, "MADV_DONTNEED")
                 yield out
                 advance(len(block))
 
@@ -235,23 +235,24 @@ def _preprocess_all(
     """
     n_block = max(1, BLOCK_BYTES // max(1, raw[0].nbytes))
     n_threads = available_threads(config.n_threads) + 1
-    source, mapping = source_name(raw, field), mapping_of(raw)
+    source = source_name(raw, field)
     array = kept if isinstance(kept, np.ndarray) else None
     file = None if isinstance(kept, np.ndarray) else kept
     begin = 0 if file is None else file.tell()
-    buffers: SimpleQueue[Maps | None] = SimpleQueue()
+    buffers: SimpleQueue[tuple[Maps, Maps | None]] = SimpleQueue()  # of raw and of log maps
     for _ in range(n_threads):
-        buffers.put(None if file is None else np.empty((n_block, *raw.shape[1:]), np.float32))
+        read, made = np.empty((2, n_block, *raw.shape[1:]), np.float32)
+        buffers.put((read, None if file is None else made))
 
     def preprocess(first: int) -> int:
         block = raw[first : first + n_block]
-        advise(mapping, raw[first + n_threads * n_block :][:n_block], "MADV_WILLNEED")
-        buffer = buffers.get()
+        read_ahead(raw[first + n_threads * n_block :][:n_block])
+        read, made = buffers.get()
         try:
-            out = None if buffer is None else buffer[: len(block)]
+            out = None if made is None else made[: len(block)]
             out = array[first : first + len(block)] if array is not None else out
             preprocess_block(
-                block,
+                read_block(block, read, source),
                 out,
                 moments[first : first + len(block)],
                 field=field,
@@ -264,8 +265,7 @@ def _preprocess_all(
             if file is not None and out is not None:
                 _write_block(file, out, begin + first * raw[0].nbytes)
         finally:
-            buffers.put(buffer)
-        advise(mapping, block, "MADV_DONTNEED")
+            buffers.put((read, made))
         return len(block)
 
     with (

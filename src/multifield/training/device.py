@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from multifield.arrays import Index
-from multifield.maps.loader import Allocate, Batch, BatchOptions
-from multifield.maps.memory import aligned_empty
+from multifield.maps.loader import Batch, BatchOptions
+from multifield.maps.memory import Allocate, aligned_empty
 from multifield.training.config import TrainingConfig
 
 
