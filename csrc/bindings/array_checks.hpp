@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "mapkernels/find_invalid.hpp"
 #include "mapkernels/gaussian_smooth.hpp"
+#include "mapkernels/raw_maps.hpp"
 
 /// Checks of what comes from Python, before the GIL is released. They never convert and never copy:
 /// a silent float64 -> float32 cast would hide the caller's mistake and double the memory. Every
@@ -121,6 +123,23 @@ inline void require_width(double width) {
     if (width > max_smoothing_width)
         refuse("width", "<= " + text(py::float_(max_smoothing_width)) + " pixels",
                text(py::float_(width)));
+}
+
+/// Maps in memory, or in the file that they are mapped from: None, or (descriptor, offset of
+/// maps[0]).
+inline RawMaps raw_maps(const py::array& maps, const py::object& file, const std::string& name) {
+    const std::size_t n_pixels = length(maps, 1) * length(maps, 2);
+    RawMaps raw{static_cast<const float*>(maps.data()), n_pixels, std::nullopt};
+    if (file.is_none()) return raw;
+    try {
+        const auto place = file.cast<std::pair<int, std::int64_t>>();
+        raw.file = FilePlace{place.first, place.second};
+    } catch (const py::cast_error&) {
+        refuse(name, "None or (descriptor, offset)", text(file));
+    }
+    if (raw.file->descriptor < 0 || raw.file->offset < 0)
+        refuse(name, "a descriptor >= 0 and an offset >= 0", text(file));
+    return raw;
 }
 
 /// The flat index as Python knows it: -1 for none.

@@ -1,9 +1,12 @@
 #include "module.hpp"
 
+#include "mapkernels/raw_maps.hpp"
+
 namespace bindings = mapkernels::bindings;
 
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     module.doc() = "Kernels on periodic square maps. Documented in multifield.maps.transforms.";
+    pybind11::register_exception<mapkernels::FileError>(module, "FileError", PyExc_OSError);
     bindings::bind_instructions(module);
     bindings::bind_gaussian_smooth(module);
     bindings::bind_logarithm(module);

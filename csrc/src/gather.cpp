@@ -1,6 +1,10 @@
 #include "mapkernels/gather.hpp"
 
-#include "loops/in_use.hpp"
+#include <deque>
+
+#include "batch_writer.hpp"
+#include "map_preprocessor.hpp"
+#include "mapkernels/find_invalid.hpp"
 #include "mapkernels/parallel.hpp"
 #include "scratch.hpp"
 
@@ -8,81 +12,71 @@ namespace mapkernels {
 
 namespace {
 
-/// Backwards if `reversed`, then shifted back.
-Trace trace(std::size_t side, bool reversed, std::int64_t shift) {
-    const auto length = static_cast<std::int64_t>(side);
-    const auto start = static_cast<std::size_t>((length - shift % length) % length);
-    return {reversed ? (start + side - 1) % side : start, reversed};
+/// Channel i % C of map i / C of a batch.
+const void* pixels_of(const Batch& batch, std::size_t i) {
+    const std::size_t n_channels = batch.fields.size();
+    const auto index = static_cast<std::size_t>(batch.index[i / n_channels]);
+    return static_cast<const char*>(batch.fields[i % n_channels]) +
+           index * batch.side * batch.side * size_of(batch.type);
 }
 
-/// np.rot90 by k quarter turns takes out (i, j) from (i, j), (j, -i), (-i, -j), (-j, i); flipping
-/// axis 0 afterwards replaces i by -i, where -i stands for side - 1 - i.
-void set_source(std::int64_t orientation, const std::int64_t* shift, MapCopy& copy) {
-    const std::int64_t turns = orientation / 2;
-    const bool flipped = orientation % 2 == 1;
-    const bool reverse_rows = (turns == 1 || turns == 2) != flipped;
-    const bool reverse_columns = turns >= 2;
-    copy.transposed = turns % 2 == 1;
-    copy.rows = trace(copy.side, reverse_rows, shift[copy.transposed ? 1 : 0]);
-    copy.columns = trace(copy.side, reverse_columns, shift[copy.transposed ? 0 : 1]);
-}
-
-/// Copies of one batch. Holds scratch memory, so each thread needs its own.
-class Gatherer {
+/// Makes the log maps of a batch, one after another. Holds scratch memory.
+class LogMapMaker {
 public:
-    Gatherer(const Batch& batch, void* out)
-        : batch_(batch),
-          out_(static_cast<char*>(out)),
-          n_pixels_(batch.side * batch.side),
-          band_(aligned_floats(band_rows * batch.side)),
-          loops_(loops_in_use()) {
-        const std::size_t n_maps = batch.index.size() * batch.fields.size();
-        copy_.side = batch.side;
-        copy_.type = batch.type;
-        copy_.out_type = batch.out_type;
-        copy_.band = band_.get();
-        copy_.streaming = n_maps * n_pixels_ * size_of(batch.out_type) >= streaming_bytes;
+    LogMapMaker(const std::vector<RawChannel>& raw, std::size_t side)
+        : raw_(raw), read_(aligned_floats(side * side)), log_map_(aligned_floats(side * side)) {
+        for (const auto& channel : raw) preprocessors_.emplace_back(side, channel.steps, false);
     }
 
-    /// Channels b C .. e C - 1 of the batch, one after another.
-    void run(std::size_t begin, std::size_t end) {
-        const std::size_t n_channels = batch_.fields.size();
-        for (std::size_t i = begin * n_channels; i < end * n_channels; ++i) {
-            const std::size_t b = i / n_channels, c = i % n_channels;
-            set_source(batch_.orientation[b], batch_.shift.data() + 2 * b, copy_);
-            copy_.map = map_of(i);
-            copy_.next = i + 1 < end * n_channels ? map_of(i + 1) : nullptr;
-            copy_.mean = static_cast<float>(batch_.mean[c]);
-            copy_.inverse_std = static_cast<float>(1.0 / batch_.std[c]);
-            copy_.out = out_ + i * n_pixels_ * size_of(batch_.out_type);
-            loops_.gather(copy_);
-        }
+    /// The log map of a raw one; returns its first invalid pixel, or n_pixels.
+    std::size_t make(std::size_t c, std::size_t index) {
+        double moments[3];
+        const float* const map = raw_[c].maps.map(index, read_.get());
+        return preprocessors_[c].run(map, log_map_.get(), moments);
     }
+
+    [[nodiscard]] const float* log_map() const { return log_map_.get(); }
 
 private:
-    /// Of channel i % C of map i / C of the batch.
-    [[nodiscard]] const void* map_of(std::size_t i) const {
-        const std::size_t n_channels = batch_.fields.size();
-        const auto index = static_cast<std::size_t>(batch_.index[i / n_channels]);
-        return static_cast<const char*>(batch_.fields[i % n_channels]) +
-               index * n_pixels_ * size_of(batch_.type);
-    }
-
-    const Batch& batch_;
-    char* out_;
-    std::size_t n_pixels_;
-    AlignedFloats band_;
-    const Loops& loops_;
-    MapCopy copy_{};
+    const std::vector<RawChannel>& raw_;
+    std::deque<MapPreprocessor> preprocessors_;  ///< which stay where they are made
+    AlignedFloats read_;
+    AlignedFloats log_map_;
 };
 
 }  // namespace
 
 void gather(const Batch& batch, int n_threads, void* out) {
-    if (batch.fields.empty()) return;
+    const std::size_t n_channels = batch.fields.size();
     for_each_block(batch.index.size(), n_threads, [&](std::size_t begin, std::size_t end) {
-        Gatherer(batch, out).run(begin, end);
+        BatchWriter writer(batch, out);
+        for (std::size_t i = begin * n_channels; i < end * n_channels; ++i) {
+            const bool is_last = i + 1 == end * n_channels;
+            writer.write(i / n_channels, i % n_channels, pixels_of(batch, i),
+                         is_last ? nullptr : pixels_of(batch, i + 1));
+        }
     });
+}
+
+std::size_t gather_raw(const Batch& batch, const std::vector<RawChannel>& raw, int n_threads,
+                       void* out) {
+    const std::size_t n_channels = raw.size(), n_pixels = batch.side * batch.side;
+    FirstIndex first;
+    for_each_block(batch.index.size(), n_threads, [&](std::size_t begin, std::size_t end) {
+        BatchWriter writer(batch, out);
+        LogMapMaker maker(raw, batch.side);
+        for (std::size_t i = begin * n_channels; i < end * n_channels; ++i) {
+            const std::size_t b = i / n_channels, c = i % n_channels;
+            const auto index = static_cast<std::size_t>(batch.index[b]);
+            const std::size_t invalid = maker.make(c, index);
+            if (invalid < n_pixels) {
+                first.report(i * n_pixels + invalid);
+                return;
+            }
+            writer.write(b, c, maker.log_map(), nullptr);
+        }
+    });
+    return first.get();
 }
 
 }  // namespace mapkernels

@@ -13,6 +13,11 @@ using mapkernels::tests::Fuzzer;
 
 namespace {
 
+/// Maps in memory.
+mapkernels::RawMaps in_memory(const float* maps, std::size_t side) {
+    return {maps, side * side, std::nullopt};
+}
+
 void equals_the_separate_kernels() {
     Fuzzer fuzzer;
     for (int trial = 0; trial < 120; ++trial) {
@@ -24,8 +29,8 @@ void equals_the_separate_kernels() {
         std::vector<float> out(maps.size()), expected(maps.size());
         std::vector<double> moments(3 * n_maps), alone(3 * n_maps), expected_moments(3 * n_maps);
         const int n_threads = trial % 8 + 1;
-        check(mapkernels::preprocess(maps.data(), n_maps, side, steps, n_threads, out.data(),
-                                     moments.data()) == mapkernels::none_invalid,
+        check(mapkernels::preprocess(in_memory(maps.data(), side), n_maps, side, steps, n_threads,
+                                     out.data(), moments.data()) == mapkernels::none_invalid,
               "valid maps");
 
         mapkernels::gaussian_smooth(maps.data(), n_maps, side, steps.width, 1, expected.data());
@@ -38,7 +43,8 @@ void equals_the_separate_kernels() {
         check(out == expected, "log maps, bit for bit");
         check(moments == expected_moments, "moments, bit for bit");
 
-        mapkernels::preprocess(maps.data(), n_maps, side, steps, n_threads, nullptr, alone.data());
+        mapkernels::preprocess(in_memory(maps.data(), side), n_maps, side, steps, n_threads,
+                               nullptr, alone.data());
         check(alone == expected_moments, "moments without maps, bit for bit");
     }
 }
@@ -51,8 +57,8 @@ void larger_than_the_caches() {
     const std::vector<float> maps = fuzzer.positive(n_maps * n_pixels);
     std::vector<float> out(offset + maps.size()), smoothed(offset + maps.size()), one(n_pixels);
     std::vector<double> moments(3 * n_maps), row(3);
-    mapkernels::preprocess(maps.data(), n_maps, side, steps, 3, out.data() + offset,
-                           moments.data());
+    mapkernels::preprocess(in_memory(maps.data(), side), n_maps, side, steps, 3,
+                           out.data() + offset, moments.data());
     mapkernels::gaussian_smooth(maps.data(), n_maps, side, 2.0, 3, smoothed.data() + offset);
     for (std::size_t i = 0; i < n_maps; ++i) {
         const auto same = [&](const std::vector<float>& all) {
@@ -60,7 +66,7 @@ void larger_than_the_caches() {
                               all.begin() + static_cast<std::ptrdiff_t>(offset + i * n_pixels));
         };
         const float* const map = maps.data() + i * n_pixels;
-        mapkernels::preprocess(map, 1, side, steps, 1, one.data(), row.data());
+        mapkernels::preprocess(in_memory(map, side), 1, side, steps, 1, one.data(), row.data());
         check(same(out), "a log map among many, bit for bit");
         check(std::equal(row.begin(), row.end(),
                          moments.begin() + static_cast<std::ptrdiff_t>(3 * i)),
@@ -80,15 +86,57 @@ void reports_the_first_bad_pixel() {
         maps[fuzzer.integer(place, maps.size() - 1)] = INFINITY;
         std::vector<float> out(maps.size());
         std::vector<double> moments(3 * n_maps);
-        check(mapkernels::preprocess(maps.data(), n_maps, side, {1.0, false, false}, trial % 4 + 1,
-                                     out.data(), moments.data()) == place,
-              "first bad pixel");
+        check(
+            mapkernels::preprocess(in_memory(maps.data(), side), n_maps, side, {1.0, false, false},
+                                   trial % 4 + 1, out.data(), moments.data()) == place,
+            "first bad pixel");
     }
+}
+
+/// What was written to a file, behind `before` bytes, is read as if it were in memory.
+void reads_from_a_file() {
+#ifndef _WIN32
+    Fuzzer fuzzer;
+    for (int trial = 0; trial < 30; ++trial) {
+        const std::size_t side = fuzzer.integer(1, 70), n_maps = fuzzer.integer(1, 6);
+        const std::size_t before = fuzzer.integer(0, 5000);
+        const std::vector<float> maps = fuzzer.positive(n_maps * side * side);
+        std::FILE* const file = std::tmpfile();
+        check(file != nullptr, "a temporary file");
+        const std::vector<char> header(before);
+        std::fwrite(header.data(), 1, before, file);
+        std::fwrite(maps.data(), sizeof(float), maps.size(), file);
+        std::fflush(file);
+        const mapkernels::FilePlace place{fileno(file), static_cast<std::int64_t>(before)};
+        const mapkernels::RawMaps in_file{nullptr, side * side, place};
+        const mapkernels::Preprocessing steps{trial % 2 == 0 ? 0.0 : 1.5, false, trial % 3 == 0};
+        const int n_threads = trial % 3 + 1;
+        std::vector<float> out(maps.size()), expected(maps.size());
+        std::vector<double> moments(3 * n_maps), expected_moments(3 * n_maps);
+        mapkernels::preprocess(in_memory(maps.data(), side), n_maps, side, steps, 1,
+                               expected.data(), expected_moments.data());
+        mapkernels::preprocess(in_file, n_maps, side, steps, n_threads, out.data(), moments.data());
+        check(out == expected, "log maps of a file, bit for bit");
+        check(moments == expected_moments, "their moments, bit for bit");
+
+        bool refused = false;
+        try {
+            out.resize(maps.size() + side * side);
+            moments.resize(3 * n_maps + 3);
+            mapkernels::preprocess(in_file, n_maps + 1, side, steps, n_threads, out.data(),
+                                   moments.data());
+        } catch (const mapkernels::FileError&) {
+            refused = true;
+        }
+        check(refused, "the end of the file");
+        std::fclose(file);
+    }
+#endif
 }
 
 }  // namespace
 
 int main() {
     mapkernels::tests::with_all_instructions(equals_the_separate_kernels, larger_than_the_caches,
-                                             reports_the_first_bad_pixel);
+                                             reports_the_first_bad_pixel, reads_from_a_file);
 }

@@ -3,6 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multifield.maps.files import open_maps
+from multifield.maps.memory import place_in_file
 from tests.kernels.support import FEW, SEEDS, SIDES, fresh, moments_of, positive_maps, preprocessed
 
 
@@ -42,6 +44,18 @@ class TestPreprocess:
         moments = np.empty((4, 3))
         assert kernels.preprocess(maps, None, moments, width, False, True) == -1
         np.testing.assert_array_equal(moments, preprocessed(kernels, maps, width, False, True)[2])
+
+    @pytest.mark.parametrize("n_threads", [1, 3])
+    def test_the_maps_of_a_file(self, kernels, tmp_path, n_threads):
+        np.save(tmp_path / "maps.npy", positive_maps(7, 5, 11))
+        maps = open_maps(tmp_path / "maps.npy")[1:]
+        steps, file = (1.5, False, True), place_in_file(maps)
+        assert file is not None
+        ours = preprocessed(kernels, maps, *steps, n_threads, file)
+        for found, expected in zip(
+            ours, preprocessed(kernels, np.array(maps), *steps), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
 
     def test_no_maps(self, kernels):
         maps = np.empty((0, 4, 4), np.float32)

@@ -1,13 +1,12 @@
 """Log maps made where they are read equal those that are kept, bit for bit."""
 
 import dataclasses
+import os
 from contextlib import closing
 
 import numpy as np
 import pytest
 
-from multifield.maps import loader as loader_module
-from multifield.maps import streamed
 from multifield.maps.files import open_maps, save_maps
 from multifield.maps.loader import MapLoader
 from multifield.maps.normalization import Normalization
@@ -56,39 +55,6 @@ def test_batches_are_those_of_kept_maps(preprocessings, dtype, options):
         np.testing.assert_array_equal(ours, expected)
 
 
-def test_batches_do_not_depend_on_blocks(preprocessings, monkeypatch):
-    loader = make_loader([each.stream() for each in preprocessings])
-    whole = list(batches_of(loader))
-    monkeypatch.setattr(streamed, "BLOCK_BYTES", 1)
-    for cut, expected in zip(batches_of(loader), whole, strict=True):
-        np.testing.assert_array_equal(cut, expected)
-
-
-@pytest.mark.parametrize("n_kept", [0, 20, 30])
-def test_maps_seen_in_eight_orientations_are_kept_while_there_is_room(
-    preprocessings, monkeypatch, n_kept
-):
-    kept = make_loader([each.compute() for each in preprocessings])
-    log_maps = [each.stream() for each in preprocessings]
-    made = []
-
-    def fill(self, numbers, *rest):
-        made.extend(numbers if self.field == "Mtot" else [])
-        return original(self, numbers, *rest)
-
-    original = streamed.StreamedMaps.fill
-    monkeypatch.setattr(streamed.StreamedMaps, "fill", fill)
-    n_bytes = 2 * 4 * log_maps[0].maps.shape[1] ** 2
-    monkeypatch.setattr(loader_module, "KEPT_BYTES", n_kept * n_bytes + 1)
-    ours, expected = make_loader(log_maps).ordered(range(8)), kept.ordered(range(8))
-    for batch, other in zip(ours, expected, strict=True):
-        np.testing.assert_array_equal(batch.x, other.x)
-    batches = [{row % 30 for row in range(first, first + 16)} for first in range(0, 8 * 30, 16)]
-    with_room = [batch for batch in batches if batch <= set(range(n_kept))]
-    n_anew = 16 * (len(batches) - len(with_room))
-    assert len(made) == n_anew + len(set().union(*with_room))
-
-
 def test_moments_and_provenance_are_those_of_kept_maps(preprocessings):
     made, kept = preprocessings[0].stream(), preprocessings[0].compute()
     np.testing.assert_array_equal(made.moments, kept.moments)
@@ -127,3 +93,16 @@ def test_compact_log_maps_are_for_files(lognormal_maps):
     config = dataclasses.replace(PLAIN, compact=True)
     with pytest.raises(ValueError, match=r"preprocessing\.compact: expected false"):
         Preprocessing(lognormal_maps, "Mtot", config, "abc").stream()
+
+
+@pytest.mark.parametrize(
+    "read", [lambda maps: maps.maps[:], lambda maps: list(make_loader([maps, maps]).ordered([0]))]
+)
+def test_a_file_cut_short_is_an_error(tmp_path, lognormal_maps, read):
+    save_maps(tmp_path / "maps.npy", lognormal_maps)
+    log_maps = Preprocessing(open_maps(tmp_path / "maps.npy"), "Mtot", PLAIN, "a").stream()
+    os.truncate(tmp_path / "maps.npy", lognormal_maps.nbytes)  # 128 bytes of header too few
+    with pytest.raises(
+        OSError, match=r"maps\.npy.*expected 128 more bytes at byte.*end of the file"
+    ):
+        read(log_maps)

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "mapkernels/raw_maps.hpp"
+
 namespace mapkernels {
 
 /// What happens to a raw map on its way to a log map.
@@ -15,12 +17,12 @@ struct Preprocessing {
 /// once, while it is in cache. Equal, bit for bit, to the kernels called one after another.
 ///
 /// Preconditions (checked by the caller): side >= 1, 0 <= width <= max_smoothing_width; `maps`
-/// holds n_maps * side * side floats; `out` as many, apart from `maps`, or is null for the moments
-/// alone; `moments` holds n_maps rows of count, mean, M2. Returns none_invalid, or the index of the
-/// first pixel, in the first bad map, that is not finite and >= 0, or whose smoothed value is not
-/// finite and (unless plus_one) > 0; `out` and `moments` are then unspecified. The result does not
-/// depend on n_threads.
-std::size_t preprocess(const float* maps, std::size_t n_maps, std::size_t side,
+/// holds n_maps maps of side * side pixels; `out` as many, apart from `maps`, or is null for the
+/// moments alone; `moments` holds n_maps rows of count, mean, M2. Returns none_invalid, or the
+/// index of the first pixel, in the first bad map, that is not finite and >= 0, or whose smoothed
+/// value is not finite and (unless plus_one) > 0; `out` and `moments` are then unspecified. The
+/// result does not depend on n_threads. Throws FileError.
+std::size_t preprocess(const RawMaps& maps, std::size_t n_maps, std::size_t side,
                        const Preprocessing& steps, int n_threads, float* out, double* moments);
 
 }  // namespace mapkernels

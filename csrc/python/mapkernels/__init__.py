@@ -8,11 +8,13 @@ depend on the number of threads; those of two sets of instructions may differ in
 """
 
 from mapkernels._core import (
+    FileError,
     available_instructions,
     combine_moments,
     deposit_slabs,
     find_invalid,
     gather,
+    gather_raw,
     gaussian_smooth,
     instructions,
     log10,
@@ -24,11 +26,13 @@ from mapkernels._core import (
 )
 
 __all__ = [
+    "FileError",
     "available_instructions",
     "combine_moments",
     "deposit_slabs",
     "find_invalid",
     "gather",
+    "gather_raw",
     "gaussian_smooth",
     "instructions",
     "log10",

@@ -8,6 +8,8 @@ _PixelType = Literal["float32", "float16", "bfloat16"]
 _Pixels = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint16]
 """Of the dtype told: bfloat16, which NumPy has not, is given as its bits in uint16."""
 
+class FileError(OSError): ...
+
 def available_instructions() -> list[str]: ...
 def combine_moments(moments: NDArray[np.float64]) -> tuple[float, float, float]: ...
 def deposit_slabs(
@@ -30,6 +32,19 @@ def gather(
     field_dtype: _PixelType = "float32",
     out_dtype: _PixelType = "float32",
 ) -> None: ...
+def gather_raw(
+    fields: Sequence[NDArray[np.float32]],
+    files: Sequence[tuple[int, int] | None],
+    steps: Sequence[tuple[float, bool, bool]],
+    index: NDArray[np.int64],
+    orientation: NDArray[np.int64],
+    shift: NDArray[np.int64],
+    mean: NDArray[np.float64],
+    std: NDArray[np.float64],
+    out: _Pixels,
+    n_threads: int = 1,
+    out_dtype: _PixelType = "float32",
+) -> int: ...
 def gaussian_smooth(
     maps: NDArray[np.float32], out: NDArray[np.float32], width: float, n_threads: int = 1
 ) -> None: ...
@@ -47,6 +62,7 @@ def preprocess(
     plus_one: bool,
     remove_monopole: bool,
     n_threads: int = 1,
+    file: tuple[int, int] | None = None,
 ) -> int: ...
 def remove_monopole(
     maps: NDArray[np.float32], out: NDArray[np.float32], n_threads: int = 1

@@ -16,7 +16,7 @@ from multifield.maps.files import check_counts
 from multifield.maps.joined import JoinedMaps, gather_joined
 from multifield.maps.kernels import mapkernels
 from multifield.maps.manifest import Manifest
-from multifield.maps.memory import Allocate, BatchBuffers, aligned_empty
+from multifield.maps.memory import Allocate, Buffers, aligned_empty
 from multifield.maps.normalization import (
     Normalization,
     NormalizationConfig,
@@ -25,12 +25,10 @@ from multifield.maps.normalization import (
 from multifield.maps.prefetch import prefetched
 from multifield.maps.preprocess import LogMaps, check_current
 from multifield.maps.splits import Simulations, Split, SplitConfig, maps_of, split_simulations
-from multifield.maps.streamed import KeptAWhile, StreamedMaps, gather_streamed
+from multifield.maps.streamed import StreamedMaps, gather_streamed
 from multifield.threads import available_threads
 
 BatchType = Literal["float32", "float16", "bfloat16"]
-KEPT_BYTES = 160 * 2**20  # of log maps that are made when read, in an epoch that reads them again
-
 DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
 
 
@@ -115,7 +113,6 @@ class MapLoader:
             raise ValueError(f"prefetch: expected >= 0 batches, got {prefetch}")
         self._maps, encodings = _unpack(maps)
         self._kernel = _choose_gather(self._maps)
-        self._streamed = [each for each in self._maps if isinstance(each, StreamedMaps)]
         rows_of_theta, self._index = _choose(theta, simulations)
         as_kept = normalization_as_kept(normalization, encodings)
         self._mean, self._std = np.asarray(as_kept.mean), np.asarray(as_kept.std)
@@ -128,7 +125,7 @@ class MapLoader:
         self.map_size = self._maps[0].shape[-1]
         self._scaled = camels.scale_theta(self.theta).astype(np.float32)
         shape = (batch_size, self.channels, self.map_size, self.map_size)
-        self._buffers = BatchBuffers(allocate, prefetch + 1, shape, DTYPES[dtype])
+        self._buffers = Buffers(allocate, prefetch + 1, shape, DTYPES[dtype])
 
     def __len__(self) -> int:
         """Count the maps served, each once."""
@@ -177,8 +174,7 @@ class MapLoader:
 
     def ordered(self, orientations: Sequence[int]) -> Generator[Batch, None, None]:
         """Give every map in each of the orientations, in the order (orientation, simulation, map)."""
-        plan = ordered_epoch(len(self), orientations)
-        return self._batches(plan, 0, times=len(orientations))
+        return self._batches(ordered_epoch(len(self), orientations), 0)
 
     def take(self, rows: Index) -> Batch:
         """Give these of the maps served, in an array of their own, as they lie in their file.
@@ -190,30 +186,23 @@ class MapLoader:
         """
         shape = (len(rows), self.channels, self.map_size, self.map_size)
         buffer = np.empty(shape, DTYPES[self._dtype])
-        return self._gather(take_maps(rows), buffer, self._kernel)
+        return self._gather(take_maps(rows), buffer)
 
-    def _batches(
-        self, plan: EpochPlan, first_batch: int, times: int = 1
-    ) -> Generator[Batch, None, None]:
-        return self._iterate(plan, plan.batch_numbers(self.batch_size, first_batch), times)
+    def _batches(self, plan: EpochPlan, first_batch: int) -> Generator[Batch, None, None]:
+        return self._iterate(plan, plan.batch_numbers(self.batch_size, first_batch))
 
-    def _iterate(self, plan: EpochPlan, numbers: range, times: int) -> Generator[Batch, None, None]:
-        """Give batches of an epoch that shows each map so many times."""
-        kernel = self._kernel
-        if times > 1 and self._streamed:
-            kernel = partial(kernel, kept=KeptAWhile(self._streamed, self._index, KEPT_BYTES))
-
-        def make_batch(number: int, buffer: np.ndarray) -> Batch:
-            return self._gather(plan.batch(number, self.batch_size), buffer, kernel)
-
+    def _iterate(self, plan: EpochPlan, numbers: range) -> Generator[Batch, None, None]:
         with self._buffers.borrow() as buffers:
-            yield from prefetched(make_batch, numbers, buffers)
+            yield from prefetched(partial(self._make_batch, plan), numbers, buffers)
 
-    def _gather(self, rows: EpochPlan, buffer: np.ndarray, kernel: Callable[..., None]) -> Batch:
+    def _make_batch(self, plan: EpochPlan, number: int, buffer: np.ndarray) -> Batch:
+        return self._gather(plan.batch(number, self.batch_size), buffer)
+
+    def _gather(self, rows: EpochPlan, buffer: np.ndarray) -> Batch:
         """Gather the maps of a batch; the kernel releases the GIL."""
         index = self._index[rows.order]
         x = buffer[: len(index)]
-        kernel(
+        self._kernel(
             index,
             rows.orientation,
             rows.shift,

@@ -1,4 +1,4 @@
-"""How maps come from their files into memory: memory maps, blocks that are read, buffers of batches."""
+"""How maps come from their files into memory: memory maps, the files behind them, buffers of batches."""
 
 import math
 import mmap
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 from numpy.typing import DTypeLike
 
 from multifield.arrays import StoredMaps
@@ -25,7 +24,7 @@ _files: "weakref.WeakKeyDictionary[mmap.mmap, tuple[int, int]]" = weakref.WeakKe
 
 
 def map_file(path: Path, dtype: DTypeLike, shape: tuple[int, ...], offset: int) -> np.memmap:
-    """Memory-map an array in a file, read-only; `read_block` can read it too."""
+    """Memory-map an array in a file, read-only, and keep the file open: see `place_in_file`."""
     with path.open("rb") as file:
         maps = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
         descriptor = os.dup(file.fileno())
@@ -37,61 +36,34 @@ def map_file(path: Path, dtype: DTypeLike, shape: tuple[int, ...], offset: int) 
     return maps
 
 
-def read_block(
-    maps: Float32[np.ndarray, "N L L"], buffer: Float32[np.ndarray, "M L L"], name: str
-) -> Float32[np.ndarray, "N L L"]:
-    """Bring a block of maps into memory, for a single use.
+def place_in_file(maps: StoredMaps) -> tuple[int, int] | None:
+    """Say where consecutive maps are in the file that they are mapped from.
 
-    Of a file that `map_file` mapped they are read into `buffer`. That costs a copy within the cache, and
-    spares what pages of a memory map cost: to fault them in, and to tell all cores that they are gone.
+    Kernels that use a map once read it from there: that costs a copy within the cache, and spares what
+    pages of a memory map cost: to fault them in, and to tell all cores that they are given back.
 
     Parameters
     ----------
-    maps : (N, L, L) float32
-        Consecutive maps of a file, or any others.
-    buffer : (M, L, L) float32
-        M >= N.
-    name : str
-        Of the file, for the message.
+    maps : (N, L, L)
+        Of `map_file`, or a slice of it.
 
     Returns
     -------
-    block : (N, L, L) float32
-        The first of `buffer`, or `maps` themselves where they lie in memory.
-
-    Raises
-    ------
-    OSError
-        If the file has been cut short since it was opened.
+    descriptor, offset : int
+        Of the open file, and of the first map in it [bytes]; or None for any other array.
     """
-    place = _place_in_file(maps)
-    if place is None or not hasattr(os, "preadv"):
-        return maps
-    descriptor, offset = place
-    block = buffer[: len(maps)]
-    rest = block.reshape(-1).view(np.uint8).data
-    while rest:
-        n_read = os.preadv(descriptor, [rest], offset)
-        if not n_read:
-            raise OSError(f"{name}: expected {len(rest)} more bytes, got the end of the file")
-        rest, offset = rest[n_read:], offset + n_read
-    return block
-
-
-def read_ahead(maps: StoredMaps) -> None:
-    """Let the system read a block of a memory map's file while others are computed; it may not listen."""
-    place = _place_in_file(maps)
-    if place is not None and len(maps) and hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(*place, maps.nbytes, os.POSIX_FADV_WILLNEED)
-
-
-def _place_in_file(maps: StoredMaps) -> tuple[int, int] | None:
-    """Descriptor of the file behind consecutive maps and where they begin in it, if it was mapped here."""
     mapping = _mapping_of(maps)
     if mapping is None or mapping not in _files or not maps.flags.c_contiguous:
         return None
     descriptor, start = _files[mapping]
     return descriptor, start + maps.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
+
+
+def read_ahead(maps: StoredMaps) -> None:
+    """Let the system read a block of a memory map's file while others are computed; it may not listen."""
+    place = place_in_file(maps)
+    if place is not None and len(maps) and hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(*place, maps.nbytes, os.POSIX_FADV_WILLNEED)
 
 
 def _mapping_of(maps: StoredMaps) -> mmap.mmap | None:
@@ -102,8 +74,10 @@ def _mapping_of(maps: StoredMaps) -> mmap.mmap | None:
     return base if isinstance(base, mmap.mmap) else None
 
 
-class BatchBuffers:
-    """Rings of equal buffers, lent to one user after another; loaders of one shape may share them.
+class Buffers:
+    """Rings of equal buffers, lent to one user after another, who may be threads.
+
+    Fresh memory costs more than most of what is done in it: the system clears it page by page.
 
     Parameters
     ----------
@@ -124,7 +98,10 @@ class BatchBuffers:
     @contextmanager
     def borrow(self) -> Iterator[list[np.ndarray]]:
         """Lend a ring: one that came back, or a new one where all are in use."""
-        ring = self._spare.pop() if self._spare else self._make()
+        try:
+            ring = self._spare.pop()
+        except IndexError:
+            ring = self._make()
         try:
             yield ring
         finally:

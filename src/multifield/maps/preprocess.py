@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 import numpy as np
+from jaxtyping import Float32
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -18,13 +18,14 @@ from multifield.arrays import Index, Maps, Moments, StoredMaps
 from multifield.atomic import atomic_path
 from multifield.maps.compact import Encoding, write_compact
 from multifield.maps.files import blocks_of, open_maps, source_name, write_header
-from multifield.maps.memory import read_ahead, read_block
+from multifield.maps.memory import Buffers, aligned_empty, read_ahead
 from multifield.maps.streamed import StreamedMaps
 from multifield.maps.transforms import map_moments, preprocess_block
 from multifield.progress import progress
 from multifield.threads import available_threads
 
 BLOCK_BYTES = 2 * 2**20  # 8 CMD maps: what was computed is still in cache when it is written
+CHUNK_BYTES = 64 * 2**20  # between two signs of progress, where nothing is written
 FLUSH_BYTES = 32 * 2**20  # brought to disk while the next are computed; else all waits for the end
 
 
@@ -106,7 +107,7 @@ class Preprocessing:
                 else:
                     write_header(file, self.raw.shape)
                     file.flush()
-                    _preprocess_all(self.raw, self.field, self.config, moments, file)
+                    _preprocess_to_file(self.raw, self.field, self.config, moments, file)
             with moments_partial.open("wb") as file:
                 provenance = np.array(json.dumps(self.provenance))
                 np.savez(file, moments=moments, provenance=provenance, **about_encoding)
@@ -171,23 +172,14 @@ class Preprocessing:
 
     def _blocks(self, moments: Moments) -> Iterator[Maps]:
         """Yield blocks of log maps in one buffer, and fill `moments`."""
-        source = source_name(self.raw, self.field)
-        buffers = np.empty((2, 0))  # of raw and of log maps
+        buffer = np.empty(0)
+        n_threads = available_threads(self.config.n_threads)
         with progress(f"compact {self.field}", len(self.raw), "maps") as advance:
             for first, block in blocks_of(self.raw):
-                buffers = buffers if buffers.size else np.empty((2, *block.shape), np.float32)
-                out = buffers[1, : len(block)]
-                preprocess_block(
-                    read_block(block, buffers[0], source),
-                    out,
-                    moments[first : first + len(block)],
-                    field=self.field,
-                    width=self.config.smoothing_width,
-                    without_monopole=self.config.remove_monopole,
-                    n_threads=available_threads(self.config.n_threads),
-                    first_map=first,
-                    source=source,
-                )
+                buffer = buffer if len(buffer) else np.empty_like(block)
+                out = buffer[: len(block)]
+                rows = slice(first, first + len(block))
+                _preprocess_block(self.raw, rows, out, moments, self.field, self.config, n_threads)
                 yield out
                 advance(len(block))
 
@@ -222,51 +214,41 @@ def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> M
 
 
 def _preprocess_all(
-    raw: Maps,
-    field: str,
-    config: PreprocessingConfig,
-    moments: Moments,
-    kept: BinaryIO | Maps | None,
+    raw: Maps, field: str, config: PreprocessingConfig, moments: Moments, out: Maps | None
 ) -> None:
-    """Fill `moments`, and keep the log maps behind what is in a file, in an array, or not at all.
+    """Fill `moments`, and `out` with the log maps if it is given."""
+    n_block = max(1, CHUNK_BYTES // max(1, raw[0].nbytes))
+    n_threads = available_threads(config.n_threads)
+    with progress(f"preprocess {field}", len(raw), "maps") as advance:
+        for first in range(0, len(raw), n_block):
+            read_ahead(raw[first + n_block :][:n_block])
+            chunk = slice(first, first + n_block)
+            target = None if out is None else out[chunk]
+            _preprocess_block(raw, chunk, target, moments, field, config, n_threads)
+            advance(len(raw[chunk]))
+
+
+def _preprocess_to_file(
+    raw: Maps, field: str, config: PreprocessingConfig, moments: Moments, file: BinaryIO
+) -> None:
+    """Fill `moments`, and write the log maps behind what is in the file.
 
     Each thread takes a block, computes it and writes it: from its own cache, while others compute. One
     thread more than cores, so that none is idle while one waits for the disk.
     """
     n_block = max(1, BLOCK_BYTES // max(1, raw[0].nbytes))
     n_threads = available_threads(config.n_threads) + 1
-    source = source_name(raw, field)
-    array = kept if isinstance(kept, np.ndarray) else None
-    file = None if isinstance(kept, np.ndarray) else kept
-    begin = 0 if file is None else file.tell()
-    buffers: SimpleQueue[tuple[Maps, Maps | None]] = SimpleQueue()  # of raw and of log maps
-    for _ in range(n_threads):
-        read, made = np.empty((2, n_block, *raw.shape[1:]), np.float32)
-        buffers.put((read, None if file is None else made))
+    begin, shape = file.tell(), (n_block, *raw.shape[1:])
+    buffers = Buffers(aligned_empty, 1, shape, np.float32)
 
     def preprocess(first: int) -> int:
-        block = raw[first : first + n_block]
+        block = slice(first, first + n_block)
         read_ahead(raw[first + n_threads * n_block :][:n_block])
-        read, made = buffers.get()
-        try:
-            out = None if made is None else made[: len(block)]
-            out = array[first : first + len(block)] if array is not None else out
-            preprocess_block(
-                read_block(block, read, source),
-                out,
-                moments[first : first + len(block)],
-                field=field,
-                width=config.smoothing_width,
-                without_monopole=config.remove_monopole,
-                n_threads=1,
-                first_map=first,
-                source=source,
-            )
-            if file is not None and out is not None:
-                _write_block(file, out, begin + first * raw[0].nbytes)
-        finally:
-            buffers.put((read, made))
-        return len(block)
+        with buffers.borrow() as (buffer,):
+            out = buffer[: len(raw[block])]
+            _preprocess_block(raw, block, out, moments, field, config, n_threads=1)
+            _write_block(file, out, begin + first * raw[0].nbytes)
+        return len(out)
 
     with (
         progress(f"preprocess {field}", len(raw), "maps") as advance,
@@ -277,9 +259,31 @@ def _preprocess_all(
         for n_done in pool.map(preprocess, range(0, len(raw), n_block)):
             advance(n_done)
             n_unflushed += n_done * raw[0].nbytes
-            if file is not None and n_unflushed >= FLUSH_BYTES:
+            if n_unflushed >= FLUSH_BYTES:
                 os.fsync(file.fileno())
                 n_unflushed = 0
+
+
+def _preprocess_block(
+    raw: Maps,
+    block: slice,
+    out: Float32[np.ndarray, "M L L"] | None,
+    moments: Moments,
+    field: str,
+    config: PreprocessingConfig,
+    n_threads: int,
+) -> None:
+    preprocess_block(
+        raw[block],
+        out,
+        moments[block],
+        field=field,
+        width=config.smoothing_width,
+        without_monopole=config.remove_monopole,
+        n_threads=n_threads,
+        first_map=block.start,
+        source=source_name(raw, field),
+    )
 
 
 def _write_block(file: BinaryIO, block: Maps, offset: int) -> None:

@@ -21,6 +21,8 @@ PixelType = Literal["float32", "float16", "bfloat16"]
 """How a pixel is stored; see `gather`."""
 Pixels = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint16]
 """Maps of a `PixelType`."""
+FilePlace = tuple[int, int]
+"""Descriptor of an open file and an offset in it [bytes]: where a memory map is read from."""
 SlabMaps = Float32[np.ndarray, "15 L L"]
 """The maps of one simulation, in the order axis * 5 + slab."""
 
@@ -133,6 +135,7 @@ def preprocess(
     plus_one: bool,
     remove_monopole: bool,
     n_threads: int = 1,
+    file: FilePlace | None = None,
 ) -> int:
     """Check, smooth, take the logarithm, optionally remove the monopole, and take moments.
 
@@ -150,8 +153,8 @@ def preprocess(
         log10(1 + x) instead of log10(x).
     remove_monopole : bool
         Subtract from each log map its mean.
-    n_threads : int, optional
-        Ignored.
+    n_threads, file : optional
+        Ignored: the pages of a memory map hold what is in its file.
 
     Returns
     -------
@@ -234,6 +237,51 @@ def gather(
             shifted = np.roll(as_float32(maps[i], field_dtype), tuple(roll), axis=(0, 1))
             centered = orient(shifted, int(o)) - np.float32(mean[c])
             out[b, c] = from_float32(centered * np.float32(1.0 / std[c]), out_dtype)
+
+
+def gather_raw(
+    fields: Sequence[Maps],
+    files: Sequence[FilePlace | None],
+    steps: Sequence[tuple[float, bool, bool]],
+    index: Int64[np.ndarray, " B"],
+    orientation: Int64[np.ndarray, " B"],
+    shift: Int64[np.ndarray, "B 2"],
+    mean: Float64[np.ndarray, " C"],
+    std: Float64[np.ndarray, " C"],
+    out: Pixels,
+    n_threads: int = 1,
+    out_dtype: PixelType = "float32",
+) -> int:
+    """`preprocess` and then `gather`, of the maps that are asked for.
+
+    Parameters
+    ----------
+    fields : list of C arrays (N, L, L) float32
+        Raw maps.
+    files : list of C
+        Ignored, as by `preprocess`.
+    steps : list of C (float, bool, bool)
+        Width, `plus_one` and `remove_monopole` of each channel; see `preprocess`.
+    index, orientation, shift, mean, std, out, n_threads, out_dtype
+        See `gather`.
+
+    Returns
+    -------
+    first : int
+        -1, or (b C + c) L L + pixel of the first pixel that `preprocess` would report; `out` then holds
+        nothing of use.
+    """
+    n_pixels = out.shape[2] * out.shape[3]
+    log_maps = [np.empty((len(index), *maps.shape[1:]), np.float32) for maps in fields]
+    for b, i in enumerate(index):
+        for c, maps in enumerate(fields):
+            row, raw = np.empty((1, 3)), np.ascontiguousarray(maps[i : i + 1])
+            first = preprocess(raw, log_maps[c][b : b + 1], row, *steps[c])
+            if first >= 0:
+                return int((b * len(fields) + c) * n_pixels + first)
+    every = np.arange(len(index))
+    gather(log_maps, every, orientation, shift, mean, std, out, out_dtype=out_dtype)
+    return -1
 
 
 def as_float32(pixels: Pixels, dtype: PixelType) -> NDArray[np.float32]:

@@ -6,23 +6,18 @@ map hundreds of times and is better served by a file.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from queue import SimpleQueue
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from multifield.arrays import HalfBatch, Index, MapBatch, Maps
 from multifield.maps.files import source_name
 from multifield.maps.kernels import mapkernels
-from multifield.maps.memory import read_block
-from multifield.maps.transforms import preprocess_block
-
-BLOCK_BYTES = 4 * 2**20  # 16 CMD maps: log maps are still in cache when they are gathered
+from multifield.maps.memory import place_in_file
+from multifield.maps.transforms import adds_one, preprocess_block
 
 
 @dataclass(frozen=True)
@@ -59,37 +54,19 @@ class StreamedMaps:
         """Make some of the log maps (M, L, L) float32, in [dex]."""
         numbers = np.arange(len(self.raw))[chosen]
         out = np.empty((len(numbers), *self.shape[1:]), np.float32)
-        self.fill(numbers, out)
+        self._fill(numbers, out)
         return out
 
-    def fill(
-        self, numbers: Index, out: Maps, buffer: Float32[np.ndarray, "M L L"] | None = None
-    ) -> None:
-        """Write the log maps of these numbers to `out`, one run of consecutive numbers at a time.
-
-        Parameters
-        ----------
-        numbers : (M,) int64
-            Maps of the file, 0 to N - 1.
-        out : (M, L, L) float32
-        buffer : (M, L, L) float32, optional
-            For raw maps, where many calls are made.
-
-        Raises
-        ------
-        ValueError
-            If a pixel has no finite logarithm; names the file, the map and the pixel.
-        """
-        buffer = np.empty_like(out) if buffer is None else buffer
+    def _fill(self, numbers: Index, out: Maps) -> None:
+        """Write the log maps of these numbers to `out`, one run of consecutive numbers at a time."""
         ends = np.flatnonzero(np.diff(numbers) != 1) + 1
-        source, moments = source_name(self.raw, self.field), np.empty((len(numbers), 3))
+        moments = np.empty((len(numbers), 3))
         for begin, end in zip([0, *ends], [*ends, len(numbers)], strict=True):
             if begin == end:
                 continue
             first = int(numbers[begin])
-            run = self.raw[first : first + end - begin]
             preprocess_block(
-                read_block(run, buffer, source),
+                self.raw[first : first + end - begin],
                 out[begin:end],
                 moments[begin:end],
                 field=self.field,
@@ -97,56 +74,8 @@ class StreamedMaps:
                 without_monopole=self.without_monopole,
                 n_threads=1,
                 first_map=first,
-                source=source,
+                source=source_name(self.raw, self.field),
             )
-
-
-class KeptAWhile:
-    """Log maps of some maps, each made when a batch first wants it.
-
-    For an epoch that shows each map several times, as in eight orientations.
-
-    Parameters
-    ----------
-    channels : sequence of StreamedMaps
-    numbers : (M,) int64
-        Maps of the file that are going to be asked for; the first are kept.
-    n_bytes : int
-        For their log maps; as many are kept as there is room for.
-    """
-
-    def __init__(self, channels: Sequence[StreamedMaps], numbers: Index, n_bytes: int) -> None:
-        n_pixels = channels[0].shape[1:]
-        n_kept = min(len(numbers), n_bytes // (4 * len(channels) * math.prod(n_pixels)))
-        self._channels = channels
-        self._numbers = numbers[:n_kept]
-        self._is_made = np.zeros(n_kept, bool)
-        self._slots = np.full(len(channels[0]), -1)  # of each map of the file; -1 is none
-        self._slots[self._numbers] = np.arange(n_kept)
-        self.log_maps = np.empty((len(channels), n_kept, *n_pixels), np.float32)
-
-    def has_room_for(self, numbers: Index) -> bool:
-        """Whether all of these maps are among the kept."""
-        return bool((self._slots[numbers] >= 0).all())
-
-    def slots(self, numbers: Index) -> Index:
-        """Say where in `log_maps` these maps are."""
-        slots: Index = self._slots[numbers]
-        return slots
-
-    def make(self, numbers: Index, pool: Executor) -> None:
-        """Make those of these log maps that are not there yet."""
-        wanted = np.unique(self._slots[numbers])
-        todo = wanted[~self._is_made[wanted]]
-        n_block = max(1, BLOCK_BYTES // self.log_maps[:, 0].nbytes)
-        runs = np.split(todo, np.flatnonzero(np.diff(todo) != 1) + 1)
-        blocks = [run[i : i + n_block] for run in runs for i in range(0, len(run), n_block)]
-        list(pool.map(self._fill, blocks))  # a list, so that errors are raised
-        self._is_made[todo] = True
-
-    def _fill(self, slots: Index) -> None:
-        for channel, log_maps in zip(self._channels, self.log_maps, strict=True):
-            channel.fill(self._numbers[slots], log_maps[slots[0] : slots[-1] + 1])
 
 
 def gather_streamed(
@@ -160,12 +89,11 @@ def gather_streamed(
     *,
     n_threads: int,
     out_dtype: Literal["float32", "float16", "bfloat16"],
-    kept: KeptAWhile | None = None,
 ) -> None:
     """Make a batch of log maps that are kept nowhere; the same as `mapkernels.gather` of kept ones.
 
-    Each thread makes the log maps of a block of rows in a buffer of its own, and gathers them from its
-    cache.
+    A map that is asked for in eight orientations is made eight times: to keep it meanwhile was slower, for
+    fresh memory costs more than to read, smooth and take the logarithm again.
 
     Parameters
     ----------
@@ -181,51 +109,31 @@ def gather_streamed(
         The result does not depend on it.
     out_dtype : str
         What `out` holds; the bits of bfloat16 are uint16 in NumPy.
-    kept : KeptAWhile, optional
-        Of the same channels; a batch whose maps are all among its own is made of them. The result does not
-        depend on it.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `transforms.preprocess_block`.
     """
-    gather = partial(
-        mapkernels.gather, mean=mean, std=std, field_dtype="float32", out_dtype=out_dtype
+    raw = [channel.raw for channel in channels]
+    files = [place_in_file(maps) for maps in raw]
+    steps = [(c.width, adds_one(c.field), c.without_monopole) for c in channels]
+    try:
+        first = mapkernels.gather_raw(
+            raw, files, steps, index, orientation, shift, mean, std, out, n_threads, out_dtype
+        )
+    except mapkernels.FileError as error:
+        names = ", ".join(source_name(c.raw, c.field) for c in channels)
+        raise OSError(f"{names}: {error}") from None
+    if first >= 0:
+        _raise_for_pixel(channels, index, first)
+
+
+def _raise_for_pixel(channels: Sequence[StreamedMaps], index: Index, first: int) -> NoReturn:
+    """Make the log map of a pixel again, which raises an error that names it."""
+    b, c = divmod(first // math.prod(channels[0].shape[1:]), len(channels))
+    _ = channels[c][index[b : b + 1]]
+    raise ValueError(
+        f"{source_name(channels[c].raw, channels[c].field)}: expected maps that stay as they are, got map "
+        f"{index[b]} with and then without an invalid pixel"
     )
-    with ThreadPoolExecutor(n_threads) as pool:
-        if kept is not None and kept.has_room_for(index):
-            kept.make(index, pool)
-            slots = kept.slots(index)
-            gather(list(kept.log_maps), slots, orientation, shift, out=out, n_threads=n_threads)
-        else:
-            _make_and_gather(channels, index, orientation, shift, out, gather, pool, n_threads)
-
-
-def _make_and_gather(
-    channels: Sequence[StreamedMaps],
-    index: Index,
-    orientation: Int64[np.ndarray, " B"],
-    shift: Int64[np.ndarray, "B 2"],
-    out: MapBatch | HalfBatch,
-    gather: Callable[..., None],
-    pool: Executor,
-    n_threads: int,
-) -> None:
-    """Make and gather block by block, each by one thread."""
-    n_pixels = channels[0].shape[1:]
-    n_block = max(1, BLOCK_BYTES // (4 * len(channels) * math.prod(n_pixels)))
-    buffers: SimpleQueue[tuple[np.ndarray, Maps]] = SimpleQueue()  # of log maps and of raw ones
-    for _ in range(n_threads):
-        log_maps = np.empty((len(channels), n_block, *n_pixels), np.float32)
-        buffers.put((log_maps, np.empty(log_maps.shape[1:], np.float32)))
-
-    def make_block(begin: int) -> None:
-        rows = slice(begin, begin + n_block)
-        numbers = index[rows]
-        log_maps, raw = buffers.get()
-        try:
-            made = list(log_maps[:, : len(numbers)])
-            for channel, block in zip(channels, made, strict=True):
-                channel.fill(numbers, block, raw)
-            every = np.arange(len(numbers))
-            gather(made, every, orientation[rows], shift[rows], out=out[rows], n_threads=1)
-        finally:
-            buffers.put((log_maps, raw))
-
-    list(pool.map(make_block, range(0, len(index), n_block)))  # a list, so that errors are raised

@@ -12,6 +12,7 @@ from jaxtyping import Float32, Float64
 from multifield.arrays import Maps, Moments
 from multifield.camels import FIELDS, MAPS_PER_SIMULATION
 from multifield.maps.kernels import mapkernels
+from multifield.maps.memory import place_in_file
 
 
 def gaussian_smooth(maps: Maps, width: float, *, n_threads: int = 1) -> Maps:
@@ -81,7 +82,7 @@ def log_transform(maps: Maps, field: str, *, n_threads: int = 1) -> Maps:
     -----
     Accurate to `tolerances.LOG_ULP`.
     """
-    plus_one = _adds_one(field)
+    plus_one = adds_one(field)
     check_pixels(maps, field, "", allow_zero=plus_one, n_threads=n_threads)
     log_maps = np.empty(maps.shape, np.float32)
     (mapkernels.log10p1 if plus_one else mapkernels.log10)(maps, log_maps, n_threads)
@@ -225,13 +226,19 @@ def preprocess_block(
 
     Raises
     ------
+    OSError
+        If the file behind a memory map has been cut short; names it.
     ValueError
         If a pixel is not finite or negative, or if the argument of a logarithm is zero or, after
         smoothing, infinite. Names the source, map, simulation, pixel and value; `out` and
         `moments` are then of no use.
     """
-    plus_one = _adds_one(field)
-    first = mapkernels.preprocess(maps, out, moments, width, plus_one, without_monopole, n_threads)
+    plus_one = adds_one(field)
+    steps = (width, plus_one, without_monopole)
+    try:
+        first = mapkernels.preprocess(maps, out, moments, *steps, n_threads, place_in_file(maps))
+    except mapkernels.FileError as error:
+        raise OSError(f"{source or field}: {error}") from None
     if first < 0:
         return
     place = _place(maps, first, source or field, first_map)
@@ -296,7 +303,7 @@ def deposit_slabs(
     return mass, speed
 
 
-def _adds_one(field: str) -> bool:
+def adds_one(field: str) -> bool:
     """Whether the field's logarithm is log10(1 + x); ValueError names the known fields."""
     if field not in FIELDS:
         raise ValueError(f"field: expected one of {', '.join(FIELDS)}; got {field!r}")
