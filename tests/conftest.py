@@ -1,9 +1,16 @@
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.support import make_project
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C as a person's shell does, also where a script started the tests in its background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
