@@ -1,19 +1,24 @@
-"""Start several workers of one study on this machine, one a GPU: ``python -m multifield.launch``.
+"""Start processes on this machine, one a GPU: ``python -m multifield.launch``.
 
-Each is ``kedro run --pipeline tune`` with the arguments that follow; the study is shared as it is between
-machines. A scheduler that starts a process a GPU itself, as ``srun`` does, makes this needless.
+Each is ``kedro run --pipelines tune`` with the arguments that follow, a worker of one study, which is shared
+as it is between machines; with ``--together 2``, two processes train each network. A scheduler that starts a
+process a GPU itself, as ``srun`` does, makes this needless.
 """
 
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import FrameType
 
 from multifield.threads import available_threads
+
+KILL_AFTER = 30.0  # [s] that processes have to end whose network lost one of those that train it
 
 
 def worker_environments(
@@ -42,6 +47,34 @@ def worker_environments(
     ]
 
 
+def network_environments(
+    n_networks: int, n_together: int, gpus: Sequence[str], n_threads: int
+) -> list[dict[str, str]]:
+    """Say what each process of `n_networks` groups of `n_together` shall see; see `worker_environments`."""
+    processes = worker_environments(n_networks * n_together, gpus, n_threads)
+    if n_together == 1:
+        return processes
+    places = [place for _ in range(n_networks) for place in group_environments(n_together)]
+    return [process | place for process, place in zip(processes, places, strict=True)]
+
+
+def group_environments(n_processes: int) -> list[dict[str, str]]:
+    """Say how the processes of this machine that train one network together find each other.
+
+    Parameters
+    ----------
+    n_processes : int
+        At least 1, each of which sees one GPU alone, or none.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "LOCAL_RANK": "0"}
+    return [
+        common | {"RANK": str(rank), "WORLD_SIZE": str(n_processes)} for rank in range(n_processes)
+    ]
+
+
 def visible_gpus(environment: Mapping[str, str]) -> list[str]:
     """List the GPUs that this process may use; CUDA is not begun for it."""
     if "CUDA_VISIBLE_DEVICES" in environment:
@@ -51,8 +84,19 @@ def visible_gpus(environment: Mapping[str, str]) -> list[str]:
     return [str(i) for i in range(torch.cuda.device_count())]
 
 
-def run_workers(command: Sequence[str], environments: Sequence[Mapping[str, str]]) -> int:
+def run_workers(
+    command: Sequence[str], environments: Sequence[Mapping[str, str]], n_together: int = 1
+) -> int:
     """Run one process an environment until all have ended; signals to this one are passed on.
+
+    Parameters
+    ----------
+    command : sequence of str
+    environments : sequence of mapping
+        What each process has beside the environment of this one.
+    n_together : int, optional
+        So many that follow each other train one network: where one fails, the others are killed that have
+        not ended by themselves within `KILL_AFTER`.
 
     Returns
     -------
@@ -85,28 +129,61 @@ def run_workers(command: Sequence[str], environments: Sequence[Mapping[str, str]
             worker = subprocess.Popen(command, env={**os.environ, **environment})
             workers.append(stack.enter_context(worker))
             tell(worker)  # what came between the two lines above
+        if n_together > 1:
+            _end_groups(workers, n_together)
         codes = [worker.wait() for worker in workers]
     failed = next((code for code in codes if code), -heard[0] if heard and not codes else 0)
     return 128 - failed if failed < 0 else failed
 
 
+def _end_groups(workers: Sequence[subprocess.Popen[bytes]], n_together: int) -> None:
+    """Wait until all have ended, and kill what is left of a group of which one failed."""
+    failed: dict[int, float] = {}  # groups, and when
+    while any(worker.poll() is None for worker in workers):
+        for number, worker in enumerate(workers):
+            if worker.returncode:
+                failed.setdefault(number // n_together, time.monotonic())
+        for number, worker in enumerate(workers):
+            since = failed.get(number // n_together, time.monotonic())
+            if worker.returncode is None and time.monotonic() - since > KILL_AFTER:
+                worker.kill()
+        time.sleep(0.1)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line, and run the workers."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m multifield.launch")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        prog="python -m multifield.launch",
+        usage="%(prog)s [-n N] [--together P] [--pipeline {tune,train}] [arguments of kedro run]",
+        allow_abbrev=False,
+    )
     parser.add_argument(
         "-n",
         type=int,
         default=0,
-        help="workers; 0, the default: one a GPU, or one where there is none",
+        help="networks at a time; 0, the default: as many as there are GPUs for, or one without",
     )
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of kedro run --pipeline tune")
-    asked = parser.parse_args(arguments)
+    parser.add_argument(
+        "--together", type=int, default=1, metavar="P", help="processes that train each network"
+    )
+    parser.add_argument(
+        "--pipeline", choices=("tune", "train"), default="tune", help="train has one network"
+    )
+    asked, of_kedro = parser.parse_known_args(arguments)
     if asked.n < 0:
         parser.error(f"-n: expected 0 or more workers, got {asked.n}")
+    if asked.together < 1:
+        parser.error(f"--together: expected 1 or more processes, got {asked.together}")
+    if asked.pipeline == "train" and asked.n > 1:
+        parser.error(f"-n: expected one network to train, got {asked.n}")
     gpus = visible_gpus(os.environ)
-    n_workers = asked.n or max(1, len(gpus))
-    command = [sys.executable, "-m", "kedro", "run", "--pipeline", "tune", *asked.arguments]
-    return run_workers(command, worker_environments(n_workers, gpus, available_threads(0)))
+    if 0 < len(gpus) < asked.together:  # two processes on one GPU cannot exchange gradients
+        parser.error(f"--together: expected no more than {len(gpus)} GPUs, got {asked.together}")
+    n_networks = asked.n or (1 if asked.pipeline == "train" else len(gpus) // asked.together) or 1
+    environments = network_environments(n_networks, asked.together, gpus, available_threads(0))
+    command = [sys.executable, "-m", "kedro", "run", "--pipelines", asked.pipeline]
+    return run_workers([*command, *of_kedro], environments, asked.together)
 
 
 if __name__ == "__main__":

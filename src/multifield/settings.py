@@ -1,10 +1,10 @@
 """Kedro settings."""
 
 from multifield import camels
-from multifield.hooks import CheckInputs, CheckParameters, PrintSummary
+from multifield.hooks import CheckInputs, CheckParameters, CheckProcesses, PrintSummary
 from multifield.inference.config import maps_name
 
-HOOKS = (CheckParameters(), CheckInputs(), PrintSummary())
+HOOKS = (CheckParameters(), CheckProcesses(), CheckInputs(), PrintSummary())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

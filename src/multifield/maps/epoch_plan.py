@@ -32,6 +32,13 @@ class EpochPlan:
         rows = slice(number * batch_size, (number + 1) * batch_size)
         return EpochPlan(self.order[rows], self.orientation[rows], self.shift[rows])
 
+    def part(self, rank: int, size: int) -> "EpochPlan":
+        """Cut out the rows of one of several processes, equally many but for one."""
+        first, last = (len(self.order) * each // size for each in (rank, rank + 1))
+        return EpochPlan(
+            self.order[first:last], self.orientation[first:last], self.shift[first:last]
+        )
+
     def batch_numbers(self, batch_size: int, first_batch: int = 0) -> range:
         """Give the numbers of the batches from `first_batch` on; the last one may be smaller.
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multifield.models import exchange
 from multifield.models.network import Network, Sizes, require_axes
 from multifield.models.padding import pad_periodic
 
@@ -225,7 +226,7 @@ class RunningStandardization(nn.Module):
     def forward(self, x: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
         """Standardize; in training mode after the batch was added to the statistics."""
         if self.training:
-            self._add(x.detach())
+            self._add(exchange.gather(x.detach()))  # the whole batch
         return (x - self.mean) / (self.var + VARIANCE_FLOOR).sqrt()
 
     @torch.no_grad()

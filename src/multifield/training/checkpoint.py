@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from multifield.atomic import remove_leftovers
 from multifield.maps import SplitLoaders
+from multifield.models import exchange
 from multifield.models.weights import StateDict, save_whole
 from multifield.training.config import Hyperparameters, TrainingConfig, list_causes
 from multifield.training.step import device_of
@@ -75,13 +76,15 @@ class TrainingState:
         self.epoch, self.batch_losses = self.epoch + 1, []
 
     def pack(self) -> dict[str, Any]:
-        """Give everything as tensors and plain numbers, random states too."""
+        """Give everything as tensors and plain numbers, random states too, those of all processes."""
+        random, *others = exchange.collect(_random_states(device_of(self.network)))
         return {
             "network": self.network.state_dict(),
             "averaged": None if self.averaged is None else self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "random": _random_states(device_of(self.network)),
+            "random": random,
+            **({"random_of_others": others} if others else {}),
             "epoch": self.epoch,
             "batch_losses": self.batch_losses,
             "rows": self.rows,
@@ -97,7 +100,8 @@ class TrainingState:
             self.averaged.load_state_dict(packed["averaged"])
         self.optimizer.load_state_dict(packed["optimizer"])
         self.schedule.load_state_dict(packed["schedule"])
-        _set_random_states(packed["random"], device_of(self.network))
+        random = [packed["random"], *packed.get("random_of_others", [])]
+        _set_random_states(random[exchange.group().rank], device_of(self.network))
         self.epoch, self.batch_losses = packed["epoch"], packed["batch_losses"]
         self.rows = packed["rows"]
         self.best_epoch, self.best_valid_loss = packed["best_epoch"], packed["best_valid_loss"]
@@ -125,20 +129,29 @@ class Checkpoint:
     run: Mapping[str, str]
 
     def write(self, state: TrainingState) -> None:
-        """Write the state whole or not at all; OSError naming the file if there is no room."""
+        """Write the state whole or not at all; OSError naming the file if there is no room.
+
+        Of several processes the first writes, and the others wait.
+        """
         header = {"format": FORMAT, "torch": str(torch.__version__), "run": dict(self.run)}
-        save_whole(self.path, header | state.pack())
+        content = header | state.pack()
+        exchange.by_first(lambda: save_whole(self.path, content))
 
     def restore(self, state: TrainingState) -> None:
-        """Go on from the file, if there is one.
+        """Go on from the file, if there is one; of several processes the first reads it.
 
         Raises
         ------
         ValueError
             If the file is damaged, or of another run; each difference is named.
         """
+        content = exchange.by_first(self._read)
+        if content is not None:
+            state.unpack(content)
+
+    def _read(self) -> dict[str, Any] | None:
         if not self.path.exists():
-            return
+            return None
         content = _read(self.path)
         self._check_run(content["run"])
         if content["torch"] != torch.__version__:
@@ -148,7 +161,7 @@ class Checkpoint:
                 content["torch"],
                 torch.__version__,
             )
-        state.unpack(content)
+        return content
 
     def _check_run(self, saved: Mapping[str, str]) -> None:
         differences = [
@@ -186,10 +199,14 @@ def describe_run(
     data: SplitLoaders, hyperparameters: Hyperparameters, config: TrainingConfig, seed: int
 ) -> dict[str, str]:
     """List all that decides the numbers of a training, one key a cause."""
+    n_processes = exchange.group().size
     return {
         **{f"hyperparameters.{name}": repr(each) for name, each in asdict(hyperparameters).items()},
         **list_causes(config),
         "seed": str(seed),
+        **(
+            {"processes": str(n_processes)} if n_processes > 1 else {}
+        ),  # each draws its own dropout
         **{f"data.{name}": each for name, each in data.causes.items()},
         "data.channels": str(data.channels),
         "data.map_size": str(data.map_size),

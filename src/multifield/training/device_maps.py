@@ -30,7 +30,8 @@ class DeviceMaps:
     Parameters
     ----------
     loader : MapLoader
-        Its maps are normalized by it, brought to the device once and rounded to float16 there.
+        Its maps are normalized by it, brought to the device once and rounded to float16 there. All of
+        them, also where the loader makes a part of each batch, as this does then too.
     device : torch.device
 
     Raises
@@ -42,6 +43,8 @@ class DeviceMaps:
     def __init__(self, loader: MapLoader, device: torch.device) -> None:
         self.batch_size, self._n_pixels = loader.batch_size, loader.map_size
         self._device = device
+        self._part = loader.part
+        loader = loader.part_of(0, 1)
         shape = (len(loader), loader.channels, loader.map_size**2)
         self._maps = torch.empty(shape, dtype=torch.float16, device=device)
         thetas: list[Tensor] = []
@@ -73,7 +76,10 @@ class DeviceMaps:
 
     def _batches(self, plan: EpochPlan, first_batch: int) -> Generator[DeviceBatch, None, None]:
         numbers = plan.batch_numbers(self.batch_size, first_batch)
-        return (self._make_batch(plan.batch(number, self.batch_size)) for number in numbers)
+        return (
+            self._make_batch(plan.batch(number, self.batch_size).part(*self._part))
+            for number in numbers
+        )
 
     def _make_batch(self, rows: EpochPlan) -> DeviceBatch:
         order, orientation, shift = (

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from multifield.maps import Batch, SplitLoaders
+from multifield.models import exchange
 from multifield.models.inference import for_inference
 from multifield.models.registry import ARCHITECTURES
 from multifield.training.config import Hyperparameters, TrainingConfig
@@ -59,8 +60,16 @@ def build_network(
         network.compile(
             dynamic=False, mode=mode
         )  # the last batch of an epoch is a shape of its own
-    logger.info("Training on %s in %s%s", device, precision, ", compiled" if compiles else "")
+    _log_device(device, precision, compiles=compiles)
     return network
+
+
+def _log_device(device: torch.device, precision: str, *, compiles: bool) -> None:
+    rank, size = exchange.group()
+    if rank == 0:
+        how = ", compiled" if compiles else ""
+        together = f", by {size} processes" if size > 1 else ""
+        logger.info("Training on %s in %s%s%s", device, precision, how, together)
 
 
 def make_optimizer(
@@ -151,7 +160,9 @@ class PlainObjective:
 
     def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Give the loss of a batch."""
-        return self.of_outputs(network(batch.x), batch, columns)
+        outputs = exchange.gather(network(batch.x))  # averages are over the whole batch
+        whole = replace(batch, theta=exchange.gather(batch.theta))
+        return self.of_outputs(outputs, whole, columns)
 
     def of_outputs(self, outputs: Tensor, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Give the loss of the outputs of a network, (B, 2P)."""
@@ -179,7 +190,7 @@ def train_step(
     Parameters
     ----------
     network : Module
-        In training mode.
+        In training mode; `synchronized` where several processes train it, each by its rows of the batch.
     optimizer : Optimizer
         Of the network's parameters.
     batch : Batch or DeviceBatch
@@ -212,10 +223,11 @@ def train_step(
     values = torch.stack((loss.detach(), gradient_norm, shown)).tolist()
     loss_value, norm_value, shown_value = values
     if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
+        indices = [index for part in exchange.collect(batch.index.tolist()) for index in part]
         raise NonFiniteLoss(
             f"loss and gradient: expected finite numbers, got loss {loss_value:g} and "
             f"gradient norm {norm_value:g} in step {step} at learning rate "
-            f"{optimizer.param_groups[0]['lr']:g}, maps {batch.index.tolist()}"
+            f"{optimizer.param_groups[0]['lr']:g}, maps {indices}"
         )
     if 0 < max_gradient_norm < norm_value:
         torch._foreach_mul_(gradients, max_gradient_norm / norm_value)
@@ -231,6 +243,8 @@ def evaluate_loss(
 ) -> float:
     """Loss of a whole set, all orientations together; NonFiniteLoss if it is not finite.
 
+    Processes that train a network together infer from their rows of each batch, and know the loss of all.
+
     In float32 whatever the precision of training: the loss of a good network is the logarithm of errors as
     small as bfloat16's.
     """
@@ -239,12 +253,20 @@ def evaluate_loss(
     ordered = on_device(maps.ordered(orientations), device_of(network))
     with set_numerics("float32"), torch.inference_mode(), closing(ordered) as batches:
         for batch in batches:
-            mean, std = folded(batch.x).chunk(2, dim=1)
-            sums.add(mean, std, batch.theta, batch.maps_per_set)
+            outputs, theta = _infer_together(folded, batch)
+            mean, std = outputs.chunk(2, dim=1)
+            sums.add(mean, std, theta, batch.maps_per_set)
     loss = sums.loss()
     if not math.isfinite(loss):
         raise NonFiniteLoss(f"loss: expected a finite number, got {loss} in evaluation")
     return loss
+
+
+def _infer_together(network: nn.Module, batch: DeviceBatch) -> tuple[Tensor, Tensor]:
+    """Give outputs and parameters of a batch of which each process has a part, maybe none."""
+    nothing = batch.theta.new_empty((0, 2 * batch.theta.shape[1]))
+    outputs = network(batch.x) if len(batch.x) else nothing
+    return exchange.gather(outputs), exchange.gather(batch.theta)
 
 
 def device_of(network: nn.Module) -> torch.device:
