@@ -55,6 +55,7 @@ def test_every_file_has_its_name(finished):
         "08_reporting/metrics.json",
         "08_reporting/metrics_intervals.json",
         "08_reporting/metrics_recalibrated.json",
+        "08_reporting/metrics_recalibrated_intervals.json",
         "08_reporting/calibration_tests.csv",
         "08_reporting/calibration.png",
         "08_reporting/levels.csv",

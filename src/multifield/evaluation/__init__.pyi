@@ -20,6 +20,9 @@ from .metrics import METRICS as METRICS
 from .metrics import score as score
 from .metrics import score_results as score_results
 from .prediction import predict as predict
+from .recalibrated_intervals import (
+    estimate_recalibrated_intervals as estimate_recalibrated_intervals,
+)
 from .recalibration import fit_sigma_factors as fit_sigma_factors
 from .recalibration import recalibrate as recalibrate
 from .recalibration import score_recalibrated as score_recalibrated

@@ -52,8 +52,9 @@ class Resamples:
         As `simulation_of_rows` gives, or any index of one's own.
     counts : (R, S) int64
         How often a resample has each simulation; its rows sum to S.
-    level : float
-        Of the intervals.
+    config : BootstrapConfig
+    spawn_key : tuple of int
+        Other keys draw independently of each other from the same seed, as two sets of simulations must.
 
     Raises
     ------
@@ -63,6 +64,7 @@ class Resamples:
 
     simulation: Simulation
     config: BootstrapConfig
+    spawn_key: tuple[int, ...] = ()
     counts: Int64[np.ndarray, "R S"] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +73,8 @@ class Resamples:
             raise ValueError(
                 f"simulation: expected every number from 0 on, got {present[:5]} and so on"
             )
-        rng = np.random.default_rng(self.config.seed)
+        seed = np.random.SeedSequence(self.config.seed, spawn_key=self.spawn_key)
+        rng = np.random.default_rng(seed)
         n = len(present)
         counts = rng.multinomial(n, np.full(n, 1 / n), size=self.config.n_resamples)
         object.__setattr__(self, "counts", counts.astype(np.int64))

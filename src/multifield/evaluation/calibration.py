@@ -272,8 +272,9 @@ def compare_calibration(
 ) -> list[dict[str, str | float | None]]:
     """Run every test on results as inferred and recalibrated; see `check_calibration`.
 
-    The factors of the recalibration are known as well as the validation set allows. The tests judge what
-    comes of it, that error included.
+    The tests take the factors of the recalibration as known, though they are so only as well as the
+    validation set allows: right posteriors fail after it more often than p says, for the error of the
+    factor. Intervals with that error are `estimate_recalibrated_intervals`'.
     """
     both = {"inferred": before, "recalibrated": after}
     return [

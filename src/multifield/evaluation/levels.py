@@ -12,7 +12,8 @@ from multifield.evaluation.combination import (
     estimate_correlations,
 )
 from multifield.evaluation.intervals import Interval, estimate_intervals
-from multifield.evaluation.recalibration import fit_sigma_factors, recalibrate
+from multifield.evaluation.recalibrated_intervals import estimate_recalibrated_intervals
+from multifield.evaluation.recalibration import fit_sigma_factors
 from multifield.evaluation.results import Results, average_orientations
 
 SHOWN = ("RMSE", "chi2", "epsilon", "R2")
@@ -80,18 +81,18 @@ def compare_levels(
     rows : list of dict
         ``network``, ``level``, ``parameter``, and each metric of `SHOWN` with the ends of its interval as
         ``<metric>_low`` and ``<metric>_high``; then ``sigma_factor``, and ``chi2`` after recalibration as
-        ``recalibrated_chi2`` with its interval. None where undefined.
+        ``recalibrated_chi2`` with its interval, the error of the factor included. None where undefined.
     """
     return [
         {"network": network, "level": level, **row}
         for network, each in predictions.items()
-        for level, (valid, test, simulation) in _levels(each).items()
-        for row in _score(valid, test, simulation, config)
+        for level, sets in _levels(each).items()
+        for row in _score(*sets, config)
     ]
 
 
-def _levels(predictions: Predictions) -> dict[str, tuple[Results, Results, Simulation]]:
-    """Give validation and test results of each level, and the simulation of each test row."""
+def _levels(predictions: Predictions) -> dict[str, tuple[Results, Simulation, Results, Simulation]]:
+    """Give test and validation results of each level, each with the simulation of each row."""
     valid, test, n_copies = predictions.valid, predictions.test, predictions.n_copies
     valid_maps, test_maps = (average_orientations(each, n_copies) for each in (valid, test))
     of_valid, of_test = (simulation_of_rows(each, 1) for each in (valid_maps, test_maps))
@@ -99,18 +100,28 @@ def _levels(predictions: Predictions) -> dict[str, tuple[Results, Results, Simul
     valid_simulations = combine_maps(valid_maps, of_valid, correlations)
     test_simulations = combine_maps(test_maps, of_test, correlations)
     return {
-        "one look": (valid, test, simulation_of_rows(test, n_copies)),
-        "map": (valid_maps, test_maps, of_test),
-        "simulation": (valid_simulations, test_simulations, np.arange(len(test_simulations))),
+        "one look": (
+            *(test, simulation_of_rows(test, n_copies)),
+            *(valid, simulation_of_rows(valid, n_copies)),
+        ),
+        "map": (test_maps, of_test, valid_maps, of_valid),
+        "simulation": (
+            *(test_simulations, np.arange(len(test_simulations))),
+            *(valid_simulations, np.arange(len(valid_simulations))),
+        ),
     }
 
 
 def _score(
-    valid: Results, test: Results, simulation: Simulation, config: BootstrapConfig
+    test: Results,
+    of_test: Simulation,
+    valid: Results,
+    of_valid: Simulation,
+    config: BootstrapConfig,
 ) -> list[dict[str, str | float | None]]:
     factors = fit_sigma_factors(valid)
-    before = estimate_intervals(test, simulation, config)
-    after = estimate_intervals(recalibrate(test, factors), simulation, config)
+    before = estimate_intervals(test, of_test, config)
+    after = estimate_recalibrated_intervals(test, of_test, valid, of_valid, config, ("chi2",))
     rows = []
     for name in test.inferred:
         row: dict[str, str | float | None] = {"parameter": name}

@@ -15,6 +15,7 @@ from multifield.evaluation import (
     compare_calibration,
     compare_levels,
     estimate_intervals,
+    estimate_recalibrated_intervals,
     fit_sigma_factors,
     recalibrate,
     render_report,
@@ -71,6 +72,9 @@ def make_report(make_results, manifest):
             "metrics": score_results(results),
             "recalibrated": score_recalibrated(results, fit_sigma_factors(results)),
             "intervals": estimate_intervals(results, simulation, BOOTSTRAP),
+            "recalibrated_intervals": estimate_recalibrated_intervals(
+                results, simulation, results, simulation, BOOTSTRAP
+            ),
             "calibration_tests": as_read(
                 compare_calibration(results, after, simulation, BOOTSTRAP, calibration)
             ),
@@ -173,6 +177,8 @@ def test_metrics_have_their_intervals(make_report):
     assert expected in text
     assert f"times {report.recalibrated['sigma_factor']['sigma_8']:.2f}" in text
     assert "90 % of resamples of simulations" in text
+    after = report.recalibrated_intervals["coverage_68"]["sigma_8"]
+    assert f"{100 * after.value:.1f} {100 * after.low:.1f} to {100 * after.high:.1f}" in text
 
 
 def test_one_simulation_has_no_intervals_and_says_that_nothing_is_tested(make_report):

@@ -64,7 +64,8 @@ def calibration(
     Returns
     -------
     figure : Figure
-        Bands hold the share `bootstrap.level` of resamples of simulations. Pulls beyond 4 sigma are
+        Bands hold the share `bootstrap.level` of resamples of test simulations; the factor of the
+        recalibration stays as it is. Pulls beyond 4 sigma are
         counted at the edge of their panel; the caption says so.
     """
     names = before.inferred
@@ -141,6 +142,6 @@ def _finish_columns(axes: np.ndarray) -> None:
 
 def _caption(bootstrap: BootstrapConfig) -> str:
     return (
-        f"Bands: {100 * bootstrap.level:g} % of resamples of simulations. "
+        f"Bands: {100 * bootstrap.level:g} % of resamples of test simulations (the factor as it is). "
         rf"Pulls beyond {PULL_LIMIT:g}$\sigma$ are in the last bin."
     )

@@ -22,8 +22,8 @@ class RunReport:
         All parameters of the run; dataclasses are written as mappings.
     metrics, recalibrated : dict of dict of float
         As metrics.json and metrics_recalibrated.json.
-    intervals : dict of dict of Interval
-        As metrics_intervals.json.
+    intervals, recalibrated_intervals : dict of dict of Interval
+        As metrics_intervals.json and metrics_recalibrated_intervals.json.
     calibration_tests, levels : sequence of mapping
         Records as their CSV files hold them: every value is text.
     trials : sequence of mapping
@@ -48,6 +48,7 @@ class RunReport:
     metrics: Metrics
     recalibrated: Metrics
     intervals: Intervals
+    recalibrated_intervals: Intervals
     calibration_tests: Sequence[Mapping[str, str]]
     levels: Sequence[Mapping[str, str]]
     trials: Sequence[Mapping[str, Any]]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multifield import camels
+from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.report.contents import RunReport
 
 DOUBT, CLEAR = 0.05, 0.001  # p-values: below, a test casts doubt, or leaves none
@@ -45,19 +46,25 @@ def key_rows(report: RunReport) -> list[tuple[str, list[Cell], list[Cell]]]:
 
 
 def _inferred_cells(report: RunReport, name: str) -> list[Cell]:
-    cells = []
-    for metric, factor, form, _ in KEY_METRICS.values():
-        interval = report.intervals.get(metric, {}).get(name)
-        ends = (interval.low, interval.high) if interval else None
-        cells.append(_cell(report.metrics[metric].get(name), ends, factor, form))
-    return cells
+    return [
+        _cell(report.metrics[metric].get(name), _ends(report.intervals, metric, name), factor, form)
+        for metric, factor, form, _ in KEY_METRICS.values()
+    ]
 
 
 def _recalibrated_cells(report: RunReport, name: str) -> list[Cell]:
+    values, intervals = report.recalibrated, report.recalibrated_intervals
     return [
-        _cell(report.recalibrated[metric].get(name), None, factor, form) if changes else ("", "")
+        _cell(values[metric].get(name), _ends(intervals, metric, name), factor, form)
+        if changes
+        else ("", "")
         for metric, factor, form, changes in KEY_METRICS.values()
     ]
+
+
+def _ends(intervals: Intervals, metric: str, name: str) -> tuple[float, float] | None:
+    interval = intervals.get(metric, {}).get(name)
+    return (interval.low, interval.high) if interval else None
 
 
 def level_rows(report: RunReport) -> list[tuple[str, str, str, list[Cell]]]:

@@ -241,6 +241,17 @@ def estimate_intervals(results: Results, config: EvaluationConfig) -> Intervals:
     return evaluation.estimate_intervals(results, simulation, config.bootstrap)
 
 
+def estimate_recalibrated_intervals(
+    results: Results, validation_results: Results, config: EvaluationConfig
+) -> Intervals:
+    """Let factors vary too; see `multifield.evaluation.estimate_recalibrated_intervals`."""
+    test, valid = (
+        (each, evaluation.simulation_of_rows(each, config.orientations))
+        for each in (results, validation_results)
+    )
+    return evaluation.estimate_recalibrated_intervals(*test, *valid, config.bootstrap)
+
+
 def score_recalibrated(results: Results, factors: Factors) -> Metrics:
     """Score results after recalibration; see `multifield.evaluation.score_recalibrated`."""
     return evaluation.score_recalibrated(results, factors)

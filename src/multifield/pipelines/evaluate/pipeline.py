@@ -163,6 +163,12 @@ def _scores() -> list[Node]:
             name="score_recalibrated",
         ),
         node(
+            nodes.estimate_recalibrated_intervals,
+            inputs=["compared_results", "validation_results", "params:evaluation"],
+            outputs="metrics_recalibrated_intervals",
+            name="estimate_recalibrated_intervals",
+        ),
+        node(
             nodes.check_calibration,
             inputs=["compared_results", "recalibrated_results", "params:evaluation"],
             outputs="calibration_tests",
@@ -259,6 +265,7 @@ def _report() -> Node:
         "metrics",
         "metrics_intervals",
         "metrics_recalibrated",
+        "metrics_recalibrated_intervals",
         "calibration_tests",
         "levels",
         "study",
