@@ -43,7 +43,8 @@ from multifield.maps import (
 )
 from multifield.mock import MockConfig, make_suite
 from multifield.mock.gaussian import SUITE as GAUSSIAN
-from multifield.mock.gaussian_posterior import cramer_rao_bound, posterior, summarize
+from multifield.mock.gaussian_likelihood import cramer_rao_bound, summarize
+from multifield.mock.gaussian_posterior import posterior
 from multifield.models import ARCHITECTURES
 from multifield.training import Hyperparameters, TrainingConfig, train_network
 

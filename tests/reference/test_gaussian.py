@@ -13,6 +13,7 @@ from scipy.stats import chisquare, kstest, multivariate_normal, norm
 from multifield.camels import BOX_SIZE
 from multifield.maps import log_transform
 from multifield.mock import gaussian
+from multifield.mock import gaussian_likelihood as model
 from multifield.mock import gaussian_posterior as exact
 from tests import tolerances
 
@@ -50,7 +51,7 @@ def test_likelihood_is_that_of_the_pixels(n):
         covariance = waves @ gaussian.power_law(k, *row) / BOX_SIZE**2
         law = multivariate_normal(np.full(n**2, 11.0), covariance)
         expected.append(law.logpdf(log_maps.reshape(2, -1).astype(np.float64)))
-    value = exact.log_likelihood(exact.summarize(log_maps), theta)
+    value = model.log_likelihood(model.summarize(log_maps), theta)
     np.testing.assert_allclose(
         value - value[:, :1], np.transpose(expected) - expected[0][:, None], rtol=1e-9, atol=1e-8
     )  # of thousands; an eigenvalue decomposition in float64
@@ -58,27 +59,27 @@ def test_likelihood_is_that_of_the_pixels(n):
 
 def test_fisher_matrix_is_the_curvature_of_the_likelihood():
     theta, step = np.array([0.3, 0.8]), 1e-3
-    statistics = exact.summarize(draw(np.tile(theta, (400, 1)), 32, seed=0))
+    statistics = model.summarize(draw(np.tile(theta, (400, 1)), 32, seed=0))
     offsets = step * np.array(
         [[1, 1], [1, -1], [-1, 1], [-1, -1], [1, 0], [-1, 0], [0, 1], [0, -1], [0, 0]]
     )
-    value = exact.log_likelihood(statistics, theta + offsets).mean(axis=0)
+    value = model.log_likelihood(statistics, theta + offsets).mean(axis=0)
     mixed = (value[0] - value[1] - value[2] + value[3]) / 4
     first, second = value[4] + value[5] - 2 * value[8], value[6] + value[7] - 2 * value[8]
     curvature = -np.array([[first, mixed], [mixed, second]]) / step**2
     # power averages to its mean within sqrt(2 / modes) of 400 x 1,024 modes: 0.2 %; 5 sigma
-    np.testing.assert_allclose(curvature, exact.fisher_matrix(32), rtol=0.01)
+    np.testing.assert_allclose(curvature, model.fisher_matrix(32), rtol=0.01)
 
 
 def test_maximum_likelihood_scatters_as_the_bound_says():
     theta = np.array([0.3, 0.8])
-    statistics = exact.summarize(draw(np.tile(theta, (1500, 1)), 32, seed=1))
-    estimate = exact.maximum_likelihood(statistics)
-    bound = exact.cramer_rao_bound(32)
+    statistics = model.summarize(draw(np.tile(theta, (1500, 1)), 32, seed=1))
+    estimate = model.maximum_likelihood(statistics)
+    bound = model.cramer_rao_bound(32)
     # a variance of 1,500 draws is known to 3.7 %; 4 sigma, halved for the standard deviation
     np.testing.assert_allclose(estimate.std(axis=0), bound, rtol=0.075)
     covariance = np.cov(estimate.T)
-    inverse = np.linalg.inv(exact.fisher_matrix(32))
+    inverse = np.linalg.inv(model.fisher_matrix(32))
     correlation, expected = (c[0, 1] / np.sqrt(c[0, 0] * c[1, 1]) for c in (covariance, inverse))
     assert abs(correlation - expected) < 4 / np.sqrt(1500)
     # mean: 4 sigma, and the bias of order 1 / modes: 0.02 sigma
@@ -87,24 +88,24 @@ def test_maximum_likelihood_scatters_as_the_bound_says():
 
 def test_maximum_likelihood_is_a_maximum():
     _, log_maps = draw_from_prior(20, 16, seed=2)
-    statistics = exact.summarize(log_maps)
-    best = exact.maximum_likelihood(statistics)
+    statistics = model.summarize(log_maps)
+    best = model.maximum_likelihood(statistics)
     for i, row in enumerate(best):
         around = row + 1e-4 * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
-        value = exact.log_likelihood(statistics.part(slice(i, i + 1)), around)[0]
+        value = model.log_likelihood(statistics.part(slice(i, i + 1)), around)[0]
         assert np.argmax(value) == 0
 
 
 def test_information_is_that_of_all_modes():
     """By hand: with d ln P / d sigma_8 = 2.5 ln 10 and L^2 modes, F = L^2 (2.5 ln 10)^2 / 2."""
-    np.testing.assert_allclose(exact.fisher_matrix(64)[1, 1], 4096 * (2.5 * np.log(10)) ** 2 / 2)
-    np.testing.assert_allclose(exact.fisher_matrix(16, 15), 15 * exact.fisher_matrix(16))
+    np.testing.assert_allclose(model.fisher_matrix(64)[1, 1], 4096 * (2.5 * np.log(10)) ** 2 / 2)
+    np.testing.assert_allclose(model.fisher_matrix(16, 15), 15 * model.fisher_matrix(16))
 
 
 def test_float32_says_as_much_as_float64():
     """At the faintest small scales: the steepest spectrum of the least amplitude at 256 pixels."""
     theta = np.array([[0.1, 0.6]])
-    statistics = exact.summarize(draw(theta, 256, seed=3))
+    statistics = model.summarize(draw(theta, 256, seed=3))
     white = np.random.default_rng(3).standard_normal((15, 256, 256))[0]
     m = np.fft.fftfreq(256, 1 / 256)
     squared = np.rint(m[:, None] ** 2 + m**2).astype(int)
@@ -112,20 +113,20 @@ def test_float32_says_as_much_as_float64():
     power = np.abs(np.fft.fft2(white)) ** 2 / 256**2 * gaussian.power_law(k, *theta[0])
     shells, label = np.unique(squared, return_inverse=True)
     sums = np.bincount(label.ravel(), power.ravel(), len(shells))
-    ideal = exact.Statistics(statistics.x, statistics.n_modes, (sums / statistics.n_modes)[None])
-    found, expected = exact.maximum_likelihood(statistics), exact.maximum_likelihood(ideal)
+    ideal = model.Statistics(statistics.x, statistics.n_modes, (sums / statistics.n_modes)[None])
+    found, expected = model.maximum_likelihood(statistics), model.maximum_likelihood(ideal)
     # measured 1e-5 of a standard deviation
-    assert np.abs((found - expected) / exact.cramer_rao_bound(256)).max() < 1e-3
+    assert np.abs((found - expected) / model.cramer_rao_bound(256)).max() < 1e-3
 
 
 # ---- posterior ----
 
 
-def on_a_grid(statistics: exact.Statistics, n: int) -> tuple[np.ndarray, np.ndarray]:
+def on_a_grid(statistics: model.Statistics, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of one map's posterior by Simpson's rule over the whole prior."""
     axes = np.linspace(0.1, 0.5, n), np.linspace(0.6, 1.0, n)
     theta = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-    ln_l = exact.log_likelihood(statistics, theta)[0].reshape(n, n)
+    ln_l = model.log_likelihood(statistics, theta)[0].reshape(n, n)
     density = np.exp(ln_l - ln_l.max())
 
     def integrate(values: np.ndarray) -> float:
@@ -142,7 +143,7 @@ def on_a_grid(statistics: exact.Statistics, n: int) -> tuple[np.ndarray, np.ndar
 @pytest.mark.parametrize("theta", [(0.3, 0.8), (0.105, 0.79), (0.495, 0.605)])
 def test_posterior_equals_a_fine_grid(theta):
     """In the middle of the prior, at an edge and in a corner, where the prior cuts it."""
-    statistics = exact.summarize(draw(np.array([theta]), 16, seed=4))
+    statistics = model.summarize(draw(np.array([theta]), 16, seed=4))
     mean, covariance = on_a_grid(statistics, 601)
     found = exact.posterior(statistics)
     atol = tolerances.POSTERIOR_ATOL
@@ -154,7 +155,7 @@ def test_posterior_equals_a_fine_grid(theta):
 @pytest.mark.parametrize("map_size", [16, 256])
 def test_posterior_does_not_depend_on_its_nodes(map_size, monkeypatch):
     _, log_maps = draw_from_prior(5, map_size, seed=6)
-    statistics = exact.summarize(log_maps)
+    statistics = model.summarize(log_maps)
     found = exact.posterior(statistics)
     for name in ("N_NODES", "N_CHEBYSHEV"):
         monkeypatch.setattr(exact, name, 96)
@@ -165,16 +166,16 @@ def test_posterior_does_not_depend_on_its_nodes(map_size, monkeypatch):
 
 def test_posterior_of_many_modes_is_normal_with_the_inverse_fisher_matrix():
     theta = np.array([0.3, 0.8])
-    found = exact.posterior(exact.summarize(draw(theta[None], 256, seed=7)))
+    found = exact.posterior(model.summarize(draw(theta[None], 256, seed=7)))
     # of 65,536 modes: skewness and the scatter of the curvature are of order 1 / sqrt(modes) = 0.4 %
     np.testing.assert_allclose(
-        found.covariance[0], np.linalg.inv(exact.fisher_matrix(256)), rtol=0.03
+        found.covariance[0], np.linalg.inv(model.fisher_matrix(256)), rtol=0.03
     )
 
 
 def test_maps_do_not_depend_on_each_other(monkeypatch):
     theta, log_maps = draw_from_prior(7, 16, seed=8)
-    statistics = exact.summarize(log_maps)
+    statistics = model.summarize(log_maps)
     together = exact.posterior(statistics)
     monkeypatch.setattr(exact, "MAPS_AT_ONCE", 2)
     apart = exact.posterior(statistics)
@@ -188,7 +189,7 @@ def test_maps_do_not_depend_on_each_other(monkeypatch):
 
 def test_cumulative_is_0_and_1_at_the_edges():
     _, log_maps = draw_from_prior(5, 16, seed=9)
-    statistics = exact.summarize(log_maps)
+    statistics = model.summarize(log_maps)
     low, high = np.tile([0.1, 0.6], (5, 1)), np.tile([0.5, 1.0], (5, 1))
     np.testing.assert_allclose(exact.cumulative(statistics, low), 0, atol=1e-12)
     np.testing.assert_allclose(exact.cumulative(statistics, high), 1, rtol=1e-9)
@@ -203,7 +204,7 @@ def test_cumulative_is_0_and_1_at_the_edges():
 def calibration() -> tuple[np.ndarray, exact.Posterior, np.ndarray, np.ndarray]:
     """Truth, posterior, PIT and posterior samples of maps from the prior."""
     theta, log_maps = draw_from_prior(N_MAPS, 32, seed=10)
-    statistics = exact.summarize(log_maps)
+    statistics = model.summarize(log_maps)
     samples = exact.sample_posterior(statistics, N_SAMPLES, np.random.default_rng(11))
     return theta, exact.posterior(statistics), exact.cumulative(statistics, theta), samples
 
@@ -284,5 +285,5 @@ def test_nothing_but_the_power_says_anything():
     phases = np.fft.rfft2(np.random.default_rng(0).standard_normal((32, 32)))
     phases[0, 0] = 1.0
     other = np.fft.irfft2(np.abs(modes) * phases / np.abs(phases), s=(32, 32)).astype(np.float32)
-    one, two = (exact.posterior(exact.summarize(m)) for m in (log_maps, other[None]))
+    one, two = (exact.posterior(model.summarize(m)) for m in (log_maps, other[None]))
     np.testing.assert_allclose(two.mean, one.mean, rtol=1e-5)  # float32 of 11 dex

@@ -9,7 +9,7 @@ from multifield.arrays import Maps, Theta
 from multifield.evaluation import Results
 from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split, maps_of
-from multifield.mock import gaussian, gaussian_posterior
+from multifield.mock import gaussian, gaussian_likelihood, gaussian_posterior
 
 
 def exact_results(log_maps: Maps, theta: Theta) -> Results:
@@ -27,7 +27,7 @@ def exact_results(log_maps: Maps, theta: Theta) -> Results:
     results : Results
         Mean and standard deviation of the posterior, see `mock.gaussian_posterior`.
     """
-    posterior = gaussian_posterior.posterior(gaussian_posterior.summarize(log_maps))
+    posterior = gaussian_posterior.posterior(gaussian_likelihood.summarize(log_maps))
     mean, std = np.full(theta.shape, np.nan), np.full(theta.shape, np.nan)
     mean[:, :2], std[:, :2] = posterior.mean, posterior.std
     return Results(theta, mean, std, camels.COSMOLOGY)

@@ -44,14 +44,8 @@ def residuals(
 
     Parameters
     ----------
-    results : Results
-        What was inferred of the test maps, rows ordered (orientation, simulation, map).
-    suite, field : str
-        What the network was trained on, for the title.
-    tested_on : Selection, optional
-        What it was tested on, for the title, if another suite or set.
-    n_orientations : int, optional
-        In how many orientations each map is; they are combined by `average_orientations`.
+    results, suite, field, tested_on, n_orientations
+        As for `true_against_predicted`, the rows ordered (orientation, simulation, map).
 
     Returns
     -------

@@ -1,0 +1,160 @@
+"""What maps of `MockGaussian` say about their parameters: sufficient statistics, likelihood and information.
+
+Modes of a Gaussian field are independent and normal, so with x = ln(k / 5 h/Mpc), a = ln A, slope n and
+N_s modes of mean power P_s in the shell s of equal |k| (see `maps.power_spectrum` for what counts as a mode)
+
+    ln L(n, a) = -1/2 sum_s N_s [a + n x_s + P_s exp(-a - n x_s)] + constant
+               = -1/2 [N a + n X + T(n) exp(-a)] + constant,    T(n) = sum_s N_s P_s exp(-n x_s),
+
+where N = L^2 and X = sum_s N_s x_s. It is concave, and P_s are sufficient statistics: nothing else of a map
+says anything about the parameters. n and a are linear in Omega_m and sigma_8, and so is everything below
+but T.
+
+Exact for maps as they were drawn. Smoothing multiplies the power by a known factor but for the
+truncation of its kernel, and without its monopole a map has lost a mode: neither is taken into account.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from multifield.arrays import Maps
+from multifield.camels import BOX_SIZE, PARAMETERS
+from multifield.maps.power_spectrum import shell_power
+from multifield.maps.transforms import map_moments
+from multifield.mock.gaussian import (
+    LN_AMPLITUDE_AT_ZERO,
+    LN_AMPLITUDE_OF_SIGMA_8,
+    MEAN_LOG,
+    SLOPE_AT_ZERO,
+    SLOPE_OF_OMEGA_M,
+    ln_over_pivot,
+)
+
+Array = Float64[np.ndarray, "..."]
+Cosmology = Float64[np.ndarray, "M 2"]
+"""Omega_m and sigma_8, a row a map."""
+
+SCALE = np.array([SLOPE_OF_OMEGA_M, LN_AMPLITUDE_OF_SIGMA_8])  # d(n, a) / d(Omega_m, sigma_8)
+OFFSET = np.array([SLOPE_AT_ZERO, LN_AMPLITUDE_AT_ZERO])
+PRIOR_LOW = SCALE * [parameter.minimum for parameter in PARAMETERS[:2]] + OFFSET
+PRIOR_HIGH = SCALE * [parameter.maximum for parameter in PARAMETERS[:2]] + OFFSET
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """All that maps say about the parameters.
+
+    Attributes
+    ----------
+    x : (K,) float64
+        ln(k / pivot) of each shell.
+    n_modes : (K,) int64
+    power : (M, K) float64
+        Mean power of the modes of a shell, about the mean of 11 dex, [dex^2 (Mpc/h)^2].
+    """
+
+    x: Array
+    n_modes: np.ndarray
+    power: Array
+
+    def __len__(self) -> int:
+        """Count maps."""
+        return len(self.power)
+
+    def part(self, rows: slice) -> "Statistics":
+        """Take some of the maps."""
+        return Statistics(self.x, self.n_modes, self.power[rows])
+
+
+def summarize(log_maps: Maps, *, n_threads: int = 1) -> Statistics:
+    """Reduce maps to their sufficient statistics.
+
+    Parameters
+    ----------
+    log_maps : (M, L, L) float32
+        log10 of maps of `MockGaussian`, neither smoothed nor without their monopole; a memory map is
+        read a block at a time.
+    n_threads : int, optional
+
+    Returns
+    -------
+    statistics : Statistics
+    """
+    shells = shell_power(log_maps, BOX_SIZE, n_threads=n_threads)
+    power = shells.power.copy()
+    mean = map_moments(log_maps, n_threads=n_threads)[:, 1]
+    power[:, 0] = BOX_SIZE**2 * (mean - MEAN_LOG) ** 2
+    return Statistics(ln_over_pivot(shells.k), shells.n_modes, power)
+
+
+def log_likelihood(statistics: Statistics, theta: Float64[np.ndarray, "G 2"]) -> Array:
+    """Logarithm of the likelihood of each map at each of some parameters.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of M maps.
+    theta : (G, 2) float64
+        Omega_m and sigma_8, anywhere.
+
+    Returns
+    -------
+    log_likelihood : (M, G) float64
+        But for a constant that depends on the map size alone.
+    """
+    slope, amplitude = (theta * SCALE + OFFSET).T
+    ln_power = amplitude + statistics.x[:, None] * slope  # (K, G)
+    modes = statistics.n_modes
+    value: Array = -0.5 * (modes @ ln_power + (statistics.power * modes) @ np.exp(-ln_power))
+    return value
+
+
+# ---- information ----
+
+
+def fisher_matrix(map_size: int, n_maps: int = 1) -> Float64[np.ndarray, "2 2"]:
+    """Fisher information of independent maps about Omega_m and sigma_8.
+
+    F_ij = 1/2 sum over modes of (d ln P / d theta_i) (d ln P / d theta_j), which is the same everywhere.
+    """
+    full = np.fft.fftfreq(map_size, BOX_SIZE / (2.0 * np.pi * map_size))
+    x = ln_over_pivot(np.hypot(full[:, None], full)).ravel()
+    derivative = SCALE[:, None] * np.stack([x, np.ones_like(x)])
+    fisher: Float64[np.ndarray, "2 2"] = 0.5 * n_maps * derivative @ derivative.T
+    return fisher
+
+
+def cramer_rao_bound(map_size: int, n_maps: int = 1) -> Float64[np.ndarray, " 2"]:
+    """Smallest standard deviation of unbiased estimates of Omega_m and sigma_8 from independent maps.
+
+    Estimates that know the prior can be better near the edges of the latin hypercube.
+    """
+    bound: Float64[np.ndarray, " 2"] = np.sqrt(
+        np.diag(np.linalg.inv(fisher_matrix(map_size, n_maps)))
+    )
+    return bound
+
+
+def maximum_likelihood(statistics: Statistics) -> Cosmology:
+    """Omega_m and sigma_8 of the largest likelihood of each map, inside the prior or outside.
+
+    At a given n the best a is ln(T / N), so that n minimizes N ln T(n) + n X, which is convex.
+    """
+    x, modes = statistics.x, statistics.n_modes
+    slope = np.full(len(statistics), (PRIOR_LOW[0] + PRIOR_HIGH[0]) / 2.0)
+    for _ in range(50):
+        weight = statistics.power * modes * np.exp(-slope[:, None] * x)
+        total = weight.sum(axis=1)
+        mean = weight @ x / total
+        step = (mean - modes @ x / modes.sum()) / (weight @ x**2 / total - mean**2)
+        slope += np.clip(step, -0.5, 0.5)  # far from the minimum Newton's step is too long
+        if np.abs(step).max() < 1e-12:
+            break
+    else:
+        raise ValueError("maximum_likelihood: expected to converge in 50 steps, got none")
+    amplitude = np.log((statistics.power * modes * np.exp(-slope[:, None] * x)).sum(axis=1))
+    best = np.stack([slope, amplitude - np.log(modes.sum())], axis=1)
+    theta: Cosmology = (best - OFFSET) / SCALE
+    return theta
