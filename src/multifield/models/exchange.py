@@ -4,6 +4,7 @@ Each has a part of the rows of every batch. What an average over the batch needs
 gradient, so that each process knows the loss of the whole batch.
 """
 
+import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,15 +70,20 @@ def joined(device: torch.device) -> Iterator[None]:
         )
     if device.type == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=SILENCE
-    )
+    if not dist.is_initialized():
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, timeout=SILENCE)
     _group = Group(dist.get_rank(), dist.get_world_size())
     try:
         yield
+    except BaseException:
+        # one process may be lost: to end the connections, here or when they are freed, could wait for it
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(dist.group.WORLD))
+        raise
+    else:
+        dist.destroy_process_group()
     finally:
         _group = ALONE
-        dist.destroy_process_group()
 
 
 def synchronized(network: nn.Module) -> nn.Module:
