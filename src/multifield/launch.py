@@ -139,7 +139,7 @@ def run_workers(
 def _end_groups(workers: Sequence[subprocess.Popen[bytes]], n_together: int) -> None:
     """Wait until all have ended, and kill what is left of a group of which one failed."""
     failed: dict[int, float] = {}  # groups, and when
-    while any(worker.poll() is None for worker in workers):
+    while None in [worker.poll() for worker in workers]:
         for number, worker in enumerate(workers):
             if worker.returncode:
                 failed.setdefault(number // n_together, time.monotonic())

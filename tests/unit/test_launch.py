@@ -3,7 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from multifield.launch import run_workers, visible_gpus, worker_environments
+from multifield import launch
+from multifield.launch import (
+    main,
+    network_environments,
+    run_workers,
+    visible_gpus,
+    worker_environments,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,3 +46,70 @@ def test_the_worst_worker_is_the_exit_code(code: str, expected: int) -> None:
     script = f"import os\nif os.environ['WORKER'] == '1': {code}"
     environments = [{"WORKER": "0"}, {"WORKER": "1"}]
     assert run_workers([sys.executable, "-c", script], environments) == expected
+
+
+# ---- several processes a network ----
+
+
+def test_processes_of_a_network_find_each_other_and_no_others() -> None:
+    four = network_environments(2, 2, ["0", "1", "2", "3"], n_threads=8)
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in four] == ["0", "1", "2", "3"]
+    assert [each["RANK"] for each in four] == ["0", "1", "0", "1"]
+    assert {each["WORLD_SIZE"] for each in four} == {"2"}
+    ports = [each["MASTER_PORT"] for each in four]
+    assert ports[0] == ports[1] != ports[2] == ports[3]
+
+
+def test_a_process_alone_is_told_of_no_group() -> None:
+    assert network_environments(2, 1, [], n_threads=2) == worker_environments(2, [], n_threads=2)
+
+
+def test_the_rest_of_a_network_is_killed_and_other_networks_are_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(launch, "KILL_AFTER", 0.3)
+    script = (
+        "import os, pathlib, sys, time\nname = os.environ['NAME']\n"
+        "if name == 'lost': sys.exit(3)\ntime.sleep(60 if name == 'waits' else 1)\n"
+        f"pathlib.Path({str(tmp_path)!r}, name).touch()"
+    )
+    environments = [{"NAME": name} for name in ("waits", "lost", "other", "another")]
+    assert run_workers([sys.executable, "-c", script], environments, n_together=2) == 137
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["another", "other"]
+
+
+@pytest.mark.parametrize(
+    ("given", "networks", "ends"),
+    [
+        (["--env", "cmd"], 4, ["tune", "--env", "cmd"]),
+        (["-n", "1", "--params", "suite=T"], 1, ["tune", "--params", "suite=T"]),
+        (["--together", "2", "--env", "cmd"], 2, ["tune", "--env", "cmd"]),
+        (["--together", "3", "--pipeline", "train"], 1, ["train"]),
+    ],
+)
+def test_gpus_are_shared_among_networks_and_the_rest_is_kedros(
+    given: list[str], networks: int, ends: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    asked: list[tuple[list[str], int, int]] = []
+
+    def note(command: list[str], environments: list[dict[str, str]], n_together: int) -> int:
+        asked.append((command, len(environments) // n_together, n_together))
+        return 0
+
+    monkeypatch.setattr(launch, "run_workers", note)
+    assert main(given) == 0
+    ((command, n_networks, _),) = asked
+    assert n_networks == networks
+    assert command[-len(ends) :] == ends
+
+
+@pytest.mark.parametrize(
+    "given", [["--together", "5"], ["--together", "0"], ["-n", "2", "--pipeline", "train"]]
+)
+def test_what_cannot_be_started_is_refused(
+    given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    with pytest.raises(SystemExit, match="2"):
+        main(given)
