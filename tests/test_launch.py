@@ -1,0 +1,58 @@
+"""`multifield.launch`, as a user runs it: two processes train each network."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import make_project, run_kedro
+
+
+def launch(project: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "multifield.launch", *arguments, "--env", "test"],
+        cwd=project,
+        env=os.environ | {"DO_NOT_TRACK": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    return said
+
+
+def files(project: Path) -> list[str]:
+    models = project / "data/06_models"
+    return sorted(str(path.relative_to(models)) for path in models.rglob("*") if path.is_file())
+
+
+@pytest.mark.slow
+def test_networks_that_two_processes_train_leave_the_files_of_one(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    for stages in ("ingest,preprocess", "tune", "train"):
+        done = run_kedro(project, "run", "--env", "test", "--pipelines", stages)
+        assert done.returncode == 0, done.stdout + done.stderr
+    of_one = files(project)
+    (project / "data/06_models").rename(tmp_path / "of_one")
+    said = launch(project, "--together", "2")
+    assert said.count("by 2 processes") == 2  # trials
+    assert "by 2 processes" in launch(project, "--together", "2", "--pipeline", "train")
+    assert files(project) == of_one
+
+
+@pytest.mark.slow
+def test_other_stages_are_refused_in_several_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RANK", "1"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    project = make_project(tmp_path / "project")
+    done = run_kedro(project, "run", "--env", "test", "--pipelines", "ingest,train")
+    assert done.returncode == 1
+    assert "expected the whole of train or of tune" in " ".join(done.stderr.split())
+    assert not (project / "data").exists()
