@@ -17,8 +17,9 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find csrc -name
 demo: .venv/.demo
 	$(BIN)/kedro run
 
+# a process a core, of one thread each: networks of 16-pixel maps gain nothing by more
 test: .venv/.test
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses=4 --dist loadfile
 
 check:
 	.ci/run
