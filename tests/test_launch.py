@@ -42,17 +42,3 @@ def test_networks_that_two_processes_train_leave_the_files_of_one(tmp_path: Path
     assert said.count("by 2 processes") == 2  # trials
     assert "by 2 processes" in launch(project, "--together", "2", "--pipeline", "train")
     assert files(project) == of_one
-
-
-@pytest.mark.slow
-def test_other_stages_are_refused_in_several_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in (("RANK", "1"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")):
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    project = make_project(tmp_path / "project")
-    done = run_kedro(project, "run", "--env", "test", "--pipelines", "ingest,train")
-    assert done.returncode == 1
-    assert "expected the whole of train or of tune" in " ".join(done.stderr.split())
-    assert not (project / "data").exists()

@@ -4,7 +4,8 @@ from multifield import camels
 from multifield.hooks import CheckInputs, CheckParameters, CheckProcesses, PrintSummary
 from multifield.inference.config import maps_name
 
-HOOKS = (CheckParameters(), CheckProcesses(), CheckInputs(), PrintSummary())
+# Kedro calls the last of them first
+HOOKS = (CheckParameters(), CheckInputs(), CheckProcesses(), PrintSummary())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
