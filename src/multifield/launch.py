@@ -18,6 +18,12 @@ from types import FrameType
 
 from multifield.threads import available_threads
 
+# What is heard, and passed on as what: a closed terminal asks workers to leave a checkpoint, too
+SIGNALS = {
+    signal.SIGTERM: signal.SIGTERM,
+    signal.SIGINT: signal.SIGINT,
+    signal.SIGHUP: signal.SIGTERM,
+}
 KILL_AFTER = 30.0  # [s] that processes have to end whose network lost one of those that train it
 
 
@@ -117,16 +123,19 @@ def run_workers(
                     worker.send_signal(signum)
 
         def pass_on(signum: int, frame: FrameType | None) -> None:
-            heard.append(signum)
+            heard.append(SIGNALS[signal.Signals(signum)])
             for worker in workers:
                 tell(worker)
 
-        for signum in (signal.SIGTERM, signal.SIGINT):
+        for signum in SIGNALS:
+            if signal.getsignal(signum) is signal.SIG_IGN:
+                continue  # as `nohup` wants it
             stack.callback(signal.signal, signum, signal.signal(signum, pass_on))
         for environment in environments:
             if heard:
                 break  # told to end before all had begun
-            worker = subprocess.Popen(command, env={**os.environ, **environment})
+            # not in the terminal's group: its Ctrl-C would come twice, and a second one ends at once
+            worker = subprocess.Popen(command, env={**os.environ, **environment}, process_group=0)
             workers.append(stack.enter_context(worker))
             tell(worker)  # what came between the two lines above
         if n_together > 1:

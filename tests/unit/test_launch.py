@@ -1,4 +1,8 @@
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -76,6 +80,34 @@ def test_the_rest_of_a_network_is_killed_and_other_networks_are_not(
     environments = [{"NAME": name} for name in ("waits", "lost", "other", "another")]
     assert run_workers([sys.executable, "-c", script], environments, n_together=2) == 137
     assert sorted(path.name for path in tmp_path.iterdir()) == ["another", "other"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "heard"),
+    [(signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGTERM")],
+)
+def test_a_signal_of_the_terminal_comes_once(
+    tmp_path: Path, sent: signal.Signals, heard: str
+) -> None:
+    """A terminal sends to its whole group, and a worker that hears Ctrl-C twice leaves no checkpoint."""
+    heard_by = tmp_path / "heard"
+    worker = (
+        "import signal, time, pathlib\n"
+        f"def hear(s, _): pathlib.Path({str(heard_by)!r}).open('a').write(signal.Signals(s).name)\n"
+        "for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(s, hear)\n"
+        f"pathlib.Path({str(tmp_path / 'ready')!r}).touch()\n"
+        "end = time.monotonic() + 2\n"
+        "while time.monotonic() < end: time.sleep(0.1)"
+    )
+    launcher = (
+        "import sys; from multifield.launch import run_workers\n"
+        f"run_workers([sys.executable, '-c', {worker!r}], [{{}}])"
+    )
+    with subprocess.Popen([sys.executable, "-c", launcher], start_new_session=True) as process:
+        while not (tmp_path / "ready").exists():
+            time.sleep(0.05)
+        os.killpg(process.pid, sent)
+    assert heard_by.read_text() == heard
 
 
 @pytest.mark.parametrize(
