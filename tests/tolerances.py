@@ -36,6 +36,9 @@ ROUNDING_ULP = 1
 ROUNDING_RTOL = EPS32
 # A pixel of a log map without its mean is up to 4 in size, so rounded by 2 eps32 at most.
 MONOPOLE_ATOL = 2 * EPS32
+# Standardized maps of normal pixels, up to 20 in size, rounded once more on one of two ways: 20 eps32, and
+# a margin.
+SCALED_TWICE_ATOL = 40 * EPS32
 # Sums in float64 in another order, rounded once to float32: eps32, and a margin.
 DEPOSIT_RTOL = 1e-6
 # A displacement of 1 + psi keeps psi to eps32 / 2 box sides: 5e-7 of 8 pixels. A pixel holds about 4

@@ -4,6 +4,7 @@ import pytest
 from multifield.maps.joined import JoinedMaps
 from multifield.maps.loader import MapLoader
 from multifield.maps.normalization import Normalization
+from tests.tolerances import SCALED_TWICE_ATOL
 
 NORMALIZATION = Normalization(over="all", fields=("T", "Z"), mean=(1.0, 2.0), std=(0.5, 3.0))
 
@@ -67,3 +68,22 @@ def test_joined_and_single_channels_do_not_mix():
     maps = channels()
     with pytest.raises(TypeError, match="all kept, all joined or all made"):
         load([maps[0], join(maps[1])])
+
+
+def test_parts_are_standardized_by_their_own_scales():
+    """The same as one file whose parts were standardized beforehand, and normalized then."""
+    maps, scales = channels(), ((4.0, 2.0), (-1.0, 0.5), (0.25, 8.0))  # exact in binary
+    parts = [slice(0, 15), slice(15, 60), slice(60, None)]
+    done = maps.copy()
+    for part, (mean, std) in zip(parts, scales, strict=True):
+        done[:, part] = (maps[:, part] - np.float32(mean)) / np.float32(std)
+    scaled = load([JoinedMaps(join(each).parts, scales) for each in maps]).take(np.arange(40))
+    np.testing.assert_allclose(
+        scaled.x, load(list(done)).take(np.arange(40)).x, rtol=0, atol=SCALED_TWICE_ATOL
+    )
+
+
+def test_a_scale_for_some_parts_alone_is_refused():
+    each = channels()[0]
+    with pytest.raises(ValueError, match="one for each of 3 parts, got 2"):
+        JoinedMaps(join(each).parts, ((0.0, 1.0), (1.0, 1.0)))

@@ -19,16 +19,19 @@ class JoinedMaps:
     ----------
     parts : tuple of (N, L, L) float32
         Memory maps or arrays. Map i of part k has number i plus the maps of the parts before it.
+    scales : tuple of (mean, std), optional
+        One a part: its maps are taken as (map - mean) / std, before any normalization. As they are if empty.
 
     Raises
     ------
     ValueError
-        If there is no part, or their pixels a side differ.
+        If there is no part, their pixels a side differ, or there is not a scale for each.
     TypeError
         If one is not float32: 16 bits mean other numbers in each file.
     """
 
     parts: tuple[Shaped[np.ndarray, "_ _ _"], ...]  # of numbers of maps that may differ
+    scales: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         sizes = {part.shape[1:] for part in self.parts}
@@ -38,6 +41,10 @@ class JoinedMaps:
         if types != {"float32"}:
             raise TypeError(
                 f"maps: expected float32 log maps to join (preprocessing.compact false), got {sorted(types)}"
+            )
+        if len(self.scales) not in (0, len(self.parts)):
+            raise ValueError(
+                f"scales: expected none or one for each of {len(self.parts)} parts, got {len(self.scales)}"
             )
 
     def __len__(self) -> int:
@@ -58,6 +65,10 @@ class JoinedMaps:
     def ends(self) -> Index:
         """Number behind the last map of each part."""
         return np.cumsum([len(part) for part in self.parts], dtype=np.int64)
+
+    def scale_of(self, part: int) -> tuple[float, float]:
+        """Give the mean and std of a part, 0 and 1 where it has none."""
+        return self.scales[part] if self.scales else (0.0, 1.0)
 
     def part_of(self, index: Index) -> Index:
         """Say in which part each map is, from 0 on."""
@@ -86,16 +97,17 @@ def gather_joined(
         See `mapkernels.gather`.
     """
     part_of, starts = channels[0].part_of(index), np.concatenate([[0], channels[0].ends])
-    for number in np.unique(part_of):
+    for number in np.unique(part_of).tolist():
         rows = np.flatnonzero(part_of == number)
         buffer = np.empty((len(rows), *out.shape[1:]), out.dtype)
+        offset, factor = np.array([channel.scale_of(number) for channel in channels]).T
         mapkernels.gather(
             [channel.parts[number] for channel in channels],
             index[rows] - starts[number],
             orientation[rows],
             shift[rows],
-            mean,
-            std,
+            offset + factor * mean,
+            factor * std,
             buffer,
             n_threads=n_threads,
             field_dtype="float32",

@@ -19,6 +19,7 @@ class Method:
     contrast: float = Field(ge=0)  # of the ln of a factor of the whole map
     smoothing_widths: tuple[float, ...]  # [pixels]; every training map is shown at these too
     alignment: float = Field(ge=0)  # weight of the discrepancy between the features of suites
+    own_scale: bool  # maps of each suite have its own mean and std, the suite held back too
     widen: bool  # sigma, by how far suites disagree
 
 
@@ -29,6 +30,7 @@ PLAIN = Method(
     contrast=0.0,
     smoothing_widths=(),
     alignment=0.0,
+    own_scale=False,
     widen=False,
 )
 """No method: the network of one suite, with which the others are compared."""

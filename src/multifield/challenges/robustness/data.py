@@ -51,14 +51,14 @@ class TrainingSuites:
     ----------
     data : SplitLoaders
         Their training, validation and test simulations together.
-    normalization : Normalization
-        One for all of them; every test uses it.
+    normalization : Normalization or None
+        One for all of them, which every test uses; None where each suite has its own.
     ends : tuple of int
         Number behind the last map of each part: the suites, one after another, at each smoothing.
     """
 
     data: SplitLoaders
-    normalization: Normalization
+    normalization: Normalization | None
     ends: tuple[int, ...]
 
 
@@ -69,6 +69,8 @@ def join_suites(
     over: NormalizationConfig,
     config: TrainingConfig,
     causes: Mapping[str, str],
+    *,
+    own_scale: bool = False,
 ) -> TrainingSuites:
     """Join suites to train one network on.
 
@@ -85,6 +87,8 @@ def join_suites(
     config : TrainingConfig
     causes : mapping of str to str
         What else decides the numbers of the training.
+    own_scale : bool, optional
+        Standardize the maps of each suite by its own mean and std, as `scale_suite` gives them.
 
     Returns
     -------
@@ -92,21 +96,21 @@ def join_suites(
     """
     names = field.split("_")
     split = _join_splits([each.split for each in suites])
-    moments = {
-        name: np.concatenate([each.log_maps[name, widths[0]].moments for each in suites])
-        for name in names
-    }
-    normalization = fit_normalization(moments, split, over.over)
+    shared = None if own_scale else fit_scale(suites, names, widths[0], over)
+    scales = [shared or fit_scale([each], names, widths[0], over) for each in suites]
     channels = [
-        JoinedMaps(tuple(_maps_of(each, name, width) for width in widths for each in suites))
-        for name in names
+        JoinedMaps(
+            tuple(_maps_of(each, name, width) for width in widths for each in suites),
+            tuple((scale.mean[c], scale.std[c]) for _ in widths for scale in scales),
+        )
+        for c, name in enumerate(names)
     ]
     theta = np.concatenate([each.theta for _ in widths for each in suites])
     n = split.n_simulations
     train = tuple(copy * n + number for copy in range(len(widths)) for number in split.train)
 
     def load(simulations: Simulations) -> MapLoader:
-        return _load(channels, theta, simulations, normalization, config)
+        return _load(channels, theta, simulations, _standardized(names, over), config)
 
     data = SplitLoaders(
         train=load(train),
@@ -115,9 +119,37 @@ def join_suites(
         channels=len(names),
         map_size=channels[0].shape[-1],
         inferred=COLUMNS,
-        causes=_list_causes(suites, names, widths, normalization, causes),
+        causes=_list_causes(suites, names, widths, scales, causes),
     )
-    return TrainingSuites(data, normalization, tuple(channels[0].ends.tolist()))
+    return TrainingSuites(data, shared, tuple(channels[0].ends.tolist()))
+
+
+def fit_scale(
+    suites: Sequence[SuiteMaps], names: Sequence[str], width: float, over: NormalizationConfig
+) -> Normalization:
+    """Give one mean and std a field of suites together; it takes their maps and no parameters.
+
+    Parameters
+    ----------
+    suites : sequence of SuiteMaps
+    names : sequence of str
+        Single fields.
+    width : float
+        Smoothing [pixels].
+    over : NormalizationConfig
+        Their training simulations, or all.
+    """
+    moments = {
+        name: np.concatenate([each.log_maps[name, width].moments for each in suites])
+        for name in names
+    }
+    return fit_normalization(moments, _join_splits([each.split for each in suites]), over.over)
+
+
+def _standardized(names: Sequence[str], over: NormalizationConfig) -> Normalization:
+    """Leave maps as they are, which have mean 0 and std 1 already."""
+    n = len(names)
+    return Normalization(over=over.over, fields=tuple(names), mean=(0.0,) * n, std=(1.0,) * n)
 
 
 def load_suite(
@@ -128,7 +160,7 @@ def load_suite(
     normalization: Normalization,
     config: TrainingConfig,
 ) -> MapLoader:
-    """Load maps of a suite as a network of others sees them: with the others' mean and std.
+    """Load maps of a suite as a network of others sees them.
 
     Parameters
     ----------
@@ -138,7 +170,8 @@ def load_suite(
         Smoothing [pixels].
     simulations : tuple of int
     normalization : Normalization
-        Of what the network was trained on.
+        Of what the network was trained on, or of the suite itself for one that was trained on suites with
+        scales of their own.
     config : TrainingConfig
     """
     maps = [_maps_of(suite, name, width) for name in field.split("_")]
@@ -187,12 +220,13 @@ def _list_causes(
     suites: Sequence[SuiteMaps],
     names: Sequence[str],
     widths: Sequence[float],
-    normalization: Normalization,
+    scales: Sequence[Normalization],
     causes: Mapping[str, str],
 ) -> dict[str, str]:
-    listed = {"normalization": str(normalization), **causes}
-    for each in suites:
+    listed = dict(causes)
+    for each, scale in zip(suites, scales, strict=True):
         listed[f"{each.suite}.split"] = str(each.split)
+        listed[f"{each.suite}.normalization"] = str(scale)
         for name in names:
             for width in widths:
                 provenance = each.log_maps[name, width].provenance

@@ -27,8 +27,10 @@ class Task:
 
     @property
     def effective(self) -> Method:
-        """The method as far as it acts: a suite alone has none to be aligned with."""
-        return self.method if len(self.suites) > 1 else replace(self.method, alignment=0.0)
+        """The method as far as it acts on the training: a suite alone has none to differ from."""
+        if len(self.suites) > 1:
+            return self.method
+        return replace(self.method, alignment=0.0, own_scale=False)
 
 
 def list_tasks(config: RobustnessConfig) -> list[Task]:

@@ -9,6 +9,7 @@ from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.challenges.robustness.data import (
     SuiteMaps,
     TrainingSuites,
+    fit_scale,
     join_suites,
     load_suite,
 )
@@ -41,6 +42,7 @@ class Trained:
     network: Network
     joined: TrainingSuites
     config: TrainingConfig
+    over: NormalizationConfig
     lacking: tuple[tuple["Trained", str], ...] = ()
 
 
@@ -101,9 +103,17 @@ def _train(
     settings = replace(
         training, epochs=config.epochs, maps_per_epoch=min(training.maps_per_epoch, n_maps - 1)
     )
-    joined = join_suites(chosen, task.field, task.widths, over, settings, _causes_of(task))
+    joined = join_suites(
+        chosen,
+        task.field,
+        task.widths,
+        over,
+        settings,
+        _causes_of(task),
+        own_scale=task.method.own_scale,
+    )
     network = train_or_reuse(task, joined, hyperparameters, settings, folder)
-    return Trained(task, network, joined, settings)
+    return Trained(task, network, joined, settings, over)
 
 
 def _causes_of(task: Task) -> dict[str, str]:
@@ -169,8 +179,11 @@ def _fit_disagreement(
 
 
 def _load(each: Trained, suite: SuiteMaps, simulations: Simulations) -> MapLoader:
-    task, normalization = each.task, each.joined.normalization
-    return load_suite(suite, task.field, task.width, simulations, normalization, each.config)
+    """Load maps of a suite with the scale of the training, or its own where the method says so."""
+    task = each.task
+    names = task.field.split("_")
+    scale = each.joined.normalization or fit_scale([suite], names, task.width, each.over)
+    return load_suite(suite, task.field, task.width, simulations, scale, each.config)
 
 
 def _infer(

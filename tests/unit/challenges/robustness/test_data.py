@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from multifield import camels
 from multifield.challenges.robustness import join_suites, load_suite
-from multifield.maps import Normalization
+from multifield.challenges.robustness.data import fit_scale
+from multifield.maps import LogMaps, Normalization
 from multifield.maps.normalization import NormalizationConfig
+from multifield.maps.splits import maps_of
+from tests.tolerances import SCALED_TWICE_ATOL
 from tests.unit.challenges.robustness.examples import N, make_suite_maps
 from tests.unit.training.examples import config
 
@@ -24,6 +29,17 @@ def batches(loader):
     """Maps, as they lie in their files, and parameters of every map."""
     every = loader.take(np.arange(len(loader)))
     return every.x.copy(), every.theta, every.index
+
+
+def brighter(suite):
+    """A suite whose maps are 100 times the square root of another's."""
+    log_maps = {
+        key: LogMaps(
+            each.maps / 2 + 2, each.moments * (1.0, 0.5, 0.25) + (0.0, 2.0, 0.0), each.provenance
+        )
+        for key, each in suite.log_maps.items()
+    }
+    return replace(suite, log_maps=log_maps)
 
 
 def unnormalized(x, normalization: Normalization):
@@ -83,6 +99,28 @@ def test_a_suite_is_tested_with_the_statistics_of_the_training(suites):
     assert other.inferred == (0, 1)
 
 
+def test_own_scales_hide_what_is_linear_in_the_log_maps(suites):
+    """A code whose maps are a power of another's, times a factor, has the same standardized maps."""
+    one, other = suites[0], brighter(suites[0])
+    joined = join_suites([one, other], "T", WIDTHS, OVER, config(), {}, own_scale=True)
+    x, theta, index = batches(joined.data.train)
+    second = (joined_part := np.searchsorted(joined.ends, index, side="right")) % 2 == 1
+    assert set(joined_part) == {0, 1, 2, 3}
+    np.testing.assert_allclose(x[second], x[~second], atol=SCALED_TWICE_ATOL)
+    np.testing.assert_array_equal(theta[second], theta[~second])
+    assert joined.normalization is None
+
+
+def test_the_scale_of_a_suite_is_from_its_training_maps_and_no_parameters(suites):
+    (one, _), held_out = suites, suites[0].split.test
+    log_maps = dict(one.log_maps)
+    changed = log_maps["T", 0.0].moments.copy()
+    changed[maps_of(held_out)] += 100.0
+    log_maps["T", 0.0] = replace(log_maps["T", 0.0], moments=changed)
+    other = replace(one, theta=one.theta * np.nan, log_maps=log_maps)
+    assert fit_scale([other], ["T"], 0.0, OVER) == fit_scale([one], ["T"], 0.0, OVER)
+
+
 def test_causes_tell_suites_widths_and_methods_apart(suites):
     def causes(chosen, widths=(0.0,), extra=None):
         return join_suites(chosen, "T", widths, OVER, config(), extra or {}).data.causes
@@ -96,3 +134,11 @@ def test_causes_tell_suites_widths_and_methods_apart(suites):
     ]
     texts = [str(each) for each in found]
     assert len(set(texts)) == len(texts)
+
+
+def test_causes_tell_scales_apart(suites):
+    together, own = (
+        join_suites(suites, "T", (0.0,), OVER, config(), {}, own_scale=own).data.causes
+        for own in (False, True)
+    )
+    assert together != own

@@ -31,6 +31,13 @@ def test_a_suite_alone_is_aligned_with_none():
     assert (alone.effective.alignment, alone.effective.noise) == (0.0, 0.1)
 
 
+def test_a_suite_alone_is_the_same_network_with_its_own_scale():
+    task = Task(method(own_scale=True), "T", 0.0, ("MockTNG", "MockSIMBA"))
+    assert task.effective.own_scale
+    ((alone, _), _) = leave_one_out(task)
+    assert not alone.effective.own_scale
+
+
 def test_test_maps_have_the_first_width_and_training_maps_no_width_twice():
     config = robustness(smoothing_widths=(2.0,), methods=(method(smoothing_widths=(0.0, 2.0)),))
     assert list_tasks(config)[-1].widths == (2.0, 0.0)
