@@ -19,8 +19,17 @@ class Method:
     contrast: float = Field(ge=0)  # of the ln of a factor of the whole map
     smoothing_widths: tuple[float, ...]  # [pixels]; every training map is shown at these too
     alignment: float = Field(ge=0)  # weight of the discrepancy between the features of suites
+    unlabelled: bool  # maps of the suite held back are aligned with, too, without their parameters
     own_scale: bool  # maps of each suite have its own mean and std, the suite held back too
     widen: bool  # sigma, by how far suites disagree
+
+    @model_validator(mode="after")
+    def _unlabelled_maps_are_aligned_with(self) -> "Method":
+        if self.unlabelled and not self.alignment:
+            raise ValueError(
+                f"methods.{self.name}.alignment: expected > 0 with unlabelled maps, which nothing else uses"
+            )
+        return self
 
 
 PLAIN = Method(
@@ -30,6 +39,7 @@ PLAIN = Method(
     contrast=0.0,
     smoothing_widths=(),
     alignment=0.0,
+    unlabelled=False,
     own_scale=False,
     widen=False,
 )
@@ -41,7 +51,7 @@ class RobustnessConfig:
     """Suites, fields, scales and methods."""
 
     suites: tuple[str, ...] = Field(min_length=2)  # each trained on alone, and tested on by all
-    held_back: str  # one of them, which methods are neither trained on nor chosen by
+    held_back: str  # one of them, whose parameters no method sees
     fields: tuple[str, ...] = Field(min_length=1)  # each may join several with _
     studied: tuple[str, ...] = Field(min_length=1)  # of the fields; others at one smoothing alone
     # [pixels] Training and test maps are smoothed by each; methods are measured at the first

@@ -55,11 +55,14 @@ class TrainingSuites:
         One for all of them, which every test uses; None where each suite has its own.
     ends : tuple of int
         Number behind the last map of each part: the suites, one after another, at each smoothing.
+    n_suites : int
+        In the training maps; the last of them without parameters if maps were given that are not labelled.
     """
 
     data: SplitLoaders
     normalization: Normalization | None
     ends: tuple[int, ...]
+    n_suites: int
 
 
 def join_suites(
@@ -71,6 +74,7 @@ def join_suites(
     causes: Mapping[str, str],
     *,
     own_scale: bool = False,
+    unlabelled: SuiteMaps | None = None,
 ) -> TrainingSuites:
     """Join suites to train one network on.
 
@@ -88,26 +92,31 @@ def join_suites(
     causes : mapping of str to str
         What else decides the numbers of the training.
     own_scale : bool, optional
-        Standardize the maps of each suite by its own mean and std, as `scale_suite` gives them.
+        Standardize the maps of each suite by its own mean and std.
+    unlabelled : SuiteMaps, optional
+        A suite whose training maps are joined to the others' with NaN for parameters. It is not
+        validated or tested on, and has no part in a mean and std of all.
 
     Returns
     -------
     joined : TrainingSuites
     """
     names = field.split("_")
-    split = _join_splits([each.split for each in suites])
+    every = [*suites, unlabelled] if unlabelled else [*suites]
     shared = None if own_scale else fit_scale(suites, names, widths[0], over)
-    scales = [shared or fit_scale([each], names, widths[0], over) for each in suites]
+    scales = [shared or fit_scale([each], names, widths[0], over) for each in every]
     channels = [
         JoinedMaps(
-            tuple(_maps_of(each, name, width) for width in widths for each in suites),
+            tuple(_maps_of(each, name, width) for width in widths for each in every),
             tuple((scale.mean[c], scale.std[c]) for _ in widths for scale in scales),
         )
         for c, name in enumerate(names)
     ]
-    theta = np.concatenate([each.theta for _ in widths for each in suites])
-    n = split.n_simulations
-    train = tuple(copy * n + number for copy in range(len(widths)) for number in split.train)
+    thetas = [each.theta if each in suites else np.full_like(each.theta, np.nan) for each in every]
+    theta = np.concatenate([*thetas] * len(widths))
+    split, seen = (_join_splits([each.split for each in chosen]) for chosen in (suites, every))
+    n = seen.n_simulations
+    train = tuple(copy * n + number for copy in range(len(widths)) for number in seen.train)
 
     def load(simulations: Simulations) -> MapLoader:
         return _load(channels, theta, simulations, _standardized(names, over), config)
@@ -119,9 +128,9 @@ def join_suites(
         channels=len(names),
         map_size=channels[0].shape[-1],
         inferred=COLUMNS,
-        causes=_list_causes(suites, names, widths, scales, causes),
+        causes=_list_causes(every, names, widths, scales, causes),
     )
-    return TrainingSuites(data, shared, tuple(channels[0].ends.tolist()))
+    return TrainingSuites(data, shared, tuple(channels[0].ends.tolist()), len(every))
 
 
 def fit_scale(

@@ -3,10 +3,11 @@
 References
 ----------
 Gretton et al. 2012, JMLR 13, 723 (the discrepancy); Li et al. 2018, CVPR, 5400 (it makes features of several
-training domains alike, for domains that are not seen).
+training domains alike, for domains that are not seen); Long et al. 2015, ICML, 97 (and those of the domain
+that is asked about, whose labels are not known).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import cast
 
@@ -19,12 +20,15 @@ from multifield.models import Network
 from multifield.training import DeviceBatch, Objective, PlainObjective, StepLoss
 
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the kernels, in mean squared distances of a batch
+LEAST_STD = 1e-6  # of a feature; one that is the same for all maps of a batch is left at 0
 LEAST_MAPS = 2  # of a suite in a batch that can be compared with another
 
 
 @dataclass(frozen=True)
 class RobustObjective:
-    """Moment loss of disturbed maps, and the discrepancy between the features of suites.
+    """Loss of disturbed maps, and the discrepancy between the features of suites.
+
+    Maps whose parameters are not known, NaN, count in the discrepancy alone.
 
     Parameters
     ----------
@@ -46,14 +50,22 @@ class RobustObjective:
         """Give what a step makes smaller; it draws from PyTorch's generators."""
         network = cast(Network, network)
         features = network.features(disturb(batch.x, self.method))  # (B, F)
-        loss = self.loss.of_outputs(network.infer(features), batch, columns)
+        known = batch.theta.isfinite().all(dim=1)
+        labelled = replace(batch, x=batch.x[known], theta=batch.theta[known])
+        loss = self.loss.of_outputs(network.infer(features)[known], labelled, columns)
         if not self.method.alignment:
             return loss
         index = torch.from_numpy(batch.index)
         part = torch.bucketize(index, torch.tensor(self.ends), right=True)
         suite = (part % self.n_suites).to(features.device)
-        aligned = loss.minimized + self.method.alignment * mean_discrepancy(features, suite)
-        return StepLoss(aligned, loss.moments)
+        discrepancy = mean_discrepancy(_standardize(features), suite)
+        return StepLoss(loss.minimized + self.method.alignment * discrepancy, loss.moments)
+
+
+def _standardize(features: Tensor) -> Tensor:
+    """Let all features count alike, whatever their units; no gradient through the statistics."""
+    mean, std = features.mean(dim=0).detach(), features.std(dim=0).detach()
+    return (features - mean) / std.clamp_min(LEAST_STD)
 
 
 def choose_objective(

@@ -13,6 +13,7 @@ class Task:
     field: str
     width: float  # [pixels]
     suites: tuple[str, ...]
+    asked_about: str | None = None  # a suite whose training maps are seen, and not their parameters
 
     @property
     def trained_on(self) -> str:
@@ -28,7 +29,7 @@ class Task:
     @property
     def effective(self) -> Method:
         """The method as far as it acts on the training: a suite alone has none to differ from."""
-        if len(self.suites) > 1:
+        if len(self.suites) > 1 or self.asked_about:
             return self.method
         return replace(self.method, alignment=0.0, own_scale=False)
 
@@ -43,7 +44,7 @@ def list_tasks(config: RobustnessConfig) -> list[Task]:
     scales += [(field, width) for field in config.studied for width in others]
     alone = [Task(PLAIN, *scale, (suite,)) for scale in scales for suite in config.suites]
     together = [
-        Task(method, field, first, config.training_suites)
+        _ask_about(Task(method, field, first, config.training_suites), config.held_back)
         for field in config.studied
         for method in config.methods
     ]
@@ -53,9 +54,14 @@ def list_tasks(config: RobustnessConfig) -> list[Task]:
 def leave_one_out(task: Task) -> list[tuple[Task, str]]:
     """Give the networks that lack one of the suites of a task, and the suite that each lacks."""
     return [
-        (Task(task.method, task.field, task.width, _without(task.suites, suite)), suite)
+        (_ask_about(replace(task, suites=_without(task.suites, suite)), suite), suite)
         for suite in task.suites
     ]
+
+
+def _ask_about(task: Task, suite: str) -> Task:
+    """Let a network see maps of the suite that it will be asked about, if its method wants them."""
+    return replace(task, asked_about=suite if task.method.unlabelled else None)
 
 
 def _without(suites: tuple[str, ...], left_out: str) -> tuple[str, ...]:

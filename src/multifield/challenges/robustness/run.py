@@ -111,6 +111,7 @@ def _train(
         settings,
         _causes_of(task),
         own_scale=task.method.own_scale,
+        unlabelled=suites[task.asked_about] if task.asked_about else None,
     )
     network = train_or_reuse(task, joined, hyperparameters, settings, folder)
     return Trained(task, network, joined, settings, over)

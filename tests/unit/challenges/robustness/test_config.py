@@ -45,3 +45,8 @@ def test_fields_and_widths_are_needed_once_each():
     )
     assert config.single_fields == ("T", "Mtot")
     assert config.all_widths == (0.0, 2.0, 3.0)
+
+
+def test_unlabelled_maps_need_an_alignment():
+    with pytest.raises(ValidationError, match=r"methods.shown.alignment: expected > 0"):
+        method("shown", unlabelled=True)

@@ -136,6 +136,37 @@ def test_causes_tell_suites_widths_and_methods_apart(suites):
     assert len(set(texts)) == len(texts)
 
 
+@pytest.mark.parametrize("own_scale", [True, False])
+def test_unlabelled_maps_are_trained_on_without_their_parameters(suites, own_scale):
+    options = {"own_scale": own_scale}
+    alone = join_suites(suites[:1], "T", WIDTHS, OVER, config(), {}, **options)
+    both = join_suites(suites[:1], "T", WIDTHS, OVER, config(), {}, unlabelled=suites[1], **options)
+    x, theta, _ = batches(both.data.train)
+    known = np.isfinite(theta).all(axis=1)
+    assert known.sum() == (~known).sum()
+    assert np.isnan(theta[~known]).all()
+    x_alone, theta_alone, _ = batches(alone.data.train)
+    np.testing.assert_array_equal(x[known], x_alone)
+    np.testing.assert_array_equal(theta[known], theta_alone)
+    for part in ("valid", "test"):
+        for one, other in zip(
+            batches(getattr(both.data, part))[:2],
+            batches(getattr(alone.data, part))[:2],
+            strict=True,
+        ):
+            np.testing.assert_array_equal(one, other)
+    assert (both.normalization, both.n_suites) == (alone.normalization, 2)
+
+
+def test_the_maps_that_are_not_labelled_are_of_training_simulations(suites):
+    """Omega_m stands in a pixel of the examples."""
+    joined = join_suites(suites[:1], "T", (0.0,), OVER, config(), {}, unlabelled=suites[1])
+    x, theta, _ = batches(joined.data.train)
+    written = unnormalized(x, joined.normalization)[np.isnan(theta).all(axis=1), 0, 0, 0]
+    expected = np.repeat(suites[1].theta[list(suites[1].split.train), 0], 15)
+    np.testing.assert_allclose(np.sort(written), np.sort(expected), atol=1e-5)
+
+
 def test_causes_tell_scales_apart(suites):
     together, own = (
         join_suites(suites, "T", (0.0,), OVER, config(), {}, own_scale=own).data.causes

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,11 +103,39 @@ def test_alignment_adds_the_discrepancy_of_suites_at_its_weight() -> None:
         objective_of(alignment=weight)(network(), make_batch(), [0, 1]) for weight in (0.0, 3.0)
     )
     features = network().features(make_batch().x)
+    features = (features - features.mean(dim=0)) / features.std(dim=0)
     suite = torch.arange(16) // 8
     expected = 3.0 * mean_discrepancy(features, suite)
     added = aligned.minimized - plain.minimized
     torch.testing.assert_close(added, expected, rtol=1e-4, atol=1e-5)  # float32 sums
     assert aligned.moments == plain.moments
+
+
+def test_maps_without_parameters_count_in_the_discrepancy_alone() -> None:
+    batch, net = make_batch(), network().eval()  # maps do not see each other
+    batch.theta[8:] = torch.nan
+    aligned = objective_of(alignment=3.0)(net, batch, [0, 1])
+    aligned.minimized.backward()
+    labelled = replace(batch, x=batch.x[:8], theta=batch.theta[:8], index=batch.index[:8])
+    expected = PLAIN(net, labelled, [0, 1])
+    torch.testing.assert_close(aligned.moments, expected.moments, rtol=1e-5, atol=1e-6)  # sums
+    assert float(aligned.minimized.detach()) > float(expected.minimized.detach())
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
+
+
+def test_features_count_alike_whatever_their_units() -> None:
+    net, other = network().eval(), network().eval()
+    units = 10.0 ** (torch.arange(net.features(make_batch().x).shape[1]) % 5)
+    features = other.features
+    other.features = lambda x: features(x) * units
+    found, same = (
+        objective_of(alignment=3.0)(each, make_batch(), [0, 1]).minimized
+        - PLAIN.of_outputs(
+            each.infer(each.features(make_batch().x)), make_batch(), [0, 1]
+        ).minimized
+        for each in (net, other)
+    )
+    torch.testing.assert_close(found, same, rtol=1e-4, atol=1e-4)
 
 
 def test_other_smoothing_is_no_other_suite() -> None:

@@ -38,6 +38,18 @@ def test_a_suite_alone_is_the_same_network_with_its_own_scale():
     assert not alone.effective.own_scale
 
 
+def test_networks_are_shown_maps_of_the_suite_they_are_asked_about_if_the_method_says_so():
+    ways = (method("aligned", alignment=1.0), method("shown", alignment=1.0, unlabelled=True))
+    plain, shown = list_tasks(robustness(methods=ways))[-2:]
+    assert (plain.asked_about, shown.asked_about) == (None, "MockAstrid")
+    assert "MockAstrid" not in shown.suites
+    assert [(other.suites, other.asked_about) for other, _ in leave_one_out(shown)] == [
+        (("MockSIMBA",), "MockTNG"),
+        (("MockTNG",), "MockSIMBA"),
+    ]
+    assert all(other.effective.alignment == 1.0 for other, _ in leave_one_out(shown))
+
+
 def test_test_maps_have_the_first_width_and_training_maps_no_width_twice():
     config = robustness(smoothing_widths=(2.0,), methods=(method(smoothing_widths=(0.0, 2.0)),))
     assert list_tasks(config)[-1].widths == (2.0, 0.0)
