@@ -124,6 +124,14 @@ class PrintSummary:
             from multifield.challenges.field_selection import print_selection
 
             print_selection(catalog.load("smallest_field_sets"), NEXT_STEPS["smallest_field_sets"])
+        if "robustness_methods" in pipeline.all_outputs():
+            from multifield.challenges.robustness import print_methods
+
+            print_methods(
+                catalog.load("robustness_methods"),
+                catalog.load("params:robustness").held_back,
+                NEXT_STEPS["robustness_methods"],
+            )
 
     @staticmethod
     def _print_predictions(catalog: CatalogProtocol[Any, Any]) -> None:
@@ -145,6 +153,10 @@ NEXT_STEPS = {
     "smallest_field_sets": (
         "data/08_reporting/field_selection/   all sets in field_sets.csv, and a figure",
         "docs/field-selection.md              what the numbers mean",
+    ),
+    "robustness_methods": (
+        "data/08_reporting/robustness/   each network on each suite in scores.csv, and two figures",
+        "docs/robustness.md              what the numbers mean",
     ),
     "trained_metrics": ("data/08_reporting/single/   figures and metrics.json", *_ALWAYS),
 }

@@ -1,0 +1,66 @@
+"""The last words of `robustness`: what each method gains away from home, and what it costs there."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+PARAMETER = "Omega_m"  # the one that suites disagree about
+COLUMNS = (
+    *("held_back_RMSE", "RMSE_to_one_suite", "held_back_chi2"),
+    *("home_RMSE", "home_RMSE_to_one_suite", "home_chi2"),
+)
+
+
+def methods_table(rows: Sequence[Mapping[str, Any]], held_back: str) -> Table:
+    """Lay out Omega_m, a row a field and method.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        From `compare_methods`; numbers may be text, as a CSV gives them.
+    held_back : str
+        A suite.
+    """
+    table = Table(title=f"{PARAMETER} on {held_back}, which was held back, and at home")
+    for heading in ("field", "method", f"RMSE on {held_back}", "to one suite's", "chi2"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("RMSE at home", "to one suite's", "chi2"):
+        table.add_column(heading, overflow="fold")
+    shown = [row for row in rows if row["parameter"] == PARAMETER]
+    for _, of_field in groupby(shown, key=lambda row: row["field"]):
+        for row in of_field:
+            table.add_row(row["field"], row["method"], *(_cell(row[name]) for name in COLUMNS))
+        table.add_section()
+    return table
+
+
+def print_methods(
+    rows: Sequence[Mapping[str, Any]],
+    held_back: str,
+    next_steps: Sequence[str],
+    console: Console | None = None,
+) -> None:
+    """Print the table and, below it, where the rest is.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        From `compare_methods`.
+    held_back : str
+        A suite.
+    next_steps : sequence of str
+        One a line, shown as they are.
+    console : rich.console.Console, optional
+        Where to print; standard output if not given.
+    """
+    console = console or Console()
+    console.print(methods_table(rows, held_back))
+    for step in next_steps:
+        console.print(f"  {step}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _cell(value: Any) -> str:
+    return "-" if value in (None, "") else f"{float(value):.3g}"

@@ -1,0 +1,32 @@
+from io import StringIO
+
+from rich.console import Console
+
+from multifield.challenges.robustness import print_methods
+
+
+def row(field, method, parameter, **numbers):
+    places = {
+        f"{place}_{metric}": "0.5" for place in ("home", "held_back") for metric in ("RMSE", "chi2")
+    }
+    ratios = {"RMSE_to_one_suite": "1.0", "home_RMSE_to_one_suite": "1.0"}
+    return {"field": field, "method": method, "parameter": parameter, **places, **ratios, **numbers}
+
+
+def test_the_last_words_hold_omega_m_of_each_method_as_a_csv_gives_it():
+    rows = [
+        row("T", "one_suite", "Omega_m"),
+        row("T", "one_suite", "sigma_8", held_back_RMSE="0.7777"),
+        row("T", "widened", "Omega_m", held_back_RMSE="0.12345", RMSE_to_one_suite="0.246"),
+        row("HI", "widened", "Omega_m", home_chi2=""),
+    ]
+    out = StringIO()
+    print_methods(rows, "MockAstrid", ("next",), Console(file=out, width=120))
+    text = out.getvalue()
+    assert "RMSE on MockAstrid" in text
+    (widened,) = (line for line in text.splitlines() if "0.123" in line)
+    assert all(cell in widened for cell in ("widened", "0.123", "0.246"))
+    (undefined,) = (line for line in text.splitlines() if "HI" in line)
+    assert undefined.split("│")[-2].strip() == "-"
+    assert "0.778" not in text
+    assert text.rstrip().endswith("next")
