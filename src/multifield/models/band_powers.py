@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multifield.models import exchange
+from multifield.models.map_statistics import count_statistics, map_statistics
 from multifield.models.network import Network, Sizes, require_axes
 from multifield.models.padding import pad_periodic
 
@@ -31,7 +32,8 @@ class BandPowers(Network):
     linearly. The mean square of a filtered map, a band power, is all that a Gaussian field tells. Each
     level also convolves its bands together with what the level above found, adds a residual convolution,
     and activates: what a field tells that is not Gaussian. Of both, the global means and the logarithms of
-    the global mean squares go to three linear layers.
+    the global mean squares go to three linear layers. So do a few statistics of each level's map that need
+    no learning, `map_statistics`: in a short training, filters have not yet found what moments tell.
 
     Every filter is 3 x 3 and periodic, and blurs and averages keep the symmetries of the square. The linear
     filters have these symmetries too: one weight for the centre, one for the edges, one for the corners, so
@@ -76,7 +78,7 @@ class BandPowers(Network):
         tent = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
         self.blur: Tensor
         self.register_buffer("blur", torch.outer(tent, tent), persistent=False)
-        n_features = n_levels * n_bands + 2 * sum(widths)
+        n_features = n_levels * (n_bands + count_statistics(channels)) + 2 * sum(widths)
         self.standardize = RunningStandardization(n_features)
         self.FC1 = nn.Linear(n_features, N_UNITS)
         self.FC2 = nn.Linear(N_UNITS, N_UNITS)
@@ -109,7 +111,7 @@ class BandPowers(Network):
             if k:
                 x = self._halve(x)
             found, of_level = level(x, found)
-            features += of_level
+            features += [*of_level, map_statistics(x)]
         return torch.cat(features, dim=1)  # (B, F)
 
     def _halve(self, x: Tensor) -> Tensor:
