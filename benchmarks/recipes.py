@@ -218,8 +218,8 @@ def fit_into(recipes: Sequence[Recipe], data: SplitLoaders, seconds: float) -> l
 def give_epochs(recipe: Recipe, epochs: int, n_maps: int) -> Recipe:
     """Let a recipe train so long, in whole cycles of a cyclic learning rate, about as long as its own.
 
-    A training that ends where the rate is high is worse: in one seed of three, sigma_8 of MockNbody was known half
-    as well.
+    A training that ends where the rate is high is worse: in one seed of three, sigma_8 of MockNbody was
+    known half as well.
     """
     training = recipe.training
     n_steps = epochs * -(-n_maps // training.batch_size)
