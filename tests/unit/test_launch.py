@@ -100,7 +100,8 @@ def test_a_signal_of_the_terminal_comes_once(
         "while time.monotonic() < end: time.sleep(0.1)"
     )
     launcher = (
-        "import sys; from multifield.launch import run_workers\n"
+        "import signal, sys; from multifield.launch import run_workers\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores\n"
         f"run_workers([sys.executable, '-c', {worker!r}], [{{}}])"
     )
     with subprocess.Popen([sys.executable, "-c", launcher], start_new_session=True) as process:
