@@ -29,12 +29,14 @@ class EpochPlan:
 
     def batch(self, number: int, batch_size: int) -> "EpochPlan":
         """Cut out the rows of a batch."""
-        rows = slice(number * batch_size, (number + 1) * batch_size)
-        return EpochPlan(self.order[rows], self.orientation[rows], self.shift[rows])
+        return self._rows(number * batch_size, (number + 1) * batch_size)
 
     def part(self, rank: int, size: int) -> "EpochPlan":
         """Cut out the rows of one of several processes, equally many but for one."""
         first, last = (len(self.order) * each // size for each in (rank, rank + 1))
+        return self._rows(first, last)
+
+    def _rows(self, first: int, last: int) -> "EpochPlan":
         return EpochPlan(
             self.order[first:last], self.orientation[first:last], self.shift[first:last]
         )

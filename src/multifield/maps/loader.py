@@ -115,17 +115,15 @@ class MapLoader:
             raise ValueError(f"prefetch: expected >= 0 batches, got {prefetch}")
         self._maps, encodings = _unpack(maps)
         self._kernel = _choose_gather(self._maps)
-        rows_of_theta, self._index = _choose(theta, simulations)
         as_kept = normalization_as_kept(normalization, encodings)
         self._mean, self._std = np.asarray(as_kept.mean), np.asarray(as_kept.std)
         self._n_threads = available_threads(n_threads)
         self._dtype: BatchType = dtype
-        self.theta = theta[rows_of_theta]
+        self._serve(theta, simulations)
         self.inferred = inferred
         self.batch_size = batch_size
         self.channels = len(self._maps)
         self.map_size = self._maps[0].shape[-1]
-        self._scaled = camels.scale_theta(self.theta).astype(np.float32)
         self._allocate, self._n_buffers = allocate, prefetch + 1
         self.part = (0, 1)
         self._buffers = self._make_buffers()
@@ -164,10 +162,14 @@ class MapLoader:
         simulations : tuple of int
         """
         other = copy(self)
-        rows_of_theta, other._index = _choose(theta, simulations)
-        other.theta = theta[rows_of_theta]
-        other._scaled = camels.scale_theta(other.theta).astype(np.float32)
+        other._serve(theta, simulations)
         return other
+
+    def _serve(self, theta: Theta, simulations: Simulations | None) -> None:
+        """Choose maps and their parameters."""
+        rows_of_theta, self._index = _choose(theta, simulations)
+        self.theta = theta[rows_of_theta]
+        self._scaled = camels.scale_theta(self.theta).astype(np.float32)
 
     def random_epoch(
         self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
