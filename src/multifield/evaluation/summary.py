@@ -8,6 +8,7 @@ from rich.table import Table
 from multifield import camels
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
+from multifield.last_words import print_table
 from multifield.selection import Selection
 
 # heading -> metric, factor, format; plain ASCII under the names of metrics.json, for any terminal
@@ -84,12 +85,12 @@ def print_summary(
     intervals : optional
         As for `summary_table`.
     """
-    console = console or Console()
-    console.print(summary_table(metrics, suite, field, tested_on, intervals))
-    if next_steps:
-        console.print("Next:", highlight=False)
-    for step in next_steps:
-        console.print(f"  {step}", markup=False, highlight=False, soft_wrap=True)
+    print_table(
+        summary_table(metrics, suite, field, tested_on, intervals),
+        next_steps,
+        console,
+        heading="Next:",
+    )
 
 
 def _title(suite: str | None, field: str | None, tested_on: Selection | None) -> str | None:

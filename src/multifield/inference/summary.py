@@ -8,6 +8,7 @@ from rich.table import Table
 
 from multifield import camels
 from multifield.inference.card import ModelCard
+from multifield.last_words import print_table
 
 N_SHOWN = 8  # rows; the files have all
 
@@ -68,7 +69,4 @@ def print_predictions(
     console : rich.console.Console, optional
         Where to print; standard output if not given.
     """
-    console = console or Console()
-    console.print(prediction_table(records, card))
-    for step in next_steps:
-        console.print(f"  {step}", markup=False, highlight=False, soft_wrap=True)
+    print_table(prediction_table(records, card), next_steps, console)

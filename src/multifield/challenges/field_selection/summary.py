@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from multifield.challenges.field_selection.answer import FieldSelection, SmallestSet
+from multifield.last_words import print_table
 
 
 def selection_table(selection: FieldSelection) -> Table:
@@ -36,10 +37,7 @@ def print_selection(
     console : rich.console.Console, optional
         Where to print; standard output if not given.
     """
-    console = console or Console()
-    console.print(selection_table(selection))
-    for step in next_steps:
-        console.print(f"  {step}", markup=False, highlight=False, soft_wrap=True)
+    print_table(selection_table(selection), next_steps, console)
 
 
 def _cells(found: SmallestSet) -> tuple[str, str, str]:

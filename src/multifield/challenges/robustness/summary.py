@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from multifield.last_words import print_table
+
 PARAMETER = "Omega_m"  # the one that suites disagree about
 COLUMNS = (
     *("held_back_RMSE", "RMSE_to_one_suite", "held_back_chi2"),
@@ -56,10 +58,7 @@ def print_methods(
     console : rich.console.Console, optional
         Where to print; standard output if not given.
     """
-    console = console or Console()
-    console.print(methods_table(rows, held_back))
-    for step in next_steps:
-        console.print(f"  {step}", markup=False, highlight=False, soft_wrap=True)
+    print_table(methods_table(rows, held_back), next_steps, console)
 
 
 def _cell(value: Any) -> str:
