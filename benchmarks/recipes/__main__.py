@@ -1,0 +1,115 @@
+"""The command line of ``benchmarks.recipes``."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import benchmarks.recipes
+from benchmarks.measure import markdown_table, say
+from benchmarks.recipes.maps import Mock, get_mock
+from benchmarks.recipes.recipe import SWITCHES, Recipe, read_recipe, switch
+from benchmarks.recipes.tables import HEADER, ensemble, rows_of, rows_of_truth
+from benchmarks.recipes.training import Trained, Workers, fit_into, train
+from multifield import camels
+from multifield.maps import maps_of, split_simulations
+from multifield.mock import MockConfig
+from multifield.mock.gaussian import SUITE as GAUSSIAN
+
+
+def measure(mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int, jobs: int) -> None:
+    """Train every recipe with every seed; say what was found as soon as it is."""
+    rows = rows_of_truth(mock)
+    n_maps = len(maps_of(mock.split.train))
+    with Workers(jobs, mock, recipes[0].training) as workers:
+        for recipe in fit_into(recipes, workers, seconds, n_maps):
+            networks = train_seeds(recipe, workers, n_seeds)
+            epochs = str(recipe.training.epochs)
+            rows += rows_of(recipe.name, epochs, networks)
+            if n_seeds > 1:
+                rows += rows_of(f"{recipe.name}, {n_seeds} networks", epochs, [ensemble(networks)])
+    say("", f"### {mock.suite}", "", *markdown_table(HEADER, rows))
+
+
+def train_seeds(recipe: Recipe, workers: Workers, n_seeds: int) -> list[Trained]:
+    """Train a recipe with seeds from 1."""
+    networks = []
+    seeds = range(1, n_seeds + 1)
+    for seed, network in zip(seeds, workers.run(train, recipe, seeds), strict=True):
+        networks.append(network)
+        rows = rows_of(f"{recipe.name}, seed {seed}", str(recipe.training.epochs), [network])
+        say("", *markdown_table(HEADER, rows))
+    return networks
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.recipes", description=benchmarks.recipes.__doc__
+    )
+    parser.add_argument("--suite", default=GAUSSIAN)
+    parser.add_argument("--field", default="Mtot", help="several are joined with _")
+    parser.add_argument("--map-size", type=int, default=64, help="[pixels]")
+    parser.add_argument("--lattice", type=int, default=80, help="mass elements a side")
+    parser.add_argument("--simulations", type=int, nargs=3, default=(340, 120, 200))
+    parser.add_argument(
+        "--maps", type=Path, metavar="FILE.npz", help="keeps the maps; made if it is not there"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=120,
+        help="a network: of processor time, on cuda of a clock",
+    )
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--recipes", nargs="*", default=["published", "multifield"])
+    parser.add_argument("--switch", nargs="*", default=[], choices=list(SWITCHES))
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument(
+        "--compile", default="auto", choices=("auto", "never"), help="never on a cpu"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="seeds that are trained at a time")
+    parser.add_argument("--quick", action="store_true")
+    asked = parser.parse_args(arguments)
+    if asked.quick:
+        asked.map_size, asked.lattice, asked.simulations = 16, 16, (6, 2, 2)
+        asked.seconds, asked.seeds, asked.switch = 0.0, asked.jobs, ["loss"]
+    if asked.jobs < 1 or asked.seeds % asked.jobs:
+        parser.error(f"--jobs: expected a divisor of {asked.seeds} seeds, got {asked.jobs}")
+    return asked
+
+
+def choose_recipes(asked: argparse.Namespace) -> list[Recipe]:
+    """Read the recipes asked for, and switch what shall be."""
+    published, ours = (
+        read_recipe(name, 1, asked.device, asked.compile) for name in ("published", "multifield")
+    )
+    recipes = [recipe for recipe in (published, ours) if recipe.name in asked.recipes]
+    return recipes + [switch(ours, published, what) for what in asked.switch]
+
+
+def make_mock(asked: argparse.Namespace) -> Mock:
+    """Make or read the maps asked for, and split them."""
+    n_train, n_valid, n_test = asked.simulations
+    n = n_train + n_valid + n_test
+    config = MockConfig(
+        n_simulations=n,
+        map_size=asked.map_size,
+        lattice=asked.lattice,
+        refine=1,
+        seed=1,
+        n_threads=0,
+    )
+    split = split_simulations(n, 1, n_valid=n_valid, n_test=n_test)
+    fields = camels.parse_fields(asked.field, asked.suite)
+    return get_mock(asked.suite, fields, config, split, asked.maps)
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    asked = parse_arguments()
+    recipes = choose_recipes(asked)
+    measure(make_mock(asked), recipes, asked.seconds, asked.seeds, asked.jobs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Tables of what networks inferred, and of what can be known at best."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from benchmarks.recipes.maps import Mock, know_exactly
+from benchmarks.recipes.training import Trained
+from multifield import camels
+from multifield.evaluation import (
+    Results,
+    average_networks,
+    fit_sigma_factors,
+    recalibrate,
+    score_results,
+)
+from multifield.mock.gaussian import SUITE as GAUSSIAN
+from multifield.mock.gaussian_likelihood import cramer_rao_bound
+
+
+def scores(results: Results, metric: str) -> np.ndarray:
+    """One metric of every parameter inferred."""
+    of_metric = score_results(results)[metric]
+    return np.array([of_metric[name] for name in results.inferred], np.float64)
+
+
+def with_error(values: Sequence[np.ndarray], digits: str) -> list[str]:
+    """Mean over seeds, and its standard error where there are several."""
+    mean = np.mean(values, axis=0)
+    if len(values) == 1:
+        return [f"{value:{digits}}" for value in mean]
+    error = np.std(values, axis=0, ddof=1) / len(values) ** 0.5
+    return [f"{value:{digits}} +- {e:{digits}}" for value, e in zip(mean, error, strict=True)]
+
+
+def chi2_recalibrated(network: Trained) -> np.ndarray:
+    """Chi2 of the test maps, sigma multiplied by the factors of validation maps."""
+    return scores(recalibrate(network.test, fit_sigma_factors(network.valid)), "chi2")
+
+
+COLUMNS: dict[str, tuple[Callable[[Trained], np.ndarray], str]] = {
+    "RMSE": (lambda network: scores(network.test, "RMSE"), ".5f"),
+    "RMSE, one orientation": (lambda network: scores(network.single, "RMSE"), ".5f"),
+    "epsilon [%]": (lambda network: 100 * scores(network.test, "epsilon"), ".3f"),
+    "chi2": (lambda network: scores(network.test, "chi2"), ".2f"),
+    "chi2 recalibrated": (chi2_recalibrated, ".2f"),
+}
+HEADER = ("recipe", "epochs", "cost [s]", "parameter", *COLUMNS)
+
+
+def rows_of(name: str, epochs: str, networks: Sequence[Trained]) -> list[tuple[str, ...]]:
+    """Make a row a parameter."""
+    cells = [with_error([get(n) for n in networks], digits) for get, digits in COLUMNS.values()]
+    seconds = f"{np.mean([network.seconds for network in networks]):.0f}"
+    parameters = networks[0].test.inferred
+    return [
+        (name, epochs, seconds, parameter, *values)
+        for parameter, *values in zip(parameters, *cells, strict=True)
+    ]
+
+
+def ensemble(networks: Sequence[Trained]) -> Trained:
+    """All seeds' networks together; it costs as much as all of them."""
+    return Trained(
+        average_networks([network.test for network in networks]),
+        average_networks([network.single for network in networks]),
+        average_networks([network.valid for network in networks]),
+        sum(network.seconds for network in networks),
+    )
+
+
+def rows_of_truth(mock: Mock) -> list[tuple[str, ...]]:
+    """Make rows of what can be known of Gaussian fields at best."""
+    if mock.suite != GAUSSIAN:
+        return []
+    exact, bound = know_exactly(mock), cramer_rao_bound(mock.map_size)
+    rmse, chi2 = scores(exact, "RMSE"), scores(exact, "chi2")
+    epsilon = 100 * scores(exact, "epsilon")
+    blank = ("", "", "")
+    rows: list[tuple[str, ...]] = []
+    for k, name in enumerate(camels.COSMOLOGY):
+        known = (f"{rmse[k]:.5f}", "", f"{epsilon[k]:.3f}", f"{chi2[k]:.2f}", "")
+        rows.append(("exact posterior", "", "", name, *known))
+        rows.append(("Cramer-Rao bound", "", "", name, f"{bound[k]:.5f}", *blank, ""))
+    return rows

@@ -1,0 +1,177 @@
+"""Networks that are trained and infer, in this process or in several that share a device."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
+from typing import NamedTuple, TypeVar
+
+from benchmarks.recipes.cost import N_TIMED, N_TURNS, Clock
+from benchmarks.recipes.maps import Data, Mock, load
+from benchmarks.recipes.recipe import Recipe, give_epochs
+from multifield.evaluation import Results, average_orientations, predict
+from multifield.models import ARCHITECTURES
+from multifield.training import TrainedNetwork, TrainingConfig, train_network
+
+N_ORIENTATIONS = 8
+PATIENCE = 900.0  # [s] that a training waits for those beside it, which compile meanwhile
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one network inferred."""
+
+    test: Results  # of eight orientations, averaged
+    single: Results  # of one orientation
+    valid: Results  # of eight, averaged
+    seconds: float  # that it cost to train it
+
+
+class Here(NamedTuple):
+    """What a process trains with."""
+
+    data: Data
+    barrier: Barrier | None  # where trainings beside this one meet
+
+    def meet(self) -> None:
+        """Wait until the trainings beside this one are there too."""
+        if self.barrier is not None:
+            self.barrier.wait(PATIENCE)
+
+    def leave(self) -> None:
+        """Let none wait for this one."""
+        if self.barrier is not None:
+            self.barrier.abort()
+
+
+def train(here: Here, recipe: Recipe, seed: int) -> Trained:
+    """Train a network, and let it infer."""
+    trained, clock = _train(here, recipe, seed)
+    data = here.data.whole
+    network = ARCHITECTURES[recipe.training.architecture](
+        recipe.hyperparameters.hidden, 0.0, data.channels, data.map_size
+    )
+    network.load_state_dict(trained.state)
+    infer = partial(predict, network, device=recipe.training.device)
+    valid, test = (
+        average_orientations(infer(maps, range(N_ORIENTATIONS)), N_ORIENTATIONS)
+        for maps in (data.valid, data.test)
+    )
+    return Trained(test, infer(data.test, [0]), valid, clock.cost)
+
+
+def time_epoch(here: Here, recipe: Recipe, seed: int) -> float:
+    """Cost of an epoch, validation included, in seconds."""
+    few = replace(recipe.training, epochs=N_TIMED[recipe.training.device])
+    return _train(here, replace(recipe, training=few), seed)[1].cost_of_epoch
+
+
+def _train(here: Here, recipe: Recipe, seed: int) -> tuple[TrainedNetwork, Clock]:
+    clock = Clock(recipe.training.device, here.meet)
+    trained = train_network(
+        here.data.timed, recipe.hyperparameters, recipe.training, seed=seed, report=clock
+    )
+    clock.stop()
+    return trained, clock
+
+
+# ---- processes ----
+
+
+Work = Callable[[Here, Recipe, int], Result]
+
+
+class Workers:
+    """What trains several seeds at the same time: processes, or this one where one is enough.
+
+    Processes are spawned: neither CUDA nor threads survive a fork.
+
+    Parameters
+    ----------
+    n : int
+        Trainings at a time.
+    mock : Mock
+        The maps; a copy goes to each process.
+    training : TrainingConfig
+        Says for which device batches are made, and how large they are.
+    """
+
+    def __init__(self, n: int, mock: Mock, training: TrainingConfig) -> None:
+        self.n = n
+        self._pool: ProcessPoolExecutor | None = None
+        if n == 1:
+            _begin(mock, training, None)
+            return
+        context = get_context("spawn")
+        begin_with = (mock, training, context.Barrier(n))
+        self._pool = ProcessPoolExecutor(n, context, _begin, begin_with)
+
+    def __enter__(self) -> "Workers":
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the processes; work that waits is left undone."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def run(self, work: Work[Result], recipe: Recipe, seeds: Sequence[int]) -> Iterator[Result]:
+        """Do some work for each seed; results come in the order of seeds.
+
+        Parameters
+        ----------
+        work : callable
+            A function of a module.
+        recipe : Recipe
+        seeds : sequence of int
+            A multiple of `n`, so that as many train at a time from beginning to end.
+        """
+        if len(seeds) % self.n:
+            raise ValueError(f"seeds: expected a multiple of {self.n}, got {len(seeds)}")
+        with_each = partial(_work, work, recipe)
+        return map(with_each, seeds) if self._pool is None else self._pool.map(with_each, seeds)
+
+
+_here: Here | None = None  # of this process
+
+
+def _begin(mock: Mock, training: TrainingConfig, barrier: Barrier | None) -> None:
+    """Make the batches of this process."""
+    global _here
+    _here = Here(load(mock, training), barrier)
+
+
+def _work(work: Work[Result], recipe: Recipe, seed: int) -> Result:
+    if _here is None:
+        raise RuntimeError("expected a process that has maps")
+    try:
+        return work(_here, recipe, seed)
+    except BaseException:
+        _here.leave()
+        raise
+
+
+# ---- the same cost ----
+
+
+def fit_into(
+    recipes: Sequence[Recipe], workers: Workers, seconds: float, n_maps: int
+) -> list[Recipe]:
+    """Give recipes as many epochs as fit into so much time, two at least.
+
+    On a CPU an epoch of each is timed in turns and the shorter of two counts: what else the machine does
+    makes a second of its processors worth more or less. As many train at a time as later, and the slowest
+    counts.
+    """
+    seeds = range(workers.n)
+    device = recipes[0].training.device
+    costs = [
+        [max(workers.run(time_epoch, recipe, seeds)) for recipe in recipes]
+        for _ in range(N_TURNS[device])
+    ]
+    epochs = [max(2, round(seconds / min(each))) for each in zip(*costs, strict=True)]
+    return [give_epochs(recipe, n, n_maps) for recipe, n in zip(recipes, epochs, strict=True)]

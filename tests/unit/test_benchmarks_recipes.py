@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.recipes.cost import Clock
+from benchmarks.recipes.maps import get_mock
+from multifield.maps import Split
+from multifield.mock import MockConfig
+from multifield.training import EpochLosses
+
+LOSSES = EpochLosses(0.0, 0.0, 0.0)
+CONFIG = MockConfig(n_simulations=3, map_size=16, lattice=16, refine=1, seed=1, n_threads=1)
+SPLIT = Split(seed=1, train=(0,), valid=(1,), test=(2,))
+
+
+def test_maps_are_kept_as_they_were_made(tmp_path: Path) -> None:
+    path = tmp_path / "maps.npz"
+    made, kept, read = (
+        get_mock("MockTNG", ("Mtot", "Mgas"), CONFIG, SPLIT, where) for where in (None, path, path)
+    )
+    for mock in (kept, read):
+        np.testing.assert_array_equal(mock.theta, made.theta)
+        assert list(mock.log_maps) == ["Mtot", "Mgas"]
+        for field, maps in made.log_maps.items():
+            np.testing.assert_array_equal(mock.log_maps[field], maps)
+
+
+def test_maps_of_another_field_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "maps.npz"
+    get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, path)
+    with pytest.raises(
+        ValueError, match=r"maps\.npz: expected maps of .*Mgas.*got those of .*Mtot"
+    ):
+        get_mock("MockTNG", ("Mgas",), CONFIG, SPLIT, path)
+
+
+def test_the_cost_on_a_gpu_is_that_of_epochs_without_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first epoch ends after 50 s, the others take 3, 2 and 4: 3 each on average."""
+    times = iter((0.0, 50.0, 53.0, 55.0, 59.0, 60.0))
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr("time.perf_counter", lambda: next(times))
+    met: list[int] = []
+    clock = Clock("cuda", lambda: met.append(1))
+    for epoch in range(4):
+        clock(epoch, LOSSES)
+    clock.stop()
+    assert clock.cost == pytest.approx(4 * 3.0)
+    assert clock.cost_of_epoch == pytest.approx(2.0)
+    assert met == [1]
