@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from inspect import signature
 from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
@@ -93,10 +94,13 @@ def synchronized(network: nn.Module) -> nn.Module:
     """
     if _group.size == 1:
         return network
+    parallel = nn.parallel.DistributedDataParallel
+    # PyTorch 2.13 warns of the older name, and 2.11 has no other
+    names = ("forward_sync_buffers", "broadcast_buffers")
+    sync_buffers = next(name for name in names if name in signature(parallel).parameters)
     # a static graph: the first step shows which weights have no use, such as those of O3Err.B01
-    return nn.parallel.DistributedDataParallel(
-        network, forward_sync_buffers=False, static_graph=True
-    )
+    options: dict[str, bool] = {sync_buffers: False, "static_graph": True}
+    return parallel(network, **options)  # type: ignore[arg-type]
 
 
 def gather(x: Tensor) -> Tensor:
