@@ -55,6 +55,9 @@ def build_network(
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     compiles = choose_compile(config.compile, device)
     if compiles:
+        # what was compiled for the networks before, and their memory in CUDA graphs, is of no use any more;
+        # kept, PyTorch would give up compiling with the fifth trial of a study, and say so in a warning
+        torch.compiler.reset()
         # in place: names in the state dict stay. CUDA graphs spare the launches of hundreds of kernels
         mode = "reduce-overhead" if device.type == "cuda" else "default"
         network.compile(

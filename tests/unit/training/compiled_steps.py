@@ -1,4 +1,4 @@
-"""Losses of first steps, compiled and not, as JSON; a script, no test.
+"""Losses of first steps, compiled and not, and how often was compiled, as JSON; a script, no test.
 
 In a process of its own: torch.compile cannot look through the checks of types that pytest puts around
 functions.
@@ -9,10 +9,12 @@ import sys
 from dataclasses import replace
 
 import torch
+from torch import nn
+from torch._dynamo.utils import counters
 
 from multifield.training import NonFiniteLoss, train_step
 from multifield.training.step import build_network, make_optimizer
-from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
+from tests.unit.training.examples import HYPERPARAMETERS, MAP_SIZE, config, make_data
 
 
 def main() -> None:
@@ -39,7 +41,25 @@ def main() -> None:
     except NonFiniteLoss:
         pairs = zip(before, network.parameters(), strict=True)
         found["weights changed by no number"] = [float(not torch.equal(a, b)) for a, b in pairs]
+    found["compiled of each network"] = [float(n) for n in count_compiled(6)]
     sys.stdout.write(json.dumps(found))
+
+
+def count_compiled(n_networks: int) -> list[int]:
+    """Train networks one after another, with batches of two sizes; count what was compiled for each."""
+    compile_with = nn.Module.compile
+    nn.Module.compile = lambda network, **options: compile_with(network, backend="eager", **options)
+    counts = []
+    for number in range(n_networks):
+        before = counters["frames"]["ok"]
+        parameters = replace(HYPERPARAMETERS, dr=0.1 * number)  # as trials differ
+        network = build_network(
+            make_data(), parameters, config(compile="always"), torch.device("cpu")
+        )
+        for size in (8, 6):
+            network(torch.randn(size, 1, MAP_SIZE, MAP_SIZE)).sum().backward()
+        counts.append(counters["frames"]["ok"] - before)
+    return counts
 
 
 if __name__ == "__main__":

@@ -168,6 +168,12 @@ def test_a_compiled_step_with_a_non_finite_loss_changes_no_weight(
     assert not any(compiled["weights changed by no number"])
 
 
+@pytest.mark.slow
+def test_every_trial_of_a_study_is_compiled(compiled: dict[str, list[float]]) -> None:
+    """For a batch and for the smaller one that ends an epoch; by itself PyTorch stops after eight."""
+    assert compiled["compiled of each network"] == [2.0] * 6
+
+
 def test_the_fused_optimizer_is_the_plain_one() -> None:
     settings = replace(PARAMETERS, wd=0.1)
     networks = [O3Err(2, 0.0, 1, 16) for _ in range(2)]
