@@ -126,16 +126,18 @@ def average_weights(network: nn.Module, config: TrainingConfig) -> AveragedModel
     if config.weight_averaging == 0:
         return None
 
-    def add(averages: ParameterList, current: ParameterList, n_averaged: Tensor | int) -> None:
-        n = int(n_averaged)
+    def add(averages: ParameterList, current: ParameterList, _: Tensor | int) -> None:
+        n = int(
+            averaged.n_averaged
+        )  # on the CPU; what is given here would have to be waited for on a GPU
         memory = min(config.weight_averaging, (1 + n) / (10 + n))
-        for average, value in zip(averages, current, strict=True):
-            if average.is_floating_point():
-                average.lerp_(value, 1 - memory)
-            else:  # counts of batches
-                average.copy_(value)
+        if averages[0].is_floating_point():  # as all of a call, which are of one type
+            torch._foreach_lerp_(averages, current, 1 - memory)
+        else:  # counts of batches
+            torch._foreach_copy_(averages, current)
 
-    return AveragedModel(network, multi_avg_fn=torch.no_grad()(add), use_buffers=True)
+    averaged = AveragedModel(network, multi_avg_fn=torch.no_grad()(add), use_buffers=True)
+    return averaged
 
 
 class StepLoss(NamedTuple):
