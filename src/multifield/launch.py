@@ -188,7 +188,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"-n: expected one network to train, got {asked.n}")
     gpus = visible_gpus(os.environ)
     if 0 < len(gpus) < asked.together:  # two processes on one GPU cannot exchange gradients
-        parser.error(f"--together: expected no more than {len(gpus)} GPUs, got {asked.together}")
+        parser.error(
+            f"--together: expected no more than {len(gpus)} GPUs, got {asked.together}; an empty "
+            "CUDA_VISIBLE_DEVICES lets them train on the CPU"
+        )
     n_networks = asked.n or (1 if asked.pipeline == "train" else len(gpus) // asked.together) or 1
     environments = network_environments(n_networks, asked.together, gpus, available_threads(0))
     command = [sys.executable, "-m", "kedro", "run", "--pipelines", asked.pipeline]

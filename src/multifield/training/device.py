@@ -1,9 +1,11 @@
 """Where a network is trained, and how batches get there."""
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from shutil import which
 from typing import Any, Literal
 
 import numpy as np
@@ -54,8 +56,9 @@ def choose_compile(name: Literal["auto", "never", "always"], device: torch.devic
     Parameters
     ----------
     name : {"auto", "never", "always"}
-        ``auto`` compiles for CUDA where Triton is installed, which it needs there. On a CPU it made a step of
-        256-pixel maps slower (float32: 17 maps a second instead of 22) and took a minute to begin.
+        ``auto`` compiles for CUDA where Triton and a C compiler are installed, both needed there. On a CPU it
+        made a step of 256-pixel maps slower (float32: 17 maps a second instead of 22) and took a minute to
+        begin.
     device : torch.device
 
     Raises
@@ -71,8 +74,13 @@ def choose_compile(name: Literal["auto", "never", "always"], device: torch.devic
             )
         return False
     if name == "auto":
-        return device.type == "cuda" and find_spec("triton") is not None
+        return device.type == "cuda" and find_spec("triton") is not None and _has_c_compiler()
     return name == "always"
+
+
+def _has_c_compiler() -> bool:
+    """Look where Triton looks."""
+    return "CC" in os.environ or any(which(name) is not None for name in ("gcc", "clang"))
 
 
 @contextmanager

@@ -72,6 +72,7 @@ def test_settings_of_the_process_come_back(precision, inside: str) -> None:
 
 def test_nothing_is_compiled_for_a_cpu_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multifield.training.device.find_spec", lambda _: "found")
+    monkeypatch.setenv("CC", "cc")
     found = {
         (name, device.type): choose_compile(name, device)
         for name in ("auto", "never", "always")
@@ -84,7 +85,12 @@ def test_nothing_is_compiled_for_a_cpu_unless_told(monkeypatch: pytest.MonkeyPat
     ]
 
 
-def test_nothing_is_compiled_without_triton_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multifield.training.device.find_spec", lambda _: None)
+@pytest.mark.parametrize(("triton", "compiler"), [(None, "/usr/bin/gcc"), ("found", None)])
+def test_nothing_is_compiled_without_triton_or_a_c_compiler_unless_told(
+    triton: str | None, compiler: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("multifield.training.device.find_spec", lambda _: triton)
+    monkeypatch.setattr("multifield.training.device.which", lambda _: compiler)
+    monkeypatch.delenv("CC", raising=False)
     assert not choose_compile("auto", CUDA)
     assert choose_compile("always", CUDA)
