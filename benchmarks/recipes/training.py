@@ -1,11 +1,12 @@
 """Networks that are trained and infer, in this process or in several that share a device."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
+from threading import BrokenBarrierError
 from typing import NamedTuple, TypeVar
 
 from benchmarks.recipes.cost import N_TIMED, N_TURNS, Clock
@@ -132,8 +133,20 @@ class Workers:
         """
         if len(seeds) % self.n:
             raise ValueError(f"seeds: expected a multiple of {self.n}, got {len(seeds)}")
-        with_each = partial(_work, work, recipe)
-        return map(with_each, seeds) if self._pool is None else self._pool.map(with_each, seeds)
+        if self._pool is None:
+            return (_work(work, recipe, seed) for seed in seeds)
+        return _in_order([self._pool.submit(_work, work, recipe, seed) for seed in seeds])
+
+
+def _in_order(futures: Sequence[Future[Result]]) -> Iterator[Result]:
+    """Give results as they come; the reason, where one failed for which another waited."""
+    for future in futures:
+        try:
+            yield future.result()
+        except BrokenBarrierError as broken:
+            errors = [each.exception() for each in futures]
+            reasons = (e for e in errors if e is not None and not isinstance(e, type(broken)))
+            raise next(reasons, broken) from None
 
 
 _here: Here | None = None  # of this process
