@@ -14,7 +14,7 @@ def launch(project: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "multifield.launch", *arguments, "--env", "test"],
         cwd=project,
-        env=os.environ | {"DO_NOT_TRACK": "1", "COLUMNS": "200"},
+        env=os.environ | {"DO_NOT_TRACK": "1", "COLUMNS": "200", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         check=False,
