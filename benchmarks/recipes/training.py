@@ -1,11 +1,14 @@
 """Networks that are trained and infer, in this process or in several that share a device."""
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import BrokenBarrierError
 from typing import NamedTuple, TypeVar
 
@@ -96,7 +99,7 @@ class Workers:
     n : int
         Trainings at a time.
     mock : Mock
-        The maps; a copy goes to each process.
+        The maps; each process has a copy.
     training : TrainingConfig
         Says for which device batches are made, and how large they are.
     """
@@ -107,9 +110,14 @@ class Workers:
         if n == 1:
             _begin(mock, training, None)
             return
+        # by way of a file: through a pipe, the second process would begin when the first has taken the maps
+        self._folder = TemporaryDirectory(prefix="multifield-recipes-")
+        path = Path(self._folder.name) / "mock.pickle"
+        with path.open("wb") as file:
+            pickle.dump(mock, file)
         context = get_context("spawn")
-        begin_with = (mock, training, context.Barrier(n))
-        self._pool = ProcessPoolExecutor(n, context, _begin, begin_with)
+        begin_with = (path, training, context.Barrier(n))
+        self._pool = ProcessPoolExecutor(n, context, _begin_there, begin_with)
 
     def __enter__(self) -> "Workers":
         """Give itself."""
@@ -119,6 +127,7 @@ class Workers:
         """End the processes; work that waits is left undone."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+            self._folder.cleanup()
 
     def run(self, work: Work[Result], recipe: Recipe, seeds: Sequence[int]) -> Iterator[Result]:
         """Do some work for each seed; results come in the order of seeds.
@@ -156,6 +165,12 @@ def _begin(mock: Mock, training: TrainingConfig, barrier: Barrier | None) -> Non
     """Make the batches of this process."""
     global _here
     _here = Here(load(mock, training), barrier)
+
+
+def _begin_there(path: Path, training: TrainingConfig, barrier: Barrier) -> None:
+    """Do so in a process that was started."""
+    with path.open("rb") as file:
+        _begin(pickle.load(file), training, barrier)
 
 
 def _work(work: Work[Result], recipe: Recipe, seed: int) -> Result:
