@@ -9,7 +9,7 @@ import pytest
 
 from multifield import camels
 from multifield.evaluation import read_results
-from multifield.models import BandPowers, load_weights
+from multifield.models import SummaryStatistics, load_weights
 from tests.support import make_project, run_kedro
 
 LABEL = "all_steps_4_4_o3"
@@ -257,11 +257,11 @@ def test_the_other_recipe_has_files_of_its_own_in_the_same_project(finished):
         project, "run", "--env", "test", "--pipelines", "train", "--params", "recipe=multifield"
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    label = "all_one_cycle_band_powers"
+    label = "all_one_cycle_summary_statistics"
     models = project / "data/06_models"
     network = load_weights(models / f"weights/weights_MockNbody_Mtot_single_{label}.pt")
-    assert isinstance(network, BandPowers)
+    assert isinstance(network, SummaryStatistics)
     card = json.loads((models / f"cards/card_MockNbody_Mtot_single_{label}.json").read_text())
-    assert card["architecture"] == "band_powers"
+    assert card["architecture"] == "summary_statistics"
     assert card["training"]["training.weight_averaging"] == "0.999"
     assert published.read_bytes() == before

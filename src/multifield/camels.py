@@ -373,7 +373,11 @@ def monopole_suffix(remove_monopole: bool) -> str:
     return "_no_monopole" if remove_monopole else ""
 
 
-LABEL_WORDS = {"o3_err": "o3", "band_powers": "band_powers"}
+LABEL_WORDS = {
+    "o3_err": "o3",
+    "band_powers": "band_powers",
+    "summary_statistics": "summary_statistics",
+}
 """What the names of files call an architecture. The benchmark's own files say ``o3``."""
 
 

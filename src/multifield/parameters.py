@@ -41,7 +41,7 @@ class Choices:
     smoothing_width: float
     n_trials: int
     epochs: int
-    recipe: Literal["published", "multifield"]
+    recipe: Literal["published", "multifield", "band_powers"]
     test_suite: str
     test_set: str
     test_field: str
@@ -145,10 +145,11 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Recipes:
-    """The published way, and the one that this project recommends."""
+    """The published way, the one that this project recommends, and that with learned filters."""
 
     published: Recipe
     multifield: Recipe
+    band_powers: Recipe
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

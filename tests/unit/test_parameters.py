@@ -185,9 +185,15 @@ def flat(tree, prefix=""):
 def test_the_recommended_recipe_in_every_environment():
     for environment in ENVIRONMENTS:
         training = check_parameters(load_parameters(environment, recipe="multifield")).training
-        assert (training.architecture, training.loss) == ("band_powers", "gaussian")
+        assert (training.architecture, training.loss) == ("summary_statistics", "gaussian")
         assert training.schedule == "one_cycle"
         assert training.weight_averaging > 0
+
+
+def test_the_recipe_with_learned_filters_shifts_maps():
+    for environment in ENVIRONMENTS:
+        training = check_parameters(load_parameters(environment, recipe="band_powers")).training
+        assert (training.architecture, training.loss) == ("band_powers", "gaussian")
         assert training.shifts
 
 
@@ -204,7 +210,7 @@ def test_a_single_setting_of_a_recipe_may_be_another():
     runtime["tuning"] = {"search_space": {"lr": {"high": 0.004}}}
     parameters = check_parameters(load_parameters("mock", **runtime))
     assert parameters.training.loss == "moments"
-    assert parameters.training.architecture == "band_powers"
+    assert parameters.training.architecture == "summary_statistics"
     space = parameters.tuning.search_space
     assert (space.lr.low, space.lr.high) == (2e-3, 4e-3)
 
@@ -212,15 +218,17 @@ def test_a_single_setting_of_a_recipe_may_be_another():
 def test_the_search_space_follows_the_recipe():
     spaces = [
         check_parameters(load_parameters("base", recipe=recipe)).tuning.search_space
-        for recipe in ("published", "multifield")
+        for recipe in ("published", "multifield", "band_powers")
     ]
-    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (3, 6)]
+    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (2, 8), (3, 6)]
 
 
 def test_an_unknown_recipe_is_refused():
     choices = load_globals("base")
     check_recipe(choices, {"recipe": "multifield"})
-    with pytest.raises(ValueError, match="recipe: expected one of published, multifield, got 'x'"):
+    with pytest.raises(
+        ValueError, match="recipe: expected one of published, multifield, band_powers, got 'x'"
+    ):
         check_recipe(choices, {"recipe": "x"})
 
 
@@ -235,7 +243,7 @@ def test_a_wrong_setting_of_a_recipe_is_refused_whichever_is_chosen():
     ("runtime", "label"),
     [
         ({}, "all_steps_500_500_o3"),
-        ({"recipe": "multifield"}, "all_one_cycle_band_powers"),
+        ({"recipe": "multifield"}, "all_one_cycle_summary_statistics"),
         ({"recipe": "multifield", "training": {"architecture": "o3_err"}}, "all_one_cycle_o3"),
         ({"training": {"architecture": "band_powers"}}, "all_steps_500_500_band_powers"),
     ],

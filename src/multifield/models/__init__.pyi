@@ -4,6 +4,7 @@ from .inference import for_inference as for_inference
 from .network import Network as Network
 from .o3_err import O3Err as O3Err
 from .registry import ARCHITECTURES as ARCHITECTURES
+from .summary_statistics import SummaryStatistics as SummaryStatistics
 from .weights import StateDict as StateDict
 from .weights import load_state as load_state
 from .weights import load_weights as load_weights

@@ -1,31 +1,26 @@
 """A small network that sees what a power spectrum sees, at every depth: `band_powers`."""
 
 from collections.abc import Mapping
-from math import expm1, log
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multifield.models import exchange
+from multifield.models.head import FeatureNetwork
 from multifield.models.map_statistics import count_statistics, map_statistics
-from multifield.models.network import Network, Sizes, require_axes
+from multifield.models.network import Sizes, require_axes
 from multifield.models.padding import pad_periodic
+from multifield.models.pyramid import SMALLEST, Halve, count_levels
 
-SMALLEST = 4  # [pixels] a side of the last level, of which 3 x 3 filters still see more than copies
 WIDEST = 4  # times the first level's channels has the widest one
 NEGATIVE_SLOPE = 0.2  # of every LeakyReLU, as in o3_err
 KINDS = (2, 1, 2, 1, 0, 1, 2, 1, 2)  # of the pixels of a filter: centre, edge, corner
 POWER_FLOOR = 1e-6  # of standardized maps; keeps the logarithm of an empty band finite
-LONGEST_MEMORY = 1000  # [batches] of the statistics of features
-VARIANCE_FLOOR = 1e-4  # of features of order 1; for one that is the same for all maps
 N_UNITS = 128  # of the two hidden layers
-FIRST_MEAN, FIRST_STD = 0.5, 0.3  # the prior's, of parameters between 0 and 1: nothing is known yet
-STD_FLOOR = 1e-4  # of the parameters' range: finer than any map tells
 FIRST_TENSOR = "levels.0.bands.weight"  # of a state dict; no other architecture has it
 
 
-class BandPowers(Network):
+class BandPowers(FeatureNetwork):
     r"""Means and standard deviations of the parameters, from mean squares of learned filters.
 
     The map, and below it the map blurred and halved, again and again down to 4 x 4 pixels, are filtered
@@ -67,7 +62,7 @@ class BandPowers(Network):
         n_parameters: int = 6,
     ) -> None:
         super().__init__(hidden, dropout, channels, map_size, n_parameters)
-        n_levels = (map_size // SMALLEST).bit_length()
+        n_levels = count_levels(map_size)
         n_bands = 2 * hidden
         widths = [2 * hidden * min(2**k, WIDEST) for k in range(n_levels)]
         above = [0, *widths[:-1]]
@@ -75,26 +70,9 @@ class BandPowers(Network):
             _Level(channels, c_above, n_bands, width)
             for c_above, width in zip(above, widths, strict=True)
         )
-        tent = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.blur: Tensor
-        self.register_buffer("blur", torch.outer(tent, tent), persistent=False)
+        self.halve = Halve(channels)
         n_features = n_levels * (n_bands + count_statistics(channels)) + 2 * sum(widths)
-        self.standardize = RunningStandardization(n_features)
-        self.FC1 = nn.Linear(n_features, N_UNITS)
-        self.FC2 = nn.Linear(N_UNITS, N_UNITS)
-        self.FC3 = nn.Linear(N_UNITS, 2 * n_parameters)
-        self.direct = nn.Linear(n_features, 2 * n_parameters, bias=False)
-        self._initialize()
-
-    def _initialize(self) -> None:
-        for layer in (self.FC1, self.FC2):
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        nn.init.zeros_(self.FC3.weight)
-        nn.init.zeros_(self.direct.weight)
-        with torch.no_grad():
-            self.FC3.bias[: self.n_parameters] = FIRST_MEAN
-            self.FC3.bias[self.n_parameters :] = log(expm1(FIRST_STD - STD_FLOOR))  # softplus of it
+        self.add_head(n_features, N_UNITS)
 
     @classmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
@@ -109,33 +87,10 @@ class BandPowers(Network):
         found: Tensor | None = None
         for k, level in enumerate(self.levels):
             if k:
-                x = self._halve(x)
+                x = self.halve(x)
             found, of_level = level(x, found)
             features += [*of_level, map_statistics(x)]
         return torch.cat(features, dim=1)  # (B, F)
-
-    def _halve(self, x: Tensor) -> Tensor:
-        """Blur by (1, 3, 3, 1) along each axis and take every other pixel.
-
-        Small scales that an average over 2 x 2 pixels lets through are noise among the large ones: Omega_m of
-        MockGaussian, fitted to the powers of eight random filters a level, was known 3 % less well with it.
-        """
-        return nn.functional.conv2d(
-            pad_periodic(x),
-            self.blur.expand(self.channels, 1, 4, 4),
-            stride=2,
-            groups=self.channels,
-        )
-
-    def infer(self, features: Tensor) -> Tensor:
-        """Infer the parameters from the features of maps; see `Network.infer`."""
-        x = self.dropout(self.standardize(features))
-        y = self.direct(x)
-        x = nn.functional.silu(self.FC1(x))
-        x = nn.functional.silu(self.FC2(self.dropout(x)))
-        mean, raw_std = (y + self.FC3(x)).split(self.n_parameters, dim=1)
-        # exponential where it is small, and linear where a map unlike all others would let it overflow
-        return torch.cat((mean, nn.functional.softplus(raw_std) + STD_FLOOR), dim=1)
 
 
 class _Level(nn.Module):
@@ -203,40 +158,6 @@ class SymmetricConv(nn.Module):
         # a product, for indexing would add up its gradient weight by weight
         filters = (self.weight @ self.places).reshape(*self.weight.shape[:2], 3, 3)
         return nn.functional.conv2d(x, filters, self.bias)
-
-
-class RunningStandardization(nn.Module):
-    """Standardization of features by their mean and variance over many batches, in training too.
-
-    Batch normalization by means over time instead of over the batch: maps of a batch do not see each other.
-    No gradient passes through the statistics.
-
-    Parameters
-    ----------
-    n_features : int
-    """
-
-    def __init__(self, n_features: int) -> None:
-        super().__init__()
-        self.mean: Tensor
-        self.var: Tensor
-        self.n_batches: Tensor
-        self.register_buffer("mean", torch.zeros(n_features))
-        self.register_buffer("var", torch.ones(n_features))
-        self.register_buffer("n_batches", torch.zeros((), dtype=torch.int64))
-
-    def forward(self, x: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
-        """Standardize; in training mode after the batch was added to the statistics."""
-        if self.training:
-            self._add(exchange.gather(x.detach()))  # the whole batch
-        return (x - self.mean) / (self.var + VARIANCE_FLOOR).sqrt()
-
-    @torch.no_grad()
-    def _add(self, x: Tensor) -> None:
-        self.n_batches += 1
-        weight = 1 / self.n_batches.clamp(max=LONGEST_MEMORY).float()
-        self.mean.lerp_(x.mean(dim=0), weight)
-        self.var.lerp_((x - self.mean).square().mean(dim=0), weight)
 
 
 def log_power(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B C"]:

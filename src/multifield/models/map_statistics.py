@@ -43,23 +43,23 @@ def map_statistics(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
     """
     with torch.autocast(x.device.type, enabled=False):
         x = x.float()
-        small = x - _blur(x)
+        small = x - blur(x)
         size = (small.abs().mean(dim=(2, 3)) + FLOOR).log()
-        place = _correlation(small.square(), x)
-        features = [*_moments(x), *_moments(small), size, place]
+        place = correlate(small.square(), x)
+        features = [*moments(x), *moments(small), size, place]
         first, second = torch.triu_indices(x.shape[1], x.shape[1], 1, device=x.device)
-        features.append(_correlation(small[:, first], small[:, second]))
+        features.append(correlate(small[:, first], small[:, second]))
     return torch.cat(features, dim=1)
 
 
-def _blur(x: Tensor) -> Tensor:
+def blur(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B C L L"]:
     """Blur periodic maps by (1, 2, 1) / 4 along each axis."""
     x = pad_periodic(x)
     x = 0.25 * (x[:, :, :-2] + x[:, :, 2:]) + 0.5 * x[:, :, 1:-1]
     return 0.25 * (x[..., :-2] + x[..., 2:]) + 0.5 * x[..., 1:-1]
 
 
-def _moments(x: Tensor) -> tuple[Tensor, ...]:
+def moments(x: Float[Tensor, "B C L L"]) -> tuple[Tensor, ...]:
     """Mean, logarithm of the variance, skewness and logarithm of the kurtosis, (B, C) each."""
     mean = x.mean(dim=(2, 3))
     deviation = x - mean[..., None, None]
@@ -70,8 +70,8 @@ def _moments(x: Tensor) -> tuple[Tensor, ...]:
     return mean, variance.log(), skewness, kurtosis.log()
 
 
-def _correlation(x: Tensor, y: Tensor) -> Tensor:
-    """Correlation over the pixels of maps, (B, C)."""
+def correlate(x: Float[Tensor, "B C L L"], y: Float[Tensor, "B C L L"]) -> Float[Tensor, "B C"]:
+    """Correlation over the pixels of maps."""
     x, y = (each - each.mean(dim=(2, 3), keepdim=True) for each in (x, y))
     var_x, var_y = (each.square().mean(dim=(2, 3)) + FLOOR for each in (x, y))
     return (x * y).mean(dim=(2, 3)) / (var_x * var_y).sqrt()

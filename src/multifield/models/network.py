@@ -38,6 +38,9 @@ class Network(nn.Module):
 
     Attributes
     ----------
+    learns_features : bool
+        False where features have no weights and are the same for all orientations of a map, so that they
+        can be computed once for all epochs.
     conv_dtype : torch.dtype
         In which convolutions are computed; the linear layers are float32 in each.
 
@@ -46,6 +49,8 @@ class Network(nn.Module):
     ValueError
         If a number is outside its range.
     """
+
+    learns_features = True
 
     def __init__(
         self,
@@ -88,13 +93,13 @@ class Network(nn.Module):
     def infer(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B two_P"]:
         """Infer the parameters from the features of maps; see `forward`."""
 
-    def forward(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B two_P"]:
+    def forward(self, x: Tensor) -> Float[Tensor, "B two_P"]:
         """Infer the parameters from maps.
 
         Parameters
         ----------
         x : (B, C, L, L)
-            Standardized maps.
+            Standardized maps; or (B, F), their features.
 
         Returns
         -------
@@ -107,7 +112,7 @@ class Network(nn.Module):
         ValueError
             If channels or pixels are not those the network was made for.
         """
-        return self.infer(self.features(x))
+        return self.infer(x if x.ndim == 2 else self.features(x))
 
     def features(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
         """Reduce maps to the numbers from which the parameters are inferred; see `forward`."""

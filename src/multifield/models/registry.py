@@ -8,10 +8,20 @@ from multifield.models.band_powers import FIRST_TENSOR as FIRST_OF_BAND_POWERS
 from multifield.models.band_powers import BandPowers
 from multifield.models.network import Network
 from multifield.models.o3_err import O3Err
+from multifield.models.summary_statistics import FIRST_TENSOR as FIRST_OF_SUMMARY_STATISTICS
+from multifield.models.summary_statistics import SummaryStatistics
 
-ARCHITECTURES: dict[str, type[Network]] = {"o3_err": O3Err, "band_powers": BandPowers}
+ARCHITECTURES: dict[str, type[Network]] = {
+    "o3_err": O3Err,
+    "band_powers": BandPowers,
+    "summary_statistics": SummaryStatistics,
+}
 
-MARKS = {"C01.weight": "o3_err", FIRST_OF_BAND_POWERS: "band_powers"}
+MARKS = {
+    "C01.weight": "o3_err",
+    FIRST_OF_BAND_POWERS: "band_powers",
+    FIRST_OF_SUMMARY_STATISTICS: "summary_statistics",
+}
 """A tensor of which the presence says the architecture of a state dict."""
 
 

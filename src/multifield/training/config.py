@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AllowInfNan, ConfigDict, Field, Strict, field_validator
 from pydantic.dataclasses import dataclass
 
-Architecture = Literal["o3_err", "band_powers"]
+Architecture = Literal["o3_err", "band_powers", "summary_statistics"]
 """Names in `multifield.models.ARCHITECTURES`, here so that a configuration is read without PyTorch."""
 
 LossName = Literal["moments", "gaussian"]

@@ -126,7 +126,7 @@ def _allocate_page_locked(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 class DeviceBatch:
     """Some maps and their parameters, where the network is."""
 
-    x: Tensor  # (B, C, L, L) float32, channels last
+    x: Tensor  # (B, C, L, L) float32, channels last; or (B, F), features of maps
     theta: Tensor  # (B, P) float32, scaled to [0, 1]
     index: Index  # (B,) numbers of the maps in their file, on the CPU
     maps_per_set: int = 0  # that follow each other are shown in one set of fields; 0: all are

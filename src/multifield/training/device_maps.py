@@ -5,7 +5,8 @@ latin hypercube) fits beside the network on most of them. Not measured on a GPU:
 on the CPU against the loader's batches.
 """
 
-from collections.abc import Generator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Literal, NamedTuple
 
@@ -16,7 +17,9 @@ from torch import Tensor
 from multifield.arrays import Index
 from multifield.maps import MapLoader, SplitLoaders
 from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch
+from multifield.models.network import Network
 from multifield.training.device import DeviceBatch, on_device
+from multifield.training.precision import set_numerics
 from multifield.training.shown_fields import RandomFields
 
 BYTES_PER_PIXEL = 2
@@ -24,44 +27,40 @@ BYTES_PER_PIXEL = 2
 Resident = Literal["auto", "never", "always"]
 
 
-class DeviceMaps:
-    """The maps of a loader on a device, in half precision; gives the loader's batches, rounded once.
+class _OnDevice:
+    """What a loader serves, kept on a device; gives batches as the loader plans them.
 
     Parameters
     ----------
     loader : MapLoader
-        Its maps are normalized by it, brought to the device once and rounded to float16 there. All of
-        them, also where the loader makes a part of each batch, as this does then too.
+        All its maps are read once, in order, also where it makes a part of each batch, as this does then too.
     device : torch.device
-
-    Raises
-    ------
-    ValueError
-        If a normalized pixel is beyond the range of float16.
+    keep : callable
+        Called with the maps of each batch on the device, (B, C, L, L).
     """
 
-    def __init__(self, loader: MapLoader, device: torch.device) -> None:
+    def __init__(
+        self, loader: MapLoader, device: torch.device, keep: Callable[[Tensor], object]
+    ) -> None:
         self.batch_size, self._n_pixels = loader.batch_size, loader.map_size
         self._device = device
         self._part = loader.part
-        loader = loader.part_of(0, 1)
-        shape = (len(loader), loader.channels, loader.map_size**2)
-        self._maps = torch.empty(shape, dtype=torch.float16, device=device)
         thetas: list[Tensor] = []
         indices: list[Index] = []
-        rows_of_batches = torch.split(self._maps, loader.batch_size)
-        with closing(on_device(loader.ordered([0]), device)) as batches:
-            for batch, rows in zip(batches, rows_of_batches, strict=True):
-                rows.copy_(batch.x.flatten(2))
-                _check_range(rows)
+        with closing(on_device(loader.part_of(0, 1).ordered([0]), device)) as batches:
+            for batch in batches:
+                keep(batch.x)
                 thetas.append(batch.theta)
                 indices.append(batch.index)
         self._theta, self._index = torch.cat(thetas), np.concatenate(indices)
-        self._rows, self._columns = _oriented_positions(loader.map_size, device)
+
+    @abstractmethod
+    def _take(self, rows: EpochPlan) -> Tensor:
+        """Give what the network gets of these rows."""
 
     def __len__(self) -> int:
         """Count the maps, each once."""
-        return len(self._maps)
+        return len(self._index)
 
     def random_epoch(
         self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
@@ -82,6 +81,40 @@ class DeviceMaps:
         )
 
     def _make_batch(self, rows: EpochPlan) -> DeviceBatch:
+        order = torch.from_numpy(rows.order).to(self._device)
+        return DeviceBatch(self._take(rows), self._theta[order], self._index[rows.order])
+
+
+class DeviceMaps(_OnDevice):
+    """The maps of a loader on a device, in half precision; gives the loader's batches, rounded once.
+
+    Parameters
+    ----------
+    loader : MapLoader
+        Its maps are normalized by it, brought to the device once and rounded to float16 there. All of
+        them, also where the loader makes a part of each batch, as this does then too.
+    device : torch.device
+
+    Raises
+    ------
+    ValueError
+        If a normalized pixel is beyond the range of float16.
+    """
+
+    def __init__(self, loader: MapLoader, device: torch.device) -> None:
+        shape = (len(loader), loader.channels, loader.map_size**2)
+        self._maps = torch.empty(shape, dtype=torch.float16, device=device)
+        left = iter(torch.split(self._maps, loader.batch_size))
+
+        def keep(x: Tensor) -> None:
+            rows = next(left)
+            rows.copy_(x.flatten(2))
+            _check_range(rows)
+
+        super().__init__(loader, device, keep)
+        self._rows, self._columns = _oriented_positions(loader.map_size, device)
+
+    def _take(self, rows: EpochPlan) -> Tensor:
         order, orientation, shift = (
             torch.from_numpy(draws).to(self._device)
             for draws in (rows.order, rows.orientation, rows.shift)
@@ -91,11 +124,36 @@ class DeviceMaps:
         source = (row * self._n_pixels + column)[:, None].expand(-1, self._maps.shape[1], -1)
         x = self._maps[order].gather(2, source)
         x = x.view(*x.shape[:2], self._n_pixels, self._n_pixels)
-        x = x.to(torch.float32, memory_format=torch.channels_last)
-        return DeviceBatch(x, self._theta[order], self._index[rows.order])
+        return x.to(torch.float32, memory_format=torch.channels_last)
 
 
-MapSource = MapLoader | DeviceMaps | RandomFields
+class DeviceFeatures(_OnDevice):
+    """The features of a loader's maps on a device, for a network that does not learn them.
+
+    They are computed once, of each map as it lies in its file: for such a network they are the same in all
+    orientations, and nearly so for periodic shifts, which are left out.
+
+    Parameters
+    ----------
+    loader : MapLoader
+        Its maps are read once.
+    network : Network
+        Of which `learns_features` is false, on the device.
+    device : torch.device
+    """
+
+    def __init__(self, loader: MapLoader, network: Network, device: torch.device) -> None:
+        features: list[Tensor] = []
+        # in the precision in which networks are judged and asked, whatever that of training
+        with set_numerics("float32"), torch.no_grad():
+            super().__init__(loader, device, lambda x: features.append(network.features(x)))
+        self._features = torch.cat(features)  # (M, F)
+
+    def _take(self, rows: EpochPlan) -> Tensor:
+        return self._features[torch.from_numpy(rows.order).to(self._device)]
+
+
+MapSource = MapLoader | DeviceMaps | DeviceFeatures | RandomFields
 
 
 class Sources(NamedTuple):
@@ -104,6 +162,12 @@ class Sources(NamedTuple):
     train: MapSource
     valid: MapSource
     test: MapSource
+
+
+def keep_features(data: SplitLoaders, network: Network, device: torch.device) -> Sources:
+    """Compute the features of the three parts of a suite, for a network that does not learn them."""
+    loaders = (data.train, data.valid, data.test)
+    return Sources(*(DeviceFeatures(loader, network, device) for loader in loaders))
 
 
 def choose_sources(data: SplitLoaders, resident: Resident, device: torch.device) -> Sources:

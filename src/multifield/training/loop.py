@@ -20,7 +20,7 @@ from multifield.training.allocator import keep_freed_memory
 from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import choose_device, on_device, torch_threads
-from multifield.training.device_maps import MapSource, Sources, choose_sources
+from multifield.training.device_maps import MapSource, Sources, choose_sources, keep_features
 from multifield.training.loss_files import Losses
 from multifield.training.precision import choose_precision, set_numerics
 from multifield.training.step import (
@@ -178,8 +178,12 @@ def _train_joined(
             torch.manual_seed((rank << 32) + seed)
         optimizer = make_optimizer(network, hyperparameters, config)
         averaged = average_weights(network, config)
+        maps = data.part_of(rank, size)
+        known = not (network.learns_features or objective or data.maps_per_set)
         plan = Plan(
-            choose_sources(data.part_of(rank, size), config.resident, device),
+            keep_features(maps, network, device)
+            if known
+            else choose_sources(maps, config.resident, device),
             data.inferred,
             config,
             seed,

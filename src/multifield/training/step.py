@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from multifield.maps import Batch, SplitLoaders
 from multifield.models import exchange
 from multifield.models.inference import for_inference
+from multifield.models.network import Network
 from multifield.models.registry import ARCHITECTURES
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import DeviceBatch, choose_compile, on_device, place
@@ -35,7 +36,7 @@ def build_network(
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
     device: torch.device,
-) -> nn.Module:
+) -> Network:
     """Make a network with random weights for the maps of a suite, on a device.
 
     Raises

@@ -12,7 +12,8 @@ from multifield.models import (
     load_weights,
     save_weights,
 )
-from multifield.models.band_powers import RunningStandardization, SymmetricConv, log_power
+from multifield.models.band_powers import SymmetricConv, log_power
+from multifield.models.head import RunningStandardization
 from multifield.models.padding import pad_periodic
 from tests.tolerances import BFLOAT16_NETWORK_RTOL, EPS32
 from tests.torch_threads import one_thread as one_thread
@@ -47,7 +48,7 @@ def test_band_powers_are_the_same_for_all_orientations(orientation: int) -> None
     for level in network.levels[:2]:
         powers = [log_power(level.bands(pad_periodic(each))) for each in (turned, x)]
         assert_equal(*powers)
-        x, turned = network._halve(x), network._halve(turned)
+        x, turned = network.halve(x), network.halve(turned)
 
 
 def test_the_answer_is_the_same_for_shifts_by_pixels_of_the_last_level() -> None:
@@ -114,9 +115,9 @@ def test_filters_equal_plain_ones_of_three_weights() -> None:
 def test_half_a_map_keeps_its_mean_and_loses_its_smallest_scales() -> None:
     network = make_network(channels=1)
     x = torch.randn(1, 1, SIDE, SIDE)
-    assert network._halve(x).mean().item() == pytest.approx(x.mean().item(), abs=10 * EPS32)
+    assert network.halve(x).mean().item() == pytest.approx(x.mean().item(), abs=10 * EPS32)
     stripes = torch.tensor([1.0, -1.0]).repeat(SIDE // 2).expand(1, 1, SIDE, SIDE)
-    assert network._halve(stripes).abs().max() < EPS32  # 1 - 3 + 3 - 1
+    assert network.halve(stripes).abs().max() < EPS32  # 1 - 3 + 3 - 1
 
 
 def test_blind_filters_do_not_see_the_mean() -> None:

@@ -7,8 +7,15 @@ import pytest
 import torch
 
 from multifield.maps import MapLoader, Normalization, SplitLoaders
+from multifield.models import SummaryStatistics
 from multifield.training import DeviceMaps, train_network
-from multifield.training.device_maps import MapSource, choose_sources, count_bytes
+from multifield.training.device_maps import (
+    DeviceFeatures,
+    MapSource,
+    choose_sources,
+    count_bytes,
+)
+from multifield.training.step import PlainObjective
 from tests import tolerances
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta
 
@@ -134,3 +141,57 @@ def test_on_a_gpu_they_are_those_of_the_cpu(loader: MapLoader) -> None:
     here = DeviceMaps(loader, CPU).random_epoch(1, 0, **draws)
     for found, expected in zip(there, here, strict=True):
         assert torch.equal(found.x.cpu(), expected.x)
+
+
+# ---- features ----
+
+
+def make_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SummaryStatistics, "learns_features", True)
+
+
+def test_kept_features_are_those_of_the_maps() -> None:
+    data = make_data()
+    network = SummaryStatistics(1, 0.0, 1, data.map_size)
+    kept = DeviceFeatures(data.train, network, CPU)
+    x, theta, index = collect(data.train.random_epoch(1, 0, flips=False, shifts=False))
+    features, *rest = collect(kept.random_epoch(1, 0, flips=False, shifts=False))
+    expected = network.features(torch.from_numpy(x))  # of maps that were turned
+    torch.testing.assert_close(torch.from_numpy(features), expected, rtol=0, atol=1e-3)
+    for a, b in zip((theta, index), rest, strict=True):
+        np.testing.assert_array_equal(a, b)
+    twice, *_ = collect(kept.ordered([0, 5]))
+    np.testing.assert_array_equal(*np.split(twice, 2))
+
+
+def test_each_process_keeps_all_and_gives_its_rows() -> None:
+    data = make_data()
+    network = SummaryStatistics(1, 0.0, 1, data.map_size)
+    whole, *parts = (
+        [batch.x for batch in DeviceFeatures(loader, network, CPU).ordered([0])]
+        for loader in (data.train, data.train.part_of(0, 2), data.train.part_of(1, 2))
+    )
+    for expected, *found in zip(whole, *parts, strict=True):
+        assert torch.equal(torch.cat(found), expected)
+
+
+def test_kept_features_train_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = config(epochs=3, architecture="summary_statistics", loss="gaussian")
+    kept = train_network(make_data(), HYPERPARAMETERS, settings)
+    make_learned(monkeypatch)
+    each_time = train_network(make_data(), HYPERPARAMETERS, settings)
+    # the same statistics of maps that were turned, to rounding
+    np.testing.assert_allclose(kept.losses, each_time.losses, rtol=1e-2)
+    assert not np.array_equal(kept.losses, each_time.losses)
+
+
+def test_features_are_not_kept_where_the_objective_changes_maps() -> None:
+    seen = []
+
+    def objective(network, batch, columns):
+        seen.append(batch.x.shape)
+        return PlainObjective("gaussian")(network, batch, columns)
+
+    settings = config(epochs=1, architecture="summary_statistics")
+    train_network(make_data(), HYPERPARAMETERS, settings, objective=objective)
+    assert all(len(shape) == 4 for shape in seen)

@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from multifield.models import (
+    ARCHITECTURES,
+    O3Err,
+    SummaryStatistics,
+    for_inference,
+    load_weights,
+    save_weights,
+)
+from multifield.models.summary_statistics import LIMIT
+from tests.torch_threads import one_thread as one_thread
+
+SIDE = 32  # [pixels]
+# Of the largest output, which adds up a hundred statistics; sums over 1,024 pixels in another order
+ORIENTATION_RTOL = 1e-4
+
+
+def make_maps(channels: int = 2, n: int = 8) -> torch.Tensor:
+    x = torch.randn(n, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(4))
+    return x + 0.3 * x.square()
+
+
+def make_network(**sizes: int) -> SummaryStatistics:
+    """A network whose every weight counts, as after a training."""
+    torch.manual_seed(3)
+    network = SummaryStatistics(
+        **({"hidden": 2, "channels": 2, "map_size": SIDE} | sizes), dropout=0.3
+    )  # type: ignore[arg-type]
+    for name in ("FC3.weight", "direct.weight"):
+        network.get_parameter(name).data.normal_(0, 0.1)
+    network.train()(torch.randn(8, network.channels, network.map_size, network.map_size))
+    return network.eval()
+
+
+def assert_equal(found: torch.Tensor, expected: torch.Tensor) -> None:
+    scale = expected.abs().max()
+    torch.testing.assert_close(found / scale, expected / scale, rtol=0, atol=ORIENTATION_RTOL)
+
+
+@pytest.mark.parametrize("orientation", range(8))
+def test_the_answer_is_the_same_for_all_orientations(orientation: int) -> None:
+    network, x = make_network(), make_maps()
+    turned = torch.rot90(x, orientation % 4, dims=(2, 3))
+    assert_equal(network(turned.flip(3) if orientation >= 4 else turned), network(x))
+
+
+def test_the_answer_is_the_same_for_shifts_by_pixels_of_the_last_level() -> None:
+    network, x = make_network(), make_maps()
+    assert_equal(network(torch.roll(x, (SIDE // 4, -SIDE // 2), dims=(2, 3))), network(x))
+
+
+def test_features_stand_for_maps() -> None:
+    network, x = make_network(), make_maps()
+    assert not network.learns_features
+    assert torch.equal(network(network.features(x)), network(x))
+
+
+@pytest.mark.parametrize(("channels", "map_size"), [(1, 16), (3, 32), (2, 128)])
+def test_there_are_as_many_features_as_weights(channels: int, map_size: int) -> None:
+    network = SummaryStatistics(1, 0.0, channels, map_size)
+    found = network.features(torch.randn(2, channels, map_size, map_size))
+    assert found.shape == (2, network.FC1.in_features)
+
+
+def test_every_statistic_differs_from_map_to_map() -> None:
+    std = make_network().features(make_maps(n=32)).std(dim=0)
+    assert (std > 1e-5).all()  # few pixels of the small levels are as high as the highest contour
+
+
+def test_an_untrained_network_answers_the_prior() -> None:
+    y = SummaryStatistics(2, 0.3, 1, SIDE).eval()(torch.randn(5, 1, SIDE, SIDE))
+    torch.testing.assert_close(y[:, :6], torch.full((5, 6), 0.5))
+    torch.testing.assert_close(y[:, 6:], torch.full((5, 6), 0.3))
+
+
+def test_maps_unlike_all_others_have_an_answer() -> None:
+    network = make_network()
+    for x in (torch.zeros(1, 2, SIDE, SIDE), 100 * make_maps()):
+        y = network(x)
+        assert y.isfinite().all()
+        assert (y[:, 6:] > 0).all()
+    assert network.standardize(network.features(100 * make_maps())).abs().max() == LIMIT
+
+
+def test_every_parameter_has_a_gradient() -> None:
+    network = make_network().train()
+    network(make_maps(n=32)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_low_precision_is_not_for_statistics() -> None:
+    network, x = make_network(), make_maps()
+    expected = network(x)
+    assert torch.equal(for_inference(network, torch.bfloat16)(x), expected)
+
+
+def test_weights_say_what_they_are_of(tmp_path: Path) -> None:
+    network = make_network(hidden=3, map_size=16)
+    save_weights(tmp_path / "a.pt", network.state_dict())
+    loaded = load_weights(tmp_path / "a.pt", architecture="summary_statistics", hidden=3)
+    assert loaded.sizes == network.sizes
+    x = torch.randn(2, 2, 16, 16)
+    assert torch.equal(loaded(x), network(x))
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    save_weights(tmp_path / "a.pt", make_network().state_dict())
+    with pytest.raises(ValueError, match=r"a\.pt: .* of o3_err, got those of summary_statistics"):
+        load_weights(tmp_path / "a.pt", architecture="o3_err")
+
+
+def test_it_is_small() -> None:
+    with torch.device("meta"):
+        published = O3Err(6, 0.2, 1)
+    small = SummaryStatistics(4, 0.0, 1)
+
+    def count(network: nn.Module) -> int:
+        return sum(parameter.numel() for parameter in network.parameters())
+
+    assert count(small) < count(published) / 50
+
+
+def test_registry_names_it() -> None:
+    assert ARCHITECTURES["summary_statistics"] is SummaryStatistics
