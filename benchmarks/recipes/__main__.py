@@ -80,10 +80,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def choose_recipes(asked: argparse.Namespace) -> list[Recipe]:
     """Read the recipes asked for, and switch what shall be."""
-    published, ours = (
-        read_recipe(name, 1, asked.device, asked.compile) for name in ("published", "multifield")
+    published, ours, filters = (
+        read_recipe(name, 1, asked.device, asked.compile)
+        for name in ("published", "multifield", "band_powers")
     )
-    recipes = [recipe for recipe in (published, ours) if recipe.name in asked.recipes]
+    recipes = [recipe for recipe in (published, ours, filters) if recipe.name in asked.recipes]
     return recipes + [switch(ours, published, what) for what in asked.switch]
 
 

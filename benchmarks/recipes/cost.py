@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 
 from multifield.training import EpochLosses
 
-N_TIMED = {"cpu": 1, "cuda": 4}  # epochs from which the cost of one is taken
+N_TIMED = {"cpu": 2, "cuda": 4}  # epochs from which the cost of one is taken
 N_TURNS = {"cpu": 2, "cuda": 1}  # in which they are timed
 
 
@@ -56,8 +57,20 @@ class Clock:
         return (self._ends[-1] - self._ends[0]) * len(self._ends) / (len(self._ends) - 1)
 
     @property
-    def cost_of_epoch(self) -> float:
-        """Of the cheapest epoch, [s]; of a single one on a CPU."""
+    def parts(self) -> "Cost":
+        """Take apart what it cost."""
+        of_epoch = min(end - start for start, end in pairwise(self._ends))
         if self._device == "cpu":
-            return self.cost
-        return min(end - start for start, end in pairwise(self._ends))
+            return Cost(max(0.0, self._ends[0] - self._start - of_epoch), of_epoch)
+        return Cost(0.0, of_epoch)
+
+
+class Cost(NamedTuple):
+    """What a training costs, [s]."""
+
+    once: float  # before the first epoch: statistics of maps, where nothing of them is learned
+    of_epoch: float  # of the cheapest, validation included
+
+    def epochs(self, seconds: float) -> int:
+        """Count the epochs that fit into so much time, two at least."""
+        return max(2, round((seconds - self.once) / self.of_epoch))

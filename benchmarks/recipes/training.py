@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from threading import BrokenBarrierError
 from typing import NamedTuple, TypeVar
 
-from benchmarks.recipes.cost import N_TIMED, N_TURNS, Clock
+from benchmarks.recipes.cost import N_TIMED, N_TURNS, Clock, Cost
 from benchmarks.recipes.maps import Data, Mock, load
 from benchmarks.recipes.recipe import Recipe, give_epochs
 from multifield.evaluation import Results, average_orientations, predict
@@ -68,10 +68,10 @@ def train(here: Here, recipe: Recipe, seed: int) -> Trained:
     return Trained(test, infer(data.test, [0]), valid, clock.cost)
 
 
-def time_epoch(here: Here, recipe: Recipe, seed: int) -> float:
-    """Cost of an epoch, validation included, in seconds."""
+def time_epochs(here: Here, recipe: Recipe, seed: int) -> Cost:
+    """Find what a training costs, by a short one."""
     few = replace(recipe.training, epochs=N_TIMED[recipe.training.device])
-    return _train(here, replace(recipe, training=few), seed)[1].cost_of_epoch
+    return _train(here, replace(recipe, training=few), seed)[1].parts
 
 
 def _train(here: Here, recipe: Recipe, seed: int) -> tuple[TrainedNetwork, Clock]:
@@ -191,15 +191,15 @@ def fit_into(
 ) -> list[Recipe]:
     """Give recipes as many epochs as fit into so much time, two at least.
 
-    On a CPU an epoch of each is timed in turns and the shorter of two counts: what else the machine does
-    makes a second of its processors worth more or less. As many train at a time as later, and the slowest
-    counts.
+    On a CPU a short training of each is timed in turns and the cheaper of two counts: what else the machine
+    does makes a second of its processors worth more or less. As many train at a time as later, and the
+    slowest counts.
     """
     seeds = range(workers.n)
     device = recipes[0].training.device
-    costs = [
-        [max(workers.run(time_epoch, recipe, seeds)) for recipe in recipes]
+    fitting = [
+        [min(c.epochs(seconds) for c in workers.run(time_epochs, r, seeds)) for r in recipes]
         for _ in range(N_TURNS[device])
     ]
-    epochs = [max(2, round(seconds / min(each))) for each in zip(*costs, strict=True)]
+    epochs = [max(each) for each in zip(*fitting, strict=True)]
     return [give_epochs(recipe, n, n_maps) for recipe, n in zip(recipes, epochs, strict=True)]
