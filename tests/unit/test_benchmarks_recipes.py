@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.recipes.cost import Clock
+from benchmarks.recipes.cost import Clock, Cost
 from benchmarks.recipes.maps import get_mock
 from multifield.maps import Split
 from multifield.mock import MockConfig
@@ -49,5 +49,19 @@ def test_the_cost_on_a_gpu_is_that_of_epochs_without_the_start(
         clock(epoch, LOSSES)
     clock.stop()
     assert clock.cost == pytest.approx(4 * 3.0)
-    assert clock.cost_of_epoch == pytest.approx(2.0)
+    assert clock.parts == Cost(0.0, pytest.approx(2.0))
     assert met == [1]
+
+
+def test_what_is_done_once_leaves_less_time_for_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics take 6 s before epochs of 2 s."""
+    times = iter((0.0, 8.0, 10.0, 10.5))
+    monkeypatch.setattr("time.process_time", lambda: next(times))
+    clock = Clock("cpu", lambda: None)
+    for epoch in range(2):
+        clock(epoch, LOSSES)
+    clock.stop()
+    assert clock.cost == pytest.approx(10.5)
+    assert clock.parts == Cost(pytest.approx(6.0), pytest.approx(2.0))
+    assert clock.parts.epochs(30.0) == 12
+    assert clock.parts.epochs(0.0) == 2
