@@ -15,6 +15,7 @@ from torch import nn
 
 from multifield.maps import SplitLoaders
 from multifield.models import exchange
+from multifield.models.network import Network
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.allocator import keep_freed_memory
 from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run
@@ -178,16 +179,13 @@ def _train_joined(
             torch.manual_seed((rank << 32) + seed)
         optimizer = make_optimizer(network, hyperparameters, config)
         averaged = average_weights(network, config)
-        maps = data.part_of(rank, size)
-        known = not (network.learns_features or objective or data.maps_per_set)
+        minimized = objective or PlainObjective(config.loss)
         plan = Plan(
-            keep_features(maps, network, device)
-            if known
-            else choose_sources(maps, config.resident, device),
+            _choose_sources(data.part_of(rank, size), network, minimized, config, device),
             data.inferred,
             config,
             seed,
-            objective or PlainObjective(config.loss),
+            minimized,
             exchange.synchronized(network),
         )
         n_steps = config.epochs * plan.n_batches
@@ -200,6 +198,20 @@ def _train_joined(
             _train_with_checkpoint(state, plan, report, Checkpoint(checkpoint, run))
     losses = np.array(state.rows, np.float64)
     return TrainedNetwork(state.best_state, losses, state.best_epoch, state.best_valid_loss)
+
+
+def _choose_sources(
+    maps: SplitLoaders,
+    network: Network,
+    objective: Objective,
+    config: TrainingConfig,
+    device: torch.device,
+) -> Sources:
+    """Keep features where none is learned and each step would see the same: of whole maps as they are."""
+    as_they_are = isinstance(objective, PlainObjective) and not maps.maps_per_set
+    if as_they_are and not network.learns_features:
+        return keep_features(maps, network, device)
+    return choose_sources(maps, config.resident, device)
 
 
 def _train_with_checkpoint(
