@@ -5,6 +5,8 @@ latin hypercube) fits beside the network on most of them. Not measured on a GPU:
 on the CPU against the loader's batches.
 """
 
+import logging
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -23,6 +25,8 @@ from multifield.training.precision import set_numerics
 from multifield.training.shown_fields import RandomFields
 
 BYTES_PER_PIXEL = 2
+
+logger = logging.getLogger(__name__)
 
 Resident = Literal["auto", "never", "always"]
 
@@ -167,7 +171,11 @@ class Sources(NamedTuple):
 def keep_features(data: SplitLoaders, network: Network, device: torch.device) -> Sources:
     """Compute the features of the three parts of a suite, for a network that does not learn them."""
     loaders = (data.train, data.valid, data.test)
-    return Sources(*(DeviceFeatures(loader, network, device) for loader in loaders))
+    start = time.monotonic()
+    sources = Sources(*(DeviceFeatures(loader, network, device) for loader in loaders))
+    n_maps = sum(len(loader) for loader in loaders)
+    logger.info("Statistics of %d maps, once: %.1f s", n_maps, time.monotonic() - start)
+    return sources
 
 
 def choose_sources(data: SplitLoaders, resident: Resident, device: torch.device) -> Sources:
