@@ -63,7 +63,7 @@ def information_of_sets(
     """
     goals = list(dict.fromkeys(record["goal"] for record in records))
     width = PAGE_WIDTH if len(goals) > 1 else 1.5 * COLUMN_WIDTH
-    figure = Figure(figsize=(width, 3.2), layout="constrained")
+    figure = Figure(figsize=(width, 3.8), layout="constrained")
     for ax, goal in zip(figure.subplots(1, len(goals), squeeze=False)[0], goals, strict=True):
         of_goal = [record for record in records if record["goal"] == goal]
         ranked, trained = (
@@ -75,7 +75,7 @@ def information_of_sets(
         _draw_smallest(ax, trained, found, information_in_all[goal])
         ax.set(xlabel="Number of fields", ylabel="Information [nats]", title=TITLES[goal])
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        ax.legend(loc="lower right")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15))  # below: dots are everywhere
     figure.suptitle(f"Fields of {suite_title(suite)}")
     return finish(figure)
 
