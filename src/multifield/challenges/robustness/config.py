@@ -22,12 +22,22 @@ class Method:
     unlabelled: bool  # maps of the suite held back are aligned with, too, without their parameters
     own_scale: bool  # maps of each suite have its own mean and std, the suite held back too
     widen: bool  # sigma, by how far suites disagree
+    mixture: bool  # a network of each suite, whose posteriors are mixed in equal parts
 
     @model_validator(mode="after")
     def _unlabelled_maps_are_aligned_with(self) -> "Method":
         if self.unlabelled and not self.alignment:
             raise ValueError(
                 f"methods.{self.name}.alignment: expected > 0 with unlabelled maps, which nothing else uses"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_mixture_is_of_suites_alone(self) -> "Method":
+        if self.mixture and (self.alignment or self.widen):
+            raise ValueError(
+                f"methods.{self.name}.mixture: expected neither alignment nor widen with it, as each network "
+                f"sees one suite, got alignment {self.alignment:g}, widen {self.widen}"
             )
         return self
 
@@ -42,6 +52,7 @@ PLAIN = Method(
     unlabelled=False,
     own_scale=False,
     widen=False,
+    mixture=False,
 )
 """No method: the network of one suite, with which the others are compared."""
 

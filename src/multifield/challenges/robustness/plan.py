@@ -7,7 +7,7 @@ from multifield.challenges.robustness.config import PLAIN, Method, RobustnessCon
 
 @dataclass(frozen=True)
 class Task:
-    """One network: how it is trained, and on what."""
+    """One network, or one of each suite: how it is trained, and on what."""
 
     method: Method
     field: str
@@ -57,6 +57,13 @@ def leave_one_out(task: Task) -> list[tuple[Task, str]]:
         (_ask_about(replace(task, suites=_without(task.suites, suite)), suite), suite)
         for suite in task.suites
     ]
+
+
+def each_alone(task: Task) -> list[Task]:
+    """Give the networks whose posteriors a mixture is of, one of each suite; none for other methods."""
+    if not task.method.mixture or len(task.suites) == 1:
+        return []
+    return [replace(task, suites=(suite,)) for suite in task.suites]
 
 
 def _ask_about(task: Task, suite: str) -> Task:

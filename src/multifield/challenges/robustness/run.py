@@ -15,10 +15,10 @@ from multifield.challenges.robustness.data import (
 )
 from multifield.challenges.robustness.folder import NetworkFolder
 from multifield.challenges.robustness.networks import train_or_reuse
-from multifield.challenges.robustness.plan import Task, leave_one_out, list_tasks
+from multifield.challenges.robustness.plan import Task, each_alone, leave_one_out, list_tasks
 from multifield.challenges.robustness.scores import Record, score_test
 from multifield.challenges.robustness.widening import fit_disagreement, widen
-from multifield.evaluation import Results, predict
+from multifield.evaluation import Results, average_networks, predict
 from multifield.evaluation.config import EvaluationConfig
 from multifield.inference import NoveltyReference, fit_novelty
 from multifield.inference.config import NoveltyConfig
@@ -36,13 +36,17 @@ Suites = Mapping[str, SuiteMaps]
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A network and what it was trained on; of a method that widens sigma, those that lack a suite each."""
+    """A network and what it was trained on; of a method that widens sigma, those that lack a suite each.
+
+    A mixture has no network of its own, but `members`, one of each suite.
+    """
 
     task: Task
-    network: Network
+    network: Network | None
     joined: TrainingSuites
     config: TrainingConfig
     over: NormalizationConfig
+    members: tuple["Trained", ...] = ()
     lacking: tuple[tuple["Trained", str], ...] = ()
 
 
@@ -57,7 +61,7 @@ def train_all(
     """Train, or read, every network; one that was interrupted goes on where it was.
 
     Every network makes as many steps as one of a single suite: more suites and smoothings are more maps
-    to draw from and no more work.
+    to draw from and no more work. A mixture takes a network of each suite, which may be there already.
 
     Parameters
     ----------
@@ -113,13 +117,17 @@ def _train(
         own_scale=task.method.own_scale,
         unlabelled=suites[task.asked_about] if task.asked_about else None,
     )
-    network = train_or_reuse(task, joined, hyperparameters, settings, folder)
-    return Trained(task, network, joined, settings, over)
+    members = tuple(
+        _train(each, suites, config, hyperparameters, training, over, folder)
+        for each in each_alone(task)
+    )
+    network = None if members else train_or_reuse(task, joined, hyperparameters, settings, folder)
+    return Trained(task, network, joined, settings, over, members)
 
 
 def _causes_of(task: Task) -> dict[str, str]:
-    """List what a method decides of a training; neither another name nor another sigma is of it."""
-    ignored = ("name", "widen")
+    """List what a method decides of a training; neither another name nor another use of it is."""
+    ignored = ("name", "widen", "mixture")
     causes = {
         key: str(value) for key, value in asdict(task.effective).items() if key not in ignored
     }
@@ -160,9 +168,11 @@ def score_all(
         taus = _fit_disagreement(each, suites, config, evaluation)
         for name, suite in suites.items():
             loader = _load(each, suite, suite.split.test)
-            results = widen(_infer(each, loader, config, evaluation), taus)
+            results = _infer(each, suite, suite.split.test, config, evaluation)
             head = _describe(each.task, name) | {"flagged": _flagged(reference, loader)}
-            scores = score_test(results, config.orientations, evaluation.bootstrap, config.clip)
+            scores = score_test(
+                widen(results, taus), config.orientations, evaluation.bootstrap, config.clip
+            )
             records += [head | score for score in scores]
         _log(records[-2 * len(suites) :])
     return records
@@ -174,8 +184,8 @@ def _fit_disagreement(
     """Tau of a method that widens, zero for others."""
     left_out = []
     for network, name in each.lacking:
-        loader = _load(network, suites[name], suites[name].split.valid)
-        left_out.append(_infer(network, loader, config, evaluation))
+        suite = suites[name]
+        left_out.append(_infer(network, suite, suite.split.valid, config, evaluation))
     return fit_disagreement(left_out) if left_out else dict.fromkeys(camels.COSMOLOGY, 0.0)
 
 
@@ -188,11 +198,20 @@ def _load(each: Trained, suite: SuiteMaps, simulations: Simulations) -> MapLoade
 
 
 def _infer(
-    each: Trained, loader: MapLoader, config: RobustnessConfig, evaluation: EvaluationConfig
+    each: Trained,
+    suite: SuiteMaps,
+    simulations: Simulations,
+    config: RobustnessConfig,
+    evaluation: EvaluationConfig,
 ) -> Results:
+    """Infer from maps of a suite; the members of a mixture see them each on its own scale."""
+    if each.network is None:
+        return average_networks(
+            [_infer(one, suite, simulations, config, evaluation) for one in each.members]
+        )
     return predict(
         each.network,
-        loader,
+        _load(each, suite, simulations),
         range(config.orientations),
         device=each.config.device,
         precision=evaluation.precision,

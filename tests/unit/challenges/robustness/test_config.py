@@ -50,3 +50,9 @@ def test_fields_and_widths_are_needed_once_each():
 def test_unlabelled_maps_need_an_alignment():
     with pytest.raises(ValidationError, match=r"methods.shown.alignment: expected > 0"):
         method("shown", unlabelled=True)
+
+
+@pytest.mark.parametrize("changes", [{"alignment": 1.0}, {"widen": True}])
+def test_a_mixture_is_of_networks_that_see_one_suite_each(changes):
+    with pytest.raises(ValidationError, match=r"methods.mixed.mixture: expected neither"):
+        method("mixed", mixture=True, **changes)

@@ -1,5 +1,5 @@
 from multifield.challenges.robustness import Task, list_tasks
-from multifield.challenges.robustness.plan import leave_one_out
+from multifield.challenges.robustness.plan import each_alone, leave_one_out
 from tests.unit.challenges.robustness.examples import method, robustness
 
 
@@ -22,6 +22,13 @@ def test_each_suite_is_left_out_once():
         (("MockSIMBA",), "MockTNG"),
         (("MockTNG",), "MockSIMBA"),
     ]
+
+
+def test_a_mixture_is_of_a_network_of_each_suite():
+    mixed, plain = list_tasks(robustness(methods=(method("mixed", mixture=True), method())))[-2:]
+    assert [one.suites for one in each_alone(mixed)] == [("MockTNG",), ("MockSIMBA",)]
+    assert not each_alone(plain)
+    assert not each_alone(each_alone(mixed)[0])
 
 
 def test_a_suite_alone_is_aligned_with_none():
