@@ -94,7 +94,7 @@ class SummaryStatistics(FeatureNetwork):
         with torch.autocast(x.device.type, enabled=False):
             x = x.float().contiguous()
             n = max(1, PIXELS_AT_A_TIME // x[0].numel()) if x.device.type == "cpu" else len(x)
-            return torch.cat([self._describe(some) for some in x.split(n)])
+            return torch.cat([self._describe(some) for some in torch.split(x, n)])
 
     def _describe(self, x: Tensor) -> Tensor:
         halvings = [self.halve] * (count_levels(self.map_size) - 1)
