@@ -15,6 +15,8 @@ from multifield.maps import maps_of, split_simulations
 from multifield.mock import MockConfig
 from multifield.mock.gaussian import SUITE as GAUSSIAN
 
+RECIPES = ("published", "multifield", "band_powers")
+
 
 def measure(mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int, jobs: int) -> None:
     """Train every recipe with every seed; say what was found as soon as it is."""
@@ -61,7 +63,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="a network: of processor time, on cuda of a clock",
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--recipes", nargs="*", default=["published", "multifield"])
+    parser.add_argument(
+        "--recipes", nargs="*", default=["published", "multifield"], choices=RECIPES
+    )
     parser.add_argument("--switch", nargs="*", default=[], choices=list(SWITCHES))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument(
@@ -81,8 +85,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def choose_recipes(asked: argparse.Namespace) -> list[Recipe]:
     """Read the recipes asked for, and switch what shall be."""
     published, ours, filters = (
-        read_recipe(name, 1, asked.device, asked.compile)
-        for name in ("published", "multifield", "band_powers")
+        read_recipe(name, 1, asked.device, asked.compile) for name in RECIPES
     )
     recipes = [recipe for recipe in (published, ours, filters) if recipe.name in asked.recipes]
     return recipes + [switch(ours, published, what) for what in asked.switch]

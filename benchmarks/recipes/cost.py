@@ -18,8 +18,8 @@ class Clock:
 
     On a CPU it is the time of the processor, from the making of the clock to its stop. On a GPU it is that of
     a clock on the wall, all work on the device done, from the end of the first epoch on: before it, networks
-    are compiled, cuDNN tries its algorithms and maps are brought to the device, which takes as long for a
-    short training as for a long one.
+    are compiled, cuDNN tries its algorithms, maps are brought to the device and statistics computed, which
+    takes as long for a short training as for a long one.
 
     Parameters
     ----------
