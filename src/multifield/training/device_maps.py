@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -168,14 +169,39 @@ class Sources(NamedTuple):
     test: MapSource
 
 
+_described: WeakKeyDictionary[MapLoader, dict[object, DeviceFeatures]] = WeakKeyDictionary()
+
+
 def keep_features(data: SplitLoaders, network: Network, device: torch.device) -> Sources:
-    """Compute the features of the three parts of a suite, for a network that does not learn them."""
-    loaders = (data.train, data.valid, data.test)
+    """Give the features of the three parts of a suite, for a network that does not learn them.
+
+    They are computed when a network first asks for them, and kept as long as the loaders: the trials of a
+    study share them.
+    """
     start = time.monotonic()
-    sources = Sources(*(DeviceFeatures(loader, network, device) for loader in loaders))
-    n_maps = sum(len(loader) for loader in loaders)
-    logger.info("Statistics of %d maps, once: %.1f s", n_maps, time.monotonic() - start)
+    loaders = (data.train, data.valid, data.test)
+    new = [loader for loader in loaders if _key(network, device) not in _of(loader)]
+    sources = Sources(*(_describe(loader, network, device) for loader in loaders))
+    if new:
+        n_maps = sum(len(loader) for loader in new)
+        logger.info("Statistics of %d maps, once: %.1f s", n_maps, time.monotonic() - start)
     return sources
+
+
+def _describe(loader: MapLoader, network: Network, device: torch.device) -> DeviceFeatures:
+    kept, key = _of(loader), _key(network, device)
+    if key not in kept:
+        kept[key] = DeviceFeatures(loader, network, device)
+    return kept[key]
+
+
+def _of(loader: MapLoader) -> dict[object, DeviceFeatures]:
+    return _described.setdefault(loader, {})
+
+
+def _key(network: Network, device: torch.device) -> object:
+    """Name all that features of a loader's maps depend on."""
+    return type(network), device
 
 
 def choose_sources(data: SplitLoaders, resident: Resident, device: torch.device) -> Sources:

@@ -195,3 +195,24 @@ def test_features_are_not_kept_where_the_objective_changes_maps() -> None:
     settings = config(epochs=1, architecture="summary_statistics")
     train_network(make_data(), HYPERPARAMETERS, settings, objective=objective)
     assert all(len(shape) == 4 for shape in seen)
+
+
+def test_trials_share_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    described: list[int] = []
+    plain = SummaryStatistics.features
+
+    def count(network: SummaryStatistics, x: torch.Tensor) -> torch.Tensor:
+        described.append(len(x))
+        return plain(network, x)
+
+    monkeypatch.setattr(SummaryStatistics, "features", count)
+    settings = config(epochs=2, architecture="summary_statistics")
+    data, again = make_data(), make_data()
+    first = train_network(data, HYPERPARAMETERS, settings)
+    once = sum(described)
+    assert once == len(data.train) + len(data.valid) + len(data.test)
+    second = train_network(data, HYPERPARAMETERS, settings)
+    assert sum(described) == once
+    np.testing.assert_array_equal(first.losses, second.losses)
+    train_network(again, HYPERPARAMETERS, settings)  # of other loaders
+    assert sum(described) == 2 * once
