@@ -1,6 +1,7 @@
 """What is known of maps without learning, beyond moments: tails, contours, and how scales go together."""
 
 from collections.abc import Sequence
+from math import log
 
 import torch
 from jaxtyping import Float
@@ -24,10 +25,8 @@ def tails(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
     regions for a > 0, of voids for a < 0.
     """
     x = x.flatten(2)
-    found = [(a * x).logsumexp(dim=2) / a for a in EXPONENTS]
-    n_pixels = torch.tensor(float(x.shape[2]), device=x.device).log()
-    offsets = [n_pixels / a for a in EXPONENTS]
-    return torch.cat([each - offset for each, offset in zip(found, offsets, strict=True)], dim=1)
+    log_pixels = log(x.shape[2])
+    return torch.cat([((a * x).logsumexp(dim=2) - log_pixels) / a for a in EXPONENTS], dim=1)
 
 
 def contours(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
