@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
@@ -16,6 +17,7 @@ from benchmarks.recipes.cost import N_TIMED, N_TURNS, Clock, Cost
 from benchmarks.recipes.maps import Data, Mock, load
 from benchmarks.recipes.recipe import Recipe, give_epochs
 from multifield.evaluation import Results, average_orientations, predict
+from multifield.maps import SplitLoaders
 from multifield.models import ARCHITECTURES
 from multifield.training import TrainedNetwork, TrainingConfig, train_network
 
@@ -75,12 +77,17 @@ def time_epochs(here: Here, recipe: Recipe, seed: int) -> Cost:
 
 
 def _train(here: Here, recipe: Recipe, seed: int) -> tuple[TrainedNetwork, Clock]:
+    data = anew(here.data.timed)
     clock = Clock(recipe.training.device, here.meet)
-    trained = train_network(
-        here.data.timed, recipe.hyperparameters, recipe.training, seed=seed, report=clock
-    )
+    trained = train_network(data, recipe.hyperparameters, recipe.training, seed=seed, report=clock)
     clock.stop()
     return trained, clock
+
+
+def anew(data: SplitLoaders) -> SplitLoaders:
+    """Give the same loaders as others: statistics that go with a loader are then a cost of each training."""
+    train, valid, test = (copy(each) for each in (data.train, data.valid, data.test))
+    return replace(data, train=train, valid=valid, test=test)
 
 
 # ---- processes ----

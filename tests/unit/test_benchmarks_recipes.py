@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from benchmarks.recipes.cost import Clock, Cost
-from benchmarks.recipes.maps import get_mock
+from benchmarks.recipes.maps import get_mock, load
+from benchmarks.recipes.recipe import read_recipe
+from benchmarks.recipes.training import Here, time_epochs
 from multifield.maps import Split
 from multifield.mock import MockConfig
+from multifield.models import SummaryStatistics
 from multifield.training import EpochLosses
 
 LOSSES = EpochLosses(0.0, 0.0, 0.0)
@@ -65,3 +68,25 @@ def test_what_is_done_once_leaves_less_time_for_epochs(monkeypatch: pytest.Monke
     assert clock.parts == Cost(pytest.approx(6.0), pytest.approx(2.0))
     assert clock.parts.epochs(30.0) == 12
     assert clock.parts.epochs(0.0) == 2
+
+
+def test_each_training_pays_for_its_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trials of a study share them; here they are a cost of each network."""
+    described: list[int] = []
+    plain = SummaryStatistics.features
+
+    def count(network: SummaryStatistics, x: torch.Tensor) -> torch.Tensor:
+        described.append(len(x))
+        return plain(network, x)
+
+    monkeypatch.setattr(SummaryStatistics, "features", count)
+    recipe = read_recipe("multifield", 2, "cpu", "auto")
+    here = Here(load(get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None), recipe.training), None)
+    totals = []
+    for seed in (1, 2):
+        time_epochs(here, recipe, seed)
+        totals.append(sum(described))
+    n_maps = sum(
+        len(each) for each in (here.data.timed.train, here.data.timed.valid, here.data.timed.test)
+    )
+    assert totals == [n_maps, 2 * n_maps]
