@@ -60,8 +60,8 @@ class _OnDevice:
         self._theta, self._index = torch.cat(thetas), np.concatenate(indices)
 
     @abstractmethod
-    def _take(self, rows: EpochPlan) -> Tensor:
-        """Give what the network gets of these rows."""
+    def _take(self, order: Tensor, rows: EpochPlan) -> Tensor:
+        """Give what the network gets of these rows, of which `order` is on the device."""
 
     def __len__(self) -> int:
         """Count the maps, each once."""
@@ -87,7 +87,7 @@ class _OnDevice:
 
     def _make_batch(self, rows: EpochPlan) -> DeviceBatch:
         order = torch.from_numpy(rows.order).to(self._device)
-        return DeviceBatch(self._take(rows), self._theta[order], self._index[rows.order])
+        return DeviceBatch(self._take(order, rows), self._theta[order], self._index[rows.order])
 
 
 class DeviceMaps(_OnDevice):
@@ -119,10 +119,9 @@ class DeviceMaps(_OnDevice):
         super().__init__(loader, device, keep)
         self._rows, self._columns = _oriented_positions(loader.map_size, device)
 
-    def _take(self, rows: EpochPlan) -> Tensor:
-        order, orientation, shift = (
-            torch.from_numpy(draws).to(self._device)
-            for draws in (rows.order, rows.orientation, rows.shift)
+    def _take(self, order: Tensor, rows: EpochPlan) -> Tensor:
+        orientation, shift = (
+            torch.from_numpy(draws).to(self._device) for draws in (rows.orientation, rows.shift)
         )
         row = (self._rows[orientation] - shift[:, :1]) % self._n_pixels  # (B, L * L)
         column = (self._columns[orientation] - shift[:, 1:]) % self._n_pixels
@@ -154,8 +153,8 @@ class DeviceFeatures(_OnDevice):
             super().__init__(loader, device, lambda x: features.append(network.features(x)))
         self._features = torch.cat(features)  # (M, F)
 
-    def _take(self, rows: EpochPlan) -> Tensor:
-        return self._features[torch.from_numpy(rows.order).to(self._device)]
+    def _take(self, order: Tensor, rows: EpochPlan) -> Tensor:
+        return self._features[order]
 
 
 MapSource = MapLoader | DeviceMaps | DeviceFeatures | RandomFields
@@ -169,7 +168,9 @@ class Sources(NamedTuple):
     test: MapSource
 
 
-_described: WeakKeyDictionary[MapLoader, dict[object, DeviceFeatures]] = WeakKeyDictionary()
+_described: WeakKeyDictionary[MapLoader, dict[tuple[type, torch.device], DeviceFeatures]] = (
+    WeakKeyDictionary()
+)
 
 
 def keep_features(data: SplitLoaders, network: Network, device: torch.device) -> Sources:
@@ -178,30 +179,19 @@ def keep_features(data: SplitLoaders, network: Network, device: torch.device) ->
     They are computed when a network first asks for them, and kept as long as the loaders: the trials of a
     study share them.
     """
-    start = time.monotonic()
-    loaders = (data.train, data.valid, data.test)
-    new = [loader for loader in loaders if _key(network, device) not in _of(loader)]
-    sources = Sources(*(_describe(loader, network, device) for loader in loaders))
-    if new:
-        n_maps = sum(len(loader) for loader in new)
-        logger.info("Statistics of %d maps, once: %.1f s", n_maps, time.monotonic() - start)
-    return sources
+    return Sources(
+        *(_describe(each, network, device) for each in (data.train, data.valid, data.test))
+    )
 
 
 def _describe(loader: MapLoader, network: Network, device: torch.device) -> DeviceFeatures:
-    kept, key = _of(loader), _key(network, device)
+    kept = _described.setdefault(loader, {})
+    key = type(network), device  # all that features of a loader's maps depend on
     if key not in kept:
+        start = time.monotonic()
         kept[key] = DeviceFeatures(loader, network, device)
+        logger.info("Statistics of %d maps, once: %.1f s", len(loader), time.monotonic() - start)
     return kept[key]
-
-
-def _of(loader: MapLoader) -> dict[object, DeviceFeatures]:
-    return _described.setdefault(loader, {})
-
-
-def _key(network: Network, device: torch.device) -> object:
-    """Name all that features of a loader's maps depend on."""
-    return type(network), device
 
 
 def choose_sources(data: SplitLoaders, resident: Resident, device: torch.device) -> Sources:

@@ -128,9 +128,8 @@ def average_weights(network: nn.Module, config: TrainingConfig) -> AveragedModel
         return None
 
     def add(averages: ParameterList, current: ParameterList, _: Tensor | int) -> None:
-        n = int(
-            averaged.n_averaged
-        )  # on the CPU; what is given here would have to be waited for on a GPU
+        # the module's count is on the CPU; the one given here would have to be waited for on a GPU
+        n = int(averaged.n_averaged)
         memory = min(config.weight_averaging, (1 + n) / (10 + n))
         if averages[0].is_floating_point():  # as all of a call, which are of one type
             torch._foreach_lerp_(averages, current, 1 - memory)
