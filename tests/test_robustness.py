@@ -64,7 +64,8 @@ def test_widening_changes_sigma_and_nothing_else(project):
 def test_methods_are_compared(project):
     rows = read(project, "methods")
     assert {row["method"] for row in rows} == {
-        *("one_suite", "own_scale", "adapted", "own_scale_widened", "own_scale_mixed")
+        *("one_suite", "own_scale", "adapted", "own_scale_widened", "own_scale_mixed"),
+        "own_scale_taught",
     }
     assert all(float(row["held_back_RMSE"]) > 0 for row in rows)
 

@@ -21,6 +21,9 @@ class Method:
     alignment: float = Field(ge=0)  # weight of the discrepancy between the features of suites
     unlabelled: bool  # maps of the suite held back are aligned with, too, without their parameters
     own_scale: bool  # maps of each suite have its own mean and std, the suite held back too
+    # A field that is right from suite to suite: training maps of the suite held back are trained on too,
+    # with the parameters that a network of this field infers of their simulations; None: they are not
+    teacher: str | None
     widen: bool  # sigma, by how far suites disagree
     mixture: bool  # a network of each suite, whose posteriors are mixed in equal parts
 
@@ -33,11 +36,20 @@ class Method:
         return self
 
     @model_validator(mode="after")
-    def _a_mixture_is_of_suites_alone(self) -> "Method":
-        if self.mixture and (self.alignment or self.widen):
+    def _taught_maps_are_labelled(self) -> "Method":
+        if self.teacher is not None and self.unlabelled:
             raise ValueError(
-                f"methods.{self.name}.mixture: expected neither alignment nor widen with it, as each network "
-                f"sees one suite, got alignment {self.alignment:g}, widen {self.widen}"
+                f"methods.{self.name}.unlabelled: expected false with a teacher, who labels the maps"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_mixture_is_of_suites_alone(self) -> "Method":
+        if self.mixture and (self.alignment or self.widen or self.teacher is not None):
+            raise ValueError(
+                f"methods.{self.name}.mixture: expected no alignment, widen or teacher with it, as each "
+                f"network sees one suite, got alignment {self.alignment:g}, widen {self.widen}, "
+                f"teacher {self.teacher}"
             )
         return self
 
@@ -51,6 +63,7 @@ PLAIN = Method(
     alignment=0.0,
     unlabelled=False,
     own_scale=False,
+    teacher=None,
     widen=False,
     mixture=False,
 )
@@ -115,6 +128,17 @@ class RobustnessConfig:
         names = [PLAIN.name, *(method.name for method in self.methods)]
         if len(set(names)) < len(names):
             raise ValueError(f"methods: expected names of their own, got {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _teachers_are_tested(self) -> "RobustnessConfig":
+        possible = [field for field in self.fields if field not in self.studied]
+        for method in self.methods:
+            if method.teacher is not None and method.teacher not in possible:
+                raise ValueError(
+                    f"methods.{method.name}.teacher: expected one of the fields that are not studied, "
+                    f"{', '.join(possible) or 'of which there is none'}, got {method.teacher!r}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """Maps of one suite, or of several together, ready for a network."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class TrainingSuites:
     ends : tuple of int
         Number behind the last map of each part: the suites, one after another, at each smoothing.
     n_suites : int
-        In the training maps; the last of them without parameters if maps were given that are not labelled.
+        In the training maps; the last of them is the one that is asked about, if it was given.
     """
 
     data: SplitLoaders
@@ -74,7 +75,7 @@ def join_suites(
     causes: Mapping[str, str],
     *,
     own_scale: bool = False,
-    unlabelled: SuiteMaps | None = None,
+    asked_about: SuiteMaps | None = None,
 ) -> TrainingSuites:
     """Join suites to train one network on.
 
@@ -93,16 +94,16 @@ def join_suites(
         What else decides the numbers of the training.
     own_scale : bool, optional
         Standardize the maps of each suite by its own mean and std.
-    unlabelled : SuiteMaps, optional
-        A suite whose training maps are joined to the others' with NaN for parameters. It is not
-        validated or tested on, and has no part in a mean and std of all.
+    asked_about : SuiteMaps, optional
+        A suite whose training maps are joined to the others', with whatever parameters it has here: a
+        teacher's, or NaN. It is not validated or tested on, and has no part in a mean and std of all.
 
     Returns
     -------
     joined : TrainingSuites
     """
     names = field.split("_")
-    every = [*suites, unlabelled] if unlabelled else [*suites]
+    every = [*suites, asked_about] if asked_about else [*suites]
     shared = None if own_scale else fit_scale(suites, names, widths[0], over)
     scales = [shared or fit_scale([each], names, widths[0], over) for each in every]
     channels = [
@@ -112,8 +113,7 @@ def join_suites(
         )
         for c, name in enumerate(names)
     ]
-    thetas = [each.theta if each in suites else np.full_like(each.theta, np.nan) for each in every]
-    theta = np.concatenate([*thetas] * len(widths))
+    theta = np.concatenate([each.theta for each in every] * len(widths))
     split, seen = (_join_splits([each.split for each in chosen]) for chosen in (suites, every))
     n = seen.n_simulations
     train = tuple(copy * n + number for copy in range(len(widths)) for number in seen.train)
@@ -128,7 +128,7 @@ def join_suites(
         channels=len(names),
         map_size=channels[0].shape[-1],
         inferred=COLUMNS,
-        causes=_list_causes(every, names, widths, scales, causes),
+        causes=_list_causes(every, names, widths, scales, {**causes, **_told_of(asked_about)}),
     )
     return TrainingSuites(data, shared, tuple(channels[0].ends.tolist()), len(every))
 
@@ -223,6 +223,14 @@ def _join_splits(splits: Sequence[Split]) -> Split:
         return tuple(start + number for start, split in pairs for number in getattr(split, part))
 
     return Split(seed=splits[0].seed, train=join("train"), valid=join("valid"), test=join("test"))
+
+
+def _told_of(asked_about: SuiteMaps | None) -> dict[str, str]:
+    """Tell apart what a suite is said to have for parameters; those of others follow from their maps."""
+    if asked_about is None:
+        return {}
+    told = hashlib.sha256(np.ascontiguousarray(asked_about.theta).tobytes()).hexdigest()
+    return {f"{asked_about.suite}.theta_sha256": told}
 
 
 def _list_causes(

@@ -50,7 +50,7 @@ class RobustObjective:
         """Give what a step makes smaller; it draws from PyTorch's generators."""
         network = cast(Network, network)
         features = network.features(disturb(batch.x, self.method))  # (B, F)
-        known = batch.theta.isfinite().all(dim=1)
+        known = batch.theta[:, columns].isfinite().all(dim=1)
         labelled = replace(batch, x=batch.x[known], theta=batch.theta[known])
         loss = self.loss.of_outputs(network.infer(features)[known], labelled, columns)
         if not self.method.alignment:

@@ -13,7 +13,9 @@ class Task:
     field: str
     width: float  # [pixels]
     suites: tuple[str, ...]
-    asked_about: str | None = None  # a suite whose training maps are seen, and not their parameters
+    asked_about: str | None = (
+        None  # a suite whose training maps are seen, and none of its parameters
+    )
 
     @property
     def trained_on(self) -> str:
@@ -66,9 +68,17 @@ def each_alone(task: Task) -> list[Task]:
     return [replace(task, suites=(suite,)) for suite in task.suites]
 
 
+def teacher_of(task: Task) -> Task:
+    """Give the network that tells a task the parameters of the suite it is asked about."""
+    if task.method.teacher is None:
+        raise ValueError(f"task: expected a method with a teacher, got {task.method.name}")
+    return Task(PLAIN, task.method.teacher, task.width, task.suites)
+
+
 def _ask_about(task: Task, suite: str) -> Task:
     """Let a network see maps of the suite that it will be asked about, if its method wants them."""
-    return replace(task, asked_about=suite if task.method.unlabelled else None)
+    wanted = task.method.unlabelled or task.method.teacher is not None
+    return replace(task, asked_about=suite if wanted else None)
 
 
 def _without(suites: tuple[str, ...], left_out: str) -> tuple[str, ...]:

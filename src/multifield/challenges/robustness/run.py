@@ -1,8 +1,9 @@
 """Train every network of a configuration, and test each on every suite."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 from multifield import camels
 from multifield.challenges.robustness.config import RobustnessConfig
@@ -15,8 +16,15 @@ from multifield.challenges.robustness.data import (
 )
 from multifield.challenges.robustness.folder import NetworkFolder
 from multifield.challenges.robustness.networks import train_or_reuse
-from multifield.challenges.robustness.plan import Task, each_alone, leave_one_out, list_tasks
+from multifield.challenges.robustness.plan import (
+    Task,
+    each_alone,
+    leave_one_out,
+    list_tasks,
+    teacher_of,
+)
 from multifield.challenges.robustness.scores import Record, score_test
+from multifield.challenges.robustness.teaching import take_as_labels, without_parameters
 from multifield.challenges.robustness.widening import fit_disagreement, widen
 from multifield.evaluation import Results, average_networks, predict
 from multifield.evaluation.config import EvaluationConfig
@@ -32,6 +40,7 @@ from multifield.training import Hyperparameters, TrainingConfig
 logger = logging.getLogger(__name__)
 
 Suites = Mapping[str, SuiteMaps]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +110,9 @@ def _train(
     over: NormalizationConfig,
     folder: NetworkFolder,
 ) -> Trained:
+    def train(other: Task) -> Trained:
+        return _train(other, suites, config, hyperparameters, training, over, folder)
+
     chosen = [suites[name] for name in task.suites]
     # n maps of a suite, in as many steps: an epoch ends once more than n - 1 were seen
     n_maps = max(len(each.split.train) for each in chosen) * camels.MAPS_PER_SIMULATION
@@ -115,14 +127,25 @@ def _train(
         settings,
         _causes_of(task),
         own_scale=task.method.own_scale,
-        unlabelled=suites[task.asked_about] if task.asked_about else None,
+        asked_about=_show(task, suites, config, train),
     )
-    members = tuple(
-        _train(each, suites, config, hyperparameters, training, over, folder)
-        for each in each_alone(task)
-    )
+    members = tuple(train(each) for each in each_alone(task))
     network = None if members else train_or_reuse(task, joined, hyperparameters, settings, folder)
     return Trained(task, network, joined, settings, over, members)
+
+
+def _show(
+    task: Task, suites: Suites, config: RobustnessConfig, train: Callable[[Task], Trained]
+) -> SuiteMaps | None:
+    """Give the suite that a task is asked about as it is shown to it: without its parameters."""
+    if task.asked_about is None:
+        return None
+    hidden = without_parameters(suites[task.asked_about])
+    if task.method.teacher is None:
+        return hidden
+    teacher = train(teacher_of(task))
+    inferred = _infer(teacher, hidden, hidden.split.train, config.orientations)
+    return take_as_labels(hidden, inferred, config.orientations)
 
 
 def _causes_of(task: Task) -> dict[str, str]:
@@ -168,7 +191,9 @@ def score_all(
         taus = _fit_disagreement(each, suites, config, evaluation)
         for name, suite in suites.items():
             loader = _load(each, suite, suite.split.test)
-            results = _infer(each, suite, suite.split.test, config, evaluation)
+            results = _infer(
+                each, suite, suite.split.test, config.orientations, evaluation.precision
+            )
             head = _describe(each.task, name) | {"flagged": _flagged(reference, loader)}
             scores = score_test(
                 widen(results, taus), config.orientations, evaluation.bootstrap, config.clip
@@ -185,7 +210,9 @@ def _fit_disagreement(
     left_out = []
     for network, name in each.lacking:
         suite = suites[name]
-        left_out.append(_infer(network, suite, suite.split.valid, config, evaluation))
+        left_out.append(
+            _infer(network, suite, suite.split.valid, config.orientations, evaluation.precision)
+        )
     return fit_disagreement(left_out) if left_out else dict.fromkeys(camels.COSMOLOGY, 0.0)
 
 
@@ -201,20 +228,20 @@ def _infer(
     each: Trained,
     suite: SuiteMaps,
     simulations: Simulations,
-    config: RobustnessConfig,
-    evaluation: EvaluationConfig,
+    n_orientations: int,
+    precision: Precision = "float32",
 ) -> Results:
     """Infer from maps of a suite; the members of a mixture see them each on its own scale."""
     if each.network is None:
         return average_networks(
-            [_infer(one, suite, simulations, config, evaluation) for one in each.members]
+            [_infer(one, suite, simulations, n_orientations, precision) for one in each.members]
         )
     return predict(
         each.network,
         _load(each, suite, simulations),
-        range(config.orientations),
+        range(n_orientations),
         device=each.config.device,
-        precision=evaluation.precision,
+        precision=precision,
         n_threads=each.config.n_threads,
     )
 

@@ -26,6 +26,15 @@ from tests.unit.challenges.robustness.examples import method, robustness
             {"suites": ("MockTNG", "MockAstrid"), "methods": (method(widen=True),)},
             "methods.widen: expected two suites beside the one held back",
         ),
+        (
+            {"methods": (method("taught", teacher="T"),)},
+            "methods.taught.teacher: expected one of the fields that are not studied, of which there "
+            "is none, got 'T'",
+        ),
+        (
+            {"fields": ("Mtot", "T"), "methods": (method("taught", teacher="HI"),)},
+            "methods.taught.teacher: .*, Mtot, got 'HI'",
+        ),
     ],
 )
 def test_a_wrong_configuration_names_the_parameter(changes, message):
@@ -52,7 +61,12 @@ def test_unlabelled_maps_need_an_alignment():
         method("shown", unlabelled=True)
 
 
-@pytest.mark.parametrize("changes", [{"alignment": 1.0}, {"widen": True}])
+def test_maps_have_a_teacher_or_no_labels():
+    with pytest.raises(ValidationError, match=r"methods.both.unlabelled: expected false"):
+        method("both", unlabelled=True, alignment=1.0, teacher="Mtot")
+
+
+@pytest.mark.parametrize("changes", [{"alignment": 1.0}, {"widen": True}, {"teacher": "Mtot"}])
 def test_a_mixture_is_of_networks_that_see_one_suite_each(changes):
-    with pytest.raises(ValidationError, match=r"methods.mixed.mixture: expected neither"):
+    with pytest.raises(ValidationError, match=r"methods.mixed.mixture: expected no"):
         method("mixed", mixture=True, **changes)

@@ -6,6 +6,7 @@ import pytest
 from multifield import camels
 from multifield.challenges.robustness import join_suites, load_suite
 from multifield.challenges.robustness.data import fit_scale
+from multifield.challenges.robustness.teaching import without_parameters
 from multifield.maps import LogMaps, Normalization
 from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.splits import maps_of
@@ -140,7 +141,16 @@ def test_causes_tell_suites_widths_and_methods_apart(suites):
 def test_unlabelled_maps_are_trained_on_without_their_parameters(suites, own_scale):
     options = {"own_scale": own_scale}
     alone = join_suites(suites[:1], "T", WIDTHS, OVER, config(), {}, **options)
-    both = join_suites(suites[:1], "T", WIDTHS, OVER, config(), {}, unlabelled=suites[1], **options)
+    both = join_suites(
+        suites[:1],
+        "T",
+        WIDTHS,
+        OVER,
+        config(),
+        {},
+        asked_about=without_parameters(suites[1]),
+        **options,
+    )
     x, theta, _ = batches(both.data.train)
     known = np.isfinite(theta).all(axis=1)
     assert known.sum() == (~known).sum()
@@ -160,7 +170,8 @@ def test_unlabelled_maps_are_trained_on_without_their_parameters(suites, own_sca
 
 def test_the_maps_that_are_not_labelled_are_of_training_simulations(suites):
     """Omega_m stands in a pixel of the examples."""
-    joined = join_suites(suites[:1], "T", (0.0,), OVER, config(), {}, unlabelled=suites[1])
+    hidden = without_parameters(suites[1])
+    joined = join_suites(suites[:1], "T", (0.0,), OVER, config(), {}, asked_about=hidden)
     x, theta, _ = batches(joined.data.train)
     written = unnormalized(x, joined.normalization)[np.isnan(theta).all(axis=1), 0, 0, 0]
     expected = np.repeat(suites[1].theta[list(suites[1].split.train), 0], 15)
@@ -173,3 +184,13 @@ def test_causes_tell_scales_apart(suites):
         for own in (False, True)
     )
     assert together != own
+
+
+def test_causes_tell_apart_what_a_suite_is_said_to_have_for_parameters(suites):
+    one, other = suites
+    told = [without_parameters(other), other, replace(other, theta=other.theta + 1e-9)]
+    causes = [
+        join_suites([one], "T", (0.0,), OVER, config(), {}, asked_about=each).data.causes
+        for each in told
+    ]
+    assert len({str(each) for each in causes}) == len(told)

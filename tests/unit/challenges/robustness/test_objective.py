@@ -123,6 +123,15 @@ def test_maps_without_parameters_count_in_the_discrepancy_alone() -> None:
     assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
 
 
+def test_a_parameter_that_does_not_count_need_not_be_known() -> None:
+    batch, net = make_batch(), network().eval()
+    expected = objective_of(alignment=3.0)(net, batch, [0, 1])
+    told = replace(batch, theta=batch.theta.clone())
+    told.theta[:, 2:] = torch.nan
+    for a, b in zip(objective_of(alignment=3.0)(net, told, [0, 1]), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
 def test_features_count_alike_whatever_their_units() -> None:
     net, other = network().eval(), network().eval()
     units = 10.0 ** (torch.arange(net.features(make_batch().x).shape[1]) % 5)

@@ -1,5 +1,7 @@
-from multifield.challenges.robustness import Task, list_tasks
-from multifield.challenges.robustness.plan import each_alone, leave_one_out
+import pytest
+
+from multifield.challenges.robustness import PLAIN, Task, list_tasks
+from multifield.challenges.robustness.plan import each_alone, leave_one_out, teacher_of
 from tests.unit.challenges.robustness.examples import method, robustness
 
 
@@ -60,3 +62,14 @@ def test_networks_are_shown_maps_of_the_suite_they_are_asked_about_if_the_method
 def test_test_maps_have_the_first_width_and_training_maps_no_width_twice():
     config = robustness(smoothing_widths=(2.0,), methods=(method(smoothing_widths=(0.0, 2.0)),))
     assert list_tasks(config)[-1].widths == (2.0, 0.0)
+
+
+def test_a_teacher_is_of_the_suites_of_its_task_and_needs_none_itself():
+    way = method("taught", own_scale=True, teacher="Mtot")
+    task = list_tasks(robustness(fields=("Mtot", "T"), methods=(way,)))[-1]
+    assert (task.field, task.asked_about) == ("T", "MockAstrid")
+    assert teacher_of(task) == Task(PLAIN, "Mtot", 0.0, ("MockTNG", "MockSIMBA"))
+    ((other, lacks), _) = leave_one_out(task)
+    assert (other.asked_about, teacher_of(other).suites) == (lacks, other.suites)
+    with pytest.raises(ValueError, match="expected a method with a teacher, got one_suite"):
+        teacher_of(teacher_of(task))
