@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -14,6 +15,8 @@ COLUMNS = (
     *("held_back_RMSE", "RMSE_to_one_suite", "held_back_chi2"),
     *("home_RMSE", "home_RMSE_to_one_suite", "home_chi2"),
 )
+
+_AT_HOME = ("RMSE at home", "to one suite's", "chi2")
 
 
 def methods_table(rows: Sequence[Mapping[str, Any]], held_back: str) -> Table:
@@ -26,11 +29,16 @@ def methods_table(rows: Sequence[Mapping[str, Any]], held_back: str) -> Table:
     held_back : str
         A suite.
     """
-    table = Table(title=f"{PARAMETER} on {held_back}, which was held back, and at home")
-    for heading in ("field", "method", f"RMSE on {held_back}", "to one suite's", "chi2"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("RMSE at home", "to one suite's", "chi2"):
-        table.add_column(heading, overflow="fold")
+    table = Table(
+        title=f"{PARAMETER} on {held_back}, which was held back, and at home",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for heading in ("field", "method"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("RMSE there", "to one suite's", "chi2", *_AT_HOME):
+        table.add_column(heading, justify="right", overflow="fold")
     shown = [row for row in rows if row["parameter"] == PARAMETER]
     for _, of_field in groupby(shown, key=lambda row: row["field"]):
         for row in of_field:

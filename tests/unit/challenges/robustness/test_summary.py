@@ -23,10 +23,17 @@ def test_the_last_words_hold_omega_m_of_each_method_as_a_csv_gives_it():
     out = StringIO()
     print_methods(rows, "MockAstrid", ("next",), Console(file=out, width=120))
     text = out.getvalue()
-    assert "RMSE on MockAstrid" in text
+    assert "Omega_m on MockAstrid" in text
     (widened,) = (line for line in text.splitlines() if "0.123" in line)
     assert all(cell in widened for cell in ("widened", "0.123", "0.246"))
     (undefined,) = (line for line in text.splitlines() if "HI" in line)
-    assert undefined.split("│")[-2].strip() == "-"
+    assert undefined.split()[-1] == "-"
     assert "0.778" not in text
     assert text.rstrip().endswith("next")
+
+
+def test_names_of_methods_stay_whole_on_eighty_columns():
+    out = StringIO()
+    name = "own_scale_disturbed"
+    print_methods([row("T", name, "Omega_m")], "MockAstrid", (), Console(file=out, width=80))
+    assert any(name in line for line in out.getvalue().splitlines())
