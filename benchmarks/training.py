@@ -110,6 +110,7 @@ def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
         "batch_size": sizes.batch,
         "maps_per_epoch": 18_000,
         "loss": "moments",
+        "judged_by": "moments",
         "schedule": "cyclic",
         "warm_up": 0.1,
         "lr_min": 1e-9,

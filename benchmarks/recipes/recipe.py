@@ -27,6 +27,7 @@ ON_DEVICE: Mapping[str, Mapping[str, int]] = {
 SWITCHES = {
     "architecture": ("architecture",),
     "loss": ("loss",),
+    "judgement": ("judged_by",),
     "schedule": ("schedule",),
     "averaging": ("weight_averaging",),
     "gradient": ("max_gradient_norm",),

@@ -134,6 +134,7 @@ class Recipe:
 
     architecture: Architecture
     loss: LossName
+    judged_by: LossName
     schedule: Schedule
     betas: tuple[Real, Real]
     max_gradient_norm: Real

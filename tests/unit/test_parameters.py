@@ -186,6 +186,7 @@ def test_the_recommended_recipe_in_every_environment():
     for environment in ENVIRONMENTS:
         training = check_parameters(load_parameters(environment, recipe="multifield")).training
         assert (training.architecture, training.loss) == ("summary_statistics", "gaussian")
+        assert training.judged_by == "gaussian"
         assert training.schedule == "one_cycle"
         assert training.weight_averaging > 0
 
@@ -202,17 +203,18 @@ def test_the_recipe_of_a_run_is_the_published_one_unless_told():
     assert (training.architecture, training.loss, training.schedule) == (
         *("o3_err", "moments", "cyclic"),
     )
+    assert training.judged_by == "moments"
     assert (training.max_gradient_norm, training.weight_averaging) == (0, 0)
 
 
 def test_a_single_setting_of_a_recipe_may_be_another():
     runtime = {"recipe": "multifield", "training": {"loss": "moments"}, "tuning": {}}
-    runtime["tuning"] = {"search_space": {"lr": {"high": 0.004}}}
+    runtime["tuning"] = {"search_space": {"lr": {"high": 0.003}}}
     parameters = check_parameters(load_parameters("mock", **runtime))
     assert parameters.training.loss == "moments"
     assert parameters.training.architecture == "summary_statistics"
     space = parameters.tuning.search_space
-    assert (space.lr.low, space.lr.high) == (2e-3, 4e-3)
+    assert (space.lr.low, space.lr.high) == (1e-3, 3e-3)
 
 
 def test_the_search_space_follows_the_recipe():

@@ -42,6 +42,7 @@ class TrainingConfig:
     batch_size: Integer = Field(ge=2)  # [maps]; batch normalization needs two
     maps_per_epoch: Integer = Field(ge=0)  # an epoch ends once more than so many maps were seen
     loss: LossName  # that is minimized
+    judged_by: LossName  # loss that is told, and by which epochs and trials are chosen
     schedule: Schedule  # of the learning rate
     warm_up: Real = Field(gt=0, lt=1)  # of all steps, one_cycle's share on the way up
     lr_min: Real = Field(ge=0)  # lowest learning rate of a cycle
@@ -81,6 +82,7 @@ NO_CAUSES = (
 # Published values of settings that older studies and checkpoints do not name; they may go on with these.
 SILENT: dict[str, object] = {
     "loss": "moments",
+    "judged_by": "moments",
     "schedule": "cyclic",
     "max_gradient_norm": 0.0,
     "weight_averaging": 0.0,

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 class EpochLosses(NamedTuple):
     """Losses after one epoch."""
 
-    # The benchmark's moment loss, whatever is minimized
+    # The loss that networks are judged by, whatever is minimized
     train: float  # mean of the batches' losses, each before its update
     valid: float  # of the whole set
     test: float
@@ -117,8 +117,8 @@ def train_network(
         ends as if it had never been interrupted. It stays in the end: remove it (`remove_checkpoint`) when
         the results are stored.
     objective : callable, optional
-        What each step makes smaller; `config.loss` of the maps as they are if not given. Losses that are
-        kept are the moment loss, whatever is made smaller. It may draw from PyTorch's generators, whose
+        What each step makes smaller; `config.loss` of the maps as they are if not given. Losses of whole
+        sets are `config.judged_by`, whatever is made smaller. It may draw from PyTorch's generators, whose
         states are kept; what it is has to stand in `data.causes`, by which a checkpoint of another run is
         known. Not with several processes.
 
@@ -179,7 +179,7 @@ def _train_joined(
             torch.manual_seed((rank << 32) + seed)
         optimizer = make_optimizer(network, hyperparameters, config)
         averaged = average_weights(network, config)
-        minimized = objective or PlainObjective(config.loss)
+        minimized = objective or PlainObjective(config.loss, config.judged_by)
         plan = Plan(
             _choose_sources(data.part_of(rank, size), network, minimized, config, device),
             data.inferred,
@@ -287,7 +287,7 @@ def _train_epoch(state: TrainingState, plan: Plan, stop: StopRequest) -> None:
 
 def _evaluate(state: TrainingState, plan: Plan, maps: MapSource) -> float:
     orientations = range(plan.config.eval_orientations)
-    return evaluate_loss(state.judged, maps, orientations, plan.inferred)
+    return evaluate_loss(state.judged, maps, orientations, plan.inferred, plan.config.judged_by)
 
 
 def log_epoch(epoch: int, losses: EpochLosses) -> None:

@@ -19,7 +19,7 @@ from multifield.models.registry import ARCHITECTURES
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import DeviceBatch, choose_compile, on_device, place
 from multifield.training.device_maps import MapSource
-from multifield.training.loss import LOSSES, MomentSums, moment_loss
+from multifield.training.loss import LOSSES, SUMS
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 
 ParameterList = tuple[Tensor, ...] | list[Tensor]
@@ -144,7 +144,7 @@ class StepLoss(NamedTuple):
     """Scalars of a batch."""
 
     minimized: Tensor
-    moments: Tensor  # the benchmark's loss, which is kept whatever is minimized; without a gradient
+    told: Tensor  # the loss that is kept, whatever is minimized; without a gradient
 
 
 Objective = Callable[[nn.Module, DeviceBatch, list[int]], StepLoss]
@@ -159,9 +159,12 @@ class PlainObjective:
     ----------
     loss : str
         Name in `multifield.training.loss.LOSSES`.
+    judged_by : str
+        Likewise; of the loss that is told.
     """
 
     loss: str = "moments"
+    judged_by: str = "moments"
 
     def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Give the loss of a batch."""
@@ -174,10 +177,10 @@ class PlainObjective:
         mean, std = outputs.chunk(2, dim=1)
         chosen = mean[:, columns], std[:, columns], batch.theta[:, columns]
         minimized = LOSSES[self.loss](*chosen, batch.maps_per_set)
-        if self.loss == "moments":
+        if self.loss == self.judged_by:
             return StepLoss(minimized, minimized.detach())
         with torch.no_grad():
-            return StepLoss(minimized, moment_loss(*chosen, batch.maps_per_set))
+            return StepLoss(minimized, LOSSES[self.judged_by](*chosen, batch.maps_per_set))
 
 
 def train_step(
@@ -211,8 +214,8 @@ def train_step(
 
     Returns
     -------
-    moment_loss : float
-        Of the batch, before the update; the benchmark's loss, whichever is minimized.
+    loss : float
+        Of the batch, before the update; the one that is told, whichever is minimized.
 
     Raises
     ------
@@ -220,13 +223,13 @@ def train_step(
         If the loss or the norm of the gradient is not finite; nothing is updated then.
     """
     optimizer.zero_grad()
-    loss, shown = objective(network, place(batch, device_of(network)), list(inferred))
+    loss, told = objective(network, place(batch, device_of(network)), list(inferred))
     loss.backward()  # type: ignore[no-untyped-call]
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     gradient_norm = torch.nn.utils.get_total_norm(gradients)
     # all at once: each number fetched from a GPU waits for it
-    values = torch.stack((loss.detach(), gradient_norm, shown)).tolist()
-    loss_value, norm_value, shown_value = values
+    values = torch.stack((loss.detach(), gradient_norm, told)).tolist()
+    loss_value, norm_value, told_value = values
     if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
         indices = [index for part in exchange.collect(batch.index.tolist()) for index in part]
         raise NonFiniteLoss(
@@ -237,7 +240,7 @@ def train_step(
     if 0 < max_gradient_norm < norm_value:
         torch._foreach_mul_(gradients, max_gradient_norm / norm_value)
     optimizer.step()
-    return float(shown_value)
+    return float(told_value)
 
 
 def evaluate_loss(
@@ -245,6 +248,7 @@ def evaluate_loss(
     maps: MapSource,
     orientations: range,
     inferred: tuple[int, ...],
+    judged_by: str = "moments",
 ) -> float:
     """Loss of a whole set, all orientations together; NonFiniteLoss if it is not finite.
 
@@ -253,7 +257,7 @@ def evaluate_loss(
     In float32 whatever the precision of training: the loss of a good network is the logarithm of errors as
     small as bfloat16's.
     """
-    sums = MomentSums(inferred)
+    sums = SUMS[judged_by](inferred)
     folded = for_inference(network.eval())
     ordered = on_device(maps.ordered(orientations), device_of(network))
     with set_numerics("float32"), torch.inference_mode(), closing(ordered) as batches:

@@ -70,6 +70,7 @@ CONFIG = TrainingConfig(
     batch_size=8,
     maps_per_epoch=18_000,
     loss="moments",
+    judged_by="moments",
     schedule="cyclic",
     warm_up=0.1,
     lr_min=1e-9,

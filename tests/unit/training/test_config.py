@@ -29,6 +29,7 @@ def settings(**changes: object) -> dict[str, object]:
         ("maps_per_epoch", [-1, INF]),
         ("lr_min", [-1e-9, NAN, INF, "1e-9", False]),
         ("loss", ["nll", None]),
+        ("judged_by", ["nll", None]),
         ("schedule", ["cosine", None]),
         ("warm_up", [0, 1, NAN, "0.1", True]),
         ("max_gradient_norm", [-1.0, NAN, INF, "1", True]),

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from multifield.training import MomentSums, moment_loss
+from multifield.training.loss import LOSSES, SUMS
 
 FLOAT32_RTOL = 1e-6  # a dozen float32 operations
 
@@ -17,14 +18,15 @@ def test_loss_by_hand() -> None:
     assert moment_loss(mean, std, theta).item() == pytest.approx(expected, rel=FLOAT32_RTOL)
 
 
-def test_sums_over_batches_are_the_loss_of_the_whole() -> None:
+@pytest.mark.parametrize("name", LOSSES)
+def test_sums_over_batches_are_the_loss_of_the_whole(name: str) -> None:
     torch.manual_seed(0)
     mean, std, theta = torch.rand(3, 10, 6).double()
-    sums = MomentSums((0, 4))
+    sums = SUMS[name]((0, 4))
     for part in (slice(0, 7), slice(7, 10)):
         sums.add(mean[part], std[part], theta[part])
     columns = [0, 4]
-    whole = moment_loss(mean[:, columns], std[:, columns], theta[:, columns])
+    whole = LOSSES[name](mean[:, columns], std[:, columns], theta[:, columns], 0)
     assert sums.loss() == pytest.approx(whole.item(), rel=1e-12)
 
 
@@ -59,6 +61,7 @@ def test_moments_of_the_posterior_have_the_least_loss() -> None:
         assert moment_loss(mean, std + shift, theta) > best
 
 
-def test_no_maps_have_no_loss() -> None:
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_maps_have_no_loss(name: str) -> None:
     with pytest.raises(ValueError, match="at least one map"):
-        MomentSums((0,)).loss()
+        SUMS[name]((0,)).loss()

@@ -21,7 +21,7 @@ from multifield.training import (
     train_step,
 )
 from multifield.training.config import LossName, list_causes
-from multifield.training.loss import LOSSES, gaussian_loss, moment_loss
+from multifield.training.loss import LOSSES, gaussian_loss
 from multifield.training.step import average_weights, make_optimizer, make_schedule
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
 from tests.unit.training.test_checkpoint import assert_same, signal_after
@@ -81,14 +81,33 @@ def test_gaussian_loss_does_not_mix_the_maps_of_a_batch() -> None:
     assert sum(parts).item() / 2 == pytest.approx(gaussian_loss(*moments).item(), rel=1e-12)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("judged_by", LOSSES)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_step_tells_the_published_loss_whatever_it_minimizes(loss: str) -> None:
+def test_a_step_tells_the_loss_asked_for_whatever_it_minimizes(loss: str, judged_by: str) -> None:
     network, batch = make_network(), first_batch()
     y = deepcopy(network)(torch.from_numpy(batch.x)).detach()
-    expected = moment_loss(y[:, :2], y[:, 6:8], torch.from_numpy(batch.theta[:, :2])).item()
+    theta = torch.from_numpy(batch.theta[:, :2])
+    expected = LOSSES[judged_by](y[:, :2], y[:, 6:8], theta, 0).item()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
-    found = train_step(network, optimizer, batch, (0, 1), PlainObjective(loss), step=0)
+    objective = PlainObjective(loss, judged_by)
+    found = train_step(network, optimizer, batch, (0, 1), objective, step=0)
     assert found == pytest.approx(expected, rel=1e-5)  # sums in another order, channels last
+
+
+@pytest.mark.parametrize("judged_by", LOSSES)
+def test_an_epoch_is_judged_by_the_loss_asked_for(judged_by: LossName) -> None:
+    """Of all validation maps together, from what the network that is kept infers of them."""
+    data = make_data()
+    settings = replace(RECIPE, judged_by=judged_by)
+    trained = train_network(data, HYPERPARAMETERS, settings)
+    network = make_network()
+    network.load_state_dict(trained.state)
+    network.eval()
+    batches = [(network(torch.tensor(b.x)), torch.tensor(b.theta)) for b in data.valid.ordered([0])]
+    y, theta = (torch.cat(parts).detach()[:, :8] for parts in zip(*batches, strict=True))
+    expected = LOSSES[judged_by](y[:, :2], y[:, 6:8], theta[:, :2], 0).item()
+    assert trained.best_valid_loss == trained.losses[:, 2].min()
+    assert trained.best_valid_loss == pytest.approx(expected, rel=1e-5)  # as above
 
 
 def test_the_loss_asked_for_is_minimized() -> None:
@@ -256,7 +275,7 @@ def test_a_checkpoint_without_averages_is_refused_where_they_are_wanted(tmp_path
 
 
 def test_published_settings_have_the_causes_of_older_studies() -> None:
-    new = {"loss", "schedule", "warm_up", "max_gradient_norm", "weight_averaging"}
+    new = {"loss", "judged_by", "schedule", "warm_up", "max_gradient_norm", "weight_averaging"}
     assert not {f"training.{name}" for name in new} & set(list_causes(config()))
 
 
@@ -264,6 +283,7 @@ def test_published_settings_have_the_causes_of_older_studies() -> None:
     ("changes", "cause"),
     [
         ({"loss": "gaussian"}, "loss"),
+        ({"judged_by": "gaussian"}, "judged_by"),
         ({"schedule": "one_cycle"}, "schedule"),
         ({"schedule": "one_cycle"}, "warm_up"),
         ({"max_gradient_norm": 1.0}, "max_gradient_norm"),

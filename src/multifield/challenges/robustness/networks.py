@@ -68,7 +68,10 @@ def train_or_reuse(
         config,
         checkpoint=folder.checkpoint(name),
         objective=choose_objective(
-            task.effective, PlainObjective(config.loss), joined.ends, joined.n_suites
+            task.effective,
+            PlainObjective(config.loss, config.judged_by),
+            joined.ends,
+            joined.n_suites,
         ),
     )
     save_weights(folder.weights(name), trained.state)

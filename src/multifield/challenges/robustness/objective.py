@@ -59,7 +59,7 @@ class RobustObjective:
         part = torch.bucketize(index, torch.tensor(self.ends), right=True)
         suite = (part % self.n_suites).to(features.device)
         discrepancy = mean_discrepancy(_standardize(features), suite)
-        return StepLoss(loss.minimized + self.method.alignment * discrepancy, loss.moments)
+        return StepLoss(loss.minimized + self.method.alignment * discrepancy, loss.told)
 
 
 def _standardize(features: Tensor) -> Tensor:
