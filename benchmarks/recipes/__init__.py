@@ -11,4 +11,8 @@ maps give.
 With ``--device cuda`` the cost is the time on a clock of all epochs, and loaders, precision and compilation
 are those of a run: what the first epoch takes longer than the others, to compile and to bring the maps there,
 is left out for all recipes alike. ``--jobs 3`` trains three seeds of a recipe at the same time.
+
+``--trials 4`` searches: each recipe trains four networks, each in ``--seconds``, whose hyperparameters are
+drawn from its own search space in environment ``mock`` as ``tune`` draws them. The one of the lowest
+validation loss is tested, and costs what all four do.
 """

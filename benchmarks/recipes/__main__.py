@@ -2,13 +2,22 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import benchmarks.recipes
 from benchmarks.measure import markdown_table, say
 from benchmarks.recipes.maps import Mock, get_mock
 from benchmarks.recipes.recipe import SWITCHES, Recipe, read_recipe, switch
-from benchmarks.recipes.tables import HEADER, ensemble, rows_of, rows_of_truth
+from benchmarks.recipes.search import fit_sizes, search
+from benchmarks.recipes.tables import (
+    HEADER,
+    TRIALS_HEADER,
+    ensemble,
+    rows_of,
+    rows_of_trials,
+    rows_of_truth,
+)
 from benchmarks.recipes.training import Trained, Workers, fit_into, train
 from multifield import camels
 from multifield.maps import maps_of, split_simulations
@@ -29,6 +38,29 @@ def measure(mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int,
             rows += rows_of(recipe.name, epochs, networks)
             if n_seeds > 1:
                 rows += rows_of(f"{recipe.name}, {n_seeds} networks", epochs, [ensemble(networks)])
+    say("", f"### {mock.suite}", "", *markdown_table(HEADER, rows))
+
+
+def measure_searches(
+    mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int, jobs: int, n_trials: int
+) -> None:
+    """Search with every recipe and every seed; say what was found as soon as it is."""
+    rows = rows_of_truth(mock)
+    n_maps = len(maps_of(mock.split.train))
+    with Workers(jobs, mock, recipes[0].training) as workers:
+        for recipe in recipes:
+            sizes = fit_sizes(recipe, workers, seconds, n_maps)
+            name = f"{recipe.name}, best of {n_trials} trials"
+            best = []
+            seeds = range(1, n_seeds + 1)
+            work = partial(search, sizes=sizes, n_trials=n_trials)
+            for seed, found in zip(seeds, workers.run(work, recipe, seeds), strict=True):
+                best.append(found.best)
+                say("", f"{recipe.name}, seed {seed}", "")
+                say(*markdown_table(TRIALS_HEADER, rows_of_trials(found)), "")
+                epochs = str(found.trials[found.chosen].recipe.training.epochs)
+                say(*markdown_table(HEADER, rows_of(f"{name}, seed {seed}", epochs, [found.best])))
+            rows += rows_of(name, "", best)
     say("", f"### {mock.suite}", "", *markdown_table(HEADER, rows))
 
 
@@ -64,6 +96,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
+        "--trials",
+        type=int,
+        default=0,
+        help="of a search, each in so many seconds; a seed is then that of a search. 0: none is made",
+    )
+    parser.add_argument(
         "--recipes", nargs="*", default=["published", "multifield"], choices=RECIPES
     )
     parser.add_argument("--switch", nargs="*", default=[], choices=list(SWITCHES))
@@ -79,6 +117,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         asked.seconds, asked.seeds, asked.switch = 0.0, asked.jobs, ["loss"]
     if asked.jobs < 1 or asked.seeds % asked.jobs:
         parser.error(f"--jobs: expected a divisor of {asked.seeds} seeds, got {asked.jobs}")
+    if asked.trials < 0:
+        parser.error(f"--trials: expected >= 0, got {asked.trials}")
     return asked
 
 
@@ -112,7 +152,11 @@ def main() -> None:
     """Measure what the command line asks for."""
     asked = parse_arguments()
     recipes = choose_recipes(asked)
-    measure(make_mock(asked), recipes, asked.seconds, asked.seeds, asked.jobs)
+    common = (make_mock(asked), recipes, asked.seconds, asked.seeds, asked.jobs)
+    if asked.trials:
+        measure_searches(*common, asked.trials)
+    else:
+        measure(*common)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from multifield import settings
 from multifield.training import Hyperparameters, TrainingConfig
+from multifield.tuning import TuningConfig
 
 CONF = Path(__file__).parents[2] / "conf"
 COMMON = {
@@ -43,6 +44,7 @@ class Recipe:
     name: str
     training: TrainingConfig
     hyperparameters: Hyperparameters
+    tuning: TuningConfig  # how a search draws others
 
 
 def read_recipe(
@@ -58,18 +60,21 @@ def read_recipe(
     here = {"device": device, "compile": compile, **COMMON, **ON_DEVICE[device]}
     training = TypeAdapter(TrainingConfig).validate_python(groups["training"] | here)
     hyperparameters = TypeAdapter(Hyperparameters).validate_python(groups["hyperparameters"])
-    return Recipe(name, training, hyperparameters)
+    tuning = TypeAdapter(TuningConfig).validate_python(groups["tuning"])
+    return Recipe(name, training, hyperparameters, tuning)
 
 
 def switch(recipe: Recipe, published: Recipe, what: str) -> Recipe:
-    """Switch one setting of a recipe to the published value; hyperparameters go with the architecture."""
+    """Switch one setting of a recipe to the published value.
+
+    Hyperparameters and their ranges go with the architecture.
+    """
     changes = {name: getattr(published.training, name) for name in SWITCHES[what]}
-    hyperparameters = (
-        published.hyperparameters if what == "architecture" else recipe.hyperparameters
-    )
+    source = published if what == "architecture" else recipe
     value = next(iter(changes.values()))
     name = f"{recipe.name}, {what} as published ({value})"
-    return Recipe(name, replace(recipe.training, **changes), hyperparameters)
+    training = replace(recipe.training, **changes)
+    return Recipe(name, training, source.hyperparameters, source.tuning)
 
 
 def give_epochs(recipe: Recipe, epochs: int, n_maps: int) -> Recipe:

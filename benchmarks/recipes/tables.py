@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from benchmarks.recipes.maps import Mock, know_exactly
+from benchmarks.recipes.search import Found
 from benchmarks.recipes.training import Trained
 from multifield import camels
 from multifield.evaluation import (
@@ -45,6 +46,7 @@ COLUMNS: dict[str, tuple[Callable[[Trained], np.ndarray], str]] = {
     "chi2": (lambda network: scores(network.test, "chi2"), ".2f"),
     "chi2 recalibrated": (chi2_recalibrated, ".2f"),
 }
+TRIALS_HEADER = ("trial", "epochs", "cost [s]", "lr", "wd", "dr", "hidden", "validation loss", "")
 HEADER = ("recipe", "epochs", "cost [s]", "parameter", *COLUMNS)
 
 
@@ -57,6 +59,22 @@ def rows_of(name: str, epochs: str, networks: Sequence[Trained]) -> list[tuple[s
         (name, epochs, seconds, parameter, *values)
         for parameter, *values in zip(parameters, *cells, strict=True)
     ]
+
+
+def rows_of_trials(found: Found) -> list[tuple[str, ...]]:
+    """Make a row a trial of a search."""
+    rows = []
+    for number, trial in enumerate(found.trials):
+        drawn = trial.recipe.hyperparameters
+        rows.append(
+            (
+                *(str(number), str(trial.recipe.training.epochs), f"{trial.seconds:.0f}"),
+                *(f"{drawn.lr:.2g}", f"{drawn.wd:.2g}", f"{drawn.dr:.2g}", str(drawn.hidden)),
+                f"{trial.network.best_valid_loss:.4f}",
+                "chosen" if number == found.chosen else "",
+            )
+        )
+    return rows
 
 
 def ensemble(networks: Sequence[Trained]) -> Trained:

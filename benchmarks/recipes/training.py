@@ -56,7 +56,12 @@ class Here(NamedTuple):
 
 def train(here: Here, recipe: Recipe, seed: int) -> Trained:
     """Train a network, and let it infer."""
-    trained, clock = _train(here, recipe, seed)
+    trained, clock = learn(here, recipe, seed)
+    return let_infer(here, recipe, trained, clock.cost)
+
+
+def let_infer(here: Here, recipe: Recipe, trained: TrainedNetwork, seconds: float) -> Trained:
+    """Let a network, which took so long to train, infer the parameters of validation and test maps."""
     data = here.data.whole
     network = ARCHITECTURES[recipe.training.architecture](
         recipe.hyperparameters.hidden, 0.0, data.channels, data.map_size
@@ -67,16 +72,17 @@ def train(here: Here, recipe: Recipe, seed: int) -> Trained:
         average_orientations(infer(maps, range(N_ORIENTATIONS)), N_ORIENTATIONS)
         for maps in (data.valid, data.test)
     )
-    return Trained(test, infer(data.test, [0]), valid, clock.cost)
+    return Trained(test, infer(data.test, [0]), valid, seconds)
 
 
 def time_epochs(here: Here, recipe: Recipe, seed: int) -> Cost:
     """Find what a training costs, by a short one."""
     few = replace(recipe.training, epochs=N_TIMED[recipe.training.device])
-    return _train(here, replace(recipe, training=few), seed)[1].parts
+    return learn(here, replace(recipe, training=few), seed)[1].parts
 
 
-def _train(here: Here, recipe: Recipe, seed: int) -> tuple[TrainedNetwork, Clock]:
+def learn(here: Here, recipe: Recipe, seed: int) -> tuple[TrainedNetwork, Clock]:
+    """Train a network; give it, and what it cost."""
     data = anew(here.data.timed)
     clock = Clock(recipe.training.device, here.meet)
     trained = train_network(data, recipe.hyperparameters, recipe.training, seed=seed, report=clock)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,12 +7,15 @@ import torch
 
 from benchmarks.recipes.cost import Clock, Cost
 from benchmarks.recipes.maps import get_mock, load
-from benchmarks.recipes.recipe import read_recipe
-from benchmarks.recipes.training import Here, time_epochs
+from benchmarks.recipes.recipe import Recipe, read_recipe
+from benchmarks.recipes.search import fit_sizes, search
+from benchmarks.recipes.training import Here, Workers, time_epochs, train
 from multifield.maps import Split
 from multifield.mock import MockConfig
-from multifield.models import SummaryStatistics
+from multifield.models import ModelFolder, SummaryStatistics
 from multifield.training import EpochLosses
+from multifield.tuning import trials_table, tune
+from multifield.tuning.sampler import derive_seed
 
 LOSSES = EpochLosses(0.0, 0.0, 0.0)
 CONFIG = MockConfig(n_simulations=3, map_size=16, lattice=16, refine=1, seed=1, n_threads=1)
@@ -90,3 +94,61 @@ def test_each_training_pays_for_its_statistics(monkeypatch: pytest.MonkeyPatch) 
         len(each) for each in (here.data.timed.train, here.data.timed.valid, here.data.timed.test)
     )
     assert totals == [n_maps, 2 * n_maps]
+
+
+def sizes_of(recipe: Recipe) -> dict[int, Recipe]:
+    """Give every width the epochs of the recipe."""
+    allowed = recipe.tuning.search_space.hidden
+    return dict.fromkeys(range(allowed.low, allowed.high + 1), recipe)
+
+
+def test_a_search_draws_and_trains_what_a_study_does(tmp_path: Path) -> None:
+    """Three trials, so that the last is not drawn at random but by what the first two came to."""
+    recipe = read_recipe("multifield", 2, "cpu", "never")
+    assert recipe.tuning.n_startup_trials < 3
+    mock = get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None)
+    here = Here(load(mock, recipe.training), None)
+    found = search(here, recipe, 7, sizes=sizes_of(recipe), n_trials=3)
+    study = tune(
+        here.data.timed,
+        ModelFolder(tmp_path, "MockTNG", "Mtot", "x"),
+        replace(recipe.tuning, seed=7, n_trials=3),
+        recipe.training,
+        fingerprint={},
+    )
+    for row, trial in zip(trials_table(study), found.trials, strict=True):
+        drawn = trial.recipe.hyperparameters
+        assert [row[name] for name in ("lr", "wd", "dr", "hidden")] == [
+            *(drawn.lr, drawn.wd, drawn.dr, drawn.hidden)
+        ]
+        assert row["value"] == trial.network.best_valid_loss
+
+
+def test_the_best_of_a_search_is_tested_and_costs_what_all_trials_do() -> None:
+    recipe = read_recipe("multifield", 2, "cpu", "never")
+    mock = get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None)
+    here = Here(load(mock, recipe.training), None)
+    found = search(here, recipe, 2, sizes=sizes_of(recipe), n_trials=3)
+    losses = [trial.network.best_valid_loss for trial in found.trials]
+    assert found.chosen == int(np.argmin(losses))
+    assert len(set(losses)) == 3
+    alone = train(here, found.trials[found.chosen].recipe, derive_seed(2, found.chosen, "training"))
+    np.testing.assert_array_equal(found.best.test.mean, alone.test.mean)
+    np.testing.assert_array_equal(found.best.valid.std, alone.valid.std)
+    assert found.best.seconds == pytest.approx(sum(trial.seconds for trial in found.trials))
+
+
+def test_each_width_that_may_be_drawn_has_epochs_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An epoch costs as many seconds as the network is wide."""
+    monkeypatch.setattr(
+        "benchmarks.recipes.training.time_epochs",
+        lambda here, recipe, seed: Cost(0.0, float(recipe.hyperparameters.hidden)),
+    )
+    recipe = read_recipe("multifield", 1, "cpu", "never")
+    mock = get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None)
+    with Workers(1, mock, recipe.training) as workers:
+        sizes = fit_sizes(recipe, workers, 60.0, 15)
+    assert {hidden: size.training.epochs for hidden, size in sizes.items()} == {4: 15, 5: 12, 6: 10}
+    assert all(size.hyperparameters.hidden == hidden for hidden, size in sizes.items())
