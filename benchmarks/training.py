@@ -106,6 +106,7 @@ def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
     """Write down the published recipe, but for precision."""
     published: dict[str, Any] = {
         "architecture": "o3_err",
+        "pretrained": None,
         "epochs": 1,
         "batch_size": sizes.batch,
         "maps_per_epoch": 18_000,

@@ -3,8 +3,10 @@
 from dataclasses import asdict
 from typing import Annotated, Literal
 
-from pydantic import AllowInfNan, ConfigDict, Field, Strict, field_validator
+from pydantic import AllowInfNan, ConfigDict, Field, FilePath, Strict, field_validator
 from pydantic.dataclasses import dataclass
+
+from multifield.maps.manifest import sha256
 
 Architecture = Literal["o3_err", "band_powers", "summary_statistics"]
 """Names in `multifield.models.ARCHITECTURES`, here so that a configuration is read without PyTorch."""
@@ -38,6 +40,7 @@ class TrainingConfig:
     """How every network is trained."""
 
     architecture: Architecture
+    pretrained: FilePath | None  # weights to begin with, in the place of random ones
     epochs: Integer = Field(ge=1)
     batch_size: Integer = Field(ge=2)  # [maps]; batch normalization needs two
     maps_per_epoch: Integer = Field(ge=0)  # an epoch ends once more than so many maps were seen
@@ -81,6 +84,7 @@ NO_CAUSES = (
 )
 # Published values of settings that older studies and checkpoints do not name; they may go on with these.
 SILENT: dict[str, object] = {
+    "pretrained": None,
     "loss": "moments",
     "judged_by": "moments",
     "schedule": "cyclic",
@@ -93,11 +97,14 @@ def list_causes(config: TrainingConfig) -> dict[str, str]:
     """List the settings that decide what a training computes, by their names in ``conf/``.
 
     Those of `SILENT` are left out where they have the published value, and what only the other schedule
-    reads is left out too.
+    reads is left out too. A file counts by what is in it.
     """
     unread = ("warm_up",) if config.schedule == "cyclic" else ("lr_min", "steps_up", "steps_down")
+    values = asdict(config)
+    if config.pretrained is not None:
+        values["pretrained"] = f"SHA-256 {sha256(config.pretrained)}"
     return {
         f"training.{name}": str(value)
-        for name, value in asdict(config).items()
+        for name, value in values.items()
         if name not in (*NO_CAUSES, *unread) and SILENT.get(name) != value
     }

@@ -90,7 +90,7 @@ def train_network(
     checkpoint: Path | None = None,
     objective: Objective | None = None,
 ) -> TrainedNetwork:
-    """Train a network from random weights, or go on from a checkpoint.
+    """Train a network from random or pretrained weights, or go on from a checkpoint.
 
     Where the environment names several processes (`multifield.processes`), all call this alike and train one
     network: each has its rows of every batch, and losses and weights are those of one process to rounding,

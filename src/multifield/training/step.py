@@ -16,6 +16,7 @@ from multifield.models import exchange
 from multifield.models.inference import for_inference
 from multifield.models.network import Network
 from multifield.models.registry import ARCHITECTURES
+from multifield.models.weights import load_weights
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import DeviceBatch, choose_compile, on_device, place
 from multifield.training.device_maps import MapSource
@@ -37,12 +38,12 @@ def build_network(
     config: TrainingConfig,
     device: torch.device,
 ) -> Network:
-    """Make a network with random weights for the maps of a suite, on a device.
+    """Make a network for the maps of a suite, on a device, with random weights or those of `pretrained`.
 
     Raises
     ------
     ValueError
-        If the device has not the precision asked for.
+        If the device has not the precision asked for, or the pretrained network is another one.
     """
     network = ARCHITECTURES[config.architecture](
         hidden=hyperparameters.hidden,
@@ -50,6 +51,15 @@ def build_network(
         channels=data.network_channels,
         map_size=data.map_size,
     )
+    if config.pretrained is not None:
+        start = load_weights(
+            config.pretrained,
+            hidden=hyperparameters.hidden,
+            channels=data.network_channels,
+            map_size=data.map_size,
+            architecture=config.architecture,
+        )
+        network.load_state_dict(start.state_dict())
     precision = choose_precision(config.precision, device)
     network.conv_dtype = conv_dtype(precision)
     # what convolutions prefer on CPU and GPU alike; torch's stubs leave it out

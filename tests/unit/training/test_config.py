@@ -24,6 +24,7 @@ def settings(**changes: object) -> dict[str, object]:
     ("name", "values"),
     [
         ("architecture", ["resnet"]),
+        ("pretrained", ["no_such_file.pt", 3, ""]),
         ("epochs", [0, 3.0, "3", True, 3.5]),
         ("batch_size", [1, 8.0]),
         ("maps_per_epoch", [-1, INF]),

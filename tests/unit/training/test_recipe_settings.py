@@ -275,7 +275,15 @@ def test_a_checkpoint_without_averages_is_refused_where_they_are_wanted(tmp_path
 
 
 def test_published_settings_have_the_causes_of_older_studies() -> None:
-    new = {"loss", "judged_by", "schedule", "warm_up", "max_gradient_norm", "weight_averaging"}
+    new = {
+        "loss",
+        "judged_by",
+        "schedule",
+        "warm_up",
+        "max_gradient_norm",
+        "weight_averaging",
+        "pretrained",
+    }
     assert not {f"training.{name}" for name in new} & set(list_causes(config()))
 
 
