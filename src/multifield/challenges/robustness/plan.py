@@ -13,9 +13,7 @@ class Task:
     field: str
     width: float  # [pixels]
     suites: tuple[str, ...]
-    asked_about: str | None = (
-        None  # a suite whose training maps are seen, and none of its parameters
-    )
+    asked_about: str | None = None  # a suite of which training maps are seen, and no parameters
 
     @property
     def trained_on(self) -> str:
