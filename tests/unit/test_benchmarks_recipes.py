@@ -12,10 +12,11 @@ from benchmarks.recipes.search import fit_sizes, search
 from benchmarks.recipes.training import Here, Workers, time_epochs, train
 from multifield.maps import Split
 from multifield.mock import MockConfig
-from multifield.models import ModelFolder, SummaryStatistics
+from multifield.models import ModelFolder
 from multifield.training import EpochLosses
 from multifield.tuning import trials_table, tune
 from multifield.tuning.sampler import derive_seed
+from tests.unit.training.examples import count_described
 
 LOSSES = EpochLosses(0.0, 0.0, 0.0)
 CONFIG = MockConfig(n_simulations=3, map_size=16, lattice=16, refine=1, seed=1, n_threads=1)
@@ -76,14 +77,7 @@ def test_what_is_done_once_leaves_less_time_for_epochs(monkeypatch: pytest.Monke
 
 def test_each_training_pays_for_its_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trials of a study share them; here they are a cost of each network."""
-    described: list[int] = []
-    plain = SummaryStatistics.features
-
-    def count(network: SummaryStatistics, x: torch.Tensor) -> torch.Tensor:
-        described.append(len(x))
-        return plain(network, x)
-
-    monkeypatch.setattr(SummaryStatistics, "features", count)
+    described = count_described(monkeypatch)
     recipe = read_recipe("multifield", 2, "cpu", "auto")
     here = Here(load(get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None), recipe.training), None)
     totals = []

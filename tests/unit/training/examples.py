@@ -4,9 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
 from multifield import camels
 from multifield.maps import MapLoader, Normalization, SplitLoaders
+from multifield.models import SummaryStatistics
 from multifield.training import Hyperparameters, TrainingConfig
 
 MAP_SIZE = 16  # [pixels]
@@ -98,3 +101,16 @@ CONFIG = TrainingConfig(
 
 def config(**changes: Any) -> TrainingConfig:
     return replace(CONFIG, **changes)
+
+
+def count_described(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Give a list that takes the number of maps whenever `SummaryStatistics` describes some."""
+    described: list[int] = []
+    plain = SummaryStatistics.features
+
+    def count(network: SummaryStatistics, x: torch.Tensor) -> torch.Tensor:
+        described.append(len(x))
+        return plain(network, x)
+
+    monkeypatch.setattr(SummaryStatistics, "features", count)
+    return described

@@ -17,7 +17,13 @@ from multifield.training.device_maps import (
 )
 from multifield.training.step import PlainObjective
 from tests import tolerances
-from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta
+from tests.unit.training.examples import (
+    HYPERPARAMETERS,
+    config,
+    count_described,
+    make_data,
+    make_theta,
+)
 
 CPU = torch.device("cpu")
 SIDE = 8
@@ -198,14 +204,7 @@ def test_features_are_not_kept_where_the_objective_changes_maps() -> None:
 
 
 def test_trials_share_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    described: list[int] = []
-    plain = SummaryStatistics.features
-
-    def count(network: SummaryStatistics, x: torch.Tensor) -> torch.Tensor:
-        described.append(len(x))
-        return plain(network, x)
-
-    monkeypatch.setattr(SummaryStatistics, "features", count)
+    described = count_described(monkeypatch)
     settings = config(epochs=2, architecture="summary_statistics")
     data, again = make_data(), make_data()
     first = train_network(data, HYPERPARAMETERS, settings)
