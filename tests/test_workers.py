@@ -1,6 +1,7 @@
 """Several processes tune one study: on a real PostgreSQL server, and on files."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,13 @@ def wait_for_line(worker: subprocess.Popen[str], ending: str) -> int:
     raise AssertionError("".join(said))
 
 
+def trials_in(epoch: int, said: str) -> list[int]:
+    """Give the trials that workers say have ended an epoch, each as often as they say it."""
+    return [
+        int(number) for number in re.findall(rf"^trial (\d+) epoch {epoch}$", said, re.MULTILINE)
+    ]
+
+
 def end(worker: subprocess.Popen[str]) -> str:
     said, _ = worker.communicate(timeout=120)
     assert worker.returncode == 0, said
@@ -95,17 +103,18 @@ def test_four_workers_of_which_one_is_killed_and_one_stopped_end_with_every_tria
     with start(
         4, tmp_path, SERVER, n_trials, pause=0.3, credentials=server, signals=signals
     ) as workers:
-        killed, stopped = (wait_for_line(worker, "epoch 1") for worker in workers[:2])
-        said = "".join(end(worker) for worker in workers[2:])
-        assert workers[0].wait() == -signal.SIGKILL
-        assert workers[1].wait() not in (0, -signal.SIGTERM)  # it had time to put its trial back
+        said = [worker.communicate(timeout=120)[0] for worker in workers]
+    killed, stopped, *ended = (worker.returncode for worker in workers)
+    assert killed == -signal.SIGKILL
+    assert stopped not in (0, -signal.SIGTERM)  # it had time to put its trial back
+    assert ended == [0, 0], said
 
     study = load_study(storage_of(tmp_path, SERVER, server))
     check_complete(study, n_trials, make_folder(tmp_path))
-    for number in (killed, stopped):
-        # from the checkpoint: nobody else began it anew
-        assert f"trial {number} epoch 0" not in said
-        assert f"trial {number} epoch 2" in said
+    for epoch in (0, TRAINING.epochs - 1):  # whoever went on did so from the checkpoint
+        assert sorted(trials_in(epoch, "".join(said))) == list(range(n_trials))
+    for interrupted in said[:2]:
+        number = trials_in(1, interrupted)[-1]
         check_equals_an_undisturbed_one(study.trials[number], tmp_path)
 
 

@@ -23,6 +23,7 @@ from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
 ROOT = Path(__file__).parents[1]
 TRAINING = config(epochs=3)
 LONGER = config(epochs=5)  # hyperband has rungs after 2 and 4 epochs
+READY = "ready\n"
 GRACE = 2.0  # [s]; a worker of a test is killed on this machine, which is noticed without it
 
 
@@ -59,7 +60,8 @@ def start(
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """Start workers, which end with the block; `pause` lengthens each epoch, [s].
 
-    The first of them get `signals`, each in the second epoch of its first trial.
+    All begin once the last has started. The first of them get `signals`, each in the first second epoch of
+    a trial that it trains.
     """
     with ExitStack() as stack:
         numbers = [*signals, *[0] * (n_workers - len(signals))]
@@ -68,6 +70,12 @@ def start(
         for worker in workers:
             stack.enter_context(worker)
             stack.callback(worker.kill)
+        for worker in workers:
+            _wait_until_ready(worker)
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("\n")
+            worker.stdin.flush()
         yield workers
 
 
@@ -99,14 +107,25 @@ def _start(
             "OMP_NUM_THREADS": "1",
             "WORKER_CREDENTIALS": json.dumps(credentials or {}),
         },
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
+def _wait_until_ready(worker: subprocess.Popen[str]) -> None:
+    assert worker.stdout is not None
+    said = []
+    for line in worker.stdout:
+        if line == READY:
+            return
+        said.append(line)
+    raise AssertionError("".join(said))
+
+
 def main(folder: str, storage: str, n_trials: str, pause: str, signum: str, pruners: str) -> None:
-    """Tune, and say after each epoch which."""
+    """Tune once a line comes in, and say after each epoch which."""
 
     def say(trial: Any, epoch: int, losses: object) -> None:
         sys.stdout.write(f"trial {trial.number} epoch {epoch}\n")
@@ -116,6 +135,9 @@ def main(folder: str, storage: str, n_trials: str, pause: str, signum: str, prun
             os.kill(os.getpid(), int(signum))
 
     credentials = json.loads(os.environ["WORKER_CREDENTIALS"])
+    sys.stdout.write(READY)
+    sys.stdout.flush()
+    sys.stdin.readline()
     for pruner in pruners.split(","):
         path, tuning, training = Path(folder, pruner), settings(int(n_trials)), TRAINING
         if pruner:
