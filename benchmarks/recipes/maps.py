@@ -101,12 +101,12 @@ def keep(path: Path, made_of: str, theta: Theta, log_maps: Mapping[str, Maps]) -
 
 
 def read(path: Path, made_of: str, fields: tuple[str, ...]) -> tuple[Theta, dict[str, Maps]]:
-    """Read what `keep` wrote; ValueError if it is of other maps."""
+    """Read what `keep` wrote; ValueError if it is of other maps, or was not written by it."""
     with np.load(path) as kept:
-        if str(kept["made_of"]) != made_of:
+        found = str(kept["made_of"]) if "made_of" in kept else f"arrays {', '.join(kept)}"
+        if found != made_of:
             raise ValueError(
-                f"{path}: expected maps of {made_of}, got those of {kept['made_of']}; delete it, or name "
-                "another file"
+                f"{path}: expected maps of {made_of}, got those of {found}; delete it, or name another file"
             )
         return kept["theta"], {field: kept[field] for field in fields}
 

@@ -44,6 +44,15 @@ def test_maps_of_another_field_are_refused(tmp_path: Path) -> None:
         get_mock("MockTNG", ("Mgas",), CONFIG, SPLIT, path)
 
 
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "maps.npz"
+    np.savez(path, maps=np.zeros(3))
+    with pytest.raises(
+        ValueError, match=r"maps\.npz: expected maps of .*got those of arrays maps;"
+    ):
+        get_mock("MockTNG", ("Mgas",), CONFIG, SPLIT, path)
+
+
 def test_the_cost_on_a_gpu_is_that_of_epochs_without_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
