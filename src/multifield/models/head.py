@@ -21,7 +21,9 @@ class FeatureNetwork(Network):
     A subclass calls `add_head` when its other layers are there.
     """
 
-    def add_head(self, n_features: int, n_units: int, *, limit: float = float("inf")) -> None:
+    def add_head(
+        self, n_features: int, n_units: int, *, limit: float = float("inf"), scale: float = 1.0
+    ) -> None:
         """Make the layers; they answer the prior until they are trained.
 
         Parameters
@@ -31,8 +33,10 @@ class FeatureNetwork(Network):
             Of the two hidden layers.
         limit : float, optional
             Where features are cut off, in standard deviations.
+        scale : float, optional
+            The standard deviation of the features that the layers take.
         """
-        self.standardize = RunningStandardization(n_features, limit)
+        self.standardize = RunningStandardization(n_features, limit, scale)
         self.FC1 = nn.Linear(n_features, n_units)
         self.FC2 = nn.Linear(n_units, n_units)
         self.FC3 = nn.Linear(n_units, 2 * self.n_parameters)
@@ -68,11 +72,15 @@ class RunningStandardization(nn.Module):
     n_features : int
     limit : float, optional
         Features further from their mean are cut off there, in standard deviations.
+    scale : float, optional
+        The standard deviation that they are given.
     """
 
-    def __init__(self, n_features: int, limit: float = float("inf")) -> None:
+    def __init__(self, n_features: int, limit: float = float("inf"), scale: float = 1.0) -> None:
         super().__init__()
         self.limit = limit
+        self.scale: Tensor | None  # kept with the weights, which mean nothing without it
+        self.register_buffer("scale", None if scale == 1 else torch.tensor(scale))
         self.mean: Tensor
         self.var: Tensor
         self.n_batches: Tensor
@@ -85,7 +93,8 @@ class RunningStandardization(nn.Module):
         if self.training:
             self._add(exchange.gather(x.detach()))  # the whole batch
         x = (x - self.mean) / (self.var + VARIANCE_FLOOR).sqrt()
-        return x if self.limit == float("inf") else x.clamp(-self.limit, self.limit)
+        x = x if self.limit == float("inf") else x.clamp(-self.limit, self.limit)
+        return x if self.scale is None else self.scale * x
 
     @torch.no_grad()
     def _add(self, x: Tensor) -> None:

@@ -35,7 +35,8 @@ class SummaryStatistics(FeatureNetwork):
     Of a map: its power spectrum and its cumulant generating function. Of the map, and of the map blurred and
     halved again and again down to 4 x 4 pixels: moments (`map_statistics`), slopes and contours (`contours`),
     and how much structure there is where there is more of the field (`couple_scales`). Of several fields,
-    their correlations too. Linear layers infer the parameters from these numbers.
+    their correlations too. Linear layers infer the parameters from these numbers, standardized and divided
+    by the number of fields.
 
     All are the same for the eight orientations of a map, and for shifts by as many pixels as the last level's
     are wide. So they are computed once, and an epoch of training costs what the linear layers do.
@@ -80,7 +81,8 @@ class SummaryStatistics(FeatureNetwork):
         per_channel = len(EXPONENTS) + PER_LEVEL * (n_levels - 1) + PER_PAIR * n_pairs
         of_levels = n_levels * count_statistics(channels)
         n_features = self.spectra.n_features + of_levels + channels * per_channel
-        self.add_head(n_features, UNITS_PER_HIDDEN * hidden, limit=LIMIT)
+        # a step of Adam moves each weight alike, so what is inferred moves as far as there are features
+        self.add_head(n_features, UNITS_PER_HIDDEN * hidden, limit=LIMIT, scale=1 / channels)
 
     @classmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:

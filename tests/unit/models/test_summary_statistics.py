@@ -85,7 +85,10 @@ def test_maps_unlike_all_others_have_an_answer() -> None:
         y = network(x)
         assert y.isfinite().all()
         assert (y[:, 6:] > 0).all()
-    assert network.standardize(network.features(100 * make_maps())).abs().max() == LIMIT
+    assert (
+        network.standardize(network.features(100 * make_maps())).abs().max()
+        == LIMIT / network.channels
+    )
 
 
 def test_every_parameter_has_a_gradient() -> None:
@@ -113,6 +116,21 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     save_weights(tmp_path / "a.pt", make_network().state_dict())
     with pytest.raises(ValueError, match=r"a\.pt: .* of o3_err, got those of summary_statistics"):
         load_weights(tmp_path / "a.pt", architecture="o3_err")
+
+
+def test_features_of_several_fields_are_smaller() -> None:
+    network = make_network(channels=4)
+    assert network.standardize.scale == 1 / 4
+    assert make_network(channels=1).standardize.scale is None
+
+
+def test_weights_of_fields_that_were_not_divided_are_refused(tmp_path: Path) -> None:
+    """As all were before: to a network of today they say something else."""
+    state = make_network(channels=3).state_dict()
+    del state["standardize.scale"]
+    save_weights(tmp_path / "weights.pt", state)
+    with pytest.raises(ValueError, match=r"weights\.pt: .*missing tensor .*standardize\.scale"):
+        load_weights(tmp_path / "weights.pt")
 
 
 def test_it_is_small() -> None:

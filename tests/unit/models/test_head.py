@@ -1,0 +1,64 @@
+import torch
+from torch import Tensor
+
+from multifield.models.head import FeatureNetwork
+
+N_FEATURES = 5  # of a field
+N_COPIES = 4
+# Of what five steps change: Adam's epsilon beside smaller gradients, and sums of float32 in another order
+ADAM_ATOL = 1e-5
+
+
+class Repeated(FeatureNetwork):
+    """Infers from the features of a field, and of copies of it."""
+
+    def __init__(self, channels: int, scale: float = 1.0) -> None:
+        super().__init__(1, 0.0, channels, 16)
+        self.add_head(N_FEATURES * channels, 8, scale=scale)
+
+
+def make_network() -> Repeated:
+    torch.manual_seed(1)
+    network = Repeated(1)
+    for name in ("FC3.weight", "direct.weight"):
+        network.get_parameter(name).data.normal_(0, 0.3)
+    return network
+
+
+def with_copies(one: Repeated, scale: float) -> Repeated:
+    """A network that answers as that of one field: its weights, shared among the copies."""
+    network = Repeated(N_COPIES, scale)
+    for name, tensor in network.named_parameters():
+        own = one.get_parameter(name).detach()
+        of_features = own.ndim == 2 and own.shape[1] == N_FEATURES
+        tensor.data = own.tile(1, N_COPIES) / (N_COPIES * scale) if of_features else own.clone()
+    return network
+
+
+def train(network: Repeated) -> tuple[Tensor, Tensor]:
+    """What it answers, and by how much five steps change that."""
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(64, N_FEATURES, generator=generator).tile(1, network.channels)
+    truth = torch.rand(64, 6, generator=generator)
+    network.standardize(x)
+    network.standardize.eval()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.5)
+    first = network.infer(x).detach()
+    for _ in range(5):
+        optimizer.zero_grad()
+        (network.infer(x)[:, :6] - truth).square().mean().backward()
+        optimizer.step()
+    return first, network.infer(x).detach() - first
+
+
+def test_a_step_goes_as_far_with_many_features_as_with_few() -> None:
+    """Where they are divided by the number of fields; else it goes further the more there are."""
+    one = make_network()
+    answers, change = train(make_network())
+    for scale in (1 / N_COPIES, 1.0):
+        same_answers, other_change = train(with_copies(one, scale))
+        torch.testing.assert_close(same_answers, answers, rtol=0, atol=ADAM_ATOL)
+        if scale == 1:
+            assert other_change.norm() > 1.5 * change.norm()
+        else:
+            torch.testing.assert_close(other_change, change, rtol=0, atol=ADAM_ATOL)
