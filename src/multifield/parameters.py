@@ -4,6 +4,7 @@ Kedro checks the groups that the running pipeline's nodes take. It does not noti
 takes, such as a misspelt ``--params feild=HI``; this does, for YAML and command line alike.
 """
 
+import re
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
@@ -75,8 +76,8 @@ class Parameters(Choices):
 
     @model_validator(mode="after")
     def _source_has_the_suites(self) -> "Parameters":
-        for selection in (self.selection, self.test_selection):
-            check_source(selection.suite, self.source)
+        check_source(self.selection.suite, self.source)
+        check_source(self.test_selection.suite, self.source, name="test_suite")
         return self
 
     @model_validator(mode="after")
@@ -230,9 +231,12 @@ def _explain(item: Any) -> str:
         return f"  {name}: no parameter has this name (value {item['input']!r})"
     if item["type"] == "missing":
         return f"  {name}: expected a value, got none"
+    if item["type"] != "value_error":
+        message = re.sub("^Input should be (?=greater|less)", "expected a value ", item["msg"])
+        message = message.replace("Input should be", "expected")
+        return f"  {name}: {message}, got {item['input']!r}"
     message = item["msg"].removeprefix("Value error, ")
-    return (
-        f"  {name}: {message}"
-        if item["type"] == "value_error"
-        else (f"  {name}: {message}, got {item['input']!r}")
-    )
+    if not name or message.startswith(f"{name.rpartition('.')[2]}: "):  # it says its name itself
+        name = name.rpartition(".")[0]
+        return f"  {name}.{message}" if name else f"  {message}"
+    return f"  {name}: {message}"

@@ -72,12 +72,25 @@ def open_source(
         ) from None
 
 
-def check_source(suite: str, config: SourceConfig) -> None:
-    """Require a mock suite where maps are made here, a published one where they are found."""
+def check_source(suite: str, config: SourceConfig, *, name: str = "suite") -> None:
+    """Require a mock suite where maps are made here, a published one where they are found.
+
+    Parameters
+    ----------
+    suite : str
+    config : SourceConfig
+    name : str, optional
+        Of the parameter that asks for it.
+
+    Raises
+    ------
+    ValueError
+        Naming it and the environment that has the suite.
+    """
     is_mock = camels.find_suite(suite).mock
     if is_mock != (config.kind == "mock"):
         environment = "mock" if is_mock else "cmd"
-        raise ValueError(f"suite: source {config.kind!r} has not {suite}; use --env {environment}")
+        raise ValueError(f"{name}: source {config.kind!r} has not {suite}; use --env {environment}")
 
 
 def open_test_source(

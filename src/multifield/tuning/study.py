@@ -164,13 +164,13 @@ def best_trial(study: Study) -> FrozenTrial:
     return ranked[0]
 
 
-def top_trials(study: Study, k: int) -> list[FrozenTrial]:
-    """Give the `k` best trials, best first.
+def top_trials(study: Study, top_k: int) -> list[FrozenTrial]:
+    """Give the `top_k` best trials, best first.
 
     Parameters
     ----------
     study : Study
-    k : int
+    top_k : int
         How many, at least 1.
 
     Returns
@@ -181,14 +181,15 @@ def top_trials(study: Study, k: int) -> list[FrozenTrial]:
     Raises
     ------
     ValueError
-        If `k` is below 1, or the study has fewer complete trials with a finite value.
+        If `top_k` is below 1, or the study has fewer complete trials with a finite value.
     """
     ranked = rank_trials(study)
-    if not 1 <= k <= len(ranked):
+    if not 1 <= top_k <= len(ranked):
         raise ValueError(
-            f"k: expected 1 to {len(ranked)}, the complete trials of study {study.study_name}; got {k}"
+            f"top_k: expected 1 to {len(ranked)}, the complete trials of study {study.study_name}; "
+            f"got {top_k}"
         )
-    return ranked[:k]
+    return ranked[:top_k]
 
 
 def valid_losses(study: Study) -> dict[int, float]:

@@ -71,7 +71,7 @@ def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> 
 
 def test_a_whole_pickled_network_is_refused(network: O3Err, tmp_path: Path) -> None:
     torch.save(network, tmp_path / "a.pt")  # its code would be run
-    with pytest.raises(ValueError, match=r"a\.pt: expected a state dict"):
+    with pytest.raises(ValueError, match=r"a\.pt: expected a state dict .*which is never run$"):
         load_weights(tmp_path / "a.pt")
 
 

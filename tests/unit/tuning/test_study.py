@@ -238,11 +238,13 @@ def test_best_trials_of_each_version(written_by: Path) -> None:
     assert [trial.params["hidden"] for trial in top_trials(study, 3)] == [6, 11, 9]
 
 
-@pytest.mark.parametrize("k", [0, -1, 5])
-def test_more_best_trials_than_are_complete_are_refused(k: int, old_database: Path) -> None:
-    expected = f"k: expected 1 to 4, the complete trials of study wd_dr_hidden_lr_o3; got {k}"
+@pytest.mark.parametrize("top_k", [0, -1, 5])
+def test_more_best_trials_than_are_complete_are_refused(top_k: int, old_database: Path) -> None:
+    expected = (
+        f"top_k: expected 1 to 4, the complete trials of study wd_dr_hidden_lr_o3; got {top_k}"
+    )
     with pytest.raises(ValueError, match=expected):
-        top_trials(load_study(old_database), k)
+        top_trials(load_study(old_database), top_k)
 
 
 def test_studies_of_each_version_stay_as_they_are_in_a_folder_that_cannot_be_written(
