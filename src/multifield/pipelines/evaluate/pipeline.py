@@ -23,7 +23,7 @@ FIGURES = (
 
 def create_pipeline() -> Pipeline:
     """From a `study` and test maps to `results`, `metrics`, figures and a `report`."""
-    nodes_ = [*_test_maps(), *_predictions(), *_scores(), *_drawings(), _report()]
+    nodes_ = [*_test_maps(), *_predictions(), *_scores(), *_comparisons(), *_drawings(), _report()]
     return make_stage("evaluate", nodes_)
 
 
@@ -118,7 +118,7 @@ def _predictions() -> list[Node]:
 
 
 def _scores() -> list[Node]:
-    """Score the networks and draw."""
+    """Score the best network, as inferred and recalibrated."""
     return [
         node(
             nodes.keep_comparable,
@@ -174,6 +174,12 @@ def _scores() -> list[Node]:
             outputs="calibration_tests",
             name="check_calibration",
         ),
+    ]
+
+
+def _comparisons() -> list[Node]:
+    """Compare looks at a map, and trials."""
+    return [
         node(
             nodes.compare_levels,
             inputs=[
@@ -193,6 +199,12 @@ def _scores() -> list[Node]:
             outputs="tested_trials",
             name="compare_trials",
         ),
+    ]
+
+
+def _drawings() -> list[Node]:
+    """Draw results, single maps, spectra and the study."""
+    return [
         node(
             nodes.plot_results,
             inputs=["compared_results", *TESTED, "params:evaluation"],
@@ -211,12 +223,6 @@ def _scores() -> list[Node]:
             outputs="figure_losses",
             name="plot_losses",
         ),
-    ]
-
-
-def _drawings() -> list[Node]:
-    """Draw single maps, spectra and the study."""
-    return [
         node(
             report_nodes.plot_residuals,
             inputs=["compared_results", *TESTED, "params:evaluation"],

@@ -1,6 +1,6 @@
 """From suite to suite: every network of one suite on every other, smoothing, and methods that may help."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline, node
 
 from multifield.pipelines.robustness import nodes
 from multifield.pipelines.stage import make_stage
@@ -8,64 +8,72 @@ from multifield.pipelines.stage import make_stage
 
 def create_pipeline() -> Pipeline:
     """From the folders of suites to `robustness_scores`, `robustness_methods` and figures."""
-    return make_stage(
-        "robustness",
-        [
-            node(
-                nodes.bring_suites,
-                inputs=[
-                    "params:robustness",
-                    "params:selection",
-                    "params:source",
-                    "params:preprocessing",
-                    "params:split",
-                    "suite_folders",
-                ],
-                outputs="suites",
-                name="bring_suites",
-            ),
-            node(
-                nodes.train_networks,
-                inputs=[
-                    "suites",
-                    "params:robustness",
-                    "params:hyperparameters",
-                    "params:training",
-                    "params:normalization",
-                    "robustness_networks",
-                ],
-                outputs="trained_on_suites",
-                name="train_networks",
-            ),
-            node(
-                nodes.score_networks,
-                inputs=[
-                    "trained_on_suites",
-                    "suites",
-                    "params:robustness",
-                    "params:evaluation",
-                    "params:card",
-                ],
-                outputs="robustness_scores",
-                name="score_networks",
-            ),
-            node(
-                nodes.compare_robust_methods,
-                inputs=["robustness_scores", "params:robustness"],
-                outputs="robustness_methods",
-                name="compare_robust_methods",
-            ),
-            node(
-                nodes.plot_matrices,
-                inputs=["robustness_scores", "params:robustness"],
-                outputs="figure_suite_matrices",
-                name="plot_matrices",
-            ),
-            node(
-                nodes.plot_smoothing_scan,
-                inputs=["robustness_scores", "params:robustness"],
-                outputs="figure_smoothing_scan",
-                name="plot_smoothing_scan",
-            ),
-        ],
-    )
+    return make_stage("robustness", [*_networks(), *_comparison()])
+
+
+def _networks() -> list[Node]:
+    """Bring all suites, and train the networks that are not there."""
+    return [
+        node(
+            nodes.bring_suites,
+            inputs=[
+                "params:robustness",
+                "params:selection",
+                "params:source",
+                "params:preprocessing",
+                "params:split",
+                "suite_folders",
+            ],
+            outputs="suites",
+            name="bring_suites",
+        ),
+        node(
+            nodes.train_networks,
+            inputs=[
+                "suites",
+                "params:robustness",
+                "params:hyperparameters",
+                "params:training",
+                "params:normalization",
+                "robustness_networks",
+            ],
+            outputs="trained_on_suites",
+            name="train_networks",
+        ),
+    ]
+
+
+def _comparison() -> list[Node]:
+    """Test every network on every suite, and compare methods."""
+    return [
+        node(
+            nodes.score_networks,
+            inputs=[
+                "trained_on_suites",
+                "suites",
+                "params:robustness",
+                "params:evaluation",
+                "params:card",
+            ],
+            outputs="robustness_scores",
+            name="score_networks",
+        ),
+        node(
+            nodes.compare_robust_methods,
+            inputs=["robustness_scores", "params:robustness"],
+            outputs="robustness_methods",
+            name="compare_robust_methods",
+        ),
+        node(
+            nodes.plot_matrices,
+            inputs=["robustness_scores", "params:robustness"],
+            outputs="figure_suite_matrices",
+            name="plot_matrices",
+        ),
+        node(
+            nodes.plot_smoothing_scan,
+            inputs=["robustness_scores", "params:robustness"],
+            outputs="figure_smoothing_scan",
+            name="plot_smoothing_scan",
+        ),
+    ]

@@ -1,6 +1,6 @@
 """The smallest sets of fields that hold most of what all fields say of the parameters."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline, node
 
 from multifield.pipelines.select_fields import nodes
 from multifield.pipelines.stage import make_stage
@@ -10,93 +10,107 @@ SETTINGS = ["params:training", "params:tuning", "params:select_fields"]
 
 def create_pipeline() -> Pipeline:
     """From `log_maps` of several fields to `field_sets`, `smallest_field_sets` and their figure."""
-    return make_stage(
-        "select_fields",
-        [
-            node(
-                nodes.gather_fields,
-                inputs=[
-                    "log_maps",
-                    "theta",
-                    "split",
-                    "normalization",
-                    "manifest",
-                    "params:split",
-                    "params:normalization",
-                    "params:training",
-                ],
-                outputs="field_loaders",
-                name="gather_fields",
-            ),
-            node(
-                nodes.train_scorer,
-                inputs=["field_loaders", "scorer_folder", "scorer_storage", *SETTINGS],
-                outputs=["scorer_study", "scorer_networks"],
-                name="train_scorer",
-            ),
-            node(
-                nodes.score_sets,
-                inputs=["scorer_study", "scorer_networks", "field_loaders", *SETTINGS],
-                outputs="field_scores",
-                name="score_sets",
-            ),
-            node(
-                nodes.propose_finalists,
-                inputs=["field_scores", "params:select_fields"],
-                outputs="finalists",
-                name="propose_finalists",
-            ),
-            node(
-                nodes.train_finalists,
-                inputs=[
-                    "finalists",
-                    "field_loaders",
-                    "finalist_folder",
-                    "finalist_storage",
-                    *SETTINGS,
-                    "params:hyperparameters",
-                ],
-                outputs=["finalist_study", "finalist_networks"],
-                name="train_finalists",
-            ),
-            node(
-                nodes.measure_finalists,
-                inputs=[
-                    "finalist_study",
-                    "finalist_networks",
-                    "finalists",
-                    "field_loaders",
-                    "params:training",
-                    "params:evaluation",
-                    "params:select_fields",
-                ],
-                outputs="measured_sets",
-                name="measure_finalists",
-            ),
-            node(
-                nodes.list_sets,
-                inputs=["field_scores", "measured_sets"],
-                outputs="field_sets",
-                name="list_sets",
-            ),
-            node(
-                nodes.find_smallest,
-                inputs=[
-                    "field_scores",
-                    "measured_sets",
-                    "params:selection",
-                    "params:split",
-                    "params:evaluation",
-                    "params:select_fields",
-                ],
-                outputs="smallest_field_sets",
-                name="find_smallest",
-            ),
-            node(
-                nodes.plot_sets,
-                inputs=["field_scores", "measured_sets", "smallest_field_sets"],
-                outputs="figure_field_sets",
-                name="plot_sets",
-            ),
-        ],
-    )
+    return make_stage("select_fields", [*_ranking(), *_finalists(), *_answer()])
+
+
+def _ranking() -> list[Node]:
+    """Train the one network that infers from any set, and let it propose some."""
+    return [
+        node(
+            nodes.gather_fields,
+            inputs=[
+                "log_maps",
+                "theta",
+                "split",
+                "normalization",
+                "manifest",
+                "params:split",
+                "params:normalization",
+                "params:training",
+            ],
+            outputs="field_loaders",
+            name="gather_fields",
+        ),
+        node(
+            nodes.train_scorer,
+            inputs=["field_loaders", "scorer_folder", "scorer_storage", *SETTINGS],
+            outputs=["scorer_study", "scorer_networks"],
+            name="train_scorer",
+        ),
+        node(
+            nodes.score_sets,
+            inputs=["scorer_study", "scorer_networks", "field_loaders", *SETTINGS],
+            outputs="field_scores",
+            name="score_sets",
+        ),
+        node(
+            nodes.propose_finalists,
+            inputs=["field_scores", "params:select_fields"],
+            outputs="finalists",
+            name="propose_finalists",
+        ),
+    ]
+
+
+def _finalists() -> list[Node]:
+    """Train a network on each set proposed, and measure it."""
+    return [
+        node(
+            nodes.train_finalists,
+            inputs=[
+                "finalists",
+                "field_loaders",
+                "finalist_folder",
+                "finalist_storage",
+                *SETTINGS,
+                "params:hyperparameters",
+            ],
+            outputs=["finalist_study", "finalist_networks"],
+            name="train_finalists",
+        ),
+        node(
+            nodes.measure_finalists,
+            inputs=[
+                "finalist_study",
+                "finalist_networks",
+                "finalists",
+                "field_loaders",
+                "params:training",
+                "params:evaluation",
+                "params:select_fields",
+            ],
+            outputs="measured_sets",
+            name="measure_finalists",
+        ),
+    ]
+
+
+def _answer() -> list[Node]:
+    """Find the smallest sets."""
+    return [
+        node(
+            nodes.list_sets,
+            inputs=["field_scores", "measured_sets"],
+            outputs="field_sets",
+            name="list_sets",
+        ),
+        node(
+            nodes.find_smallest,
+            inputs=[
+                "field_scores",
+                "measured_sets",
+                "params:selection",
+                "params:split",
+                "params:evaluation",
+                "params:select_fields",
+            ],
+            outputs="smallest_field_sets",
+            name="find_smallest",
+        ),
+        node(
+            nodes.plot_sets,
+            inputs=["field_scores", "measured_sets", "smallest_field_sets"],
+            outputs="figure_field_sets",
+            name="plot_sets",
+        ),
+    ]

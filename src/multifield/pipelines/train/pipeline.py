@@ -1,6 +1,6 @@
 """One network with the hyperparameters in conf, tested on simulations it has never seen."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline, node
 
 from multifield.pipelines.evaluate import nodes as evaluate_nodes
 from multifield.pipelines.model_input import load_splits_into
@@ -10,85 +10,92 @@ from multifield.pipelines.train import nodes
 
 def create_pipeline() -> Pipeline:
     """From `log_maps` to `trained_network`, its card, losses, results, metrics and figures."""
-    return make_stage(
-        "train",
-        [
-            load_splits_into("train_data"),
-            node(
-                nodes.train_network,
-                inputs=[
-                    "train_data",
-                    "params:hyperparameters",
-                    "params:training",
-                    "model_folder",
-                ],
-                outputs=["trained_network", "trained_losses"],
-                name="train_network",
-            ),
-            node(
-                nodes.describe_network,
-                inputs=[
-                    "trained_network",
-                    "trained_losses",
-                    "model_folder",
-                    "train_data",
-                    "split",
-                    "normalization",
-                    "manifest",
-                    "params:preprocessing",
-                    "params:hyperparameters",
-                    "params:training",
-                    "params:card",
-                ],
-                outputs="trained_card",
-                name="describe_trained",
-            ),
-            node(
-                nodes.remove_checkpoint,
-                inputs=["model_folder", "trained_network", "trained_losses"],
-                outputs=None,
-                name="remove_checkpoint",
-            ),
-            node(
-                nodes.predict_held_out_maps,
-                inputs=["trained_network", "train_data", "params:training", "params:evaluation"],
-                outputs="trained_results",
-                name="predict_with_trained",
-            ),
-            node(
-                evaluate_nodes.keep_comparable,
-                inputs=["trained_results", "params:selection", "params:selection"],
-                outputs="compared_trained_results",
-                name="keep_comparable_trained",
-            ),
-            node(
-                evaluate_nodes.score_results,
-                inputs="compared_trained_results",
-                outputs="trained_metrics",
-                name="score_trained",
-            ),
-            node(
-                evaluate_nodes.estimate_intervals,
-                inputs=["compared_trained_results", "params:evaluation"],
-                outputs="trained_metrics_intervals",
-                name="estimate_trained_intervals",
-            ),
-            node(
-                evaluate_nodes.plot_results,
-                inputs=[
-                    "compared_trained_results",
-                    "params:selection",
-                    "params:selection",
-                    "params:evaluation",
-                ],
-                outputs="figure_trained",
-                name="plot_trained",
-            ),
-            node(
-                nodes.plot_losses,
-                inputs=["trained_losses", "params:selection"],
-                outputs="figure_trained_losses",
-                name="plot_trained_losses",
-            ),
-        ],
-    )
+    return make_stage("train", [load_splits_into("train_data"), *_training(), *_test()])
+
+
+def _training() -> list[Node]:
+    """Train the network and write down what must be known of it."""
+    return [
+        node(
+            nodes.train_network,
+            inputs=[
+                "train_data",
+                "params:hyperparameters",
+                "params:training",
+                "model_folder",
+            ],
+            outputs=["trained_network", "trained_losses"],
+            name="train_network",
+        ),
+        node(
+            nodes.describe_network,
+            inputs=[
+                "trained_network",
+                "trained_losses",
+                "model_folder",
+                "train_data",
+                "split",
+                "normalization",
+                "manifest",
+                "params:preprocessing",
+                "params:hyperparameters",
+                "params:training",
+                "params:card",
+            ],
+            outputs="trained_card",
+            name="describe_trained",
+        ),
+        node(
+            nodes.remove_checkpoint,
+            inputs=["model_folder", "trained_network", "trained_losses"],
+            outputs=None,
+            name="remove_checkpoint",
+        ),
+        node(
+            nodes.plot_losses,
+            inputs=["trained_losses", "params:selection"],
+            outputs="figure_trained_losses",
+            name="plot_trained_losses",
+        ),
+    ]
+
+
+def _test() -> list[Node]:
+    """Test it on the simulations held out."""
+    return [
+        node(
+            nodes.predict_held_out_maps,
+            inputs=["trained_network", "train_data", "params:training", "params:evaluation"],
+            outputs="trained_results",
+            name="predict_with_trained",
+        ),
+        node(
+            evaluate_nodes.keep_comparable,
+            inputs=["trained_results", "params:selection", "params:selection"],
+            outputs="compared_trained_results",
+            name="keep_comparable_trained",
+        ),
+        node(
+            evaluate_nodes.score_results,
+            inputs="compared_trained_results",
+            outputs="trained_metrics",
+            name="score_trained",
+        ),
+        node(
+            evaluate_nodes.estimate_intervals,
+            inputs=["compared_trained_results", "params:evaluation"],
+            outputs="trained_metrics_intervals",
+            name="estimate_trained_intervals",
+        ),
+        node(
+            evaluate_nodes.plot_results,
+            inputs=[
+                "compared_trained_results",
+                "params:selection",
+                "params:selection",
+                "params:evaluation",
+            ],
+            outputs="figure_trained",
+            name="plot_trained",
+        ),
+    ]
