@@ -389,7 +389,19 @@ def recipe_label(
     architecture: str = "o3_err",
     schedule: str = "cyclic",
 ) -> str:
-    """Give the part of a name that says how a network was trained: ``all_steps_500_500_o3``."""
+    """Give the part of a name that says how a network was trained: ``all_steps_500_500_o3``.
+
+    Parameters
+    ----------
+    steps_up, steps_down : int
+        Of the cyclic learning rate [batches].
+    smoothing_width : float
+        Of the maps [pixels].
+    remove_monopole : bool, optional
+        Whether each log map's own mean was subtracted.
+    architecture, schedule : str, optional
+        Short names; the benchmark's have the benchmark's words.
+    """
     # an architecture that is unknown is refused with the parameters
     word = LABEL_WORDS.get(architecture, architecture)
     suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
@@ -411,7 +423,18 @@ def log_maps_name(
     remove_monopole: bool,
     compact: bool = False,
 ) -> str:
-    """File name of preprocessed maps (our own; the benchmark keeps none); ``_float16`` if in 16 bits."""
+    """File name of preprocessed maps (our own; the benchmark keeps none).
+
+    Parameters
+    ----------
+    field, suite, sim_set : str
+    smoothing_width : float
+        [pixels]
+    remove_monopole : bool
+        Whether each log map's own mean was subtracted.
+    compact : bool, optional
+        Whether they are kept in 16 bits, which adds ``_float16``.
+    """
     suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
     suffix += "_float16" if compact else ""
     return f"log_Maps_{field}_{suite}_{sim_set}_{REDSHIFT_LABEL}{suffix}.npy"

@@ -121,7 +121,13 @@ def open_test_source(
 
 
 def find_published(selection: Selection, folder: Path) -> tuple[PublishedMaps, Path]:
-    """Find the published files of a selection in `folder` or its sub-folder named like the suite."""
+    """Find the published files of a selection in `folder` or its sub-folder named like the suite.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder, or a file is in neither under any of its names.
+    """
     suite, sim_set = selection.suite, selection.sim_set
     if not folder.is_dir():
         raise FileNotFoundError(

@@ -163,7 +163,25 @@ def attempt_often(
     stop: threading.Event | None = None,
     done: Callable[[], int] = lambda: 0,
 ) -> T:
-    """Repeat an attempt until it ends well, or fails too often without getting further."""
+    """Repeat an attempt until it ends well, or fails too often without getting further.
+
+    Parameters
+    ----------
+    url : str
+        Named in messages.
+    config : DownloadConfig
+    attempt : callable
+        Gives the result, or raises TransientError.
+    stop : threading.Event, optional
+        Ends the wait between two attempts.
+    done : callable, optional
+        How far the attempts have got [bytes]; one that got further begins the count of failures anew.
+
+    Raises
+    ------
+    DownloadError
+        If more than `config.n_retries` attempts in a row brought nothing, or when stopped.
+    """
     stop = stop or threading.Event()
     failures, furthest = 0, done()
     while True:

@@ -160,7 +160,24 @@ def measure(
     n_threads: int = 1,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Statistic:
-    """Reduce each map of a loader to numbers, in its order; a batch in memory at a time."""
+    """Reduce each map of a loader to numbers, in its order; a batch in memory at a time.
+
+    Parameters
+    ----------
+    loader : MapLoader
+        Its N maps are looked at in one orientation.
+    n_bins, n_quantiles : int
+        Of the power spectrum and of the pixels of each field.
+    n_threads : int, optional
+        0: all cores. The numbers do not depend on it.
+    advance : callable, optional
+        Told how many maps are done with each batch.
+
+    Returns
+    -------
+    statistic : (N, D) float64
+        Quantiles and logarithms of the power of each field, and the correlation of each pair of fields.
+    """
     n_parts = available_threads(n_threads)
     reduce = partial(_numbers, n_bins=n_bins, n_quantiles=n_quantiles)
     rows: list[Statistic] = []

@@ -218,7 +218,13 @@ def link_file(source: Path, path: Path) -> None:
 
 
 def save_maps(path: str | Path, maps: Maps) -> None:
-    """Write an array of maps (N, L, L) float32 as ``.npy``, whole or not at all."""
+    """Write an array of maps (N, L, L) float32 as ``.npy``, whole or not at all.
+
+    Raises
+    ------
+    TypeError
+        If they are of another type; nothing is converted.
+    """
     if maps.dtype != np.float32:
         raise TypeError(f"{path}: expected float32 maps, got {maps.dtype.name}")
     with atomic_path(path) as partial, partial.open("wb") as file:

@@ -141,6 +141,11 @@ def maximum_likelihood(statistics: Statistics) -> Cosmology:
     """Omega_m and sigma_8 of the largest likelihood of each map, inside the prior or outside.
 
     At a given n the best a is ln(T / N), so that n minimizes N ln T(n) + n X, which is convex.
+
+    Raises
+    ------
+    ValueError
+        If Newton's method has not converged in 50 steps.
     """
     x, modes = statistics.x, statistics.n_modes
     slope = np.full(len(statistics), (PRIOR_LOW[0] + PRIOR_HIGH[0]) / 2.0)

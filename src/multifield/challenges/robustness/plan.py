@@ -67,7 +67,13 @@ def each_alone(task: Task) -> list[Task]:
 
 
 def teacher_of(task: Task) -> Task:
-    """Give the network that tells a task the parameters of the suite it is asked about."""
+    """Give the network that tells a task the parameters of the suite it is asked about.
+
+    Raises
+    ------
+    ValueError
+        If its method has no teacher.
+    """
     if task.method.teacher is None:
         raise ValueError(f"task: expected a method with a teacher, got {task.method.name}")
     return Task(PLAIN, task.method.teacher, task.width, task.suites)

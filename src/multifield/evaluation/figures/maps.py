@@ -130,7 +130,13 @@ def _map_grid(n_maps: int, *, right: float = 0.0, below: float = 0.0) -> tuple[F
 
 
 def log_norm(maps: np.ndarray) -> Normalize:
-    """Scale logarithmically, but linearly what spans less than a factor of 3, such as MgFe."""
+    """Scale logarithmically, but linearly what spans less than a factor of 3, such as MgFe.
+
+    Raises
+    ------
+    ValueError
+        If no pixel is positive.
+    """
     positive = maps[maps > 0]
     if positive.size == 0:
         raise ValueError("maps: expected a pixel > 0 for the logarithmic scale, got none")
