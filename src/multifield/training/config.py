@@ -91,6 +91,12 @@ SILENT: dict[str, object] = {
     "max_gradient_norm": 0.0,
     "weight_averaging": 0.0,
 }
+SILENT_CAUSES = {f"training.{name}": value for name, value in SILENT.items()} | {"processes": 1}
+
+
+def unsaid_value(cause: str) -> str:
+    """Give the value of a cause that a study or checkpoint does not name; "nothing" if it has none then."""
+    return str(SILENT_CAUSES.get(cause, "nothing"))
 
 
 def list_causes(config: TrainingConfig) -> dict[str, str]:

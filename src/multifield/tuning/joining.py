@@ -94,7 +94,7 @@ def _check_attributes(
         elif name not in study.user_attrs:
             raise ValueError(
                 f"{storage}: its trials do not say what they depend on, so none can "
-                "be added. Use another folder, or move the database away to tune anew"
+                "be added. Give another models_folder, or move the database away to tune anew"
             )
         else:
             check_attribute(study, name, value, storage)

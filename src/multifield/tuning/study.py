@@ -19,6 +19,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from multifield.training.config import unsaid_value
 from multifield.tuning.config import TuningConfig
 from multifield.tuning.pruning import make_pruner
 from multifield.tuning.sampler import ReproducibleTPESampler
@@ -233,14 +234,15 @@ def check_attribute(
     expected = json.loads(json.dumps(expected))  # as the database keeps it: tuples become lists
     stored, missing = study.user_attrs[attribute], "nothing"
     differences = [
-        f"{key}: the study has {theirs!r}, this run {ours!r}"
+        f"{key}: the study has {stored.get(key, unsaid_value(key))!r}, "
+        f"this run {expected.get(key, unsaid_value(key))!r}"
         for key in sorted(stored.keys() | expected.keys())
-        if (theirs := stored.get(key, missing)) != (ours := expected.get(key, missing))
+        if stored.get(key, missing) != expected.get(key, missing)
     ]
     if differences:
         raise ValueError(
             f"{source}: tuned with other settings: {'; '.join(differences)}. "
-            "Use another folder, or move the database away to tune anew"
+            "Give another models_folder, or move the database away to tune anew"
         )
 
 

@@ -120,7 +120,9 @@ def test_maps_without_parameters_count_in_the_discrepancy_alone() -> None:
     expected = PLAIN(net, labelled, [0, 1])
     torch.testing.assert_close(aligned.told, expected.told, rtol=1e-5, atol=1e-6)  # sums
     assert float(aligned.minimized.detach()) > float(expected.minimized.detach())
-    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
+    gradients = [p.grad for p in net.parameters() if p.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
 def test_a_parameter_that_does_not_count_need_not_be_known() -> None:
