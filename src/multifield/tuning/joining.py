@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -16,11 +17,18 @@ from multifield.models import ModelFolder
 from multifield.training import TrainingConfig
 from multifield.tuning.claims import Claims
 from multifield.tuning.config import TuningConfig
-from multifield.tuning.storage import StudyServer, StudyStorage, close_connections
+from multifield.tuning.storage import (
+    JournalFile,
+    SqliteFile,
+    StudyServer,
+    StudyStorage,
+    close_connections,
+)
 from multifield.tuning.study import FINGERPRINT, check_attribute, open_study
 
 SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
 FOLDER = "folder"  # user attribute of a study on a server: the folder that its workers share
+MARKS = {SqliteFile: ".db", JournalFile: ".journal", StudyServer: ".server.json"}
 NO_SETTINGS = ("n_trials", "keep_weights", "workers")  # may differ from run to run
 
 
@@ -37,9 +45,10 @@ def join_study(
     Raises
     ------
     ValueError
-        If the study was made with another fingerprint or other settings, or a server's study belongs to
-        another folder.
+        If the study was made with another fingerprint or other settings, a server's study belongs to
+        another folder, or the folder has a study that is kept in another way.
     """
+    _check_alone(folder, storage)
     attributes = {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}
 
     def prepare(study: Study) -> None:
@@ -100,11 +109,30 @@ def _check_attributes(
             check_attribute(study, name, value, storage)
 
 
+def _check_alone(folder: ModelFolder, storage: StudyStorage) -> None:
+    """Refuse a second study, kept in another way, whose weights would have the names of the first one's."""
+    own = _mark_of(storage, folder)
+    for suffix in MARKS.values():
+        other = folder.database.with_suffix(suffix)
+        if other != own and other.exists():
+            raise ValueError(
+                f"{storage}: expected no other study in {folder.path}, whose weights would have the same "
+                f"names, got {other.name}. Go on with that (--params storage=...), give another "
+                "models_folder, or move it and its weights away to tune anew"
+            )
+
+
+def _mark_of(storage: StudyStorage, folder: ModelFolder) -> Path:
+    """Give the file in the folder that says where its study is kept."""
+    kind = next(kind for kind in MARKS if isinstance(storage, kind))
+    return folder.database.with_suffix(MARKS[kind])
+
+
 def _check_folder(study: Study, folder: ModelFolder, storage: StudyStorage) -> None:
     """Let a study on a server have one folder, which knows it too: claims and weights are there."""
     if not isinstance(storage, StudyServer):
         return  # its file is in the folder
-    mark = folder.database.with_suffix(".server.json")
+    mark = _mark_of(storage, folder)
     if FOLDER not in study.user_attrs:
         key = uuid.uuid4().hex
         with atomic_path(mark) as partial_mark:

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from multifield.tuning import (
     TuningConfig,
     WorkersConfig,
     check_fingerprint,
+    choose_storage,
     load_study,
     open_study,
     rank_trials,
@@ -258,6 +260,18 @@ def test_another_fingerprint_is_refused_with_each_difference(finished: ModelFold
     assert "suite:" not in message
     assert "Give another models_folder, or move the database away" in message
     assert finished.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("storage", ["journal", "postgresql+psycopg://127.0.0.1:1/db"])
+def test_a_study_kept_in_another_way_is_refused_as_weights_have_one_name(
+    storage: str, finished: ModelFolder
+) -> None:
+    files = {path: path.read_bytes() for path in finished.path.rglob("*") if path.is_file()}
+    expected = f"expected no other study in .*, got {re.escape(finished.database.name)}"
+    with pytest.raises(ValueError, match=expected):
+        run(finished, storage=choose_storage(storage, finished))
+    after = {path: path.read_bytes() for path in finished.path.rglob("*") if path.is_file()}
+    assert after == files
 
 
 def test_another_search_space_is_refused(finished: ModelFolder) -> None:
