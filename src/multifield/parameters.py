@@ -225,8 +225,12 @@ def check_parameters(parameters: dict[str, Any]) -> Parameters:
         raise ValueError("\n".join(["parameters:", *lines])) from None
 
 
+# what pydantic adds to a name where several types are allowed, and each says why it is not the one
+UNION_MEMBER = re.compile(r"(float|int|str|constrained-str|bool|none|literal\[.*\]|dict\[.*\])")
+
+
 def _explain(item: Any) -> str:
-    name = ".".join(str(part) for part in item["loc"])
+    name = ".".join(part for part in map(str, item["loc"]) if not UNION_MEMBER.fullmatch(part))
     if item["type"] == "unexpected_keyword_argument":
         return f"  {name}: no parameter has this name (value {item['input']!r})"
     if item["type"] == "missing":

@@ -66,6 +66,10 @@ def test_choices_reach_their_groups():
         ({"test_selection": {"suite": "SIMBA"}}, "test_suite: is 'same' at the top and 'SIMBA'"),
         ({"evaluation": {"simulations": "some"}}, "evaluation.simulations: .*got 'some'"),
         ({"smoothing_width": -1}, "smoothing_width.*got -1"),
+        (
+            {"test_smoothing_width": "wide"},
+            "\n  test_smoothing_width: .*got 'wide'\n  test_smoothing_width: expected 'same', got 'wide'",
+        ),
         ({"n_trials": "many"}, "n_trials: expected a valid integer, .*got 'many'"),
         (
             {"epochs": 20, "tuning": {"pruner": {"name": "median"}}},
