@@ -10,7 +10,7 @@ import pytest
 
 from multifield.evaluation import predict
 from multifield.maps import MapLoader, Normalization, load_splits
-from multifield.maps.compact import HALF_ULP, Encoder, Encoding, normalization_as_kept
+from multifield.maps.compact import Encoder, Encoding, normalization_as_kept
 from multifield.maps.files import open_maps, save_maps, write_header, write_theta
 from multifield.maps.loader import SplitLoaders
 from multifield.maps.manifest import verify_suite
@@ -32,6 +32,7 @@ from tests.unit.training.examples import config, make_theta
 
 PLAIN = PreprocessingConfig(smoothing_width=1, remove_monopole=False, compact=False, n_threads=1)
 COMPACT = dataclasses.replace(PLAIN, compact=True)
+HALF_ULP = 2**-11  # of float16 in [1, 2); in [2^e, 2^(e + 1)) it is 2^e times this
 
 
 def write(raw, path, settings=COMPACT):

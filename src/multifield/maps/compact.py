@@ -20,9 +20,6 @@ from multifield.maps.transforms import combine_moments, map_moments
 
 logger = logging.getLogger(__name__)
 
-HALF_ULP = 2**-11
-"""Of float16 in [1, 2); in [2^e, 2^(e + 1)) it is 2^e times this."""
-
 
 @dataclass(frozen=True)
 class Encoding:

@@ -12,4 +12,6 @@ def describe_device(name: str) -> str:
     device = choose_device(name)
     if device.type == "cuda":
         return f"CUDA, {torch.cuda.get_device_name(device)}"
-    return f"{device.type.upper()}, {torch.get_num_threads()} threads of {platform.machine()}"
+    n_threads = torch.get_num_threads()
+    threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
+    return f"{device.type.upper()}, {threads} of {platform.machine()}"
