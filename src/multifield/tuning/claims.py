@@ -6,7 +6,8 @@ A claim is a folder in the model folder, which all workers of a study share::
 
 Every change of hands is one rename, which a file system does once or not at all:
 
-- taken: a folder prepared under another name is renamed to ``<name>``, which fails where there is one;
+- taken: a folder prepared under another name is renamed to ``<name>``, which fails where there is one, or
+  where another worker took the unfinished folder for a dead one's and removed it;
 - taken over: ``<token>`` is renamed to the new worker's, which works for one of several;
 - used: files are published by way of ``<token>``, which fails for a worker that was taken for dead.
 
@@ -21,6 +22,7 @@ import json
 import logging
 import os
 import random
+import tempfile
 import threading
 import time
 import uuid
@@ -105,9 +107,13 @@ class Claims:
         for place in sorted(self.path.glob("[!.]*")):
             if (claim := self.take(place.name)) is not None:
                 claim.release()
-        for alive in self.path.glob(f".*/*/{ALIVE}"):
-            if self._is_dead(alive.parent):
-                _remove(alive.parent)
+        for unnamed in self.path.glob(".*/"):
+            holder = _holder(unnamed)
+            if holder is None:
+                with suppress(OSError):
+                    unnamed.rmdir()
+            elif self._is_dead(holder):
+                _remove(holder)
         self.tidy()
 
     def tidy(self) -> None:
@@ -131,10 +137,9 @@ class Claims:
         """Time of the file system, whose clock may differ from this machine's, [s]."""
         ours = time.monotonic()
         if self._clock is None or ours - self._clock[1] > CLOCK_PERIOD:
-            probe = self.path / f".clock.{uuid.uuid4().hex}"
-            probe.touch()
-            self._clock = probe.stat().st_mtime, ours
-            probe.unlink()
+            # a file without a name where there are such: a kill in this moment leaves nothing
+            with tempfile.TemporaryFile(dir=self.path, prefix=".clock.") as probe:
+                self._clock = os.fstat(probe.fileno()).st_mtime, ours
         return self._clock[0] + ours - self._clock[1]
 
 
@@ -233,15 +238,28 @@ def _prepare(path: Path) -> tuple[Path, IO[str]]:
     """Make a claim that has no name yet; its sign of life is locked while the file returned is open."""
     token = uuid.uuid4().hex
     prepared = path / f".{token}" / token
-    while not prepared.is_dir():
+    while True:
         with suppress(FileNotFoundError):  # another worker tidied up in this moment
-            prepared.mkdir(parents=True)
-    lock = (prepared / ALIVE).open("w")
-    with suppress(OSError):  # not every file system has locks: `grace` alone tells there
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    json.dump({"machine": _machine(), "host": os.uname().nodename, "process": os.getpid()}, lock)
-    lock.flush()
-    return prepared, lock
+            prepared.mkdir(parents=True, exist_ok=True)
+            return prepared, _begin_life(prepared)
+
+
+def _begin_life(folder: Path) -> IO[str]:
+    """Let the sign of life appear, locked and whole: who sees less takes its worker for dead."""
+    new = folder / f".{ALIVE}"
+    lock = new.open("w")
+    try:
+        with suppress(OSError):  # not every file system has locks: `grace` alone tells there
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        told = {"machine": _machine(), "host": os.uname().nodename, "process": os.getpid()}
+        json.dump(told, lock)
+        lock.flush()
+        os.fsync(lock.fileno())  # other machines see what has reached the disk
+        new.rename(folder / ALIVE)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
 
 
 def _is_locked(file: IO[bytes]) -> bool:

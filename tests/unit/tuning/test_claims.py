@@ -1,10 +1,11 @@
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -85,9 +86,13 @@ def test_a_silent_worker_loses_its_claim_to_one_of_many(tmp_path: Path) -> None:
 
 
 def test_a_living_worker_keeps_its_claim_longer_than_the_grace(tmp_path: Path) -> None:
-    with take(tmp_path, grace=0.2):
-        time.sleep(0.5)
-        assert claims(tmp_path, grace=0.2).take("0") is None
+    with take(tmp_path) as held:
+        silence(held, 2 * HERE)
+        deadline = time.monotonic() + HERE
+        while time.time() - held._alive.stat().st_mtime > HERE:  # until the next sign of life
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert claims(tmp_path).take("0") is None
 
 
 def test_a_worker_that_lost_its_claim_notices(tmp_path: Path) -> None:
@@ -202,3 +207,58 @@ def test_a_claim_without_a_name_goes_with_its_worker(tmp_path: Path) -> None:
     token.parent.rename(token.parent.with_name(f".{token.name}"))
     claims(tmp_path).remove_dead()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("left", [".a/", ".a/a/", ".a/a/.alive"])
+def test_a_claim_that_was_half_made_goes_with_its_worker(tmp_path: Path, left: str) -> None:
+    """Whatever a kill in the midst leaves: no folder, no file, or one that says nothing yet."""
+    path = claims(tmp_path).path / left
+    path.parent.mkdir(parents=True)
+    path.touch() if left.endswith("alive") else path.mkdir()
+    claims(tmp_path).remove_dead()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["pathlib.Path.open", "fcntl.flock", "json.dump", "os.fsync"])
+def test_a_claim_is_made_though_another_worker_tidies_up_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    original, n_calls = pkgutil.resolve_name(moment), []
+
+    def tidy_first(*arguments: object, **options: object) -> object:
+        n_calls.append(1)
+        if len(n_calls) == 1:
+            claims(tmp_path).remove_dead()
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(moment, tidy_first)
+    held = take(tmp_path)
+    monkeypatch.undo()
+    assert len(n_calls) > 1
+    held.check()
+    assert claims(tmp_path).take("0") is None
+
+
+def test_a_kill_while_the_clock_is_read_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        os.close(os.open(tmp_path, os.O_TMPFILE | os.O_RDWR))
+    except (AttributeError, OSError):
+        pytest.skip("no files without a name here")
+    held = take(tmp_path)
+    seen = []
+
+    def look_first(original: Callable[..., object]) -> Callable[..., object]:
+        def look(*arguments: object, **options: object) -> object:
+            seen.append([path.name for path in held._claims.path.iterdir()])
+            return original(*arguments, **options)
+
+        return look
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", look_first(os.fstat))
+        patch.setattr(Path, "stat", look_first(Path.stat))
+        assert claims(tmp_path).take("0") is None
+    assert seen
+    assert all(names == ["0"] for names in seen)
