@@ -1,10 +1,28 @@
 import signal
+import sys
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from tests.support import make_project
+
+# the same examples in every run, however long a busy machine takes to draw them
+hypothesis.settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let what a test and its fixtures draw from PyTorch not depend on the tests before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(20261124)
 
 
 def pytest_configure() -> None:

@@ -82,7 +82,7 @@ def test_normalization_is_by_each_parameters_own_range(make_results):
 
 truths = st.lists(st.floats(0.1, 10), min_size=2, max_size=20).filter(lambda x: np.ptp(x) > 0.01)
 shifts = st.floats(-10, 10)
-quick = settings(deadline=None, max_examples=40)
+quick = settings(max_examples=40)
 
 
 @quick

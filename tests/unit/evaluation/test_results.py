@@ -38,7 +38,7 @@ def test_round_trip_is_exact(tmp_path, make_results, inferred):
     assert_equal(read_results(tmp_path / "new" / "results.txt"), results)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(arrays(np.float64, (2, 18), elements=st.floats(allow_nan=False, allow_infinity=False)))
 def test_every_float64_survives(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("results") / "results.txt"
