@@ -74,7 +74,7 @@ def test_the_rest_of_a_network_is_killed_and_other_networks_are_not(
     monkeypatch.setattr(launch, "KILL_AFTER", 0.3)
     script = (
         "import os, pathlib, sys, time\nname = os.environ['NAME']\n"
-        "if name == 'lost': sys.exit(3)\ntime.sleep(60 if name == 'waits' else 1)\n"
+        "if name == 'lost': sys.exit(3)\ntime.sleep(3600 if name == 'waits' else 1)\n"
         f"pathlib.Path({str(tmp_path)!r}, name).touch()"
     )
     environments = [{"NAME": name} for name in ("waits", "lost", "other", "another")]
@@ -90,14 +90,16 @@ def test_a_signal_of_the_terminal_comes_once(
     tmp_path: Path, sent: signal.Signals, heard: str
 ) -> None:
     """A terminal sends to its whole group, and a worker that hears Ctrl-C twice leaves no checkpoint."""
-    heard_by = tmp_path / "heard"
+    heard_by, group = tmp_path / "heard", tmp_path / "group"
     worker = (
-        "import signal, time, pathlib\n"
-        f"def hear(s, _): pathlib.Path({str(heard_by)!r}).open('a').write(signal.Signals(s).name)\n"
+        "import os, signal, time, pathlib\n"
+        f"heard = pathlib.Path({str(heard_by)!r})\n"
+        "def hear(s, _): heard.open('a').write(signal.Signals(s).name)\n"
         "for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(s, hear)\n"
-        f"pathlib.Path({str(tmp_path / 'ready')!r}).touch()\n"
-        "end = time.monotonic() + 2\n"
-        "while time.monotonic() < end: time.sleep(0.1)"
+        f"group = pathlib.Path({str(tmp_path)!r}, 'begun')\n"
+        f"group.write_text(str(os.getpgrp())); group.rename({str(group)!r})\n"
+        "while not heard.exists(): time.sleep(0.05)\n"
+        "time.sleep(1)  # for a second one"
     )
     launcher = (
         "import signal, sys; from multifield.launch import run_workers\n"
@@ -105,10 +107,12 @@ def test_a_signal_of_the_terminal_comes_once(
         f"run_workers([sys.executable, '-c', {worker!r}], [{{}}])"
     )
     with subprocess.Popen([sys.executable, "-c", launcher], start_new_session=True) as process:
-        while not (tmp_path / "ready").exists():
+        while not group.exists():
+            assert process.poll() is None
             time.sleep(0.05)
         os.killpg(process.pid, sent)
     assert heard_by.read_text() == heard
+    assert int(group.read_text()) != process.pid
 
 
 @pytest.mark.parametrize(
