@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.tolerances import TIME_LIMIT
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,7 +29,7 @@ def in_a_new_process(module: str, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=TIME_LIMIT,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -10,6 +10,7 @@ from typing import Any
 from kedro.config import OmegaConfigLoader
 
 from multifield import settings
+from tests.tolerances import TIME_LIMIT
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +38,7 @@ def run_kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=TIME_LIMIT,
     )
 
 

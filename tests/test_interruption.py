@@ -13,6 +13,7 @@ from kedro.framework.session import KedroSession
 from multifield.cli import cli
 from tests.interrupted import INTERRUPTED
 from tests.support import make_project, run_kedro
+from tests.tolerances import TIME_LIMIT
 
 NAME = "MockNbody_Mtot_single_all_steps_4_4_o3"
 TRAINED = (f"weights/weights_{NAME}.pt", f"losses/losses_{NAME}.txt")
@@ -29,7 +30,7 @@ def run_interrupted(
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=TIME_LIMIT,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import make_project, run_kedro
+from tests.tolerances import TIME_LIMIT
 
 
 def launch(project: Path, *arguments: str) -> str:
@@ -18,7 +19,7 @@ def launch(project: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=TIME_LIMIT,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said

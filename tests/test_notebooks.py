@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT, make_project, run_kedro
+from tests.tolerances import TIME_LIMIT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 AT_ONCE = 2  # each has a kernel of its own, which imports everything anew
@@ -35,7 +36,7 @@ def execute(project: Path, name: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=TIME_LIMIT,
     )
 
 

@@ -13,6 +13,11 @@ LOG_MAP_ATOL = 3e-6
 FLOAT16_RTOL = 2**-11
 BFLOAT16_RTOL = 2**-8
 
+# ---- time ----
+
+# [s] For what must come to an end: only what hangs takes as long, however slow and busy the machine is.
+TIME_LIMIT = 1800.0
+
 # ---- kernels ----
 
 # Against float64, relative, on positive maps. Two passes in float32, summed from the outside in: on an

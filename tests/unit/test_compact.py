@@ -255,7 +255,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         [sys.executable, "-c", WRITE, str(path), str(tmp_path / "log.npy")],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=tolerances.TIME_LIMIT,
         check=True,
     )
     assert float(done.stdout.split()[-1]) < 150  # [MB]

@@ -27,13 +27,13 @@ from multifield.mock import MockConfig
 from multifield.selection import Selection
 from multifield.sources import SourceConfig, open_source
 from tests.support import make_project, run_kedro
+from tests.tolerances import TIME_LIMIT
 
 SUITE = "Nbody_IllustrisTNG"
 MAPS = f"Maps_Mtot_{SUITE}_EX_z=0.00.npy"
 THETA = f"params_EX_{SUITE}.txt"
 SELECTION = Selection(suite=SUITE, sim_set="EX", field="Mtot")
 ROW = 1000  # [bytes] a simulation in these tests, so that files are small
-LIMIT = 600.0  # [s] for what happens sooner or later, however busy the machine is
 
 
 @dataclass
@@ -155,7 +155,7 @@ def config(base: str, **changes: Any) -> DownloadConfig:
         "base_url": base,
         "n_parallel": 2,
         "n_retries": 2,
-        "timeout": LIMIT,
+        "timeout": TIME_LIMIT,
         "backoff": 0.01,
     }
     return DownloadConfig(**(values | changes))
@@ -294,7 +294,7 @@ def test_progress_renews_the_attempts(site, tmp_path):
 
 def test_a_timeout_is_tried_again(site, tmp_path, caplog, monkeypatch):
     """The maps come when the client has lost patience; what else came too late is tried again, too."""
-    lost, deadline = "connection lost at 0 bytes (ReadTimeoutError)", time.monotonic() + LIMIT
+    lost, deadline = "connection lost at 0 bytes (ReadTimeoutError)", time.monotonic() + TIME_LIMIT
 
     def wait_for_the_client(sent: int) -> None:
         while lost not in caplog.text and time.monotonic() < deadline:
@@ -405,7 +405,7 @@ def test_files_come_side_by_side(site, tmp_path):
         site.files[f"/SIMBA/{name}"] = published(site)
     site.files["/SIMBA/params_EX_SIMBA.txt"] = site.files[f"/{SUITE}/{THETA}"]
     both = threading.Barrier(2)
-    site.sending = lambda sent: both.wait(LIMIT)  # for the other
+    site.sending = lambda sent: both.wait(TIME_LIMIT)  # for the other
     selection = Selection(suite="SIMBA", sim_set="EX", field="T_HI")
     download_missing(selection, tmp_path, config(site.base))
     assert not both.broken
@@ -522,7 +522,7 @@ from pathlib import Path
 from multifield.download import DownloadConfig, download_missing
 from multifield.selection import Selection
 config = DownloadConfig(
-    enabled=True, base_url=sys.argv[1], n_parallel=1, n_retries=0, timeout=600.0, backoff=1.0
+    enabled=True, base_url=sys.argv[1], n_parallel=1, n_retries=0, timeout=1800.0, backoff=1.0
 )
 download_missing(Selection(suite="Nbody_IllustrisTNG", sim_set="EX", field="Mtot"), Path(sys.argv[2]), config)
 """
@@ -533,7 +533,7 @@ def test_a_killed_download_goes_on_where_it_stopped(site, tmp_path, monkeypatch)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     site.files[f"/{SUITE}/{MAPS}"] = np.random.default_rng(2).bytes(15_728_768)
     killed = threading.Event()
-    site.sending = lambda sent: sent < 2**21 or killed.wait(LIMIT)
+    site.sending = lambda sent: sent < 2**21 or killed.wait(TIME_LIMIT)
     process = subprocess.Popen([sys.executable, "-c", KILLED, site.base, str(tmp_path)])
     partial = tmp_path / SUITE / f"{MAPS}.download"
     while not (partial.is_file() and partial.stat().st_size > 2**20):

@@ -203,7 +203,7 @@ def test_the_slot_in_use_is_left_alone_while_the_others_are_filled():
     with closing(prefetched(make, range(9), slots)) as items:
         for number in range(7):
             slot = next(items)
-            assert filled[number + 2].wait(10)
+            assert filled[number + 2].wait(tolerances.TIME_LIMIT)
             assert sorted(slots) == [[number], [number + 1], [number + 2]]
             assert slot == [number]
 
@@ -298,7 +298,11 @@ items = prefetched(lambda number, slot: number, range(10**6), "abc")
 print(next(items))
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=tolerances.TIME_LIMIT,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
 
@@ -389,7 +393,7 @@ def test_a_field_larger_than_memory_is_never_copied(tmp_path):
         capture_output=True,
         text=True,
         env=os.environ | {"MALLOC_ARENA_MAX": "2"},
-        timeout=300,
+        timeout=tolerances.TIME_LIMIT,
         check=True,
     )
     size, grown = (float(number) for number in done.stdout.split())

@@ -21,6 +21,7 @@ from tests.tolerances import (
     BFLOAT16_LOSS_RTOL,
     FIRST_LOSSES_RTOL,
     FUSED_OPTIMIZER_RTOL,
+    TIME_LIMIT,
 )
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta
 
@@ -149,7 +150,7 @@ def test_validation_is_the_plain_networks(data: SplitLoaders) -> None:
 def compiled() -> dict[str, list[float]]:
     command = [sys.executable, "-m", "tests.unit.training.compiled_steps"]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=TIME_LIMIT
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, list[float]] = json.loads(done.stdout)

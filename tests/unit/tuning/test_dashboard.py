@@ -11,6 +11,7 @@ import optuna
 import optuna_dashboard
 import pytest
 
+from tests.tolerances import TIME_LIMIT
 from tests.unit.tuning.test_trials import make_folder, run
 
 STUDY = "wd_dr_hidden_lr_o3"  # the published name
@@ -50,7 +51,9 @@ def test_the_dashboard_lists_it(storage: optuna.storages.RDBStorage) -> None:
         direct = build_opener(
             ProxyHandler({})
         )  # a proxy of the environment does not reach loopback
-        with direct.open(f"http://127.0.0.1:{server.server_port}/api/studies", timeout=60) as reply:
+        with direct.open(
+            f"http://127.0.0.1:{server.server_port}/api/studies", timeout=TIME_LIMIT
+        ) as reply:
             (summary,) = json.load(reply)["study_summaries"]
     finally:
         server.shutdown()

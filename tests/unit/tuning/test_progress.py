@@ -1,4 +1,5 @@
 import logging
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def test_lines_of_the_log_pass_above_the_table(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(rich, "get_console", lambda: terminal.console)
     with TuningProgress(2, 2):
         terminal.console.print("a line")  # as Kedro's handler does
-    assert terminal.shown.rindex("a line") < terminal.shown.index("0 of 2 finished")
+        assert terminal.shown.rindex("a line") < terminal.shown.rindex("0 of 2 finished")
 
 
 @pytest.mark.parametrize("n_workers", [1, 4])
@@ -129,8 +130,11 @@ def test_off_a_terminal_a_trial_is_a_line(tmp_path: Path, caplog: pytest.LogCapt
         study = run(make_folder(tmp_path), n_trials=2, **shown.watchers)
     first, second = lines(caplog)
     best = min((t for t in study.trials), key=lambda t: t.value or 0.0)
-    assert first.startswith(f"Trial 0: valid loss {study.trials[0].value:.4f}, 0:00:0")
-    assert "1 of 2 finished, 0 running, 1 waiting, about 0:00:0" in first
+    duration = study.trials[0].duration
+    assert duration is not None
+    seconds = timedelta(seconds=round(duration.total_seconds()))
+    assert first.startswith(f"Trial 0: valid loss {study.trials[0].value:.4f}, {seconds}; ")
+    assert f"1 of 2 finished, 0 running, 1 waiting, about {seconds} left" in first
     assert second.endswith(f"best: trial {best.number}, valid loss {best.value:.4f}")
     assert not file.getvalue()
 
