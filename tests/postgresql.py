@@ -9,14 +9,16 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+from multifield.launch import reserved_port
+from tests.tolerances import TIME_LIMIT
 
 PLACES = sorted(
     Path("/usr/lib/postgresql").glob("*/bin"), reverse=True
 )  # Debian's, not on the path
-START = 30.0  # [s] a server may take to answer
 
 
 def find_programs() -> Path | None:
@@ -30,7 +32,7 @@ def find_programs() -> Path | None:
 def run_server(programs: Path) -> Iterator[dict[str, Any]]:
     """Give host, port, username, password and dbname of a server that is there within the block."""
     password = secrets.token_hex(12)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         secret = folder / "password"
         secret.write_text(password)
@@ -38,7 +40,7 @@ def run_server(programs: Path) -> Iterator[dict[str, Any]]:
         data = folder / "data"
         _run(as_user, programs / "initdb", "-D", data, "-U", "tuner", "-A", "scram-sha-256",
              f"--pwfile={secret}", "--no-sync", "-E", "UTF8", "--no-locale")  # fmt: skip
-        port = free_port()
+        port = stack.enter_context(reserved_port())
         options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder}
         settings = [f"-c{key}={value}" for key, value in options.items()]
         log = (folder / "log").open("w")
@@ -79,15 +81,8 @@ def _run(as_user: list[str], *command: object) -> None:
         raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
 
 
-def free_port() -> int:
-    """Find a port of loopback that nobody listens to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START
+    deadline = time.monotonic() + TIME_LIMIT
     while time.monotonic() < deadline and server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -12,8 +12,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from multifield.threads import available_threads
@@ -54,31 +54,49 @@ def worker_environments(
 
 
 def network_environments(
-    n_networks: int, n_together: int, gpus: Sequence[str], n_threads: int
+    n_networks: int, n_together: int, gpus: Sequence[str], n_threads: int, ports: Sequence[int]
 ) -> list[dict[str, str]]:
-    """Say what each process of `n_networks` groups of `n_together` shall see; see `worker_environments`."""
+    """Say what each process of `n_networks` groups of `n_together` shall see; see `worker_environments`.
+
+    Each network that several processes train has one of the ports, see `group_environments`.
+    """
     processes = worker_environments(n_networks * n_together, gpus, n_threads)
     if n_together == 1:
         return processes
-    places = [place for _ in range(n_networks) for place in group_environments(n_together)]
+    places = [place for port in ports for place in group_environments(n_together, port)]
     return [process | place for process, place in zip(processes, places, strict=True)]
 
 
-def group_environments(n_processes: int) -> list[dict[str, str]]:
+def group_environments(n_processes: int, port: int) -> list[dict[str, str]]:
     """Say how the processes of this machine that train one network together find each other.
 
     Parameters
     ----------
     n_processes : int
         At least 1, each of which sees one GPU alone, or none.
+    port : int
+        Of loopback, to which the first of them will listen; see `reserved_port`.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "LOCAL_RANK": "0"}
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": "0"}
     return [
         common | {"RANK": str(rank), "WORLD_SIZE": str(n_processes)} for rank in range(n_processes)
     ]
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Give a port of loopback that the system gives to nobody else within the block.
+
+    Linux lets a server listen to it all the same, if it sets SO_REUSEADDR, as PyTorch does and most do.
+    Elsewhere the port was free a moment ago and nothing more.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port = int(held.getsockname()[1])
+        if sys.platform != "linux":
+            held.close()
+        yield port
 
 
 def visible_gpus(environment: Mapping[str, str]) -> list[str]:
@@ -193,9 +211,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "CUDA_VISIBLE_DEVICES lets them train on the CPU"
         )
     n_networks = asked.n or (1 if asked.pipeline == "train" else len(gpus) // asked.together) or 1
-    environments = network_environments(n_networks, asked.together, gpus, available_threads(0))
     command = [sys.executable, "-m", "kedro", "run", "--pipelines", asked.pipeline]
-    return run_workers([*command, *of_kedro], environments, asked.together)
+    with ExitStack() as stack:
+        ports = [stack.enter_context(reserved_port()) for _ in range(n_networks)]
+        environments = network_environments(
+            n_networks, asked.together, gpus, available_threads(0), ports
+        )
+        return run_workers([*command, *of_kedro], environments, asked.together)
 
 
 if __name__ == "__main__":

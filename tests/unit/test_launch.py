@@ -1,8 +1,10 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from multifield import launch
 from multifield.launch import (
     main,
     network_environments,
+    reserved_port,
     run_workers,
     visible_gpus,
     worker_environments,
@@ -56,16 +59,26 @@ def test_the_worst_worker_is_the_exit_code(code: str, expected: int) -> None:
 
 
 def test_processes_of_a_network_find_each_other_and_no_others() -> None:
-    four = network_environments(2, 2, ["0", "1", "2", "3"], n_threads=8)
+    four = network_environments(2, 2, ["0", "1", "2", "3"], n_threads=8, ports=[7, 9])
     assert [each["CUDA_VISIBLE_DEVICES"] for each in four] == ["0", "1", "2", "3"]
     assert [each["RANK"] for each in four] == ["0", "1", "0", "1"]
     assert {each["WORLD_SIZE"] for each in four} == {"2"}
     ports = [each["MASTER_PORT"] for each in four]
-    assert ports[0] == ports[1] != ports[2] == ports[3]
+    assert ports == ["7", "7", "9", "9"]
 
 
 def test_a_process_alone_is_told_of_no_group() -> None:
-    assert network_environments(2, 1, [], n_threads=2) == worker_environments(2, [], n_threads=2)
+    alone = network_environments(2, 1, [], n_threads=2, ports=[7, 9])
+    assert alone == worker_environments(2, [], n_threads=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone lets a port be reserved")
+def test_a_reserved_port_is_given_to_nobody_else_and_can_be_listened_to() -> None:
+    with reserved_port() as port:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        with HTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler) as server:
+            assert server.server_port == port
 
 
 def test_the_rest_of_a_network_is_killed_and_other_networks_are_not(

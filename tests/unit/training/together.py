@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-import time
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch._dynamo  # what else an optimizer imports in each child
 from torch import Tensor
 
 from multifield import processes
-from multifield.launch import group_environments
+from multifield.launch import group_environments, reserved_port
 from multifield.maps import SplitLoaders
 from multifield.models import exchange
 from multifield.models.weights import save_whole
@@ -147,8 +147,8 @@ def try_all(folder: Path) -> None:
             train(folder, "undisturbed", dr=0.2)
 
 
-def run(size: int, folder: Path, work: Any) -> tuple[list[int], float]:
-    """Do some work in so many processes; their exit codes, and how long the first outlived others, [s]."""
+def run(size: int, folder: Path, work: Any) -> list[int]:
+    """Do some work in so many processes; their exit codes."""
     folder.mkdir(exist_ok=True)
 
     def in_environment(environment: dict[str, str]) -> None:
@@ -158,14 +158,14 @@ def run(size: int, folder: Path, work: Any) -> tuple[list[int], float]:
         except TrainingInterrupted as interruption:
             os._exit(128 + interruption.signal)
 
-    environments: list[dict[str, str]] = group_environments(size) if size > 1 else [{}]
-    first, *others = (fork(partial(in_environment, each)) for each in environments)
-    codes = [end_of(child) for child in others]
-    start = time.monotonic()
-    return [end_of(first), *codes], time.monotonic() - start
+    with reserved_port() as port:
+        environments = group_environments(size, port) if size > 1 else [{}]
+        children = [fork(partial(in_environment, each)) for each in environments]
+        return [end_of(child) for child in children]
 
 
 def main(path: Path) -> None:
+    exchange.SILENCE = timedelta(days=1)  # nothing ends because it has waited for long
     ends: dict[str, Any] = {"one": run(1, path / "one", try_all)}
     two = path / "two"
     ends["two"] = run(2, two, try_all)
