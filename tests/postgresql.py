@@ -82,10 +82,16 @@ def _run(as_user: list[str], *command: object) -> None:
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    if not is_listened_to(port, server):
+        raise RuntimeError(f"the server did not start: {log.read_text()}")
+
+
+def is_listened_to(port: int, server: subprocess.Popen[bytes]) -> bool:
+    """Wait until somebody listens to a port of loopback; False if the server ended instead."""
     deadline = time.monotonic() + TIME_LIMIT
     while time.monotonic() < deadline and server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+                return True
         time.sleep(0.05)
-    raise RuntimeError(f"the server did not start: {log.read_text()}")
+    return False
