@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,21 @@ from tests.support import ROOT, make_project, run_kedro
 from tests.tolerances import TIME_LIMIT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXECUTE = """
+import sys
+
+import nbformat
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+path, socket, seconds = sys.argv[1:]
+config = Config()
+config.ConnectionFileMixin.transport = "ipc"
+config.ConnectionFileMixin.ip = socket
+config.NotebookClient.startup_timeout = int(seconds)
+notebook = nbformat.read(path, as_version=4)
+NotebookClient(notebook, config=config, resources={"metadata": {"path": "notebooks"}}).execute()
+"""
 AT_ONCE = 2  # each has a kernel of its own, which imports everything anew
 
 
@@ -28,16 +44,22 @@ def project(tmp_path_factory):
 
 
 def execute(project: Path, name: str) -> subprocess.CompletedProcess[str]:
-    """Run a notebook of the project in a kernel, which ends with the first cell that raises."""
-    return subprocess.run(
-        [sys.executable, "-m", "jupyter", "execute", f"notebooks/{name}"],
-        cwd=project,
-        env=os.environ | {"KEDRO_ENV": "test", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIME_LIMIT,
-    )
+    """Run a notebook of the project in a kernel, which ends with the first cell that raises.
+
+    A kernel of Jupyter looks for five free ports and listens to them when it has started; another program may
+    have one of them by then. Sockets with names of their own are nobody else's.
+    """
+    with tempfile.TemporaryDirectory() as sockets:  # their names have 107 letters at most
+        given = f"notebooks/{name}", f"{sockets}/socket", str(int(TIME_LIMIT))
+        return subprocess.run(
+            [sys.executable, "-c", EXECUTE, *given],
+            cwd=project,
+            env=os.environ | {"KEDRO_ENV": "test", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIME_LIMIT,
+        )
 
 
 def test_every_notebook_runs(project):
@@ -55,4 +77,7 @@ def test_a_cell_that_raises_is_noticed(project):
     cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
     notebook["cells"] = [cell | {"source": ["%load_ext kedro.ipython\n", "1 / 0"]}]
     (project / "notebooks" / "raises.ipynb").write_text(json.dumps(notebook))
-    assert execute(project, "raises.ipynb").returncode == 1
+    done = execute(project, "raises.ipynb")
+    assert done.returncode == 1
+    assert "CellExecutionError" in done.stderr
+    assert "1 / 0" in done.stderr
