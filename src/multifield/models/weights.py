@@ -43,9 +43,8 @@ def load_state(path: str | os.PathLike[str]) -> StateDict:
         # read from a file object: torch.load has its own, less plain error for a missing file
         with path.open("rb") as file:
             state = torch.load(file, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError
-    ) as error:  # PyTorch's own text advises to run the code in the file
+    except pickle.UnpicklingError as error:
+        # PyTorch's own text advises to run the code in the file
         raise ValueError(
             f"{path}: expected a state dict saved by torch.save, got another format or pickled code, which "
             "is never run"
