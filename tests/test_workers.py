@@ -129,7 +129,7 @@ def test_four_workers_of_which_one_is_killed_and_one_stopped_end_with_every_tria
     with start(
         4, tmp_path, SERVER, n_trials, pause=0.3, credentials=server, signals=signals
     ) as workers:
-        said = [worker.communicate(timeout=120)[0] for worker in workers]
+        said = [worker.communicate(timeout=TIME_LIMIT)[0] for worker in workers]
     killed, stopped, *ended = (worker.returncode for worker in workers)
     assert killed == -signal.SIGKILL
     assert stopped not in (0, -signal.SIGTERM)  # it had time to put its trial back
@@ -148,7 +148,7 @@ def test_four_workers_of_which_one_is_killed_and_one_stopped_end_with_every_tria
 def test_a_worker_that_slept_drops_the_trial_that_another_finished(tmp_path: Path) -> None:
     with start(1, tmp_path, "sqlite", 2, pause=0.3, signals=(signal.SIGSTOP,)) as (sleeper,):
         lost = wait_for_line(sleeper, "epoch 1")
-        with start(1, tmp_path, "sqlite", 2, pause=0.0) as (other,):
+        with start(1, tmp_path, "sqlite", 2, pause=0.0, grace=2.0) as (other,):
             said = end(other)
         assert f"trial {lost} epoch 2" in said
         models = make_folder(tmp_path)

@@ -1,8 +1,8 @@
 """Processes that tune one tiny study together; no test.
 
-Run as ``python -m tests.workers <folder> <storage> <n_trials> <seconds an epoch> <signal> <pruners>``, with
-the credentials of a server as JSON in WORKER_CREDENTIALS. Pruners are names joined by commas; each has a
-study in a folder of its own, none one in the folder itself.
+Run as ``python -m tests.workers <folder> <storage> <n_trials> <seconds an epoch> <signal> <pruners>
+<seconds of grace>``, with the credentials of a server as JSON in WORKER_CREDENTIALS. Pruners are names joined
+by commas; each has a study in a folder of its own, none one in the folder itself.
 """
 
 import json
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from multifield.tuning import StudyStorage, TuningConfig, choose_storage, tune
+from tests.tolerances import TIME_LIMIT
 from tests.unit.training.examples import config, make_data
 from tests.unit.tuning.test_trials import FINGERPRINT, TUNING, make_folder
 
@@ -24,12 +25,12 @@ ROOT = Path(__file__).parents[1]
 TRAINING = config(epochs=3)
 LONGER = config(epochs=5)  # hyperband has rungs after 2 and 4 epochs
 READY = "ready\n"
-GRACE = 2.0  # [s]; a worker of a test is killed on this machine, which is noticed without it
+GRACE = 3600.0  # [s] for a machine that is busy; a worker killed here is noticed without it
 
 
-def settings(n_trials: int, **changes: Any) -> TuningConfig:
+def settings(n_trials: int, grace: float = GRACE, **changes: Any) -> TuningConfig:
     """Trials drawn at random: what TPE draws depends on who is first."""
-    workers = replace(TUNING.workers, heartbeat=0.2, grace=GRACE)
+    workers = replace(TUNING.workers, heartbeat=0.2, grace=grace)
     given = {"n_trials": n_trials, "n_startup_trials": n_trials, "workers": workers}
     return replace(TUNING, **(given | changes))
 
@@ -57,22 +58,26 @@ def start(
     credentials: dict[str, Any] | None = None,
     signals: tuple[int, ...] = (),
     pruners: str = "",
+    grace: float = GRACE,
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """Start workers, which end with the block; `pause` lengthens each epoch, [s].
 
-    All begin once the last has started. The first of them get `signals`, each in the first second epoch of
-    a trial that it trains.
+    All begin once the last has started, and take one that is silent for more than `grace`, [s], for dead. The
+    first of them get `signals`, each in the first second epoch of a trial that it trains; the others begin
+    when each of these has a trial.
     """
     with ExitStack() as stack:
         numbers = [*signals, *[0] * (n_workers - len(signals))]
-        given = (folder, storage, n_trials, pause, credentials, pruners)
+        given = (folder, storage, n_trials, pause, credentials, pruners, grace)
         workers = [_start(*given, signum) for signum in numbers]
         for worker in workers:
             stack.enter_context(worker)
             stack.callback(worker.kill)
         for worker in workers:
             _wait_until_ready(worker)
-        for worker in workers:
+        for number, worker in enumerate(workers):
+            if number == len(signals):
+                _wait_until_begun(folder, len(signals))
             assert worker.stdin is not None
             worker.stdin.write("\n")
             worker.stdin.flush()
@@ -86,6 +91,7 @@ def _start(
     pause: float,
     credentials: dict[str, Any] | None,
     pruners: str,
+    grace: float,
     signum: int,
 ) -> subprocess.Popen[str]:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
@@ -100,6 +106,7 @@ def _start(
             str(pause),
             str(signum),
             pruners,
+            str(grace),
         ],
         env=os.environ
         | {
@@ -124,12 +131,24 @@ def _wait_until_ready(worker: subprocess.Popen[str]) -> None:
     raise AssertionError("".join(said))
 
 
-def main(folder: str, storage: str, n_trials: str, pause: str, signum: str, pruners: str) -> None:
+def _wait_until_begun(folder: Path, n_workers: int) -> None:
+    """Wait until each that gets a signal has a trial for it: the others could leave it none."""
+    deadline = time.monotonic() + TIME_LIMIT
+    while len(list(folder.glob("begun_*"))) < n_workers:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def main(
+    folder: str, storage: str, n_trials: str, pause: str, signum: str, pruners: str, grace: str
+) -> None:
     """Tune once a line comes in, and say after each epoch which."""
 
     def say(trial: Any, epoch: int, losses: object) -> None:
         sys.stdout.write(f"trial {trial.number} epoch {epoch}\n")
         sys.stdout.flush()
+        if epoch <= 1 and int(signum):  # the signal will come in this trial
+            Path(folder, f"begun_{os.getpid()}").touch()
         time.sleep(float(pause))
         if epoch == 1 and int(signum):
             os.kill(os.getpid(), int(signum))
@@ -139,7 +158,8 @@ def main(folder: str, storage: str, n_trials: str, pause: str, signum: str, prun
     sys.stdout.flush()
     sys.stdin.readline()
     for pruner in pruners.split(","):
-        path, tuning, training = Path(folder, pruner), settings(int(n_trials)), TRAINING
+        path, training = Path(folder, pruner), TRAINING
+        tuning = settings(int(n_trials), float(grace))
         if pruner:
             tuning, training = settings_of(pruner, int(n_trials)), LONGER
         tune(
