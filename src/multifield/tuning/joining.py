@@ -18,8 +18,7 @@ from multifield.training import TrainingConfig
 from multifield.tuning.claims import Claims
 from multifield.tuning.config import TuningConfig
 from multifield.tuning.storage import (
-    JournalFile,
-    SqliteFile,
+    MARKS,
     StudyServer,
     StudyStorage,
     close_connections,
@@ -28,7 +27,6 @@ from multifield.tuning.study import FINGERPRINT, check_attribute, open_study
 
 SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
 FOLDER = "folder"  # user attribute of a study on a server: the folder that its workers share
-MARKS = {SqliteFile: ".db", JournalFile: ".journal", StudyServer: ".server.json"}
 NO_SETTINGS = ("n_trials", "keep_weights", "workers")  # may differ from run to run
 
 

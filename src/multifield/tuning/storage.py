@@ -224,6 +224,12 @@ class StudyProxy(StudyServer):
 
 
 StudyStorage = SqliteFile | JournalFile | DatabaseServer | StudyProxy
+# what a folder has beside its weights for each way to keep its study, by the end of its name
+MARKS: Mapping[type[StudyFile | StudyServer], str] = {
+    SqliteFile: ".db",
+    JournalFile: ".journal",
+    StudyServer: ".server.json",
+}
 """A place for a study: each has `name_of`, `exists` and `open`."""
 
 
@@ -245,7 +251,7 @@ def choose_storage(
     if storage == "sqlite":
         return SqliteFile(folder.database)
     if storage == "journal":
-        return JournalFile(folder.database.with_suffix(".journal"))
+        return JournalFile(folder.database.with_suffix(MARKS[JournalFile]))
     if storage.startswith(f"{PROXY}://"):
         return StudyProxy(check_storage(storage), folder.database.stem)
     return DatabaseServer(storage, folder.database.stem, credentials or {})
