@@ -30,11 +30,17 @@ def make_project(folder: Path) -> Path:
 def run_kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `kedro` as a user does, in a process of its own."""
     # PyTorch's threads wait by spinning, which costs more than such small maps do where cores are shared
-    environment = os.environ | {"DO_NOT_TRACK": "1", "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    return run_python(project, "-m", "kedro", *arguments, COLUMNS="200", OMP_NUM_THREADS="1")
+
+
+def run_python(
+    folder: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, with something more in the environment; what it said, and how it ended."""
     return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=project,
-        env=environment,
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=os.environ | {"DO_NOT_TRACK": "1"} | environment,
         capture_output=True,
         text=True,
         check=False,

@@ -1,9 +1,7 @@
 """`kedro run` that is told to stop, and is started again."""
 
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +10,7 @@ from kedro.framework.session import KedroSession
 
 from multifield.cli import cli
 from tests.interrupted import INTERRUPTED
-from tests.support import make_project, run_kedro
-from tests.tolerances import TIME_LIMIT
+from tests.support import make_project, run_kedro, run_python
 
 NAME = "MockNbody_Mtot_single_all_steps_4_4_o3"
 TRAINED = (f"weights/weights_{NAME}.pt", f"losses/losses_{NAME}.txt")
@@ -23,15 +20,8 @@ def run_interrupted(
     project: Path, *arguments: str, signum: int, times: int = 1, step: int = 12
 ) -> subprocess.CompletedProcess[str]:
     """Run kedro, which gets a signal in a step: of 16 or 17 in an epoch the last but a few of the first."""
-    return subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(signum), str(times), str(step), *arguments],
-        cwd=project,
-        env=os.environ | {"DO_NOT_TRACK": "1", "COLUMNS": "300"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIME_LIMIT,
-    )
+    signalled = (INTERRUPTED, str(signum), str(times), str(step))
+    return run_python(project, "-c", *signalled, *arguments, COLUMNS="300")
 
 
 def test_ctrl_c_ends_a_run_with_its_exit_code_wherever_it_comes(

@@ -1,26 +1,15 @@
 """`multifield.launch`, as a user runs it: two processes train each network."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import make_project, run_kedro
-from tests.tolerances import TIME_LIMIT
+from tests.support import make_project, run_kedro, run_python
 
 
 def launch(project: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "multifield.launch", *arguments, "--env", "test"],
-        cwd=project,
-        env=os.environ | {"DO_NOT_TRACK": "1", "COLUMNS": "200", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIME_LIMIT,
-    )
+    options = ("-m", "multifield.launch", *arguments, "--env", "test")
+    done = run_python(project, *options, COLUMNS="200", CUDA_VISIBLE_DEVICES="")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     return said

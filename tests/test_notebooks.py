@@ -1,10 +1,8 @@
 """Every notebook runs from top to bottom, in a project where `kedro run` has finished."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, make_project, run_kedro
+from tests.support import ROOT, make_project, run_kedro, run_python
 from tests.tolerances import TIME_LIMIT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -51,15 +49,7 @@ def execute(project: Path, name: str) -> subprocess.CompletedProcess[str]:
     """
     with tempfile.TemporaryDirectory() as sockets:  # their names have 107 letters at most
         given = f"notebooks/{name}", f"{sockets}/socket", str(int(TIME_LIMIT))
-        return subprocess.run(
-            [sys.executable, "-c", EXECUTE, *given],
-            cwd=project,
-            env=os.environ | {"KEDRO_ENV": "test", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIME_LIMIT,
-        )
+        return run_python(project, "-c", EXECUTE, *given, KEDRO_ENV="test", OMP_NUM_THREADS="1")
 
 
 def test_every_notebook_runs(project):

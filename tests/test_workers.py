@@ -19,14 +19,12 @@ from optuna.trial import TrialState
 
 from multifield.launch import reserved_port
 from multifield.models import ModelFolder, load_state
-from multifield.training import Hyperparameters, TrainingConfig, read_losses, train_network
+from multifield.training import Hyperparameters, read_losses, train_network
 from multifield.tuning import (
     DatabaseServer,
     PrunerConfig,
     StudyProxy,
-    TuningConfig,
     load_study,
-    tune,
 )
 from multifield.tuning.sampler import derive_seed
 from multifield.tuning.storage import close_connections
@@ -37,8 +35,8 @@ from tests.support import make_project
 from tests.tolerances import TIME_LIMIT
 from tests.torch_threads import one_thread as one_thread
 from tests.unit.training.examples import make_data
-from tests.unit.tuning.test_trials import FINGERPRINT, make_folder
-from tests.workers import LONGER, TRAINING, settings, settings_of, start, storage_of
+from tests.unit.tuning.test_trials import make_folder
+from tests.workers import LONGER, TRAINING, settings, settings_of, start, storage_of, tune_here
 
 SERVER = "postgresql+psycopg://"
 NO_SERVER = (
@@ -79,23 +77,6 @@ def end(worker: subprocess.Popen[str]) -> str:
     said, _ = worker.communicate(timeout=TIME_LIMIT)
     assert worker.returncode == 0, said
     return said
-
-
-def run_here(
-    folder: Path,
-    storage: str,
-    tuning: TuningConfig,
-    training: TrainingConfig,
-    server: Server | None = None,
-) -> optuna.Study:
-    return tune(
-        make_data(),
-        make_folder(folder),
-        tuning,
-        training,
-        fingerprint=FINGERPRINT,
-        storage=storage_of(folder, storage, server),
-    )
 
 
 def check_equals_an_undisturbed_one(trial: optuna.trial.FrozenTrial, folder: Path) -> None:
@@ -225,7 +206,7 @@ def test_workers_share_a_study_behind_a_proxy_and_one_is_killed(
 def test_each_pruner_stops_trials_of_two_workers_and_loses_none(tmp_path: Path) -> None:
     n_trials, pruners = 8, set(get_args(PrunerConfig.__annotations__["name"])) - {"none"}
     for pruner in pruners:  # the second trial lags behind the first, if that has ended
-        run_here(tmp_path / pruner, "sqlite", settings_of(pruner, 1), LONGER)
+        tune_here(tmp_path / pruner, "sqlite", settings_of(pruner, 1), LONGER)
     with start(2, tmp_path, "sqlite", n_trials, pause=0.0, pruners=",".join(pruners)) as workers:
         for worker in workers:
             end(worker)
@@ -326,9 +307,9 @@ def test_studies_of_a_server_are_told_apart_by_what_they_are_of(server: Server) 
 
 def test_workers_with_another_folder_are_refused(server: Server, tmp_path: Path) -> None:
     here = server | {"dbname": _make_database(server, "folders")}
-    run_here(tmp_path / "shared", SERVER, settings(1), TRAINING, here)
+    tune_here(tmp_path / "shared", SERVER, settings(1), TRAINING, here)
     with pytest.raises(ValueError, match="expected the folder that the other workers of"):
-        run_here(tmp_path / "mine", SERVER, settings(1), TRAINING, here)
+        tune_here(tmp_path / "mine", SERVER, settings(1), TRAINING, here)
 
 
 def _make_database(server: Server, name: str) -> str:

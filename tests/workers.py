@@ -16,6 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from optuna import Study
+
+from multifield.training import TrainingConfig
 from multifield.tuning import StudyStorage, TuningConfig, choose_storage, tune
 from tests.tolerances import TIME_LIMIT
 from tests.unit.training.examples import config, make_data
@@ -45,6 +48,26 @@ def storage_of(
     folder: Path, storage: str, credentials: dict[str, Any] | None = None
 ) -> StudyStorage:
     return choose_storage(storage, make_folder(folder), credentials)
+
+
+def tune_here(
+    folder: Path,
+    storage: str,
+    tuning: TuningConfig,
+    training: TrainingConfig,
+    credentials: dict[str, Any] | None = None,
+    **watchers: Any,
+) -> Study:
+    """Tune in this process."""
+    return tune(
+        make_data(),
+        make_folder(folder),
+        tuning,
+        training,
+        fingerprint=FINGERPRINT,
+        storage=storage_of(folder, storage, credentials),
+        **watchers,
+    )
 
 
 @contextmanager
@@ -162,15 +185,7 @@ def main(
         tuning = settings(int(n_trials), float(grace))
         if pruner:
             tuning, training = settings_of(pruner, int(n_trials)), LONGER
-        tune(
-            make_data(),
-            make_folder(path),
-            tuning,
-            training,
-            fingerprint=FINGERPRINT,
-            storage=storage_of(path, storage, credentials),
-            on_epoch=say,
-        )
+        tune_here(path, storage, tuning, training, credentials, on_epoch=say)
 
 
 if __name__ == "__main__":
