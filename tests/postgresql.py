@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from multifield.launch import reserved_port
 from tests.tolerances import TIME_LIMIT
 
 PLACES = sorted(
@@ -61,6 +60,15 @@ def run_server(programs: Path) -> Iterator[dict[str, Any]]:
             server.send_signal(signal.SIGINT)  # a fast shutdown
             server.wait()
             log.close()
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """Give a port of loopback that Linux gives to nobody else within the block."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 def _give_away(folder: Path) -> list[str]:

@@ -17,7 +17,6 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from multifield.launch import reserved_port
 from multifield.models import ModelFolder, load_state
 from multifield.training import Hyperparameters, read_losses, train_network
 from multifield.tuning import (
@@ -30,7 +29,7 @@ from multifield.tuning.sampler import derive_seed
 from multifield.tuning.storage import close_connections
 from multifield.tuning.study import FINISHED
 from tests.interrupted import INTERRUPTED
-from tests.postgresql import find_programs, is_listened_to, run_server
+from tests.postgresql import find_programs, is_listened_to, reserved_port, run_server
 from tests.support import make_project
 from tests.tolerances import TIME_LIMIT
 from tests.torch_threads import one_thread as one_thread

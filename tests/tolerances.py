@@ -76,16 +76,6 @@ BFLOAT16_NETWORK_RTOL = 5e-2
 # Twenty updates, each rounded in another order of operations, of weights' own size: 20 eps32, doubled.
 FUSED_OPTIMIZER_RTOL = 40 * EPS32
 
-# ---- processes that train one network together ----
-
-# Of the largest gradient. Sums over a batch are sums of sums over its parts: eps32 a layer, amplified by
-# the normalization of layers of few pixels. Measured 3e-6 (o3_err) and 7e-7 (band_powers) with 7 maps.
-PARTS_GRADIENT_RTOL = 1e-5
-# Of the largest value and of a step, lr: fifteen steps of AdamW, which divides gradients by their own size,
-# so that a small one has the larger error. Measured 1e-3 of a step, and 8e-7 of running variances.
-PARTS_WEIGHTS_RTOL = 1e-5
-PARTS_WEIGHTS_STEPS = 1e-2
-
 # ---- power spectra ----
 
 # Transforms in float64 of maps about 11 with a scatter of 1: a mode is rounded by a few 1e-16 of the sum

@@ -9,7 +9,6 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from multifield.parameters import check_globals, check_parameters, check_recipe
-from multifield.processes import count_processes
 
 STAGES = ("ingest", "preprocess", "tune", "evaluate")
 PREDICTIONS = ("predictions_csv", "predictions")
@@ -51,26 +50,6 @@ class CheckInputs:
         }
         if missing:
             raise FileNotFoundError(_explain_missing(missing, catalog))
-
-
-class CheckProcesses:
-    """Stops a run of several processes that would do anything but train one network together."""
-
-    @hook_impl
-    def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
-    ) -> None:
-        """Require that all but the first process end with a training, before anything is written."""
-        if count_processes() == 1:
-            return
-        asked = run_params["pipeline_names"] or ["__default__"]
-        ends = {"train": "trained_network", "tune": "study"}.get(",".join(asked))
-        if ends not in pipeline.all_outputs() or run_params["only_missing_outputs"]:
-            raise ValueError(
-                f"--pipelines: expected the whole of train or of tune where {count_processes()} processes "
-                f"(WORLD_SIZE) train a network together, got {','.join(asked)}; run other stages in one "
-                "process"
-            )
 
 
 def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> str:

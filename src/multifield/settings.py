@@ -1,11 +1,11 @@
 """Kedro settings."""
 
 from multifield import camels
-from multifield.hooks import CheckInputs, CheckParameters, CheckProcesses, PrintSummary
+from multifield.hooks import CheckInputs, CheckParameters, PrintSummary
 from multifield.inference.config import maps_name
 
 # Kedro calls the last of them first
-HOOKS = (CheckParameters(), CheckInputs(), CheckProcesses(), PrintSummary())
+HOOKS = (CheckParameters(), CheckInputs(), PrintSummary())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -29,17 +29,8 @@ class EpochPlan:
 
     def batch(self, number: int, batch_size: int) -> "EpochPlan":
         """Cut out the rows of a batch."""
-        return self._rows(number * batch_size, (number + 1) * batch_size)
-
-    def part(self, rank: int, size: int) -> "EpochPlan":
-        """Cut out the rows of one of several processes, equally many but for one."""
-        first, last = (len(self.order) * each // size for each in (rank, rank + 1))
-        return self._rows(first, last)
-
-    def _rows(self, first: int, last: int) -> "EpochPlan":
-        return EpochPlan(
-            self.order[first:last], self.orientation[first:last], self.shift[first:last]
-        )
+        rows = slice(number * batch_size, (number + 1) * batch_size)
+        return EpochPlan(self.order[rows], self.orientation[rows], self.shift[rows])
 
     def batch_numbers(self, batch_size: int, first_batch: int = 0) -> range:
         """Give the numbers of the batches from `first_batch` on; the last one may be smaller.

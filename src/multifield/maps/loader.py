@@ -93,8 +93,6 @@ class MapLoader:
     ----------
     theta : (M, P) float64
         Physical parameters of each map served.
-    part : (int, int)
-        Which of how many processes makes its rows of each batch here; (0, 1) makes all.
     """
 
     def __init__(
@@ -124,29 +122,8 @@ class MapLoader:
         self.batch_size = batch_size
         self.channels = len(self._maps)
         self.map_size = self._maps[0].shape[-1]
-        self._allocate, self._n_buffers = allocate, prefetch + 1
-        self.part = (0, 1)
-        self._buffers = self._make_buffers()
-
-    def part_of(self, rank: int, size: int) -> "MapLoader":
-        """Give a loader of the same batches that makes the rows of one of several processes alone.
-
-        Parameters
-        ----------
-        rank, size : int
-            Which of how many. Rows are in the order of ranks; a small batch may leave some without any.
-        """
-        if (rank, size) == self.part:
-            return self
-        loader = copy(self)
-        loader.part = (rank, size)
-        loader._buffers = loader._make_buffers()
-        return loader
-
-    def _make_buffers(self) -> Buffers:
-        n_rows = -(-self.batch_size // self.part[1])
-        shape = (n_rows, self.channels, self.map_size, self.map_size)
-        return Buffers(self._allocate, self._n_buffers, shape, DTYPES[self._dtype])
+        shape = (batch_size, self.channels, self.map_size, self.map_size)
+        self._buffers = Buffers(allocate, prefetch + 1, shape, DTYPES[dtype])
 
     def __len__(self) -> int:
         """Count the maps served, each once."""
@@ -221,7 +198,7 @@ class MapLoader:
             yield from prefetched(partial(self._make_batch, plan), numbers, buffers)
 
     def _make_batch(self, plan: EpochPlan, number: int, buffer: np.ndarray) -> Batch:
-        return self._gather(plan.batch(number, self.batch_size).part(*self.part), buffer)
+        return self._gather(plan.batch(number, self.batch_size), buffer)
 
     def _gather(self, rows: EpochPlan, buffer: np.ndarray) -> Batch:
         """Gather the maps of a batch; the kernel releases the GIL."""
@@ -305,15 +282,6 @@ class SplitLoaders:
     def network_channels(self) -> int:
         """Channels that a network sees: the fields, and which of them it is shown where that varies."""
         return 2 * self.channels if self.maps_per_set else self.channels
-
-    def part_of(self, rank: int, size: int) -> "SplitLoaders":
-        """Give the same batches, of which one of several processes gets its rows alone."""
-        if size == 1:
-            return self
-        train, valid, test = (
-            each.part_of(rank, size) for each in (self.train, self.valid, self.test)
-        )
-        return replace(self, train=train, valid=valid, test=test)
 
     def any_fields(self, maps_per_set: int) -> "SplitLoaders":
         """Give the same maps for a network that is shown random sets of their fields.

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multifield.models import exchange
 from multifield.models.network import Network
 
 LONGEST_MEMORY = 1000  # [batches] of the statistics of features
@@ -91,7 +90,7 @@ class RunningStandardization(nn.Module):
     def forward(self, x: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
         """Standardize; in training mode after the batch was added to the statistics."""
         if self.training:
-            self._add(exchange.gather(x.detach()))  # the whole batch
+            self._add(x.detach())
         x = (x - self.mean) / (self.var + VARIANCE_FLOOR).sqrt()
         x = x if self.limit == float("inf") else x.clamp(-self.limit, self.limit)
         return x if self.scale is None else self.scale * x

@@ -17,7 +17,6 @@ from torch.optim.swa_utils import AveragedModel
 
 from multifield.atomic import remove_leftovers
 from multifield.maps import SplitLoaders
-from multifield.models import exchange
 from multifield.models.weights import StateDict, save_whole
 from multifield.training.config import Hyperparameters, TrainingConfig, list_causes, unsaid_value
 from multifield.training.step import device_of
@@ -76,15 +75,13 @@ class TrainingState:
         self.epoch, self.batch_losses = self.epoch + 1, []
 
     def pack(self) -> dict[str, Any]:
-        """Give everything as tensors and plain numbers, random states too, those of all processes."""
-        random, *others = exchange.collect(_random_states(device_of(self.network)))
+        """Give everything as tensors and plain numbers, random states too."""
         return {
             "network": self.network.state_dict(),
             "averaged": None if self.averaged is None else self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "random": random,
-            **({"random_of_others": others} if others else {}),
+            "random": _random_states(device_of(self.network)),
             "epoch": self.epoch,
             "batch_losses": self.batch_losses,
             "rows": self.rows,
@@ -100,8 +97,7 @@ class TrainingState:
             self.averaged.load_state_dict(packed["averaged"])
         self.optimizer.load_state_dict(packed["optimizer"])
         self.schedule.load_state_dict(packed["schedule"])
-        random = [packed["random"], *packed.get("random_of_others", [])]
-        _set_random_states(random[exchange.group().rank], device_of(self.network))
+        _set_random_states(packed["random"], device_of(self.network))
         self.epoch, self.batch_losses = packed["epoch"], packed["batch_losses"]
         self.rows = packed["rows"]
         self.best_epoch, self.best_valid_loss = packed["best_epoch"], packed["best_valid_loss"]
@@ -129,23 +125,19 @@ class Checkpoint:
     run: Mapping[str, str]
 
     def write(self, state: TrainingState) -> None:
-        """Write the state whole or not at all; OSError naming the file if there is no room.
-
-        Of several processes the first writes, and the others wait.
-        """
+        """Write the state whole or not at all; OSError naming the file if there is no room."""
         header = {"format": FORMAT, "torch": str(torch.__version__), "run": dict(self.run)}
-        content = header | state.pack()
-        exchange.by_first(lambda: save_whole(self.path, content))
+        save_whole(self.path, header | state.pack())
 
     def restore(self, state: TrainingState) -> None:
-        """Go on from the file, if there is one; of several processes the first reads it.
+        """Resume from the file, if there is one.
 
         Raises
         ------
         ValueError
             If the file is damaged, or of another run; each difference is named.
         """
-        content = exchange.by_first(self._read)
+        content = self._read()
         if content is not None:
             state.unpack(content)
 
@@ -199,14 +191,10 @@ def describe_run(
     data: SplitLoaders, hyperparameters: Hyperparameters, config: TrainingConfig, seed: int
 ) -> dict[str, str]:
     """List all that decides the numbers of a training, one key a cause."""
-    n_processes = exchange.group().size
     return {
         **{f"hyperparameters.{name}": repr(each) for name, each in asdict(hyperparameters).items()},
         **list_causes(config),
         "seed": str(seed),
-        **(
-            {"processes": str(n_processes)} if n_processes > 1 else {}
-        ),  # each draws its own dropout
         **{f"data.{name}": each for name, each in data.causes.items()},
         "data.channels": str(data.channels),
         "data.map_size": str(data.map_size),

@@ -91,7 +91,7 @@ SILENT: dict[str, object] = {
     "max_gradient_norm": 0.0,
     "weight_averaging": 0.0,
 }
-SILENT_CAUSES = {f"training.{name}": value for name, value in SILENT.items()} | {"processes": 1}
+SILENT_CAUSES = {f"training.{name}": value for name, value in SILENT.items()}
 
 
 def unsaid_value(cause: str) -> str:

@@ -15,7 +15,6 @@ from torch import Tensor
 from multifield.arrays import Index
 from multifield.maps.loader import Batch, BatchOptions
 from multifield.maps.memory import Allocate, aligned_empty
-from multifield.models import exchange
 from multifield.training.config import TrainingConfig
 
 
@@ -60,19 +59,7 @@ def choose_compile(name: Literal["auto", "never", "always"], device: torch.devic
         made a step of 256-pixel maps slower (float32: 17 maps a second instead of 22) and took a minute to
         begin.
     device : torch.device
-
-    Raises
-    ------
-    ValueError
-        If several processes train the network: what they exchange within a step cannot be compiled.
     """
-    if exchange.group().size > 1:
-        if name == "always":
-            raise ValueError(
-                "training.compile: expected auto or never where several processes train a network, "
-                "got always"
-            )
-        return False
     if name == "auto":
         return device.type == "cuda" and find_spec("triton") is not None and _has_c_compiler()
     return name == "always"

@@ -38,7 +38,7 @@ class _OnDevice:
     Parameters
     ----------
     loader : MapLoader
-        All its maps are read once, in order, also where it makes a part of each batch, as this does then too.
+        All its maps are read once, in order.
     device : torch.device
     keep : callable
         Called with the maps of each batch on the device, (B, C, L, L).
@@ -49,10 +49,9 @@ class _OnDevice:
     ) -> None:
         self.batch_size, self._n_pixels = loader.batch_size, loader.map_size
         self._device = device
-        self._part = loader.part
         thetas: list[Tensor] = []
         indices: list[Index] = []
-        with closing(on_device(loader.part_of(0, 1).ordered([0]), device)) as batches:
+        with closing(on_device(loader.ordered([0]), device)) as batches:
             for batch in batches:
                 keep(batch.x)
                 thetas.append(batch.theta)
@@ -80,10 +79,7 @@ class _OnDevice:
 
     def _batches(self, plan: EpochPlan, first_batch: int) -> Generator[DeviceBatch, None, None]:
         numbers = plan.batch_numbers(self.batch_size, first_batch)
-        return (
-            self._make_batch(plan.batch(number, self.batch_size).part(*self._part))
-            for number in numbers
-        )
+        return (self._make_batch(plan.batch(number, self.batch_size)) for number in numbers)
 
     def _make_batch(self, rows: EpochPlan) -> DeviceBatch:
         order = torch.from_numpy(rows.order).to(self._device)

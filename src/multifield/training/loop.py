@@ -4,17 +4,14 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from multifield.maps import SplitLoaders
-from multifield.models import exchange
 from multifield.models.network import Network
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.allocator import keep_freed_memory
@@ -70,7 +67,6 @@ class Plan:
     config: TrainingConfig
     seed: int
     objective: Objective
-    synchronized: nn.Module  # the network, as steps call it
 
     @property
     def n_batches(self) -> int:
@@ -91,11 +87,6 @@ def train_network(
     objective: Objective | None = None,
 ) -> TrainedNetwork:
     """Train a network from random or pretrained weights, or go on from a checkpoint.
-
-    Where the environment names several processes (`multifield.processes`), all call this alike and train one
-    network: each has its rows of every batch, and losses and weights are those of one process to rounding,
-    dropout apart. Each draws masks of its own, so that with dropout a number of processes has numbers of
-    its own, which are the same every time. The first process reports and writes the checkpoint.
 
     Parameters
     ----------
@@ -120,7 +111,7 @@ def train_network(
         What each step makes smaller; `config.loss` of the maps as they are if not given. Losses of whole
         sets are `config.judged_by`, whatever is made smaller. It may draw from PyTorch's generators, whose
         states are kept; what it is has to stand in `data.causes`, by which a checkpoint of another run is
-        known. Not with several processes.
+        known.
 
     Returns
     -------
@@ -133,38 +124,16 @@ def train_network(
     NonFiniteLoss
         If a loss or gradient is not finite.
     TrainingInterrupted
-        If a signal ended the training, which has a checkpoint. In all processes, if it came to any.
-    EndedByFirstError
-        In other processes than the first, where `report` raised an error or the checkpoint could not be
-        written or read.
-    RuntimeError
-        If another process was lost.
+        If a signal ended the training, which has a checkpoint.
     ValueError
-        If the device or its precision is not there, the last batch of an epoch would be a single map, or
-        less than a map a process; the checkpoint is damaged or of another run, of other processes too; or
-        several processes are given an objective or random sets of fields.
+        If the device or its precision is not there, the last batch of an epoch would be a single map, or the
+        checkpoint is damaged or of another run.
     OSError
         If there is no room for the checkpoint; the one before it stays.
     """
-    with exchange.joined(choose_device(config.device)):
-        seed = config.seed if seed is None else seed
-        return _train_joined(data, hyperparameters, config, seed, report, checkpoint, objective)
-
-
-def _train_joined(
-    data: SplitLoaders,
-    hyperparameters: Hyperparameters,
-    config: TrainingConfig,
-    seed: int,
-    report: Report | None,
-    checkpoint: Path | None,
-    objective: Objective | None,
-) -> TrainedNetwork:
+    seed = config.seed if seed is None else seed
     device = choose_device(config.device)
-    rank, size = exchange.group()
-    _check_last_batch(len(data.train), config.batch_size, size)
-    if size > 1:
-        _check_divisible(data, objective)
+    _check_last_batch(len(data.train), config.batch_size)
     keep_freed_memory()
     devices = [device] if device.type == "cuda" else []
     precision = choose_precision(config.precision, device)
@@ -175,18 +144,15 @@ def _train_joined(
     ):
         torch.manual_seed(seed)
         network = build_network(data, hyperparameters, config, device)
-        if rank > 0:  # the same weights, and other masks of dropout; seeds have 32 bits
-            torch.manual_seed((rank << 32) + seed)
         optimizer = make_optimizer(network, hyperparameters, config)
         averaged = average_weights(network, config)
         minimized = objective or PlainObjective(config.loss, config.judged_by)
         plan = Plan(
-            _choose_sources(data.part_of(rank, size), network, minimized, config, device),
+            _choose_sources(data, network, minimized, config, device),
             data.inferred,
             config,
             seed,
             minimized,
-            exchange.synchronized(network),
         )
         n_steps = config.epochs * plan.n_batches
         schedule = make_schedule(optimizer, hyperparameters, config, n_steps)
@@ -251,7 +217,8 @@ def _train_epochs(
                 valid=_evaluate(state, plan, plan.maps.valid),
                 test=_evaluate(state, plan, plan.maps.test),
             )
-        exchange.by_first(partial(report or _say_nothing, state.epoch, losses))
+        if report is not None:
+            report(state.epoch, losses)
         state.end_epoch(*losses)
         stop.check()  # which writes too
         is_last = state.epoch == plan.config.epochs
@@ -271,7 +238,7 @@ def _train_epoch(state: TrainingState, plan: Plan, stop: StopRequest) -> None:
     with closing(on_device(drawn, device_of(state.network))) as batches:
         for batch in islice(batches, n_left):
             loss = train_step(
-                plan.synchronized,
+                state.network,
                 state.optimizer,
                 batch,
                 plan.inferred,
@@ -301,32 +268,9 @@ def log_epoch(epoch: int, losses: EpochLosses) -> None:
     )
 
 
-def _say_nothing(epoch: int, losses: EpochLosses) -> None:
-    """Do nothing; a `report` where nobody wants one."""
-
-
-def _check_last_batch(n_maps: int, batch_size: int, n_processes: int) -> None:
+def _check_last_batch(n_maps: int, batch_size: int) -> None:
     if n_maps % batch_size == 1:
         raise ValueError(
             "batch_size: expected one that leaves no single map, which cannot be batch-normalized; "
             f"got {batch_size} for {n_maps} training maps"
-        )
-    smallest = n_maps % batch_size or batch_size
-    if smallest < n_processes:
-        raise ValueError(
-            f"batch_size: expected one that leaves each of {n_processes} processes a map of every batch, "
-            f"got {batch_size} for {n_maps} training maps, the last batch {smallest}"
-        )
-
-
-def _check_divisible(data: SplitLoaders, objective: Objective | None) -> None:
-    """Require a loss that is known to be the whole batch's when its parts are gathered."""
-    if objective is not None:
-        raise ValueError(
-            "objective: expected none where several processes train a network, got one"
-        )
-    if data.maps_per_set:
-        raise ValueError(
-            "data: expected all fields of each map where several processes train a network, got "
-            f"random sets of them, {data.maps_per_set} maps a set"
         )

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from multifield.maps import Batch, SplitLoaders
-from multifield.models import exchange
 from multifield.models.inference import for_inference
 from multifield.models.network import Network
 from multifield.models.registry import ARCHITECTURES
@@ -79,11 +78,8 @@ def build_network(
 
 
 def _log_device(device: torch.device, precision: str, *, compiles: bool) -> None:
-    rank, size = exchange.group()
-    if rank == 0:
-        how = ", compiled" if compiles else ""
-        together = f", by {size} processes" if size > 1 else ""
-        logger.info("Training on %s in %s%s%s", device, precision, how, together)
+    how = ", compiled" if compiles else ""
+    logger.info("Training on %s in %s%s", device, precision, how)
 
 
 def make_optimizer(
@@ -178,9 +174,7 @@ class PlainObjective:
 
     def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Give the loss of a batch."""
-        outputs = exchange.gather(network(batch.x))  # averages are over the whole batch
-        whole = replace(batch, theta=exchange.gather(batch.theta))
-        return self.of_outputs(outputs, whole, columns)
+        return self.of_outputs(network(batch.x), batch, columns)
 
     def of_outputs(self, outputs: Tensor, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Give the loss of the outputs of a network, (B, 2P)."""
@@ -208,7 +202,7 @@ def train_step(
     Parameters
     ----------
     network : Module
-        In training mode; `synchronized` where several processes train it, each by its rows of the batch.
+        In training mode.
     optimizer : Optimizer
         Of the network's parameters.
     batch : Batch or DeviceBatch
@@ -241,11 +235,10 @@ def train_step(
     values = torch.stack((loss.detach(), gradient_norm, told)).tolist()
     loss_value, norm_value, told_value = values
     if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
-        indices = [index for part in exchange.collect(batch.index.tolist()) for index in part]
         raise NonFiniteLoss(
             f"loss and gradient: expected finite numbers, got loss {loss_value:g} and "
             f"gradient norm {norm_value:g} in step {step} at learning rate "
-            f"{optimizer.param_groups[0]['lr']:g}, maps {indices}"
+            f"{optimizer.param_groups[0]['lr']:g}, maps {batch.index.tolist()}"
         )
     if 0 < max_gradient_norm < norm_value:
         torch._foreach_mul_(gradients, max_gradient_norm / norm_value)
@@ -262,8 +255,6 @@ def evaluate_loss(
 ) -> float:
     """Loss of a whole set, all orientations together; NonFiniteLoss if it is not finite.
 
-    Processes that train a network together infer from their rows of each batch, and know the loss of all.
-
     In float32 whatever the precision of training: the loss of a good network is the logarithm of errors as
     small as bfloat16's.
     """
@@ -272,20 +263,12 @@ def evaluate_loss(
     ordered = on_device(maps.ordered(orientations), device_of(network))
     with set_numerics("float32"), torch.inference_mode(), closing(ordered) as batches:
         for batch in batches:
-            outputs, theta = _infer_together(folded, batch)
-            mean, std = outputs.chunk(2, dim=1)
-            sums.add(mean, std, theta, batch.maps_per_set)
+            mean, std = folded(batch.x).chunk(2, dim=1)
+            sums.add(mean, std, batch.theta, batch.maps_per_set)
     loss = sums.loss()
     if not math.isfinite(loss):
         raise NonFiniteLoss(f"loss: expected a finite number, got {loss} in evaluation")
     return loss
-
-
-def _infer_together(network: nn.Module, batch: DeviceBatch) -> tuple[Tensor, Tensor]:
-    """Give outputs and parameters of a batch of which each process has a part, maybe none."""
-    nothing = batch.theta.new_empty((0, 2 * batch.theta.shape[1]))
-    outputs = network(batch.x) if len(batch.x) else nothing
-    return exchange.gather(outputs), exchange.gather(batch.theta)
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from multifield.models import exchange
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; a scheduler's time limit, `kill`
 
 
@@ -34,23 +32,14 @@ class StopRequest:
         self._at_once = False
 
     def check(self) -> None:
-        """Raise `TrainingInterrupted` if a signal came; to be called where the state is whole.
-
-        In all processes that train a network together, if it came to any.
-        """
-        heard = exchange.largest(self.signal or 0)
-        if heard:
-            self.signal = signal.Signals(heard)
+        """Raise `TrainingInterrupted` if a signal came; to be called where the state is whole."""
         if self.signal is not None:
             raise TrainingInterrupted(self.signal)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Raise as soon as a signal comes: for work that changes nothing and may end anywhere.
-
-        Of several processes all must end in one place, and the work is done first.
-        """
-        self._at_once = exchange.group().size == 1
+        """Raise as soon as a signal comes: for work that changes nothing and may end anywhere."""
+        self._at_once = True
         try:
             self.check()
             yield

@@ -22,6 +22,5 @@ from .study import rank_trials as rank_trials
 from .study import top_trials as top_trials
 from .study import trials_table as trials_table
 from .study import valid_losses as valid_losses
-from .together import follow as follow
 from .trials import suggest as suggest
 from .trials import tune as tune

@@ -19,7 +19,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from multifield.models import ModelFolder, exchange, save_weights
+from multifield.maps import SplitLoaders
+from multifield.models import ModelFolder, save_weights
 from multifield.training import (
     EpochLosses,
     Hyperparameters,
@@ -27,9 +28,9 @@ from multifield.training import (
     TrainedNetwork,
     TrainingConfig,
     TrainingInterrupted,
-    choose_device,
     read_checkpoint_losses,
     remove_checkpoint,
+    train_network,
     write_losses,
 )
 from multifield.tuning.claims import Claim, ClaimLostError, Claims
@@ -41,10 +42,11 @@ from multifield.tuning.study import (
     FINISHED,
     rank_trials,
 )
-from multifield.tuning.together import DONE, WAIT, Order, TrialData, lead
 
 logger = logging.getLogger(__name__)
 
+TrialData = SplitLoaders | Callable[[int], SplitLoaders]
+"""The maps of all trials, or what gives those of a trial by its number."""
 OnBegin = Callable[[optuna.Trial], None]
 OnEpoch = Callable[[optuna.Trial, int, EpochLosses], None]
 OnTrialEnd = Callable[[Study, FrozenTrial], None]
@@ -71,8 +73,7 @@ def tune(
     interrupted: a trial depends on the seed, its number and the trials complete before it alone, and
     one that was interrupted, by an error or with its process, goes on from its checkpoint, under its own
     number and hyperparameters. Any number of processes on any machines may work on one study, if they share
-    its folder; each returns when all trials are finished. A worker may be several processes that train each
-    network together (`multifield.processes`): the first calls this, the others `follow`.
+    its folder; each returns when all trials are finished.
 
     Parameters
     ----------
@@ -114,12 +115,11 @@ def tune(
     """
     storage = storage or SqliteFile(folder.database)
     claims = Claims.of(folder, tuning.workers.heartbeat, tuning.workers.grace)
-    with _stopped_by_sigterm(), exchange.joined(choose_device(training.device)):
+    with _stopped_by_sigterm():
         study = join_study(storage, folder, tuning, training, fingerprint, claims)
         watchers = (on_look, on_begin, on_epoch, on_trial_end)
         with closed(study):
             _Worker(study, claims, data, folder, tuning, training, *watchers).run()
-        exchange.tell(DONE)
     return study
 
 
@@ -167,7 +167,6 @@ class _Worker:
             close_connections(self._storage)  # for the pause
             if pause == FIRST_PAUSE:
                 logger.info("No trial is free; waiting for %d of other workers", len(numbers))
-            exchange.tell(WAIT)
             time.sleep(pause * random.uniform(0.5, 1))
             pause = min(1.5 * pause, self.tuning.workers.heartbeat)
         return None
@@ -213,14 +212,13 @@ class _Worker:
             if self.on_begin is not None:
                 self.on_begin(trial)
             close_connections(self._storage)
-            order = Order(
-                number=trial.number,
-                hyperparameters=hyperparameters,
+            trained = train_network(
+                self.data(trial.number) if callable(self.data) else self.data,
+                hyperparameters,
+                self.training,
                 seed=derive_seed(self.tuning.seed, trial.number, "training"),
+                report=partial(self._report, claim, trial, rows),
                 checkpoint=self.folder.checkpoint(trial.number),
-            )
-            trained = lead(
-                self.data, self.training, order, partial(self._report, claim, trial, rows)
             )
         except NonFiniteLoss as error:
             claim.check()

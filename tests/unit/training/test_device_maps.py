@@ -170,17 +170,6 @@ def test_kept_features_are_those_of_the_maps() -> None:
     np.testing.assert_array_equal(*np.split(twice, 2))
 
 
-def test_each_process_keeps_all_and_gives_its_rows() -> None:
-    data = make_data()
-    network = SummaryStatistics(1, 0.0, 1, data.map_size)
-    whole, *parts = (
-        [batch.x for batch in DeviceFeatures(loader, network, CPU).ordered([0])]
-        for loader in (data.train, data.train.part_of(0, 2), data.train.part_of(1, 2))
-    )
-    for expected, *found in zip(whole, *parts, strict=True):
-        assert torch.equal(torch.cat(found), expected)
-
-
 def test_kept_features_train_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = config(epochs=3, architecture="summary_statistics", loss="gaussian")
     kept = train_network(make_data(), HYPERPARAMETERS, settings)

@@ -224,9 +224,9 @@ def test_weights_come_before_their_trial_is_complete(
 def test_a_non_finite_loss_fails_the_trial_and_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from multifield.tuning import together
+    from multifield.tuning import trials
 
-    train = together.train_network
+    train = trials.train_network
 
     def diverge_once(*arguments: Any, **options: Any) -> Any:
         if folder.trials_with_weights() == (0,) and not folder.losses("seen").exists():
@@ -236,7 +236,7 @@ def test_a_non_finite_loss_fails_the_trial_and_counts(
         return train(*arguments, **options)
 
     folder = make_folder(tmp_path)
-    monkeypatch.setattr(together, "train_network", diverge_once)
+    monkeypatch.setattr(trials, "train_network", diverge_once)
     study = run(folder, n_trials=3)
     complete, fail = TrialState.COMPLETE, TrialState.FAIL
     assert [trial.state for trial in study.trials] == [complete, fail, complete]

@@ -1,6 +1,6 @@
 """Nodes of `train`."""
 
-from multifield import evaluation, inference, models, processes, training
+from multifield import evaluation, inference, models, training
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.results import Results
 from multifield.inference.config import CardConfig
@@ -28,10 +28,7 @@ def train_network(
     config: TrainingConfig,
     folder: ModelFolder,
 ) -> "tuple[training.StateDict, Losses]":
-    """Train one network, from its checkpoint on; see `multifield.training.train_network`.
-
-    Where several processes train it, the run of all but the first ends here.
-    """
+    """Train one network, or resume it from its checkpoint; see `multifield.training.train_network`."""
     checkpoint = folder.checkpoint(NAME)
     try:
         trained = training.train_network(
@@ -40,7 +37,6 @@ def train_network(
     except training.NonFiniteLoss:  # would come again
         training.remove_checkpoint(checkpoint)
         raise
-    processes.end_unless_first()
     return trained.state, trained.losses
 
 

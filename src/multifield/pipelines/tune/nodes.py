@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from multifield import processes, tuning
+from multifield import tuning
 from multifield.maps.loader import SplitLoaders
 from multifield.models.folder import ModelFolder
 from multifield.provenance import fingerprint
@@ -20,10 +20,7 @@ def tune_network(
     training: TrainingConfig,
     config: TuningConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
-    """Train trial after trial; see `multifield.tuning.tune`, and `follow` for all but the first process."""
-    if not processes.is_first():
-        tuning.follow(data, training)
-    processes.end_unless_first()
+    """Train trial after trial; see `multifield.tuning.tune`."""
     causes = fingerprint(data, training)
     with tuning.TuningProgress(config.n_trials, training.epochs) as progress:
         study = tuning.tune(
