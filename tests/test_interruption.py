@@ -53,18 +53,18 @@ def test_train_goes_on_after_sigterm(project: Path) -> None:
     stopped = run_interrupted(project, *train, signum=signal.SIGTERM)
     lines = (stopped.stdout + stopped.stderr).strip().splitlines()
     assert stopped.returncode == 128 + signal.SIGTERM
-    assert "stopped by SIGTERM in epoch" in lines[-1]
+    assert "Stopped by SIGTERM in epoch" in lines[-1]
     assert f"checkpoint_{NAME}.pt" in lines[-1]
     assert "Traceback" not in stopped.stdout + stopped.stderr
     again = run_kedro(project, *train)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "Going on in epoch" in " ".join((again.stdout + again.stderr).split())
+    assert "Resuming in epoch" in " ".join((again.stdout + again.stderr).split())
     assert [(models / name).read_bytes() for name in TRAINED] == undisturbed
     assert not list((models / "checkpoints").iterdir())
 
 
 @pytest.mark.parametrize(
-    ("times", "message"), [(1, "stopped by SIGINT in epoch"), (2, "stopped at once")]
+    ("times", "message"), [(1, "Stopped by SIGINT in epoch"), (2, "stopped at once")]
 )
 def test_ctrl_c_ends_tune_with_its_exit_code(project: Path, times: int, message: str) -> None:
     stopped = run_interrupted(

@@ -45,7 +45,7 @@ PASSED_ON = {
 def catalog():
     arguments = {k: v for k, v in settings.CONFIG_LOADER_ARGS.items() if k != "default_run_env"}
     loader = OmegaConfigLoader(str(ROOT / "conf"), default_run_env="mock", **arguments)
-    return DataCatalog.from_config(loader["catalog"], loader["credentials"])
+    return DataCatalog.from_config(loader["catalog"])
 
 
 def datasets(pipeline: Pipeline) -> set[str]:

@@ -12,7 +12,7 @@ HOST = platform.node().partition(".")[0]
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str], staging: Path | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path` that becomes `path` when the block ends well.
 
     The parent folder is made. If the block raises, the temporary file is removed and a file that was
@@ -24,6 +24,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     ----------
     path : path-like
         Where the file shall be.
+    staging : Path, optional
+        Existing folder, on the same file system, for the temporary file. If another process removes the
+        folder, the file does not appear.
 
     Yields
     ------
@@ -33,7 +36,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
-    partial = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.partial")
+    partial = (staging or path.parent) / f".{path.name}.{HOST}.{os.getpid()}.partial"
     try:
         yield partial
         with partial.open("rb") as written:

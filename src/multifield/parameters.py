@@ -29,6 +29,7 @@ from multifield.training.config import (
     Schedule,
     TrainingConfig,
 )
+from multifield.training.executor import ExecutionConfig
 from multifield.tuning.config import SearchSpace, Storage, TuningConfig
 
 
@@ -47,6 +48,8 @@ class Choices:
     test_set: str
     test_field: str
     test_smoothing_width: float | Literal["same"]
+    workers: int
+    scheduler: str | None
     storage: Storage
     maps: AskedMaps
     network: str
@@ -66,6 +69,7 @@ class Parameters(Choices):
     normalization: NormalizationConfig
     training: TrainingConfig
     hyperparameters: Hyperparameters
+    execution: ExecutionConfig
     tuning: TuningConfig
     evaluation: EvaluationConfig
     baselines: BaselinesConfig
@@ -106,6 +110,8 @@ class Parameters(Choices):
             "smoothing_width": self.preprocessing.smoothing_width,
             "n_trials": self.tuning.n_trials,
             "epochs": self.training.epochs,
+            "workers": self.execution.workers,
+            "scheduler": self.execution.scheduler,
             "test_suite": self.test_selection.suite,
             "test_set": self.test_selection.sim_set,
             "test_field": self.test_selection.field,

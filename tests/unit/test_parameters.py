@@ -75,16 +75,10 @@ def test_choices_reach_their_groups():
             {"epochs": 20, "tuning": {"pruner": {"name": "median"}}},
             r"tuning\.pruner\.n_warmup_epochs: expected fewer than the 20 epochs .*, got 20",
         ),
-        (
-            {"storage": "mysql://db1/studies"},
-            r"storage: expected sqlite, .* got 'mysql://db1/studies'",
-        ),
-        ({"storage": "grpc://db1"}, r"storage: expected grpc://<host>:<port>, got 'grpc://db1'"),
-        (
-            {"storage": "grpc://db1:x"},
-            r"storage: expected grpc://<host>:<port>, got 'grpc://db1:x'",
-        ),
-        ({"storage": "grpc://db1:1/studies"}, r"storage: expected grpc://<host>:<port>, got"),
+        ({"storage": "journal"}, r"storage: Expected sqlite or the URL .* got 'journal'"),
+        ({"storage": "postgresql://me:secret@db/x"}, "storage: The URL contains a password"),
+        ({"workers": -1}, "workers: .*got -1"),
+        ({"workers": 2, "scheduler": "s.json"}, "workers: Expected 1 with scheduler=s.json"),
         ({"tuning": {"n_trials": 3}}, r"n_trials: is 50 at the top and 3 in its group"),
     ],
 )
@@ -100,7 +94,7 @@ def test_globals_of_every_environment(environment):
 
 
 @pytest.mark.parametrize(
-    "storage", ["journal", "postgresql+psycopg:///studies", "grpc://db1:13000"]
+    "storage", ["sqlite:////scratch/studies.db", "postgresql+psycopg:///studies"]
 )
 def test_a_place_for_studies(storage):
     assert check_parameters(load_parameters("cmd", storage=storage)).storage == storage

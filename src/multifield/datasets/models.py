@@ -71,10 +71,7 @@ class StudyStorageDataset(AbstractDataset["StudyStorage", "StudyStorage"]):
     path, suite, field, label : str
         As in `ModelFolderDataset`.
     storage : str
-        ``sqlite`` or ``journal``, in the folder; or a server, ``postgresql+psycopg://<host>/<database>``.
-    credentials : dict, optional
-        Of the server: host, port, dbname, username, password, as far as the URL and the environment
-        variables of libpq leave them open. Never shown.
+        ``sqlite`` for the file in the folder, or the URL of a database that Optuna takes.
     metadata : dict, optional
         For plugins.
     """
@@ -87,19 +84,17 @@ class StudyStorageDataset(AbstractDataset["StudyStorage", "StudyStorage"]):
         field: str,
         label: str,
         storage: str = "sqlite",
-        credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
         self._storage = check_storage(storage)
-        self._credentials = credentials
         self.metadata = metadata
 
     def load(self) -> "StudyStorage":
         """Give the place; it need not exist yet."""
         from multifield.tuning import choose_storage
 
-        return choose_storage(self._storage, self._folder, self._credentials)
+        return choose_storage(self._storage, self._folder)
 
     def save(self, data: "StudyStorage") -> None:
         """Refuse: a study writes to its storage itself."""

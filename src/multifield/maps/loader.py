@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from multifield.maps.files import check_counts
 from multifield.maps.joined import JoinedMaps, gather_joined
 from multifield.maps.kernels import mapkernels
 from multifield.maps.manifest import Manifest
-from multifield.maps.memory import Allocate, Buffers, aligned_empty
+from multifield.maps.memory import Allocate, Buffers, aligned_empty, place_in_file
 from multifield.maps.normalization import (
     Normalization,
     NormalizationConfig,
@@ -112,7 +112,7 @@ class MapLoader:
         if prefetch < 0:
             raise ValueError(f"prefetch: expected >= 0 batches, got {prefetch}")
         self._maps, encodings = _unpack(maps)
-        self._kernel = _choose_gather(self._maps)
+        self._gather_rows = _choose_gather(self._maps)
         as_kept = normalization_as_kept(normalization, encodings)
         self._mean, self._std = np.asarray(as_kept.mean), np.asarray(as_kept.std)
         self._n_threads = available_threads(n_threads)
@@ -124,6 +124,28 @@ class MapLoader:
         self.map_size = self._maps[0].shape[-1]
         shape = (batch_size, self.channels, self.map_size, self.map_size)
         self._buffers = Buffers(allocate, prefetch + 1, shape, DTYPES[dtype])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Describe the loader for another process: places of maps in files, and the table of parameters.
+
+        Raises
+        ------
+        TypeError
+            If maps are in memory, which would be copied.
+        """
+        if not all(is_in_file(each) for each in self._maps):
+            raise TypeError(
+                "maps: These maps are in memory and cannot be sent to another process. Write them to "
+                "files, or train with workers=1."
+            )
+        derived = ("_gather_rows", "theta", "_index", "_scaled")
+        return {name: value for name, value in vars(self).items() if name not in derived}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the rest anew."""
+        vars(self).update(state)
+        self._gather_rows = _choose_gather(self._maps)
+        self._serve(self._table, self._simulations)
 
     def __len__(self) -> int:
         """Count the maps served, each once."""
@@ -144,6 +166,7 @@ class MapLoader:
 
     def _serve(self, theta: Theta, simulations: Simulations | None) -> None:
         """Choose maps and their parameters."""
+        self._table, self._simulations = theta, simulations
         rows_of_theta, self._index = _choose(theta, simulations)
         self.theta = theta[rows_of_theta]
         self._scaled = camels.scale_theta(self.theta).astype(np.float32)
@@ -204,7 +227,7 @@ class MapLoader:
         """Gather the maps of a batch; the kernel releases the GIL."""
         index = self._index[rows.order]
         x = buffer[: len(index)]
-        self._kernel(
+        self._gather_rows(
             index,
             rows.orientation,
             rows.shift,
@@ -232,6 +255,13 @@ def _choose_gather(maps: Sequence[StoredMaps | StreamedMaps | JoinedMaps]) -> Ca
     if joined:
         return partial(gather_joined, joined)
     return partial(mapkernels.gather, kept, field_dtype=kept_type(kept[0]))
+
+
+def is_in_file(maps: StoredMaps | StreamedMaps | JoinedMaps) -> bool:
+    """Say whether another process can open these maps itself."""
+    parts = maps.parts if isinstance(maps, JoinedMaps) else (maps,)
+    arrays = [part.raw if isinstance(part, StreamedMaps) else part for part in parts]
+    return all(place_in_file(array) is not None for array in arrays)
 
 
 def _choose(theta: Theta, simulations: Simulations | None) -> tuple[Index, Index]:

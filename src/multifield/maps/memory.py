@@ -1,8 +1,10 @@
 """How maps come from their files into memory: memory maps, the files behind them, buffers of batches."""
 
+import errno
 import math
 import mmap
 import os
+import platform
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,10 +25,59 @@ CACHE_LINE = 64  # [bytes]; also the widest vector
 _files: "weakref.WeakKeyDictionary[mmap.mmap, tuple[int, int]]" = weakref.WeakKeyDictionary()
 
 
-def map_file(path: Path, dtype: DTypeLike, shape: tuple[int, ...], offset: int) -> np.memmap:
+class MappedArray(np.memmap):
+    """Memory map that pickles as its place in the file, so that another process opens it itself."""
+
+    def __getitem__(self, index: Any) -> Any:
+        """Select a view, or a plain array where NumPy copies."""
+        chosen = super().__getitem__(index)
+        is_copy = isinstance(chosen, np.ndarray) and _mapping_of(chosen) is None
+        return chosen.view(np.ndarray) if is_copy else chosen
+
+    def __reduce__(self) -> Any:
+        """Describe the file and the place in it instead of copying the data."""
+        place = place_in_file(self)
+        if place is None:
+            return np.asarray(self).__reduce__()
+        descriptor, offset = place
+        about = os.fstat(descriptor)
+        state = about.st_size, about.st_mtime_ns
+        return _open_mapped, (str(self.filename), self.dtype.str, self.shape, offset, state)
+
+
+def _open_mapped(
+    path: str, dtype: str, shape: tuple[int, ...], offset: int, state: tuple[int, int]
+) -> MappedArray:
+    """Open what `MappedArray.__reduce__` describes; refuse a file that has changed since.
+
+    Raises
+    ------
+    FileNotFoundError
+        If this machine does not see the file.
+    ValueError
+        If its size or its modification time is another one.
+    """
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            errno.ENOENT,
+            f"Not found on {platform.node()}. Workers must see the driver's files",
+            path,
+        ) from None
+    if (found.st_size, found.st_mtime_ns) != state:
+        raise ValueError(
+            f"{path}: The file on {platform.node()} is not the one that the driver opened: size and "
+            f"modification time are {found.st_size} and {found.st_mtime_ns}, expected {state[0]} and "
+            f"{state[1]}. Run the same command again."
+        )
+    return map_file(Path(path), dtype, shape, offset)
+
+
+def map_file(path: Path, dtype: DTypeLike, shape: tuple[int, ...], offset: int) -> MappedArray:
     """Memory-map an array in a file, read-only, and keep the file open: see `place_in_file`."""
     with path.open("rb") as file:
-        maps = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
+        maps = MappedArray(file, dtype=dtype, mode="r", offset=offset, shape=shape)
         descriptor = os.dup(file.fileno())
     maps.filename = path.resolve()  # type: ignore[assignment]  # as `numpy.memmap` has of a path
     mapping = _mapping_of(maps)
@@ -66,7 +117,7 @@ def read_ahead(maps: StoredMaps) -> None:
         os.posix_fadvise(*place, maps.nbytes, os.POSIX_FADV_WILLNEED)
 
 
-def _mapping_of(maps: StoredMaps) -> mmap.mmap | None:
+def _mapping_of(maps: np.ndarray) -> mmap.mmap | None:
     """Return the memory map behind an array, if there is one."""
     base: object = maps
     while isinstance(base, np.ndarray):
@@ -86,14 +137,22 @@ class Buffers:
     n : int
         Buffers of a ring.
     shape : tuple of int
+        Shape of a buffer.
     dtype : dtype
+        Type of its elements.
     """
 
     def __init__(self, allocate: Allocate, n: int, shape: tuple[int, ...], dtype: Any) -> None:
-        self._make: Callable[[], list[np.ndarray]] = lambda: [
-            allocate(shape, dtype) for _ in range(n)
-        ]
+        self._settings = allocate, n, shape, dtype
         self._spare: list[list[np.ndarray]] = []
+
+    def __reduce__(self) -> Any:
+        """Pickle the settings without the buffers."""
+        return Buffers, self._settings
+
+    def _make(self) -> list[np.ndarray]:
+        allocate, n, shape, dtype = self._settings
+        return [allocate(shape, dtype) for _ in range(n)]
 
     @contextmanager
     def borrow(self) -> Iterator[list[np.ndarray]]:

@@ -114,10 +114,22 @@ def save_weights(path: str | os.PathLike[str], state: Mapping[str, Tensor]) -> N
     save_whole(path, released)
 
 
-def save_whole(path: str | os.PathLike[str], content: Mapping[str, object]) -> None:
-    """Write what `torch.save` can, whole or not at all; OSError naming the file if there is no room."""
+def save_whole(
+    path: str | os.PathLike[str], content: Mapping[str, object], staging: Path | None = None
+) -> None:
+    """Write what `torch.save` can, whole or not at all; OSError naming the file if there is no room.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the file shall be.
+    content : mapping
+        What `torch.load` gives back.
+    staging : Path, optional
+        Folder for the temporary file; see `multifield.atomic.atomic_path`.
+    """
     # a file object: given a path, torch.save writes the temporary file's name into the archive
-    with atomic_path(path) as partial, partial.open("wb") as file:
+    with atomic_path(path, staging) as partial, partial.open("wb") as file:
         try:
             torch.save(content, file)
         except RuntimeError as error:

@@ -8,6 +8,10 @@ from .device import loader_options as loader_options
 from .device import on_device as on_device
 from .device import torch_threads as torch_threads
 from .device_maps import DeviceMaps as DeviceMaps
+from .executor import ExecutionConfig as ExecutionConfig
+from .executor import InProcessExecutor as InProcessExecutor
+from .executor import count_workers as count_workers
+from .executor import open_executor as open_executor
 from .loop import EpochLosses as EpochLosses
 from .loop import StateDict as StateDict
 from .loop import TrainedNetwork as TrainedNetwork
@@ -18,6 +22,8 @@ from .loss import moment_loss as moment_loss
 from .loss_files import Losses as Losses
 from .loss_files import read_losses as read_losses
 from .loss_files import write_losses as write_losses
+from .progress import Row as Row
+from .progress import TrainingProgress as TrainingProgress
 from .step import NonFiniteLoss as NonFiniteLoss
 from .step import Objective as Objective
 from .step import PlainObjective as PlainObjective
@@ -25,3 +31,7 @@ from .step import StepLoss as StepLoss
 from .step import evaluate_loss as evaluate_loss
 from .step import train_step as train_step
 from .stopping import TrainingInterrupted as TrainingInterrupted
+from .task import TaskResult as TaskResult
+from .task import TrainingTask as TrainingTask
+from .task import run_task as run_task
+from .task import train_on_workers as train_on_workers

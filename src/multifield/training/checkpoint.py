@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import pickle
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -117,17 +118,21 @@ class Checkpoint:
     Parameters
     ----------
     path : Path
+        The file.
     run : mapping of str to str
         What the run is made of, from `describe_run`. Another run's file is refused.
+    staging : Path, optional
+        Folder for the temporary file; see `multifield.atomic.atomic_path`.
     """
 
     path: Path
     run: Mapping[str, str]
+    staging: Path | None = None
 
     def write(self, state: TrainingState) -> None:
         """Write the state whole or not at all; OSError naming the file if there is no room."""
         header = {"format": FORMAT, "torch": str(torch.__version__), "run": dict(self.run)}
-        save_whole(self.path, header | state.pack())
+        save_whole(self.path, header | state.pack(), self.staging)
 
     def restore(self, state: TrainingState) -> None:
         """Resume from the file, if there is one.
@@ -175,10 +180,16 @@ class Checkpoint:
 
 
 def remove_checkpoint(path: str | os.PathLike[str]) -> None:
-    """Remove a checkpoint, where there is one, and what killed processes left of it."""
+    """Remove a checkpoint, where there is one, and what attempts at its training left."""
     path = Path(path)
+    shutil.rmtree(attempts_folder(path), ignore_errors=True)
     path.unlink(missing_ok=True)
     remove_leftovers(path, of_all=True)
+
+
+def attempts_folder(path: Path) -> Path:
+    """Give the folder in which each attempt at the training of a checkpoint has a folder."""
+    return path.with_name(f"{path.name}.attempts")
 
 
 def read_checkpoint_losses(path: str | os.PathLike[str]) -> list[list[float]]:

@@ -85,6 +85,8 @@ def train_network(
     report: Report | None = None,
     checkpoint: Path | None = None,
     objective: Objective | None = None,
+    staging: Path | None = None,
+    asked_to_stop: Callable[[], bool] | None = None,
 ) -> TrainedNetwork:
     """Train a network from random or pretrained weights, or go on from a checkpoint.
 
@@ -112,6 +114,10 @@ def train_network(
         sets are `config.judged_by`, whatever is made smaller. It may draw from PyTorch's generators, whose
         states are kept; what it is has to stand in `data.causes`, by which a checkpoint of another run is
         known.
+    staging : Path, optional
+        Folder for the temporary file of the checkpoint; see `multifield.atomic.atomic_path`.
+    asked_to_stop : callable, optional
+        Looked at after each step; True stops the training as a signal does.
 
     Returns
     -------
@@ -158,10 +164,11 @@ def train_network(
         schedule = make_schedule(optimizer, hyperparameters, config, n_steps)
         state = TrainingState(network, optimizer, schedule, averaged)
         if checkpoint is None or config.checkpoint_every == 0:
-            _train_epochs(state, plan, report)
+            _train_epochs(state, plan, report, stop=StopRequest(asked_to_stop))
         else:
             run = describe_run(data, hyperparameters, config, seed)
-            _train_with_checkpoint(state, plan, report, Checkpoint(checkpoint, run))
+            stored = Checkpoint(checkpoint, run, staging)
+            _train_with_checkpoint(state, plan, report, stored, asked_to_stop)
     losses = np.array(state.rows, np.float64)
     return TrainedNetwork(state.best_state, losses, state.best_epoch, state.best_valid_loss)
 
@@ -181,21 +188,25 @@ def _choose_sources(
 
 
 def _train_with_checkpoint(
-    state: TrainingState, plan: Plan, report: Report | None, checkpoint: Checkpoint
+    state: TrainingState,
+    plan: Plan,
+    report: Report | None,
+    checkpoint: Checkpoint,
+    asked_to_stop: Callable[[], bool] | None,
 ) -> None:
     """Train from the checkpoint on, if there is one; a signal leaves one."""
     checkpoint.restore(state)
     if state.position != (0, 0):
-        logger.info("Going on in epoch %d, batch %d: %s", *state.position, checkpoint.path)
-    with listen_for_stop() as stop:
+        logger.info("Resuming in epoch %d, batch %d: %s", *state.position, checkpoint.path)
+    with listen_for_stop(asked_to_stop) as stop:
         try:
             _train_epochs(state, plan, report, checkpoint, stop)
         except TrainingInterrupted as interruption:
             checkpoint.write(state)
             raise TrainingInterrupted(
                 interruption.signal,
-                f"stopped by {interruption.signal.name} in epoch {state.epoch} after "
-                f"{len(state.batch_losses)} batches; the same command goes on from {checkpoint.path}",
+                f"Stopped by {interruption.signal.name} in epoch {state.epoch} after "
+                f"{len(state.batch_losses)} batches. The same command resumes from {checkpoint.path}.",
             ) from None
 
 
@@ -211,12 +222,11 @@ def _train_epochs(
     every = plan.config.checkpoint_every
     while state.epoch < plan.config.epochs:
         _train_epoch(state, plan, stop)
-        with stop.at_once():
-            losses = EpochLosses(
-                train=float(np.mean(state.batch_losses)),
-                valid=_evaluate(state, plan, plan.maps.valid),
-                test=_evaluate(state, plan, plan.maps.test),
-            )
+        losses = EpochLosses(
+            train=float(np.mean(state.batch_losses)),
+            valid=_evaluate(state, plan, plan.maps.valid, stop),
+            test=_evaluate(state, plan, plan.maps.test, stop),
+        )
         if report is not None:
             report(state.epoch, losses)
         state.end_epoch(*losses)
@@ -252,9 +262,9 @@ def _train_epoch(state: TrainingState, plan: Plan, stop: StopRequest) -> None:
             stop.check()
 
 
-def _evaluate(state: TrainingState, plan: Plan, maps: MapSource) -> float:
-    orientations = range(plan.config.eval_orientations)
-    return evaluate_loss(state.judged, maps, orientations, plan.inferred, plan.config.judged_by)
+def _evaluate(state: TrainingState, plan: Plan, maps: MapSource, stop: StopRequest) -> float:
+    orientations, judged_by = range(plan.config.eval_orientations), plan.config.judged_by
+    return evaluate_loss(state.judged, maps, orientations, plan.inferred, judged_by, stop.check)
 
 
 def log_epoch(epoch: int, losses: EpochLosses) -> None:

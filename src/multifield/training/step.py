@@ -252,8 +252,11 @@ def evaluate_loss(
     orientations: range,
     inferred: tuple[int, ...],
     judged_by: str = "moments",
+    before_batch: Callable[[], None] = lambda: None,
 ) -> float:
     """Loss of a whole set, all orientations together; NonFiniteLoss if it is not finite.
+
+    `before_batch` is called before each batch, and may raise.
 
     In float32 whatever the precision of training: the loss of a good network is the logarithm of errors as
     small as bfloat16's.
@@ -263,6 +266,7 @@ def evaluate_loss(
     ordered = on_device(maps.ordered(orientations), device_of(network))
     with set_numerics("float32"), torch.inference_mode(), closing(ordered) as batches:
         for batch in batches:
+            before_batch()
             mean, std = folded(batch.x).chunk(2, dim=1)
             sums.add(mean, std, batch.theta, batch.maps_per_set)
     loss = sums.loss()

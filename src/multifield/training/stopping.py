@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -25,47 +25,45 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether a signal has asked to stop. Made by `listen_for_stop`."""
+    """Whether a signal, or the worker that runs the training, has asked to stop.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    asked : callable, optional
+        Returns True once the training shall stop for another reason than a signal.
+    """
+
+    def __init__(self, asked: Callable[[], bool] | None = None) -> None:
         self.signal: signal.Signals | None = None
-        self._at_once = False
+        self._asked = asked
 
     def check(self) -> None:
-        """Raise `TrainingInterrupted` if a signal came; to be called where the state is whole."""
+        """Raise `TrainingInterrupted` if a stop was requested; to be called where the state is whole."""
+        if self.signal is None and self._asked is not None and self._asked():
+            self.signal = signal.SIGTERM
         if self.signal is not None:
             raise TrainingInterrupted(self.signal)
 
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Raise as soon as a signal comes: for work that changes nothing and may end anywhere."""
-        self._at_once = True
-        try:
-            self.check()
-            yield
-        finally:
-            self._at_once = False
-
-    def ask(self, signum: signal.Signals) -> None:
-        """Note a signal."""
-        self.signal = signum
-        if self._at_once:
-            self.check()
-
 
 @contextmanager
-def listen_for_stop() -> Iterator[StopRequest]:
+def listen_for_stop(asked: Callable[[], bool] | None = None) -> Iterator[StopRequest]:
     """Turn the first SIGINT or SIGTERM into a request; a second one has its usual effect, at once.
 
     Python lets only the main thread set handlers; in others nothing is set and nothing is heard, and so
     is a signal that the process ignores. The handlers that were set before come back in the end, and get
     a signal that came too late to be heeded.
 
+    Parameters
+    ----------
+    asked : callable, optional
+        See `StopRequest`.
+
     Yields
     ------
     request : StopRequest
+        To be checked between two steps.
     """
-    request = StopRequest()
+    request = StopRequest(asked)
     previous = _replaceable_handlers()
 
     def restore() -> None:
@@ -74,7 +72,7 @@ def listen_for_stop() -> Iterator[StopRequest]:
 
     def hear(signum: int, frame: FrameType | None) -> None:
         restore()
-        request.ask(signal.Signals(signum))
+        request.signal = signal.Signals(signum)
 
     for signum in previous:
         signal.signal(signum, hear)
@@ -85,8 +83,29 @@ def listen_for_stop() -> Iterator[StopRequest]:
         raise
     finally:
         restore()
-        if request.signal is not None:
+        if request.signal is not None and previous:
             signal.raise_signal(request.signal)
+
+
+@contextmanager
+def end_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM, as Slurm sends it, end the program as Ctrl-C does, so that contexts are closed.
+
+    While a network is trained in this process, `train_network` hears it between two steps.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once is enough, and what follows takes its time
+        raise TrainingInterrupted(signal.Signals(number))
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _replaceable_handlers() -> dict[signal.Signals, Any]:

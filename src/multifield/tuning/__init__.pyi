@@ -1,16 +1,13 @@
-from .claims import Claims as Claims
 from .config import PrunerConfig as PrunerConfig
 from .config import SearchSpace as SearchSpace
 from .config import TuningConfig as TuningConfig
-from .config import WorkersConfig as WorkersConfig
 from .config import check_storage as check_storage
+from .driver import only_driver as only_driver
+from .driver import suggest as suggest
+from .driver import tune as tune
+from .driver import tune_and_show as tune_and_show
 from .importance import MIN_TRIALS as MIN_TRIALS
 from .importance import estimate_importances as estimate_importances
-from .progress import TuningProgress as TuningProgress
-from .storage import DatabaseServer as DatabaseServer
-from .storage import JournalFile as JournalFile
-from .storage import SqliteFile as SqliteFile
-from .storage import StudyProxy as StudyProxy
 from .storage import StudyStorage as StudyStorage
 from .storage import choose_storage as choose_storage
 from .study import Study as Study
@@ -22,5 +19,3 @@ from .study import rank_trials as rank_trials
 from .study import top_trials as top_trials
 from .study import trials_table as trials_table
 from .study import valid_losses as valid_losses
-from .trials import suggest as suggest
-from .trials import tune as tune

@@ -9,41 +9,26 @@ from pydantic.dataclasses import dataclass
 
 from multifield.training.config import Hyperparameters, Integer, Real, Seed, Text
 
-SERVER = "postgresql+psycopg"  # SQLAlchemy's name of PostgreSQL by psycopg 3
-PROXY = "grpc"  # Optuna's proxy in front of a server
-
 
 def check_storage(storage: str) -> str:
-    """Refuse what is no place for a study; the message never shows a password."""
-    if storage in ("sqlite", "journal"):
+    """Refuse what is no storage of a study; the message never shows a password."""
+    if storage == "sqlite":
         return storage
     try:
         url = urlsplit(storage)
         secret = url.password is not None or "password" in parse_qs(url.query)
     except ValueError:
-        raise ValueError("storage: expected a URL, got one that cannot be read") from None
+        raise ValueError("storage: This is not a URL that can be read.") from None
     if secret:
         raise ValueError(
-            "storage: expected a URL without a password; it belongs into credentials.yml or PGPASSWORD"
+            "storage: The URL contains a password, which logs and shells show. Use the environment "
+            "variables of the database's driver, such as PGPASSWORD."
         )
-    if url.scheme == PROXY:
-        return _check_proxy(storage)
-    if url.scheme != SERVER or "://" not in storage:
+    if "://" not in storage:
         raise ValueError(
-            f"storage: expected sqlite, journal, {SERVER}://<host>/<database> or {PROXY}://<host>:<port>, "
-            f"got {storage!r}"
+            f"storage: Expected sqlite or the URL of a database that Optuna takes, such as "
+            f"postgresql+psycopg://<host>/<database>, got {storage!r}."
         )
-    return storage
-
-
-def _check_proxy(storage: str) -> str:
-    try:
-        url = urlsplit(storage)
-        is_whole = bool(url.hostname and url.port) and storage == f"{PROXY}://{url.netloc}"
-    except ValueError:  # no number
-        is_whole = False
-    if not is_whole or "@" in storage:
-        raise ValueError(f"storage: expected {PROXY}://<host>:<port>, got {storage!r}")
     return storage
 
 
@@ -120,22 +105,6 @@ class PrunerConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class WorkersConfig:
-    """How workers that share a study notice that one of them died."""
-
-    heartbeat: Real = Field(gt=0)  # [s] between two signs of life
-    grace: Real = Field(gt=0)  # [s] of silence after which a worker is taken for dead
-
-    @model_validator(mode="after")
-    def _several_beats(self) -> "WorkersConfig":
-        if self.grace < 2 * self.heartbeat:
-            raise ValueError(
-                f"grace: expected at least two heartbeats of {self.heartbeat} s, got {self.grace}"
-            )
-        return self
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class TuningConfig:
     """How many trials, and how they are drawn, stopped and kept."""
 
@@ -147,7 +116,6 @@ class TuningConfig:
     enqueue: tuple[Hyperparameters, ...]  # of the first trials, instead of draws
     pruner: PrunerConfig
     keep_weights: Integer = Field(ge=0)  # of so many of the best trials; 0: of all
-    workers: WorkersConfig
 
     @model_validator(mode="after")
     def _enqueued_can_be_drawn(self) -> "TuningConfig":

@@ -1,267 +1,111 @@
-"""Where a study is kept: a database file, a journal, or a server that many studies share."""
+"""Where a study is stored: a SQLite file beside its networks, or a URL of Optuna's own storage."""
 
 import logging
-import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage, get_storage
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 
 from multifield.models import ModelFolder
-from multifield.tuning.config import PROXY, check_storage
+from multifield.tuning.config import check_storage
 
-PATIENCE = 60.0  # [s] with a busy database, before the run stops
-PROXY_PATIENCE = 15.0  # [s] for a proxy to answer
-BUSY = ("too many clients", "remaining connection slots", "starting up")  # what a server says then
-TABLES_LOCK = 0x6D756C7469  # number of the server's lock while tables are made; any, but one
-CREDENTIALS = ("host", "port", "dbname", "username", "password")
+PATIENCE = 60.0  # [s] to wait for a busy SQLite file, such as one that a dashboard reads
 
 
 @dataclass(frozen=True)
-class StudyFile:
-    """A file with one study; a subclass says of which kind."""
+class StudyStorage:
+    """Storage of one study.
 
-    path: Path
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-    def name_of(self, study_name: str) -> str:
-        """Give the name as it is."""
-        return study_name
-
-    def exists(self) -> bool:
-        """Say whether the file is there."""
-        return self.path.is_file()
-
-
-class SqliteFile(StudyFile):
-    """A database of its own, as the benchmark has them."""
-
-    def open(self) -> BaseStorage:
-        """Open the database; no connection stays open between two calls."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return get_storage(open_sqlite(self.path))
-
-
-class JournalFile(StudyFile):
-    """A file to which lines are added: for a disk that many machines share, where SQLite fails."""
-
-    def open(self) -> BaseStorage:
-        """Open the journal, locked by a file beside it while a line is added."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = JournalFileOpenLock(str(self.path))
-        return JournalStorage(JournalFileBackend(str(self.path), lock_obj=lock))
-
-
-@dataclass(frozen=True)
-class StudyServer:
-    """Where studies of many suites, fields and recipes are; a subclass says how to get there."""
-
-    url: str
-    study: str
-
-    def __str__(self) -> str:
-        return f"{self.url} (study {self.study})"
-
-    def name_of(self, study_name: str) -> str:
-        """Give the name, with what tells the study from others on the server."""
-        return f"{study_name}/{self.study}"
-
-    def is_of(self, name: str) -> bool:
-        """Say whether a study on the server has such a name."""
-        return name.endswith(f"/{self.study}")
-
-
-@dataclass(frozen=True)
-class DatabaseServer(StudyServer):
-    """A study among others on a PostgreSQL server.
-
-    Parameters
+    Attributes
     ----------
-    url : str
-        Such as ``postgresql+psycopg://host:5432/database``. What it and `credentials` leave out is taken
-        from the environment variables of libpq: PGHOST, PGUSER, PGPASSWORD, PGPASSFILE and so on.
-    study : str
-        Tells the study from others there: suite, field and recipe, as in the names of files.
-    credentials : mapping, optional
-        Any of host, port, dbname, username and password. Never shown.
-
-    Raises
-    ------
-    ValueError
-        If the URL has a password, which logs and shells would show, or is none.
+    path : Path
+        SQLite database with this study alone, as the benchmark has them.
+    url : str or None
+        URL of a database that Optuna's ``RDBStorage`` takes. It may hold many studies; this one's name
+        there ends in the stem of `path`. None stores the study in `path`.
     """
 
-    credentials: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    path: Path
+    url: str | None = None
 
-    def __post_init__(self) -> None:
-        check_storage(self.url)
-        if unknown := sorted(self.credentials.keys() - set(CREDENTIALS)):
-            raise ValueError(
-                f"credentials: expected {', '.join(CREDENTIALS)}; got {', '.join(unknown)}"
-            )
+    def __str__(self) -> str:
+        return str(self.path) if self.url is None else f"{self.url} (study {self.path.stem})"
+
+    def name_of(self, study_name: str) -> str:
+        """Give the name of the study in this storage."""
+        return study_name if self.url is None else f"{study_name}/{self.path.stem}"
+
+    def is_own(self, name: str) -> bool:
+        """Say whether a study in this storage is the one meant."""
+        return self.url is None or name.endswith(f"/{self.path.stem}")
 
     def exists(self) -> bool:
-        """Ask the server whether it has the study."""
-        with self._named_errors(), self._engine().begin() as connection:
-            if connection.execute(text("SELECT to_regclass('studies')")).scalar() is None:
-                return False  # nobody has tuned there yet
-            names = connection.execute(text("SELECT study_name FROM studies")).scalars()
-            return any(self.is_of(name) for name in names)
+        """Say whether the study is there; nothing is made."""
+        if self.url is None:
+            return self.path.is_file()
+        with self._named_errors():
+            engine = create_engine(self.url, poolclass=NullPool)
+            if not inspect(engine).has_table("studies"):
+                return False
+            return any(map(self.is_own, optuna.get_all_study_names(self.open())))
 
     def open(self) -> BaseStorage:
-        """Connect once; `close_connections` lets go of it where there is nothing to ask for a while."""
-        with self._named_errors(), self._engine().begin() as connection:
-            if self._has_tables(connection):
-                return self._open()
-            # workers that start together would all make the tables
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TABLES_LOCK})
-            return self._open()
+        """Open the database, and make it where it is not there.
 
-    def _open(self) -> BaseStorage:
-        options = {
-            "poolclass": QueuePool,
-            "pool_size": 1,
-            "pool_pre_ping": True,  # the server may have been restarted meanwhile
-            "creator": self._connect,
-        }
-        return get_storage(RDBStorage(self.url, engine_kwargs=options))
-
-    @staticmethod
-    def _has_tables(connection: Connection) -> bool:
-        """Whether all are there: the version of their schema is the last thing that Optuna writes."""
-        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
-            return False
-        return bool(connection.execute(text("SELECT count(*) FROM alembic_version")).scalar())
-
-    def _engine(self) -> Engine:
-        return create_engine(self.url, poolclass=NullPool, creator=self._connect)
-
-    def _connect(self) -> Any:
-        """Connect; a server that is busy is asked again for a while."""
-        import psycopg  # of the extra `cluster`
-
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                # nothing is prepared, so that pgbouncer may give each transaction another connection
-                return psycopg.connect(prepare_threshold=None, **self._options())
-            except psycopg.OperationalError as error:
-                busy = any(words in str(error) for words in BUSY)
-                if not busy or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.5)
-
-    def _options(self) -> dict[str, Any]:
-        url = make_url(self.url)
-        options = dict(url.query) | {
-            "host": url.host,
-            "port": url.port,
-            "dbname": url.database,
-            "user": url.username,
-        }
-        given = {("user" if k == "username" else k): v for k, v in self.credentials.items()}
-        return {name: value for name, value in (options | given).items() if value is not None}
+        Raises
+        ------
+        ConnectionError
+            If the server of the URL does not answer or refuses.
+        ImportError
+            If Python has no driver for the URL.
+        """
+        if self.url is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return get_storage(open_sqlite(self.path))
+        with self._named_errors():
+            return get_storage(RDBStorage(self.url, engine_kwargs={"poolclass": NullPool}))
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Say which server, and never how it was asked."""
+        """Name the database, and never its password."""
         try:
             yield
-        except ImportError:
+        except ImportError as error:
             raise ImportError(
-                f"{self.url}: needs psycopg; pip install 'multifield[cluster]'"
+                f"{self.url}: Python has no driver for this database ({error}). Install one, such as "
+                "psycopg for PostgreSQL."
             ) from None
         except (SQLAlchemyError, StorageInternalError) as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise ConnectionError(f"{self.url}: {reason}") from None
 
 
-class StudyProxy(StudyServer):
-    """The same behind Optuna's gRPC proxy, which has the connections to the server for all workers.
-
-    The URL is ``grpc://<host>:<port>``. Whoever reaches the port reads and writes studies: it knows no
-    password, and belongs into a network that can be trusted.
-    """
-
-    def exists(self) -> bool:
-        """Ask the proxy whether it has the study."""
-        storage = self.open()
-        try:
-            return any(self.is_of(name) for name in optuna.get_all_study_names(storage))
-        finally:
-            storage.close()
-
-    def open(self) -> GrpcStorageProxy:
-        """Connect; ConnectionError if nobody answers for a while."""
-        address = urlsplit(self.url)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # the tests would notice a change
-            try:
-                storage = GrpcStorageProxy(host=str(address.hostname), port=int(address.port or 0))
-                storage.wait_server_ready(PROXY_PATIENCE)
-            except ImportError:
-                raise ImportError(
-                    f"{self.url}: needs grpcio; pip install 'multifield[proxy]'"
-                ) from None
-            except ConnectionError:
-                raise ConnectionError(
-                    f"{self.url}: expected Optuna's proxy, nobody answered for {PROXY_PATIENCE:g} s"
-                ) from None
-        return storage
-
-
-StudyStorage = SqliteFile | JournalFile | DatabaseServer | StudyProxy
-# what a folder has beside its weights for each way to keep its study, by the end of its name
-MARKS: Mapping[type[StudyFile | StudyServer], str] = {
-    SqliteFile: ".db",
-    JournalFile: ".journal",
-    StudyServer: ".server.json",
-}
-"""A place for a study: each has `name_of`, `exists` and `open`."""
-
-
-def choose_storage(
-    storage: str, folder: ModelFolder, credentials: Mapping[str, Any] | None = None
-) -> StudyStorage:
-    """Give the place of a folder's study.
+def choose_storage(storage: str, folder: ModelFolder) -> StudyStorage:
+    """Give the storage of a folder's study.
 
     Parameters
     ----------
     storage : str
-        ``sqlite`` or ``journal``, which are files in the folder, or the URL of a `DatabaseServer` or
-        `StudyProxy`.
+        ``sqlite`` for the file in the folder, or the URL of a database. Passwords come from the
+        environment of its driver, such as PGPASSWORD.
     folder : ModelFolder
-        Where weights and losses go; its names tell the study from others.
-    credentials : mapping, optional
-        Of a database server; a proxy has them itself.
+        Folder of weights and losses. Its names tell the study from others.
+
+    Returns
+    -------
+    storage : StudyStorage
+        Nothing is opened yet.
     """
-    if storage == "sqlite":
-        return SqliteFile(folder.database)
-    if storage == "journal":
-        return JournalFile(folder.database.with_suffix(MARKS[JournalFile]))
-    if storage.startswith(f"{PROXY}://"):
-        return StudyProxy(check_storage(storage), folder.database.stem)
-    return DatabaseServer(storage, folder.database.stem, credentials or {})
-
-
-def close_connections(storage: BaseStorage) -> None:
-    """Leave a server's connections to other workers; the next call opens one again."""
-    backend = getattr(storage, "_backend", None)  # behind Optuna's cache
-    if isinstance(backend, RDBStorage):
-        backend.engine.dispose()
+    check_storage(storage)
+    return StudyStorage(folder.database, None if storage == "sqlite" else storage)
 
 
 def open_sqlite(path: Path, *, upgrade: bool = False, source: Path | None = None) -> RDBStorage:
@@ -273,7 +117,6 @@ def open_sqlite(path: Path, *, upgrade: bool = False, source: Path | None = None
     url = f"sqlite:///{path.as_posix()}"
     storage = RDBStorage(
         url,
-        # one writes at a time, and many may wait for it
         engine_kwargs={"poolclass": NullPool, "connect_args": {"timeout": PATIENCE}},
         skip_compatibility_check=upgrade,
         skip_table_creation=upgrade,  # a table that is lost would come back empty

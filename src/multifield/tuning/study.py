@@ -23,14 +23,7 @@ from multifield.training.config import unsaid_value
 from multifield.tuning.config import TuningConfig
 from multifield.tuning.pruning import make_pruner
 from multifield.tuning.sampler import ReproducibleTPESampler
-from multifield.tuning.storage import (
-    JournalFile,
-    SqliteFile,
-    StudyServer,
-    StudyStorage,
-    close_connections,
-    open_sqlite,
-)
+from multifield.tuning.storage import StudyStorage, open_sqlite
 
 logger = logging.getLogger(__name__)
 
@@ -61,15 +54,13 @@ def open_study(
     Raises
     ------
     ValueError
-        If the database or journal holds a study of another name, or the pruner could stop no trial.
+        If the database holds a study of another name, or the pruner could stop no trial.
     """
     log_as_the_application()
     pruner = make_pruner(config.pruner, epochs)
     place = as_storage(source)
     storage, name = place.open(), place.name_of(config.study_name)
-    if not isinstance(place, StudyServer) and (
-        others := set(optuna.get_all_study_names(storage)) - {name}
-    ):
+    if place.url is None and (others := set(optuna.get_all_study_names(storage)) - {name}):
         raise ValueError(
             f"{place}: expected no study but {name}, found {', '.join(sorted(others))}"
         )
@@ -85,7 +76,7 @@ def open_study(
 
 def as_storage(source: str | os.PathLike[str] | StudyStorage) -> StudyStorage:
     """Take a path for that of a sqlite database."""
-    return SqliteFile(Path(source)) if isinstance(source, str | os.PathLike) else source
+    return source if isinstance(source, StudyStorage) else StudyStorage(Path(source))
 
 
 def load_study(source: str | os.PathLike[str] | StudyStorage) -> Study:
@@ -98,7 +89,7 @@ def load_study(source: str | os.PathLike[str] | StudyStorage) -> Study:
     Parameters
     ----------
     source : path-like or StudyStorage
-        Sqlite database with one study; or a journal, or a server.
+        SQLite database with one study; or a storage that may hold many.
 
     Returns
     -------
@@ -110,23 +101,16 @@ def load_study(source: str | os.PathLike[str] | StudyStorage) -> Study:
         If there is no such file.
     ValueError
         If it is no database of Optuna's, is of a later Optuna than the one installed, cannot be read
-        or upgraded, or does not hold exactly one study, on a server one of this suite, field and recipe.
+        or upgraded, or does not hold exactly one study of this suite, field and recipe.
     ConnectionError
-        If a server cannot be reached.
+        If the database of a URL cannot be reached.
     """
     log_as_the_application()
     place = as_storage(source)
-    if isinstance(place, StudyServer):
-        storage = place.open()
-        try:
-            return _into_memory(storage, place.is_of, place)
-        finally:
-            close_connections(storage)
+    if place.url is not None:
+        return _into_memory(place.open(), place.is_own, place)
     if not place.exists():
         raise FileNotFoundError(f"study: no such database: {place}")
-    if isinstance(place, JournalFile):
-        return _into_memory(place.open(), lambda _: True, place)
-    assert isinstance(place, SqliteFile)
     return _load_sqlite(place.path)
 
 

@@ -1,6 +1,7 @@
 """Small data and settings for the tests of training and tuning; no test."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 
 from multifield import camels
 from multifield.maps import MapLoader, Normalization, SplitLoaders
+from multifield.maps.files import open_maps, save_maps
 from multifield.models import SummaryStatistics
-from multifield.training import Hyperparameters, TrainingConfig
+from multifield.training import ExecutionConfig, Hyperparameters, TrainingConfig
 
 MAP_SIZE = 16  # [pixels]
 
@@ -26,16 +28,20 @@ def make_data(
     inferred: tuple[int, ...] = (0, 1),
     theta: np.ndarray | None = None,
     prefetch: int = 1,
+    folder: Path | None = None,
 ) -> SplitLoaders:
     """Load `n_train` simulations to train on, one to validate and one to test, 15 maps each.
 
-    Every map's brightness is its first parameter, so that a network has something to learn.
+    Every map's brightness is its first parameter, so that a network has something to learn. With a folder
+    the maps are in files there, as other processes need them.
     """
     theta = make_theta(n_train + 2) if theta is None else theta
     brightness = 4 * np.repeat(camels.scale_theta(theta)[:, 0], camels.MAPS_PER_SIMULATION)
     shape = (channels, len(brightness), MAP_SIZE, MAP_SIZE)
     noise = np.random.default_rng(0).normal(size=shape)
     maps = (noise + brightness[:, None, None]).astype(np.float32)
+    if folder is not None:
+        maps = [save_and_open(folder / f"maps_{c}.npy", each) for c, each in enumerate(maps)]
     normalization = Normalization(
         over="all",
         fields=tuple(camels.FIELDS)[:channels],
@@ -63,6 +69,14 @@ def make_data(
         inferred=inferred,
         causes={},
     )
+
+
+def save_and_open(path: Path, maps: np.ndarray) -> np.ndarray:
+    """Memory-map these maps from a file, which is written once."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_maps(path, maps)
+    return open_maps(path)
 
 
 HYPERPARAMETERS = Hyperparameters(lr=1e-2, wd=1e-3, dr=0.2, hidden=1)
@@ -114,3 +128,6 @@ def count_described(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(SummaryStatistics, "features", count)
     return described
+
+
+HERE = ExecutionConfig(workers=1, scheduler=None)  # in this process

@@ -134,7 +134,7 @@ def test_an_interruption_says_what_it_kept_and_where(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signal_after(monkeypatch, 5, signal.SIGINT)
-    with pytest.raises(TrainingInterrupted, match=r"SIGINT in epoch 1 after 2 batches; .*c\.pt"):
+    with pytest.raises(TrainingInterrupted, match=r"SIGINT in epoch 1 after 2 batches\. .*c\.pt"):
         train(path)
 
 

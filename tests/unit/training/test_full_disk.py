@@ -14,9 +14,10 @@ from optuna.trial import TrialState
 
 from multifield.models import save_weights
 from multifield.training import train_network, write_losses
+from multifield.training.checkpoint import attempts_folder
 from multifield.tuning import load_study
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
-from tests.unit.tuning.test_trials import make_folder, outcome, run
+from tests.unit.tuning.test_driver import make_folder, outcome, run
 
 resource = pytest.importorskip("resource", reason="needs the limits of a POSIX system")
 
@@ -81,10 +82,15 @@ def test_a_study_stops_intact_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder, fsync = make_folder(tmp_path), os.fsync
-    full: Path = getattr(folder, file)(1)
+    attempts = attempts_folder(folder.checkpoint(1)).name
+    pattern = {
+        "weights": f"{attempts}/*/.weights.pt*.partial",
+        "losses": f".{folder.losses(1).name}*.partial",
+        "checkpoint": f"{attempts}/*/.checkpoint_*.partial",
+    }[file]
 
     def no_room(descriptor: int) -> None:
-        if list(full.parent.glob(f"*{full.name}*.partial")):
+        if list(tmp_path.rglob(pattern)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(descriptor)
 
@@ -92,7 +98,7 @@ def test_a_study_stops_intact_and_goes_on(
         patch.setattr(os, "fsync", no_room)
         with pytest.raises(OSError, match="No space left") as caught:
             run(folder, n_trials=2)
-    assert full.name in caught.value.filename
+    assert file in Path(caught.value.filename).name
     states = [trial.state for trial in load_study(folder.database).trials]
     assert states == [TrialState.COMPLETE, TrialState.WAITING]
     assert outcome(run(folder, n_trials=2)) == undisturbed

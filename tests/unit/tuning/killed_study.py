@@ -17,7 +17,7 @@ from multifield.models import ModelFolder
 from multifield.tuning import open_study, suggest, tune
 from tests.forks import end_of, fork, repeat_until_done
 from tests.unit.training.examples import config, make_data
-from tests.unit.tuning.test_trials import TUNING, make_folder
+from tests.unit.tuning.test_driver import TUNING, make_folder
 
 STUDY = replace(TUNING, n_trials=4)
 TRAINING = config(epochs=4)

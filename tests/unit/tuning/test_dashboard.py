@@ -12,7 +12,7 @@ import optuna_dashboard
 import pytest
 
 from tests.tolerances import TIME_LIMIT
-from tests.unit.tuning.test_trials import make_folder, run
+from tests.unit.tuning.test_driver import make_folder, run
 
 STUDY = "wd_dr_hidden_lr_o3"  # the published name
 

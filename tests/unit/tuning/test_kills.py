@@ -10,7 +10,7 @@ import pytest
 from multifield.models import ModelFolder
 from multifield.tuning import load_study
 from tests.forks import in_a_new_process
-from tests.unit.tuning.test_trials import make_folder, outcome
+from tests.unit.tuning.test_driver import make_folder, outcome
 
 pytestmark = [
     pytest.mark.slow,

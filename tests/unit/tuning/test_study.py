@@ -17,7 +17,6 @@ from multifield.tuning import (
     PrunerConfig,
     SearchSpace,
     TuningConfig,
-    WorkersConfig,
     best_trial,
     check_fingerprint,
     load_study,
@@ -48,7 +47,6 @@ CONFIG = TuningConfig(
     enqueue=(),
     pruner=PrunerConfig(name="none", n_startup_trials=1, n_warmup_epochs=0, reduction_factor=3),
     keep_weights=0,
-    workers=WorkersConfig(heartbeat=0.1, grace=5),
 )
 
 

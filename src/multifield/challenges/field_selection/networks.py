@@ -1,11 +1,11 @@
-"""The networks that say what sets of fields hold: trials of two Optuna studies, shared by workers.
+"""The networks that say what sets of fields hold: trials of two Optuna studies.
 
 The *scorer* is one network that infers from any set of the fields. The *finalists* are trained from scratch,
-each on one set. Between them stands a file that all workers share: the scores of sets, beside the database.
+each on one set. The scores of the sets are kept in a file beside the database, for a run that is repeated.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,18 +28,21 @@ from multifield.maps import SplitLoaders
 from multifield.maps.field_sets import FieldLoaders, FieldSet
 from multifield.maps.manifest import sha256
 from multifield.models import ModelFolder, Network, load_weights
-from multifield.training import Hyperparameters, TrainingConfig, choose_device
+from multifield.training import (
+    ExecutionConfig,
+    Hyperparameters,
+    TrainingConfig,
+    choose_device,
+)
 from multifield.training.config import list_causes
 from multifield.training.shown_fields import FixedFields
 from multifield.tuning import (
-    Claims,
     SearchSpace,
     Study,
     StudyStorage,
     TuningConfig,
-    TuningProgress,
     rank_trials,
-    tune,
+    tune_and_show,
 )
 
 logger = logging.getLogger(__name__)
@@ -80,6 +83,7 @@ def train_scorer(
     training: TrainingConfig,
     tuning: TuningConfig,
     config: SelectFieldsConfig,
+    execution: ExecutionConfig,
 ) -> Study:
     """Train the network that infers from any set of the fields; see `multifield.tuning.tune`.
 
@@ -92,8 +96,11 @@ def train_scorer(
     training : TrainingConfig
         The scorer has epochs of its own.
     tuning : TuningConfig
-        Its seed and how workers share the study.
+        Its seed.
     config : SelectFieldsConfig
+        Hyperparameters and epochs of the scorer.
+    execution : ExecutionConfig
+        Where networks are trained.
 
     Returns
     -------
@@ -113,7 +120,10 @@ def train_scorer(
     training = replace(training, epochs=scorer.epochs)
     data = loaders.load(loaders.fields).any_fields(scorer.maps_per_set)
     trials = _same_trials("field_scorer", scorer.networks, scorer.hyperparameters, tuning)
-    return _tune(data, folder, storage, trials, training, {**data.causes, **list_causes(training)})
+    causes = {**data.causes, **list_causes(training)}
+    return tune_and_show(
+        data, folder, trials, training, execution, fingerprint=causes, storage=storage
+    )
 
 
 def score_sets(
@@ -121,13 +131,9 @@ def score_sets(
     folder: ModelFolder,
     loaders: FieldLoaders,
     training: TrainingConfig,
-    tuning: TuningConfig,
     config: SelectFieldsConfig,
 ) -> FieldScores:
-    """Score sets of fields on validation maps with the scorer.
-
-    One worker does it, and leaves a file in which the others find the scores; so all train the same
-    finalists, on whatever machines they are.
+    """Score sets of fields on validation maps with the scorer; scores that are there are read.
 
     Parameters
     ----------
@@ -135,7 +141,7 @@ def score_sets(
         From `train_scorer`.
     folder : ModelFolder
         With the weights.
-    loaders, training, tuning, config
+    loaders, training, config
         As given to `train_scorer`.
 
     Returns
@@ -151,16 +157,14 @@ def score_sets(
         "exhaustive_up_to": str(config.search.exhaustive_up_to),
     }
     path = folder.database.with_suffix(".scores.json")
-    claims = Claims.of(folder, tuning.workers.heartbeat, tuning.workers.grace)
-    with claims.wait_for("scores"):
-        found = _read_scores(path)
-        if found is not None and found.causes == causes:
-            logger.info("%d sets of fields were scored before: %s", len(found.sets), path)
-            return found
-        network = load_weights(weights, channels=2 * data.channels, map_size=data.map_size)
-        scores = _score_with(network, data, loaders.fields, training, config, causes)
-        with atomic_path(path) as partial:
-            partial.write_bytes(TypeAdapter(FieldScores).dump_json(scores, indent=1))
+    found = _read_scores(path)
+    if found is not None and found.causes == causes:
+        logger.info("%d sets of fields were scored before: %s", len(found.sets), path)
+        return found
+    network = load_weights(weights, channels=2 * data.channels, map_size=data.map_size)
+    scores = _score_with(network, data, loaders.fields, training, config, causes)
+    with atomic_path(path) as partial:
+        partial.write_bytes(TypeAdapter(FieldScores).dump_json(scores, indent=1))
     return scores
 
 
@@ -203,6 +207,7 @@ def train_finalists(
     tuning: TuningConfig,
     config: SelectFieldsConfig,
     hyperparameters: Hyperparameters,
+    execution: ExecutionConfig,
 ) -> Study:
     """Train networks from scratch, each on one set of fields; see `multifield.tuning.tune`.
 
@@ -214,6 +219,8 @@ def train_finalists(
         As for `train_scorer`; the folder and the study are others.
     hyperparameters : Hyperparameters
         Of all sets alike, so that nothing but the fields differs.
+    execution : ExecutionConfig
+        Where networks are trained.
 
     Returns
     -------
@@ -232,7 +239,9 @@ def train_finalists(
     def load(trial: int) -> SplitLoaders:
         return loaders.load(finalists[trial // per_set])
 
-    return _tune(load, folder, storage, trials, training, fingerprint)
+    return tune_and_show(
+        load, folder, trials, training, execution, fingerprint=fingerprint, storage=storage
+    )
 
 
 def measure_finalists(
@@ -293,26 +302,6 @@ def _look(
         **options,
     )
     return average_orientations(results, n_orientations)
-
-
-def _tune(
-    data: SplitLoaders | Callable[[int], SplitLoaders],
-    folder: ModelFolder,
-    storage: StudyStorage,
-    trials: TuningConfig,
-    training: TrainingConfig,
-    fingerprint: Mapping[str, Any],
-) -> Study:
-    with TuningProgress(trials.n_trials, training.epochs) as progress:
-        return tune(
-            data,
-            folder,
-            trials,
-            training,
-            fingerprint=fingerprint,
-            storage=storage,
-            **progress.watchers,
-        )
 
 
 def _same_trials(

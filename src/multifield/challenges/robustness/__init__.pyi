@@ -8,7 +8,7 @@ from .data import TrainingSuites as TrainingSuites
 from .data import join_suites as join_suites
 from .data import load_suite as load_suite
 from .folder import NetworkFolder as NetworkFolder
-from .networks import train_or_reuse as train_or_reuse
+from .networks import NetworkTrainer as NetworkTrainer
 from .objective import RobustObjective as RobustObjective
 from .objective import mean_discrepancy as mean_discrepancy
 from .plan import Task as Task

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-import logging
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from functools import partial
 from typing import Any
 
 from multifield.atomic import atomic_path
@@ -11,82 +12,129 @@ from multifield.challenges.robustness.folder import NetworkFolder
 from multifield.challenges.robustness.objective import choose_objective
 from multifield.challenges.robustness.plan import Task
 from multifield.maps.manifest import sha256
-from multifield.models import Network, load_weights, save_weights
+from multifield.models import Network, load_weights
 from multifield.training import (
+    EpochLosses,
     Hyperparameters,
     PlainObjective,
-    TrainedNetwork,
+    TaskResult,
     TrainingConfig,
-    remove_checkpoint,
-    train_network,
+    TrainingProgress,
+    TrainingTask,
+    run_task,
 )
 from multifield.training.checkpoint import describe_run
-
-logger = logging.getLogger(__name__)
 
 N_DIGITS = 12  # of the fingerprint in a name: two of 10^5 networks share it once in 5 10^4 cases
 
 
-def train_or_reuse(
-    task: Task,
-    joined: TrainingSuites,
-    hyperparameters: Hyperparameters,
-    config: TrainingConfig,
-    folder: NetworkFolder,
-) -> Network:
-    """Train a network, or read it if all that decides its numbers is what it was.
+class NetworkTrainer:
+    """Trains networks that are not there yet on an executor, each once.
 
     Parameters
     ----------
-    task : Task
-        Its suites and field name the network, with a fingerprint; its method gives the objective.
-    joined : TrainingSuites
-    hyperparameters : Hyperparameters
-    config : TrainingConfig
-        An interrupted training goes on from its checkpoint, as `train_network` does.
     folder : NetworkFolder
-
-    Returns
-    -------
-    network : Network
-        The state of the lowest validation loss, over the validation maps of the suites trained on.
-
-    Raises
-    ------
-    ValueError
-        If weights are not those of their card.
+        Folder of weights, cards and checkpoints. Workers must see it.
+    hyperparameters : Hyperparameters
+        Hyperparameters of all networks.
+    executor : concurrent.futures.Executor
+        Runs the trainings.
+    progress : TrainingProgress
+        Shows how far they are.
     """
-    run = describe_run(joined.data, hyperparameters, config, config.seed)
-    name = f"{task.trained_on}_{task.field}_{_fingerprint(run)}"
-    if folder.card(name).is_file():
-        _check_card(folder, name, run)
-        return load_weights(folder.weights(name))
-    logger.info("Training %s", name)
-    trained = train_network(
-        joined.data,
-        hyperparameters,
-        config,
-        checkpoint=folder.checkpoint(name),
-        objective=choose_objective(
-            task.effective,
-            PlainObjective(config.loss, config.judged_by),
-            joined.ends,
-            joined.n_suites,
-        ),
-    )
-    save_weights(folder.weights(name), trained.state)
-    _write_card(folder, name, run, trained)
-    remove_checkpoint(folder.checkpoint(name))
-    return load_weights(folder.weights(name))
+
+    def __init__(
+        self,
+        folder: NetworkFolder,
+        hyperparameters: Hyperparameters,
+        executor: Executor,
+        progress: TrainingProgress,
+    ) -> None:
+        self._folder, self._hyperparameters = folder, hyperparameters
+        self._executor, self._progress = executor, progress
+        self._runs: dict[str, dict[str, str]] = {}  # causes of each network that was asked for
+        self._running: dict[Future[TaskResult], TrainingTask] = {}
+
+    def request(self, task: Task, joined: TrainingSuites, config: TrainingConfig) -> str:
+        """Submit a training, unless the network is there or is being trained.
+
+        Parameters
+        ----------
+        task : Task
+            Its suites and field name the network, with a fingerprint; its method gives the objective.
+        joined : TrainingSuites
+            Maps to train on.
+        config : TrainingConfig
+            An interrupted training is resumed from its checkpoint, as `train_network` does.
+
+        Returns
+        -------
+        name : str
+            Name of the network.
+
+        Raises
+        ------
+        ValueError
+            If weights are not those of their card.
+        """
+        run = describe_run(joined.data, self._hyperparameters, config, config.seed)
+        name = f"{task.trained_on}_{task.field}_{_fingerprint(run)}"
+        if name in self._runs:
+            return name
+        self._runs[name] = run
+        if self._folder.card(name).is_file():
+            _check_card(self._folder, name, run)
+            self._progress.skip()
+            return name
+        loss = PlainObjective(config.loss, config.judged_by)
+        training = TrainingTask(
+            name=name,
+            data=joined.data,
+            hyperparameters=self._hyperparameters,
+            config=config,
+            seed=config.seed,
+            checkpoint=self._folder.checkpoint(name),
+            objective=choose_objective(task.effective, loss, joined.ends, joined.n_suites),
+        )
+        training.prepare()
+        self._progress.begin(name)
+        future = self._executor.submit(run_task, training, on_epoch=partial(self._on_epoch, name))
+        self._running[future] = training
+        self._store_finished(patience=0.0)  # a kill loses none that is finished
+        return name
+
+    def load(self, name: str) -> Network:
+        """Wait until a network is trained, and read it.
+
+        Returns
+        -------
+        network : Network
+            The state of the lowest validation loss, over the validation maps of the suites trained on.
+        """
+        while any(training.name == name for training in self._running.values()):
+            self._store_finished(patience=None)
+        return load_weights(self._folder.weights(name))
+
+    def _on_epoch(self, name: str, epoch: int, losses: EpochLosses) -> bool:
+        self._progress.on_epoch(name, epoch, losses)
+        return False
+
+    def _store_finished(self, patience: float | None) -> None:
+        """Store what is finished, at least one unless the patience [s] ends."""
+        done, _ = wait(self._running, patience, FIRST_COMPLETED)
+        for future in done:
+            result, name = future.result(), self._running[future].name
+            result.publish(self._folder.weights(name))
+            _write_card(self._folder, name, self._runs[name], result)
+            self._running.pop(future).clean()
+            self._progress.end(name, f"valid loss {result.best_valid_loss:.4f}")
 
 
 def _fingerprint(run: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:N_DIGITS]
 
 
-def _write_card(
-    folder: NetworkFolder, name: str, run: dict[str, str], trained: TrainedNetwork
-) -> None:
+def _write_card(folder: NetworkFolder, name: str, run: dict[str, str], trained: TaskResult) -> None:
     card: dict[str, Any] = {
         "run": run,
         "weights_sha256": sha256(folder.weights(name)),

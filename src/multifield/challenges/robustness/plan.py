@@ -1,5 +1,6 @@
 """Which networks answer the questions of a configuration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from multifield.challenges.robustness.config import PLAIN, Method, RobustnessConfig
@@ -64,6 +65,24 @@ def each_alone(task: Task) -> list[Task]:
     if not task.method.mixture or len(task.suites) == 1:
         return []
     return [replace(task, suites=(suite,)) for suite in task.suites]
+
+
+def every_network(tasks: Sequence[Task]) -> list[Task]:
+    """List the networks that tasks need, teachers and members of mixtures included; some may be equal.
+
+    Returns
+    -------
+    networks : list of Task
+        A teacher stands before its pupils.
+    """
+    networks: list[Task] = []
+    for task in tasks:
+        lacking = leave_one_out(task) if task.method.widen else []
+        for one in (*(each_alone(task) or [task]), *(other for other, _ in lacking)):
+            if one.method.teacher is not None:
+                networks.append(teacher_of(one))
+            networks.append(one)
+    return networks
 
 
 def teacher_of(task: Task) -> Task:

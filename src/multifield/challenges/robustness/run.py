@@ -1,8 +1,9 @@
 """Train every network of a configuration, and test each on every suite."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from multifield import camels
@@ -15,10 +16,11 @@ from multifield.challenges.robustness.data import (
     load_suite,
 )
 from multifield.challenges.robustness.folder import NetworkFolder
-from multifield.challenges.robustness.networks import train_or_reuse
+from multifield.challenges.robustness.networks import NetworkTrainer
 from multifield.challenges.robustness.plan import (
     Task,
     each_alone,
+    every_network,
     leave_one_out,
     list_tasks,
     teacher_of,
@@ -35,7 +37,12 @@ from multifield.maps import MapLoader
 from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.splits import Simulations
 from multifield.models import Network
-from multifield.training import Hyperparameters, TrainingConfig
+from multifield.training import (
+    Hyperparameters,
+    TrainingConfig,
+    TrainingProgress,
+)
+from multifield.tuning import only_driver
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +73,9 @@ def train_all(
     training: TrainingConfig,
     over: NormalizationConfig,
     folder: NetworkFolder,
+    executor: Executor,
 ) -> list[Trained]:
-    """Train, or read, every network; one that was interrupted goes on where it was.
+    """Train, or read, every network; an interrupted training is resumed.
 
     Every network makes as many steps as one of a single suite: more suites and smoothings are more maps
     to draw from and no more work. A mixture takes a network of each suite, which may be there already.
@@ -75,77 +83,110 @@ def train_all(
     Parameters
     ----------
     suites : mapping of suite to SuiteMaps
+        Maps of all suites.
     config : RobustnessConfig
+        Fields, smoothing and methods.
     hyperparameters : Hyperparameters
+        Hyperparameters of all networks.
     training : TrainingConfig
         Its epochs are replaced by the configuration's.
     over : NormalizationConfig
+        What mean and standard deviation of maps are taken over.
     folder : NetworkFolder
+        Folder of weights, cards and checkpoints.
+    executor : concurrent.futures.Executor
+        Runs the trainings; those that do not depend on each other in parallel.
 
     Returns
     -------
     trained : list of Trained
         In the order of `list_tasks`.
     """
-
-    def train(task: Task) -> Trained:
-        return _train(task, suites, config, hyperparameters, training, over, folder)
-
     tasks = list_tasks(config)
-    trained = []
-    for number, task in enumerate(tasks):
-        logger.info("Network %d of %d: %s, %s", number + 1, len(tasks), task.field, task.trained_on)
+    networks = list({_identity(task): task for task in every_network(tasks)}.values())
+    progress = TrainingProgress("networks", len(networks), config.epochs)
+    with only_driver(folder.path / "networks", str(folder.path)), progress:
+        trainer = NetworkTrainer(folder, hyperparameters, executor, progress)
+        study = _Study(suites, config, training, over, trainer)
+        # those that need no other network first, so that workers are busy while a teacher is trained
+        for task in sorted(networks, key=lambda task: task.method.teacher is not None):
+            study.request(task)
+        return [study.load_whole(task) for task in tasks]
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What all networks of a configuration share."""
+
+    suites: Suites
+    config: RobustnessConfig
+    training: TrainingConfig
+    over: NormalizationConfig
+    trainer: NetworkTrainer
+    prepared: dict[Task, tuple[TrainingSuites, TrainingConfig]] = field(default_factory=dict)
+
+    def request(self, task: Task) -> str:
+        """Submit a network; wait for its teacher if it has one."""
+        return self.trainer.request(task, *self._prepare(task))
+
+    def load(self, task: Task) -> Trained:
+        """Wait for a network, or for the members of a mixture."""
+        joined, settings = self._prepare(task)
+        members = tuple(self.load(each) for each in each_alone(task))
+        network = None
+        if not members:
+            network = self.trainer.load(self.trainer.request(task, joined, settings))
+        return Trained(task, network, joined, settings, self.over, members)
+
+    def load_whole(self, task: Task) -> Trained:
+        """Wait for a network and those that lack a suite each, if its method widens."""
         lacking = leave_one_out(task) if task.method.widen else []
-        others = tuple((train(other), suite) for other, suite in lacking)
-        trained.append(replace(train(task), lacking=others))
-    return trained
+        others = tuple((self.load(other), suite) for other, suite in lacking)
+        return replace(self.load(task), lacking=others)
+
+    def _prepare(self, task: Task) -> tuple[TrainingSuites, TrainingConfig]:
+        """Join the maps that a task is trained on, once, and give its settings."""
+        if task not in self.prepared:
+            self.prepared[task] = self._join(task)
+        return self.prepared[task]
+
+    def _join(self, task: Task) -> tuple[TrainingSuites, TrainingConfig]:
+        chosen = [self.suites[name] for name in task.suites]
+        # n maps of a suite, in as many steps: an epoch ends once more than n - 1 were seen
+        n_maps = max(len(each.split.train) for each in chosen) * camels.MAPS_PER_SIMULATION
+        settings = replace(
+            self.training,
+            epochs=self.config.epochs,
+            maps_per_epoch=min(self.training.maps_per_epoch, n_maps - 1),
+        )
+        joined = join_suites(
+            chosen,
+            task.field,
+            task.widths,
+            self.over,
+            settings,
+            _causes_of(task),
+            own_scale=task.method.own_scale,
+            asked_about=self._show(task),
+        )
+        return joined, settings
+
+    def _show(self, task: Task) -> SuiteMaps | None:
+        """Give the suite that a task is asked about as it is shown to it: without its parameters."""
+        if task.asked_about is None:
+            return None
+        hidden = without_parameters(self.suites[task.asked_about])
+        if task.method.teacher is None:
+            return hidden
+        teacher = self.load(teacher_of(task))
+        inferred = _infer(teacher, hidden, hidden.split.train, self.config.orientations)
+        return take_as_labels(hidden, inferred, self.config.orientations)
 
 
-def _train(
-    task: Task,
-    suites: Suites,
-    config: RobustnessConfig,
-    hyperparameters: Hyperparameters,
-    training: TrainingConfig,
-    over: NormalizationConfig,
-    folder: NetworkFolder,
-) -> Trained:
-    def train(other: Task) -> Trained:
-        return _train(other, suites, config, hyperparameters, training, over, folder)
-
-    chosen = [suites[name] for name in task.suites]
-    # n maps of a suite, in as many steps: an epoch ends once more than n - 1 were seen
-    n_maps = max(len(each.split.train) for each in chosen) * camels.MAPS_PER_SIMULATION
-    settings = replace(
-        training, epochs=config.epochs, maps_per_epoch=min(training.maps_per_epoch, n_maps - 1)
-    )
-    joined = join_suites(
-        chosen,
-        task.field,
-        task.widths,
-        over,
-        settings,
-        _causes_of(task),
-        own_scale=task.method.own_scale,
-        asked_about=_show(task, suites, config, train),
-    )
-    members = tuple(train(each) for each in each_alone(task))
-    network = None if members else train_or_reuse(task, joined, hyperparameters, settings, folder)
-    return Trained(task, network, joined, settings, over, members)
-
-
-def _show(
-    task: Task, suites: Suites, config: RobustnessConfig, train: Callable[[Task], Trained]
-) -> SuiteMaps | None:
-    """Give the suite that a task is asked about as it is shown to it: without its parameters."""
-    if task.asked_about is None:
-        return None
-    hidden = without_parameters(suites[task.asked_about])
-    if task.method.teacher is None:
-        return hidden
-    teacher = train(teacher_of(task))
-    inferred = _infer(teacher, hidden, hidden.split.train, config.orientations)
-    return take_as_labels(hidden, inferred, config.orientations)
+def _identity(task: Task) -> tuple[object, ...]:
+    """Tell networks apart as their fingerprints will."""
+    causes = tuple(_causes_of(task).items())
+    return (*causes, task.field, task.widths, task.suites, task.asked_about)
 
 
 def _causes_of(task: Task) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multifield import evaluation
+from multifield import evaluation, training
 from multifield import suites as several
 from multifield.challenges import robustness
 from multifield.challenges.robustness.config import RobustnessConfig
@@ -17,6 +17,7 @@ from multifield.selection import Selection
 from multifield.sources import SourceConfig
 from multifield.suites import SuiteFolders
 from multifield.training.config import Hyperparameters, TrainingConfig
+from multifield.training.executor import ExecutionConfig
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -37,12 +38,16 @@ def train_networks(
     suites: "Mapping[str, robustness.SuiteMaps]",
     config: RobustnessConfig,
     hyperparameters: Hyperparameters,
-    training: TrainingConfig,
+    training_config: TrainingConfig,
     normalization: NormalizationConfig,
     folder: NetworkFolder,
+    execution: ExecutionConfig,
 ) -> "list[robustness.Trained]":
     """Train what is not trained yet; see `multifield.challenges.robustness.train_all`."""
-    return robustness.train_all(suites, config, hyperparameters, training, normalization, folder)
+    with training.open_executor(execution) as executor:
+        return robustness.train_all(
+            suites, config, hyperparameters, training_config, normalization, folder, executor
+        )
 
 
 def score_networks(

@@ -36,6 +36,7 @@ def _networks() -> list[Node]:
                 "params:training",
                 "params:normalization",
                 "robustness_networks",
+                "params:execution",
             ],
             outputs="trained_on_suites",
             name="train_networks",

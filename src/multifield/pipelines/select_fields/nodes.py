@@ -16,6 +16,7 @@ from multifield.maps.splits import Split, SplitConfig
 from multifield.models.folder import ModelFolder
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
+from multifield.training.executor import ExecutionConfig
 from multifield.tuning.config import TuningConfig
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
@@ -52,10 +53,11 @@ def train_scorer(
     training_config: TrainingConfig,
     tuning_config: TuningConfig,
     config: SelectFieldsConfig,
+    execution: ExecutionConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
     """Train a network for any set of fields; see `multifield.challenges.field_selection`."""
     study = field_selection.train_scorer(
-        loaders, folder, storage, training_config, tuning_config, config
+        loaders, folder, storage, training_config, tuning_config, config, execution
     )
     return study, folder
 
@@ -65,13 +67,10 @@ def score_sets(
     folder: ModelFolder,
     loaders: FieldLoaders,
     training_config: TrainingConfig,
-    tuning_config: TuningConfig,
     config: SelectFieldsConfig,
 ) -> "field_selection.FieldScores":
     """Rank sets of fields; see `multifield.challenges.field_selection.score_sets`."""
-    return field_selection.score_sets(
-        study, folder, loaders, training_config, tuning_config, config
-    )
+    return field_selection.score_sets(study, folder, loaders, training_config, config)
 
 
 def propose_finalists(
@@ -91,6 +90,7 @@ def train_finalists(
     tuning_config: TuningConfig,
     config: SelectFieldsConfig,
     hyperparameters: Hyperparameters,
+    execution: ExecutionConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
     """Train a network on each set; see `multifield.challenges.field_selection.train_finalists`."""
     study = field_selection.train_finalists(
@@ -102,6 +102,7 @@ def train_finalists(
         tuning_config,
         config,
         hyperparameters,
+        execution,
     )
     return study, folder
 

@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline, node
 from multifield.pipelines.select_fields import nodes
 from multifield.pipelines.stage import make_stage
 
+RANKING = ["params:training", "params:select_fields"]
 SETTINGS = ["params:training", "params:tuning", "params:select_fields"]
 
 
@@ -33,13 +34,19 @@ def _ranking() -> list[Node]:
         ),
         node(
             nodes.train_scorer,
-            inputs=["field_loaders", "scorer_folder", "scorer_storage", *SETTINGS],
+            inputs=[
+                "field_loaders",
+                "scorer_folder",
+                "scorer_storage",
+                *SETTINGS,
+                "params:execution",
+            ],
             outputs=["scorer_study", "scorer_networks"],
             name="train_scorer",
         ),
         node(
             nodes.score_sets,
-            inputs=["scorer_study", "scorer_networks", "field_loaders", *SETTINGS],
+            inputs=["scorer_study", "scorer_networks", "field_loaders", *RANKING],
             outputs="field_scores",
             name="score_sets",
         ),
@@ -64,6 +71,7 @@ def _finalists() -> list[Node]:
                 "finalist_storage",
                 *SETTINGS,
                 "params:hyperparameters",
+                "params:execution",
             ],
             outputs=["finalist_study", "finalist_networks"],
             name="train_finalists",

@@ -14,6 +14,7 @@ from multifield.pipelines.evaluate.nodes import predict_with
 from multifield.provenance import fingerprint
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
+from multifield.training.executor import ExecutionConfig
 from multifield.training.loss_files import Losses
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
@@ -26,18 +27,20 @@ def train_network(
     data: SplitLoaders,
     hyperparameters: Hyperparameters,
     config: TrainingConfig,
+    execution: ExecutionConfig,
     folder: ModelFolder,
 ) -> "tuple[training.StateDict, Losses]":
-    """Train one network, or resume it from its checkpoint; see `multifield.training.train_network`."""
-    checkpoint = folder.checkpoint(NAME)
-    try:
-        trained = training.train_network(
-            data, hyperparameters, config, report=training.log_epoch, checkpoint=checkpoint
-        )
-    except training.NonFiniteLoss:  # would come again
-        training.remove_checkpoint(checkpoint)
-        raise
-    return trained.state, trained.losses
+    """Train one network, or resume its checkpoint; see `multifield.training.train_on_workers`."""
+    task = training.TrainingTask(
+        name=NAME,
+        data=data,
+        hyperparameters=hyperparameters,
+        config=config,
+        seed=config.seed,
+        checkpoint=folder.checkpoint(NAME),
+    )
+    result = training.train_on_workers(task, execution)
+    return result.load_state(), result.losses
 
 
 def describe_network(

@@ -22,6 +22,7 @@ def _training() -> list[Node]:
                 "train_data",
                 "params:hyperparameters",
                 "params:training",
+                "params:execution",
                 "model_folder",
             ],
             outputs=["trained_network", "trained_losses"],

@@ -7,6 +7,7 @@ from multifield.maps.loader import SplitLoaders
 from multifield.models.folder import ModelFolder
 from multifield.provenance import fingerprint
 from multifield.training.config import TrainingConfig
+from multifield.training.executor import ExecutionConfig
 from multifield.tuning.config import TuningConfig
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
@@ -17,21 +18,15 @@ def tune_network(
     data: SplitLoaders,
     folder: ModelFolder,
     storage: "tuning.StudyStorage",
-    training: TrainingConfig,
+    training_config: TrainingConfig,
+    execution: ExecutionConfig,
     config: TuningConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
-    """Train trial after trial; see `multifield.tuning.tune`."""
-    causes = fingerprint(data, training)
-    with tuning.TuningProgress(config.n_trials, training.epochs) as progress:
-        study = tuning.tune(
-            data,
-            folder,
-            config,
-            training,
-            fingerprint=causes,
-            storage=storage,
-            **progress.watchers,
-        )
+    """Train the trials of a study; see `multifield.tuning.tune`."""
+    causes = fingerprint(data, training_config)
+    study = tuning.tune_and_show(
+        data, folder, config, training_config, execution, fingerprint=causes, storage=storage
+    )
     return study, folder
 
 

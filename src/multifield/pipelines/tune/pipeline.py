@@ -21,6 +21,7 @@ def create_pipeline() -> Pipeline:
                     "model_folder",
                     "study_storage",
                     "params:training",
+                    "params:execution",
                     "params:tuning",
                 ],
                 outputs=["study", "networks"],

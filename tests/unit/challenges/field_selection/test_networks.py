@@ -28,7 +28,7 @@ from multifield.evaluation.config import EvaluationConfig
 from multifield.maps.field_sets import FieldSet
 from multifield.mock.two_fields import CARRIERS, least_errors
 from multifield.models import ModelFolder
-from multifield.tuning import SqliteFile
+from multifield.tuning import StudyStorage
 from tests.support import load_parameters
 from tests.unit.challenges.field_selection.examples import (
     FIELDS,
@@ -41,8 +41,8 @@ from tests.unit.challenges.field_selection.examples import (
     make_folder,
     make_loaders,
 )
-from tests.unit.training.examples import config
-from tests.unit.tuning.test_trials import TUNING
+from tests.unit.training.examples import HERE, config
+from tests.unit.tuning.test_driver import TUNING
 
 EVALUATION = TypeAdapter(EvaluationConfig).validate_python(
     load_parameters("test")["evaluation"] | {"orientations": 2}
@@ -63,9 +63,9 @@ def score(
 ) -> tuple[FieldScores, ModelFolder]:
     """Train a scorer and let it score."""
     folder = make_folder(path, "scorer")
-    storage = SqliteFile(folder.database)
-    study = train_scorer(loaders, folder, storage, TRAINING, TUNING, config)
-    return score_sets(study, folder, loaders, TRAINING, TUNING, config), folder
+    storage = StudyStorage(folder.database)
+    study = train_scorer(loaders, folder, storage, TRAINING, TUNING, config, HERE)
+    return score_sets(study, folder, loaders, TRAINING, config), folder
 
 
 def score_soon(path: Path) -> tuple[FieldScores, ModelFolder]:
@@ -81,9 +81,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     goals = choose_goals(scores.inferred)
     finalists = propose_finalists(scores.sets, goals, SELECT_FIELDS.fractions, SELECT_FIELDS.search)
     folder = make_folder(path, "finalists")
-    storage = SqliteFile(folder.database)
+    storage = StudyStorage(folder.database)
     study = train_finalists(
-        finalists, loaders, folder, storage, TRAINING, TUNING, SELECT_FIELDS, HYPERPARAMETERS
+        finalists,
+        loaders,
+        folder,
+        storage,
+        TRAINING,
+        TUNING,
+        SELECT_FIELDS,
+        HYPERPARAMETERS,
+        HERE,
     )
     information = measure_finalists(
         study, folder, finalists, loaders, TRAINING, EVALUATION, SELECT_FIELDS
@@ -155,13 +163,12 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FieldScores]:
     return path, score_soon(path)[0]
 
 
-def test_scores_are_kept_for_other_workers_and_later_runs(
+def test_scores_are_kept_for_later_runs(
     short: tuple[Path, FieldScores], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, first = short
     monkeypatch.delattr("multifield.challenges.field_selection.networks.predict")
     assert score_soon(path)[0] == first
-    assert not (path / "claims").exists()
 
 
 def test_scores_of_other_weights_are_not_used(
@@ -185,7 +192,7 @@ def test_a_scorer_that_is_interrupted_goes_on_bit_for_bit(
         raise ConnectionError
 
     with monkeypatch.context() as patch:
-        patch.setattr("multifield.tuning.progress.TuningProgress.on_epoch", stop)
+        patch.setattr("multifield.training.progress.TrainingProgress.on_epoch", stop)
         with pytest.raises(ConnectionError):
             score_soon(tmp_path)
     again, folder = score_soon(tmp_path)
@@ -215,8 +222,9 @@ def test_one_field_alone_cannot_be_selected_from(tmp_path: Path) -> None:
         field_selection.train_scorer(
             make_loaders(FIELDS[:1]),
             folder,
-            SqliteFile(folder.database),
+            StudyStorage(folder.database),
             TRAINING,
             TUNING,
             SELECT_FIELDS,
+            HERE,
         )

@@ -1,6 +1,7 @@
 """Small suites and settings for the tests of robustness; no test."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from multifield import camels
 from multifield.challenges.robustness import PLAIN, Method, RobustnessConfig, SuiteMaps
 from multifield.maps import LogMaps, moments_of_log_maps, split_simulations
 from multifield.maps.preprocess import PreprocessingConfig
+from tests.unit.training.examples import save_and_open
 
 N = 6  # simulations of a suite: two train, two validate, two test
 RAW = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)
@@ -34,19 +36,30 @@ def robustness(**changes: Any) -> RobustnessConfig:
 
 
 def make_suite_maps(
-    suite: str, seed: int, *, fields: tuple[str, ...] = ("T",), widths: tuple[float, ...] = (0.0,)
+    suite: str,
+    seed: int,
+    *,
+    fields: tuple[str, ...] = ("T",),
+    widths: tuple[float, ...] = (0.0,),
+    n_simulations: int = N,
+    folder: Path | None = None,
 ) -> SuiteMaps:
-    """Maps that say which they are: Omega_m at pixel (0, 0), the width at (0, 1), noise about 4 elsewhere."""
+    """Maps that say which they are: Omega_m at pixel (0, 0), the width at (0, 1), noise about 4 elsewhere.
+
+    With a folder they are in files there.
+    """
     rng = np.random.default_rng(seed)
-    theta = camels.unscale_theta(rng.random((N, 6)))
+    theta = camels.unscale_theta(rng.random((n_simulations, 6)))
     log_maps = {}
     for field in fields:
         for width in widths:
-            maps = rng.normal(4 + seed, 0.5, (15 * N, 16, 16)).astype(np.float32)
+            maps = rng.normal(4 + seed, 0.5, (15 * n_simulations, 16, 16)).astype(np.float32)
             maps[:, 0, 0] = np.repeat(theta[:, 0], 15)
             maps[:, 0, 1] = width
             moments = moments_of_log_maps(10**maps, field, RAW)
+            if folder is not None:
+                maps = save_and_open(folder / f"{field}_{width}.npy", maps)
             log_maps[field, width] = LogMaps(
                 maps, moments, {"raw_sha256": f"{suite} {field} {width}"}
             )
-    return SuiteMaps(suite, theta, split_simulations(N, n_valid=2, n_test=2), log_maps)
+    return SuiteMaps(suite, theta, split_simulations(n_simulations, n_valid=2, n_test=2), log_maps)

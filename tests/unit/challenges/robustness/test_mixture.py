@@ -6,6 +6,7 @@ from multifield.challenges.robustness.data import fit_scale
 from multifield.evaluation import predict
 from multifield.maps.normalization import NormalizationConfig
 from multifield.parameters import check_parameters
+from multifield.training import InProcessExecutor
 from tests.support import load_parameters
 from tests.unit.challenges.robustness.examples import make_suite_maps, method, robustness
 from tests.unit.training.examples import HYPERPARAMETERS, config
@@ -24,7 +25,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(folder):
-    return train_all(SUITES, CONFIG, HYPERPARAMETERS, SETTINGS, OVER, folder)
+    return train_all(SUITES, CONFIG, HYPERPARAMETERS, SETTINGS, OVER, folder, InProcessExecutor())
 
 
 def test_it_takes_the_networks_of_one_suite_and_trains_no_other(trained, folder):

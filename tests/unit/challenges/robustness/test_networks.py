@@ -4,9 +4,20 @@ import signal
 import pytest
 import torch
 
-from multifield.challenges.robustness import PLAIN, NetworkFolder, Task, join_suites, train_or_reuse
+from multifield.challenges.robustness import (
+    PLAIN,
+    NetworkFolder,
+    NetworkTrainer,
+    Task,
+    join_suites,
+)
 from multifield.maps.normalization import NormalizationConfig
-from multifield.training import TrainingInterrupted, train_step
+from multifield.training import (
+    InProcessExecutor,
+    TrainingInterrupted,
+    TrainingProgress,
+    train_step,
+)
 from tests.unit.challenges.robustness.examples import make_suite_maps, method
 from tests.unit.training.examples import HYPERPARAMETERS, config
 
@@ -23,7 +34,9 @@ def train(folder, way=PLAIN, **changes):
     task = Task(way, "T", 0.0, ("MockTNG", "MockSIMBA"))
     settings = config(epochs=1, **changes)
     joined = join_suites(SUITES, "T", (0.0,), OVER, settings, {"method": str(way)})
-    return train_or_reuse(task, joined, HYPERPARAMETERS, settings, folder)
+    progress = TrainingProgress("networks", 1, 1)
+    trainer = NetworkTrainer(folder, HYPERPARAMETERS, InProcessExecutor(), progress)
+    return trainer.load(trainer.request(task, joined, settings))
 
 
 def no_training(*arguments, **options):
@@ -32,7 +45,7 @@ def no_training(*arguments, **options):
 
 def test_a_network_is_trained_once(folder, monkeypatch):
     first = train(folder)
-    monkeypatch.setattr("multifield.challenges.robustness.networks.train_network", no_training)
+    monkeypatch.setattr("multifield.training.task.train_network", no_training)
     again = train(folder)
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
@@ -47,7 +60,7 @@ def test_other_settings_are_another_network(folder):
 
 def test_threads_are_no_other_settings(folder, monkeypatch):
     train(folder)
-    monkeypatch.setattr("multifield.challenges.robustness.networks.train_network", no_training)
+    monkeypatch.setattr("multifield.training.task.train_network", no_training)
     train(folder, loader_threads=2)
 
 

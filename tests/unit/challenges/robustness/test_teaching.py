@@ -11,6 +11,7 @@ from multifield.challenges.robustness.teaching import take_as_labels, without_pa
 from multifield.evaluation import Results, predict
 from multifield.maps.normalization import NormalizationConfig
 from multifield.models import load_weights
+from multifield.training import InProcessExecutor
 from tests.unit.challenges.robustness.examples import make_suite_maps, method, robustness
 from tests.unit.training.examples import HYPERPARAMETERS, config
 
@@ -25,7 +26,13 @@ ASKED = SUITES["MockAstrid"]
 
 def train(folder, **changes):
     return train_all(
-        SUITES | changes, CONFIG, HYPERPARAMETERS, SETTINGS, OVER, NetworkFolder(folder)
+        SUITES | changes,
+        CONFIG,
+        HYPERPARAMETERS,
+        SETTINGS,
+        OVER,
+        NetworkFolder(folder),
+        InProcessExecutor(),
     )
 
 

@@ -1,9 +1,9 @@
 import os
-import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,24 @@ from optuna.trial import TrialState
 from pydantic import TypeAdapter
 
 from multifield.models import ModelFolder, load_weights
-from multifield.training import Hyperparameters, NonFiniteLoss, evaluate_loss, read_losses
+from multifield.training import (
+    EpochLosses,
+    Hyperparameters,
+    NonFiniteLoss,
+    TrainingProgress,
+    evaluate_loss,
+    read_losses,
+    task,
+)
+from multifield.training.checkpoint import attempts_folder
 from multifield.tuning import (
     PrunerConfig,
     SearchSpace,
     TuningConfig,
-    WorkersConfig,
     check_fingerprint,
     choose_storage,
     load_study,
+    only_driver,
     open_study,
     rank_trials,
     tune,
@@ -45,7 +54,6 @@ TUNING = TuningConfig(
     enqueue=(),
     pruner=PrunerConfig(name="none", n_startup_trials=1, n_warmup_epochs=0, reduction_factor=3),
     keep_weights=0,
-    workers=WorkersConfig(heartbeat=0.1, grace=5),
 )
 FINGERPRINT = {"suite": "MockNbody", "theta_sha256": "abc", "split.seed": "1"}
 
@@ -54,12 +62,33 @@ def make_folder(path: Path) -> ModelFolder:
     return ModelFolder(path, "MockNbody", "Mtot", "all_steps_4_4_o3")
 
 
-def run(folder: ModelFolder, n_trials: int = 4, **arguments: Any) -> optuna.Study:
+@dataclass
+class Watched(TrainingProgress):
+    """Progress that tells of each epoch, and may be stopped by what it tells."""
+
+    told: Callable[[int, int], object] = lambda trial, epoch: None
+
+    def on_epoch(self, name: str, epoch: int, losses: EpochLosses) -> None:
+        self.told(int(name), epoch)
+        super().on_epoch(name, epoch, losses)
+
+
+def watch(told: Callable[[int, int], object], n_trials: int = 4) -> Watched:
+    return Watched("trials", n_trials, TRAINING.epochs, told=told)
+
+
+def run(
+    folder: ModelFolder,
+    n_trials: int = 4,
+    on_epoch: Callable[[int, int], object] | None = None,
+    **arguments: Any,
+) -> optuna.Study:
     return tune(
         make_data(),
         folder,
         replace(TUNING, n_trials=n_trials),
         TRAINING,
+        progress=on_epoch and watch(on_epoch, n_trials),
         **({"fingerprint": FINGERPRINT} | arguments),
     )
 
@@ -114,17 +143,16 @@ def test_more_trials_go_on_as_if_all_were_asked_for_at_once(
 def test_a_trial_goes_on_from_its_checkpoint_which_is_removed_when_it_is_told(
     finished: ModelFolder, tmp_path: Path
 ) -> None:
-    def stop(trial: optuna.Trial, epoch: int, losses: object) -> None:
-        if (trial.number, epoch) == (1, 1):
+    def stop(trial: int, epoch: int) -> None:
+        if (trial, epoch) == (1, 1):
             raise ConnectionError
 
     folder, epochs = make_folder(tmp_path), []
     with pytest.raises(ConnectionError):
         run(folder, on_epoch=stop)
-    assert [path.name for path in folder.checkpoint(0).parent.iterdir()] == [
-        folder.checkpoint(1).name
-    ]
-    study = run(folder, on_epoch=lambda trial, epoch, _: epochs.append((trial.number, epoch)))
+    left = sorted(path for path in folder.checkpoint(0).parent.rglob("*"))
+    assert left == [folder.checkpoint(1), attempts_folder(folder.checkpoint(1))]
+    study = run(folder, on_epoch=lambda trial, epoch: epochs.append((trial, epoch)))
     assert epochs[:2] == [(1, 1), (2, 0)]
     assert outcome(study) == outcome(load_study(finished.database))
     assert not list(folder.checkpoint(0).parent.iterdir())
@@ -143,8 +171,8 @@ def test_the_checkpoint_of_a_finished_trial_is_removed_at_the_next_start(
 def test_an_error_propagates_and_its_trial_is_repeated(
     finished: ModelFolder, tmp_path: Path
 ) -> None:
-    def fail(trial: optuna.Trial, epoch: int, losses: object) -> None:
-        if (trial.number, epoch) == (2, 1):
+    def fail(trial: int, epoch: int) -> None:
+        if (trial, epoch) == (2, 1):
             raise OSError("disk full")
 
     folder = make_folder(tmp_path)
@@ -163,10 +191,10 @@ def test_an_error_propagates_and_its_trial_is_repeated(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.unit.tuning.test_trials import make_folder, run
+from tests.unit.tuning.test_driver import make_folder, run
 
-def kill(trial, epoch, losses):
-    if (trial.number, epoch) == (int(sys.argv[2]), 0):
+def kill(trial, epoch):
+    if (trial, epoch) == (int(sys.argv[2]), 0):
         os.kill(os.getpid(), signal.SIGKILL)
 
 run(make_folder(Path(sys.argv[1])), on_epoch=kill)
@@ -202,7 +230,7 @@ def test_hyperparameters_of_an_interrupted_draw_are_completed_alike(
 
     folder = make_folder(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("multifield.tuning.trials.suggest", cut_short)
+        patch.setattr("multifield.tuning.driver.suggest", cut_short)
         with pytest.raises(KeyboardInterrupt):
             run(folder, n_trials=1)
     assert outcome(run(folder, n_trials=1)) == outcome(load_study(finished.database))[:1]
@@ -215,7 +243,7 @@ def test_weights_come_before_their_trial_is_complete(
         raise OSError("no space")
 
     folder = make_folder(tmp_path)
-    monkeypatch.setattr("multifield.tuning.trials.save_weights", no_space)
+    monkeypatch.setattr("multifield.training.task.save_weights", no_space)
     with pytest.raises(OSError, match="no space"):
         run(folder, n_trials=1)
     assert [trial.state for trial in load_study(folder.database).trials] == [TrialState.WAITING]
@@ -224,9 +252,7 @@ def test_weights_come_before_their_trial_is_complete(
 def test_a_non_finite_loss_fails_the_trial_and_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from multifield.tuning import trials
-
-    train = trials.train_network
+    train = task.train_network
 
     def diverge_once(*arguments: Any, **options: Any) -> Any:
         if folder.trials_with_weights() == (0,) and not folder.losses("seen").exists():
@@ -236,7 +262,7 @@ def test_a_non_finite_loss_fails_the_trial_and_counts(
         return train(*arguments, **options)
 
     folder = make_folder(tmp_path)
-    monkeypatch.setattr(trials, "train_network", diverge_once)
+    monkeypatch.setattr(task, "train_network", diverge_once)
     study = run(folder, n_trials=3)
     complete, fail = TrialState.COMPLETE, TrialState.FAIL
     assert [trial.state for trial in study.trials] == [complete, fail, complete]
@@ -262,16 +288,32 @@ def test_another_fingerprint_is_refused_with_each_difference(finished: ModelFold
     assert finished.database.read_bytes() == before
 
 
-@pytest.mark.parametrize("storage", ["journal", "postgresql+psycopg://127.0.0.1:1/db"])
-def test_a_study_kept_in_another_way_is_refused_as_weights_have_one_name(
-    storage: str, finished: ModelFolder
-) -> None:
-    files = {path: path.read_bytes() for path in finished.path.rglob("*") if path.is_file()}
-    expected = f"expected no other study in .*, got {re.escape(finished.database.name)}"
-    with pytest.raises(ValueError, match=expected):
-        run(finished, storage=choose_storage(storage, finished))
-    after = {path: path.read_bytes() for path in finished.path.rglob("*") if path.is_file()}
-    assert after == files
+def test_a_second_driver_is_refused(finished: ModelFolder) -> None:
+    with (
+        only_driver(finished.database, "other run"),
+        pytest.raises(RuntimeError, match=r"Another run is tuning this study.*workers=<number>"),
+    ):
+        run(finished)
+
+
+def test_a_study_at_another_url_is_the_same_study(finished: ModelFolder, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    storage = choose_storage(f"sqlite:///{tmp_path}/studies.db", folder)
+    assert not storage.exists()
+    assert outcome(run(folder, storage=storage)) == outcome(load_study(finished.database))
+    assert storage.exists()
+    assert not folder.database.exists()
+    assert outcome(load_study(storage)) == outcome(load_study(finished.database))
+    other = replace(storage, path=storage.path.with_stem("other"))
+    assert not other.exists()
+    with pytest.raises(ValueError, match="expected one study, found 0"):
+        load_study(other)
+
+
+def test_a_url_that_does_not_answer_is_named(finished: ModelFolder) -> None:
+    storage = choose_storage("sqlite:////nowhere/studies.db", finished)
+    with pytest.raises(ConnectionError, match=r"sqlite:////nowhere/studies\.db: unable to open"):
+        run(finished, storage=storage)
 
 
 def test_another_search_space_is_refused(finished: ModelFolder) -> None:
@@ -293,7 +335,7 @@ def test_the_fingerprint_of_a_loaded_study_can_be_checked(finished: ModelFolder)
 def test_a_released_study_is_not_added_to(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     open_study(folder.database, TUNING).add_trial(optuna.trial.create_trial(value=1.0))
-    with pytest.raises(ValueError, match="its trials do not say what they depend on"):
+    with pytest.raises(ValueError, match="does not say what its trials depend on"):
         run(folder)
 
 
@@ -338,8 +380,8 @@ def test_weights_of_the_best_alone_are_kept(finished: ModelFolder, tmp_path: Pat
 def test_a_pruned_trial_counts_and_has_its_losses_though_it_was_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(trial: optuna.Trial, epoch: int, losses: object) -> None:
-        if (trial.number, epoch) == (1, 1):
+    def stop(trial: int, epoch: int) -> None:
+        if (trial, epoch) == (1, 1):
             raise ConnectionError
 
     monkeypatch.setattr(  # trial 1 lags behind from its second epoch on
@@ -351,7 +393,7 @@ def test_a_pruned_trial_counts_and_has_its_losses_though_it_was_interrupted(
     folder, training = make_folder(tmp_path), replace(TRAINING, epochs=3)
     given = (make_data(), folder, pruned, training)
     with pytest.raises(ConnectionError):
-        tune(*given, fingerprint=FINGERPRINT, on_epoch=stop)
+        tune(*given, fingerprint=FINGERPRINT, progress=watch(stop))
     study = tune(*given, fingerprint=FINGERPRINT)
     states = [trial.state for trial in study.trials]
     assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE]

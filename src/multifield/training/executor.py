@@ -1,0 +1,86 @@
+"""Where trainings run: in this process, in processes of this machine, or on a Dask cluster."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from multifield.training.config import Integer, Text
+from multifield.training.stopping import end_on_sigterm
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class ExecutionConfig:
+    """Where trainings run."""
+
+    workers: Integer = Field(ge=0)  # processes of this machine; 1: this one; 0: one per GPU
+    scheduler: Text | None  # address or scheduler file of a Dask cluster, whose workers are used
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "ExecutionConfig":
+        if self.scheduler is not None and self.workers != 1:
+            raise ValueError(
+                f"workers: Expected 1 with scheduler={self.scheduler}, whose workers are started apart "
+                f"(`dask worker`), got {self.workers}."
+            )
+        return self
+
+
+class InProcessExecutor(Executor):
+    """Runs each call in the calling thread, before `submit` returns. Signals reach it there."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a call; its future is done. An interruption is raised here."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def open_executor(config: ExecutionConfig) -> Iterator[Executor]:
+    """Give the executor of a configuration within a context. SIGTERM ends the context as Ctrl-C does.
+
+    Parameters
+    ----------
+    config : ExecutionConfig
+        Number of processes, or the scheduler of a cluster.
+
+    Yields
+    ------
+    executor : concurrent.futures.Executor
+        Nothing is started before the first call is submitted.
+
+    Raises
+    ------
+    ImportError
+        If workers are asked for and the extra ``cluster`` is not installed.
+    """
+    with end_on_sigterm(), _make_executor(config) as executor:
+        yield executor
+
+
+def _make_executor(config: ExecutionConfig) -> Executor:
+    if config.scheduler is None and config.workers == 1:
+        return InProcessExecutor()
+    try:
+        from multifield.training.cluster import DaskExecutor
+    except ImportError as error:
+        raise ImportError(
+            f"workers and scheduler need Dask ({error}). Run pip install 'multifield[cluster]'."
+        ) from None
+    return DaskExecutor(config)
+
+
+def count_workers(executor: Executor) -> int:
+    """Say how many calls an executor runs at the same time, at least 1."""
+    count: Any = getattr(executor, "count_workers", None)
+    return 1 if count is None else max(1, count())

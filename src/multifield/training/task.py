@@ -1,0 +1,252 @@
+"""A training as a task: what a worker needs to know, what it does, and what it gives back."""
+
+import pickle
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multifield.maps import SplitLoaders
+from multifield.models import StateDict, load_state, save_weights
+from multifield.training.checkpoint import (
+    attempts_folder,
+    read_checkpoint_losses,
+    remove_checkpoint,
+)
+from multifield.training.config import Hyperparameters, TrainingConfig
+from multifield.training.executor import ExecutionConfig, open_executor
+from multifield.training.loop import EpochLosses, log_epoch, train_network
+from multifield.training.loss_files import Losses
+from multifield.training.step import NonFiniteLoss, Objective
+
+OnEpoch = Callable[[int, EpochLosses], bool]
+"""Called with epoch and losses after each epoch; True prunes the training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingTask:
+    """One training, described so that any process that sees the same files can do it.
+
+    Attributes
+    ----------
+    name : str
+        For messages, such as ``trial 5``.
+    data : SplitLoaders
+        Maps to train, validate and test on. Pickled as paths of their files.
+    hyperparameters : Hyperparameters
+        Learning rate, weight decay, dropout and width.
+    config : TrainingConfig
+        Everything else.
+    seed : int
+        Of weights, dropout, order and augmentation.
+    checkpoint : Path
+        File to resume from. Attempts at the task put their files into ``<checkpoint>.attempts/``.
+    objective : callable, optional
+        What each step minimizes; see `train_network`.
+    may_be_pruned : bool, optional
+        Whether a worker waits after each epoch until the driver has decided to go on.
+    """
+
+    name: str
+    data: SplitLoaders
+    hyperparameters: Hyperparameters
+    config: TrainingConfig
+    seed: int
+    checkpoint: Path
+    objective: Objective | None = None
+    may_be_pruned: bool = False
+
+    @property
+    def attempts(self) -> Path:
+        """Folder with a folder for each attempt; the driver makes it and removes it."""
+        return attempts_folder(self.checkpoint)
+
+    def prepare(self) -> None:
+        """Make the folder of the attempts; the driver does this before it submits the task."""
+        self.attempts.mkdir(parents=True, exist_ok=True)
+
+    def clean(self) -> None:
+        """Remove the checkpoint and all attempts; the driver does this when the result is stored."""
+        remove_checkpoint(self.checkpoint)
+
+    def __reduce__(self) -> Any:
+        """Pickle the data apart, so that a worker opens those of many tasks once."""
+        return _unpack, (pickle.dumps(self.data), {**vars(self), "data": None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskResult:
+    """What a training gives back.
+
+    Attributes
+    ----------
+    losses : (E, 4) float64
+        Epoch and training, validation and test loss.
+    best_epoch : int
+        Epoch of the lowest validation loss.
+    best_valid_loss : float
+        That loss.
+    weights : Path or None
+        File that only this attempt wrote; None if the training was pruned.
+    """
+
+    losses: Losses
+    best_epoch: int
+    best_valid_loss: float
+    weights: Path | None
+
+    def publish(self, path: Path) -> None:
+        """Move the weights to their final name."""
+        assert self.weights is not None, "a pruned training has no weights"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.weights.replace(path)
+
+    def load_state(self) -> StateDict:
+        """Read the weights of the best epoch."""
+        assert self.weights is not None, "a pruned training has no weights"
+        return load_state(self.weights)
+
+
+class _Pruned(Exception):  # noqa: N818
+    """The driver asked to end the training."""
+
+
+def run_task(
+    task: TrainingTask,
+    *,
+    on_epoch: OnEpoch | None = None,
+    asked_to_stop: Callable[[], bool] | None = None,
+) -> TaskResult:
+    """Train the network of a task, or resume it from its checkpoint, and write its weights.
+
+    Parameters
+    ----------
+    task : TrainingTask
+        What to train.
+    on_epoch : callable, optional
+        Called with epoch and losses after each epoch; True prunes the training.
+    asked_to_stop : callable, optional
+        Looked at after each step; True stops the training, which then has a checkpoint.
+
+    Returns
+    -------
+    result : TaskResult
+        Losses, metrics and the path of the weights.
+
+    Raises
+    ------
+    NonFiniteLoss, TrainingInterrupted, ValueError, OSError
+        See `train_network`. OSError too where this machine does not see the model folder.
+    """
+    reported: list[tuple[int, EpochLosses]] = []
+
+    def report(epoch: int, losses: EpochLosses) -> None:
+        reported.append((epoch, losses))
+        if on_epoch is not None and on_epoch(epoch, losses):
+            raise _Pruned
+
+    with _attempt(task) as folder:
+        try:
+            trained = train_network(
+                task.data,
+                task.hyperparameters,
+                task.config,
+                seed=task.seed,
+                report=report,
+                checkpoint=task.checkpoint,
+                objective=task.objective,
+                staging=folder,
+                asked_to_stop=asked_to_stop,
+            )
+        except _Pruned:
+            return _describe_pruned(task.checkpoint, reported)
+        weights = folder / "weights.pt"
+        save_weights(weights, trained.state)
+    return TaskResult(
+        losses=trained.losses,
+        best_epoch=trained.best_epoch,
+        best_valid_loss=trained.best_valid_loss,
+        weights=weights,
+    )
+
+
+def train_on_workers(task: TrainingTask, execution: ExecutionConfig) -> TaskResult:
+    """Train one network where a configuration says, and log its epochs.
+
+    Parameters
+    ----------
+    task : TrainingTask
+        What to train. Its checkpoint stays: remove it when the result is stored.
+    execution : ExecutionConfig
+        Where to train.
+
+    Returns
+    -------
+    result : TaskResult
+        As of `run_task`.
+    """
+
+    def show(epoch: int, losses: EpochLosses) -> bool:
+        log_epoch(epoch, losses)
+        return False
+
+    task.prepare()
+    with open_executor(execution) as executor:
+        try:
+            return executor.submit(run_task, task, on_epoch=show).result()
+        except NonFiniteLoss:  # would come again
+            task.clean()
+            raise
+
+
+@contextmanager
+def _attempt(task: TrainingTask) -> Iterator[Path]:
+    """Make a folder for the files of this attempt, and remove those of earlier attempts.
+
+    A worker that was given up and comes back finds its folder removed, and can write nothing.
+    """
+    try:
+        earlier = list(task.attempts.iterdir())
+        folder = task.attempts / uuid.uuid4().hex
+        folder.mkdir()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            error.errno,
+            f"Folder of {task.name} not found. Workers must see the driver's model folder",
+            str(task.attempts),
+        ) from None
+    for other in earlier:
+        shutil.rmtree(other, ignore_errors=True)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _describe_pruned(checkpoint: Path, reported: list[tuple[int, EpochLosses]]) -> TaskResult:
+    """Give the losses as far as the training came, those before the checkpoint included."""
+    earlier = read_checkpoint_losses(checkpoint) if checkpoint.exists() else []
+    seen = [[epoch, *losses] for epoch, losses in reported]
+    losses = np.array(earlier[: reported[0][0]] + seen, np.float64)
+    best = int(np.argmin(losses[:, 2]))
+    return TaskResult(
+        losses=losses, best_epoch=best, best_valid_loss=float(losses[best, 2]), weights=None
+    )
+
+
+def _unpack(data: bytes, rest: dict[str, Any]) -> TrainingTask:
+    return TrainingTask(**{**rest, "data": _open_data(data)})
+
+
+@lru_cache(maxsize=1)
+def _open_data(data: bytes) -> SplitLoaders:
+    """Open maps once for all tasks that share them; statistics of maps are kept with them."""
+    loaders: SplitLoaders = pickle.loads(data)
+    return loaders

@@ -1,0 +1,371 @@
+"""Tune: one process owns the study and hands its trials to an executor."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna import Study
+from optuna.exceptions import OptunaError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from multifield.maps import SplitLoaders
+from multifield.models import ModelFolder
+from multifield.training import (
+    EpochLosses,
+    ExecutionConfig,
+    Hyperparameters,
+    InProcessExecutor,
+    NonFiniteLoss,
+    Row,
+    TaskResult,
+    TrainingConfig,
+    TrainingProgress,
+    TrainingTask,
+    count_workers,
+    open_executor,
+    remove_checkpoint,
+    run_task,
+    write_losses,
+)
+from multifield.tuning.config import SearchSpace, TuningConfig
+from multifield.tuning.sampler import derive_seed
+from multifield.tuning.storage import StudyStorage
+from multifield.tuning.study import (
+    FINGERPRINT,
+    FINISHED,
+    HYPERPARAMETER_NAMES,
+    check_attribute,
+    open_study,
+    rank_trials,
+)
+
+TrialData = SplitLoaders | Callable[[int], SplitLoaders]
+"""The maps of all trials, or what gives those of a trial by its number."""
+
+SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
+NO_SETTINGS = ("n_trials", "keep_weights")  # may differ from run to run
+PATIENCE = 1.0  # [s] between two looks at the number of workers
+
+
+def tune(
+    data: TrialData,
+    folder: ModelFolder,
+    tuning: TuningConfig,
+    training: TrainingConfig,
+    *,
+    fingerprint: Mapping[str, Any],
+    storage: StudyStorage | None = None,
+    executor: Executor | None = None,
+    progress: TrainingProgress | None = None,
+) -> Study:
+    """Run trials until the study has `n_trials` of them.
+
+    A finished study is returned as it is. An unfinished one is resumed as if it had never been
+    interrupted: a trial depends on the seed, its number and the trials complete before it. A trial
+    that was interrupted is resumed from its checkpoint, under its own number and hyperparameters.
+
+    Parameters
+    ----------
+    data : SplitLoaders or callable
+        Training, validation and test maps; where trials differ in their maps, what gives those of a
+        trial by its number.
+    folder : ModelFolder
+        Folder of weights, losses and checkpoints. Workers must see it. Weights and losses are
+        written before their trial is complete, and its checkpoint is removed after it.
+    tuning : TuningConfig
+        Number of trials and search space.
+    training : TrainingConfig
+        How each network is trained; its seed is not used, each trial has one of its own.
+    fingerprint : mapping
+        What the trials depend on besides `tuning`: training, split, checksums of the data. A flat
+        dict that JSON can keep. Stored in a new study.
+    storage : StudyStorage, optional
+        Where the study is stored; the folder's SQLite database if not given.
+    executor : concurrent.futures.Executor, optional
+        Runs the trainings; this process, one after another, if not given.
+    progress : TrainingProgress, optional
+        Shows how far the trials are.
+
+    Returns
+    -------
+    study : Study
+        The value of a trial is its best validation loss. A trial whose loss or gradient was not
+        finite is failed, says why in its attribute ``error``, and counts; so does a pruned one.
+
+    Raises
+    ------
+    RuntimeError
+        If another process is tuning the same study.
+    ValueError
+        If the study was made with another fingerprint; each difference is named.
+    """
+    storage = storage or StudyStorage(folder.database)
+    with only_driver(folder.database, str(storage)):
+        study = open_study(storage, tuning, training.epochs)
+        _prepare(study, tuning, fingerprint, storage)
+        driver = _Driver(study, data, folder, tuning, training, executor, progress)
+        try:
+            driver.run()
+        finally:
+            driver.put_back()
+    return study
+
+
+def tune_and_show(
+    data: TrialData,
+    folder: ModelFolder,
+    tuning: TuningConfig,
+    training: TrainingConfig,
+    execution: ExecutionConfig,
+    *,
+    fingerprint: Mapping[str, Any],
+    storage: StudyStorage,
+) -> Study:
+    """Tune on the workers of a configuration, and show how far the trials are; see `tune`."""
+    progress = TrainingProgress("trials", tuning.n_trials, training.epochs, HYPERPARAMETER_NAMES)
+    with open_executor(execution) as executor, progress:
+        return tune(
+            data,
+            folder,
+            tuning,
+            training,
+            fingerprint=fingerprint,
+            storage=storage,
+            executor=executor,
+            progress=progress,
+        )
+
+
+@contextmanager
+def only_driver(database: Any, what: str) -> Iterator[None]:
+    """Hold a lock beside a database; RuntimeError if another process holds it."""
+    path = database.with_name(f".{database.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout:
+        raise RuntimeError(
+            f"{what}: Another run is tuning this study. One run hands the trials to all workers: "
+            "stop it and start it again with --params workers=<number> or scheduler=<address> to use "
+            f"more of them (lock: {path})."
+        ) from None
+
+
+class _Driver:
+    """Asks for trials, submits their trainings and tells the study their results."""
+
+    def __init__(
+        self,
+        study: Study,
+        data: TrialData,
+        folder: ModelFolder,
+        tuning: TuningConfig,
+        training: TrainingConfig,
+        executor: Executor | None,
+        progress: TrainingProgress | None,
+    ) -> None:
+        self.study, self.data, self.folder = study, data, folder
+        self.tuning, self.training = tuning, training
+        self.executor = executor or InProcessExecutor()
+        self.progress = progress or TrainingProgress("trials", tuning.n_trials, training.epochs)
+        self._storage: BaseStorage = (
+            study._storage
+        )  # Optuna has no public way to start a given trial
+        self._study_id = self._storage.get_study_id_from_name(study.study_name)
+        self._running: dict[Future[TaskResult], tuple[optuna.Trial, TrainingTask]] = {}
+        self._lock = threading.Lock()  # epochs are reported by threads of the executor
+
+    def run(self) -> None:
+        """Train until all trials are finished."""
+        trials = self.study.get_trials(deepcopy=False)[: self.tuning.n_trials]
+        waiting = [trial.number for trial in trials if trial.state not in FINISHED]
+        self.progress.start(len(trials) - len(waiting), best_row(self.study))
+        while waiting or self._running:
+            while waiting and len(self._running) < count_workers(self.executor):
+                self._start(waiting.pop(0))
+            done, _ = wait(self._running, PATIENCE, FIRST_COMPLETED)
+            for future in done:
+                self._finish(future)
+        self._clean_up()
+
+    def _start(self, number: int) -> None:
+        """Draw the hyperparameters of a trial and submit its training."""
+        trial_id = self._id(number)
+        if self._storage.get_trial(trial_id).state is TrialState.RUNNING:  # of a driver that died
+            self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+        self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        trial = optuna.Trial(self._reopened(), trial_id)
+        hyperparameters = suggest(trial, self.tuning.search_space)
+        task = TrainingTask(
+            name=f"trial {number}",
+            data=self.data(number) if callable(self.data) else self.data,
+            hyperparameters=hyperparameters,
+            config=self.training,
+            seed=derive_seed(self.tuning.seed, number, "training"),
+            checkpoint=self.folder.checkpoint(number),
+            may_be_pruned=self.tuning.pruner.name != "none",
+        )
+        task.prepare()
+        self.progress.begin(str(number), format_hyperparameters(trial.params))
+        future = self.executor.submit(run_task, task, on_epoch=partial(self._on_epoch, trial))
+        self._running[future] = trial, task
+
+    def _on_epoch(self, trial: optuna.Trial, epoch: int, losses: EpochLosses) -> bool:
+        """Show an epoch; say whether the trial shall be pruned."""
+        self.progress.on_epoch(str(trial.number), epoch, losses)
+        if self.tuning.pruner.name == "none":
+            return False
+        with self._lock:
+            is_last = epoch + 1 == self.training.epochs
+            return _report(trial, epoch, losses.valid) and not is_last
+
+    def _finish(self, future: Future[TaskResult]) -> None:
+        """Store what a training gave; raise its error unless the trial counts as failed."""
+        trial, task = self._running[future]
+        try:
+            finished = self._tell(trial, future.result())
+        except NonFiniteLoss as error:
+            trial.set_user_attr("error", str(error))
+            finished = trial.study.tell(trial, state=TrialState.FAIL)
+        del self._running[future]
+        task.clean()
+        self._remove_weights()
+        self.progress.end(str(trial.number), _describe(finished), best_row(self.study))
+
+    def _tell(self, trial: optuna.Trial, result: TaskResult) -> FrozenTrial:
+        write_losses(self.folder.losses(trial.number), result.losses)
+        if result.weights is None:
+            return trial.study.tell(trial, state=TrialState.PRUNED)
+        result.publish(self.folder.weights(trial.number))
+        _, train, _, test = result.losses[result.best_epoch].tolist()
+        trial.set_user_attr("best_epoch", result.best_epoch)
+        trial.set_user_attr("train_loss", train)
+        trial.set_user_attr("test_loss", test)
+        return trial.study.tell(trial, result.best_valid_loss)
+
+    def put_back(self) -> None:
+        """Let trials that were interrupted wait, under their numbers and hyperparameters."""
+        for trial, _ in self._running.values():
+            with suppress(OptunaError, OSError):  # a driver that resumes accepts RUNNING trials too
+                self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+    def _clean_up(self) -> None:
+        """Remove what a driver left that died between the end of a trial and its cleaning."""
+        for trial in self.study.get_trials(deepcopy=False, states=FINISHED):
+            remove_checkpoint(self.folder.checkpoint(trial.number))
+        self._remove_weights()
+
+    def _remove_weights(self) -> None:
+        """Remove the weights of trials that are not among the best, and never will be again."""
+        if self.tuning.keep_weights:
+            for trial in rank_trials(self.study)[self.tuning.keep_weights :]:
+                self.folder.weights(trial.number).unlink(missing_ok=True)
+
+    def _id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def _reopened(self) -> Study:
+        """Give the study as it is now: an object of Optuna's caches the trials until it is told."""
+        return optuna.load_study(
+            study_name=self.study.study_name,
+            storage=self._storage,
+            sampler=self.study.sampler,
+            pruner=self.study.pruner,
+        )
+
+
+def suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
+    """Let a trial draw its hyperparameters."""
+    return Hyperparameters(
+        lr=trial.suggest_float("lr", space.lr.low, space.lr.high, log=True),
+        wd=trial.suggest_float("wd", space.wd.low, space.wd.high, log=True),
+        dr=trial.suggest_float("dr", space.dr.low, space.dr.high),
+        hidden=trial.suggest_int("hidden", space.hidden.low, space.hidden.high),
+    )
+
+
+def _report(trial: optuna.Trial, epoch: int, valid: float) -> bool:
+    """Report an epoch, and say whether the trial lags behind.
+
+    Epochs that are trained again after the last checkpoint were reported and judged before.
+    """
+    last = trial.study._storage.get_trial(trial._trial_id).last_step
+    if last is None or epoch > last:
+        trial.report(valid, epoch)
+    return (last is None or epoch >= last) and bool(trial.should_prune())
+
+
+def _prepare(
+    study: Study, tuning: TuningConfig, fingerprint: Mapping[str, Any], storage: StudyStorage
+) -> None:
+    """Check that the study is the one meant, and add the trials that are missing, to wait.
+
+    Raises
+    ------
+    ValueError
+        If the study was made with another fingerprint or other settings.
+    """
+    is_new = not study.get_trials(deepcopy=False)
+    for name, value in {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}.items():
+        if name in study.user_attrs:
+            check_attribute(study, name, value, storage)
+        elif is_new:
+            study.set_user_attr(name, dict(value))
+        else:
+            raise ValueError(
+                f"{storage}: The study does not say what its trials depend on, so none can be added. "
+                "Choose another models_folder, or move the database away to tune anew."
+            )
+    for number in range(len(study.get_trials(deepcopy=False)), tuning.n_trials):
+        fixed = asdict(tuning.enqueue[number]) if number < len(tuning.enqueue) else {}
+        attributes = {"fixed_params": fixed} if fixed else {}  # as Optuna's enqueue_trial does
+        study.add_trial(
+            optuna.trial.create_trial(state=TrialState.WAITING, system_attrs=attributes)
+        )
+
+
+def _settings(tuning: TuningConfig) -> dict[str, Any]:
+    settings = {
+        f"tuning.{name}": value for name, value in asdict(tuning).items() if name not in NO_SETTINGS
+    }
+    # studies begun before these settings existed are resumed as long as they are off
+    if not tuning.enqueue:
+        del settings["tuning.enqueue"]
+    if tuning.pruner.name == "none":
+        del settings["tuning.pruner"]
+    return settings
+
+
+def format_hyperparameters(params: Mapping[str, Any]) -> list[str]:
+    """Format hyperparameters for the table of a study, in their usual order."""
+    formats = {"lr": ".1e", "wd": ".1e", "dr": ".2f", "hidden": "d"}
+    return [format(params[name], formats[name]) for name in HYPERPARAMETER_NAMES]
+
+
+def best_row(study: Study) -> Row | None:
+    """Give the row of the best trial in a table of trainings; None if none is complete."""
+    trial = next(iter(rank_trials(study)), None)
+    if trial is None:
+        return None
+    told = trial.user_attrs
+    values = format_hyperparameters(trial.params)
+    if "best_epoch" not in told:  # a released study
+        return Row(str(trial.number), values)
+    losses = EpochLosses(told["train_loss"], float(trial.value or 0), told["test_loss"])
+    return Row(str(trial.number), values, told["best_epoch"], losses)
+
+
+def _describe(trial: FrozenTrial) -> str:
+    if trial.state is TrialState.COMPLETE:
+        return f"valid loss {trial.value:.4f}"
+    return {TrialState.PRUNED: "pruned"}.get(
+        trial.state, f"failed: {trial.user_attrs.get('error')}"
+    )
