@@ -39,7 +39,7 @@ SUITES = ("MockTNG", "MockSIMBA", "MockAstrid")
 def ready_workers(n: int) -> DaskExecutor:
     """Start processes, and let each import what a training needs."""
     executor = DaskExecutor(ExecutionConfig(workers=n, scheduler=None))
-    client = executor._open()
+    client = executor.open()
     client.wait_for_workers(n)
     client.run(_warm_up)
     return executor

@@ -54,7 +54,7 @@ def tune_on(
     training: Any = TRAINING,
     **changes: Any,
 ) -> optuna.Study:
-    progress = Watched("trials", n_trials, training.epochs, told=told)
+    progress = Watched(told, n_trials, training.epochs)
     with executor, progress:
         return tune(
             make_data(folder=path / "maps"),
@@ -126,7 +126,7 @@ class Saboteur:
             threading.Timer(self._wake_after, os.kill, (pid, signal.SIGCONT)).start()
 
     def _pid_of(self, trial: int) -> int:
-        client = self._executor._open()
+        client = self._executor.open()
         (address,) = (
             address
             for address, keys in client.processing().items()

@@ -14,10 +14,9 @@ STAGES = ("ingest", "preprocess", "tune", "evaluate")
 PREDICTIONS = ("predictions_csv", "predictions")
 NEED_NOT_EXIST = {
     "model_folder",  # a study makes it
-    "study_storage",  # and this too
     "suite_folders",  # which robustness fills
     "robustness_networks",  # and this too
-    *("scorer_folder", "scorer_storage", "finalist_folder", "finalist_storage"),  # of select_fields
+    *("scorer_folder", "finalist_folder"),  # of select_fields
     "network_results",  # which baselines are compared with, if there are any
 }
 

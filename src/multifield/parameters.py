@@ -109,6 +109,7 @@ class Parameters(Choices):
             "sim_set": self.selection.sim_set,
             "smoothing_width": self.preprocessing.smoothing_width,
             "n_trials": self.tuning.n_trials,
+            "storage": self.tuning.storage,
             "epochs": self.training.epochs,
             "workers": self.execution.workers,
             "scheduler": self.execution.scheduler,

@@ -6,7 +6,6 @@ from multifield.datasets.models import (
     LossesDataset,
     ModelFolderDataset,
     StudyDataset,
-    StudyStorageDataset,
     WeightsDataset,
 )
 from multifield.datasets.reports import (
@@ -42,7 +41,6 @@ __all__ = [
     "RecordsDataset",
     "ResultsDataset",
     "StudyDataset",
-    "StudyStorageDataset",
     "SuiteFoldersDataset",
     "ThetaDataset",
     "TrialResultsDataset",

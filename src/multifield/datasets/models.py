@@ -63,8 +63,11 @@ class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
         return {"path": str(self._folder.path), "label": self._folder.label}
 
 
-class StudyStorageDataset(AbstractDataset["StudyStorage", "StudyStorage"]):
-    """Where the study of a folder is kept, for `tune` to add trials; nothing is read or made by loading it.
+class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
+    """An Optuna study, by default in the benchmark's SQLite database.
+
+    Loading reads it into memory, so that it is never altered by a reader. A running study writes to its
+    storage itself; saving checks that it did.
 
     Parameters
     ----------
@@ -87,63 +90,34 @@ class StudyStorageDataset(AbstractDataset["StudyStorage", "StudyStorage"]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
-        self._storage = check_storage(storage)
+        self._name = check_storage(storage)
         self.metadata = metadata
 
-    def load(self) -> "StudyStorage":
-        """Give the place; it need not exist yet."""
+    @property
+    def _storage(self) -> "StudyStorage":
         from multifield.tuning import choose_storage
 
-        return choose_storage(self._storage, self._folder)
-
-    def save(self, data: "StudyStorage") -> None:
-        """Refuse: a study writes to its storage itself."""
-        raise DatasetError(f"expected nothing to save, got {data}")
-
-    def _exists(self) -> bool:
-        return self.load().exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"storage": self._storage, "database": str(self._folder.database)}
-
-
-class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
-    """An Optuna study, by default in the benchmark's sqlite database.
-
-    Loading reads it into memory, so that it is never altered by a reader. A running study writes to its
-    storage itself; saving checks that it did.
-
-    Parameters
-    ----------
-    metadata : dict, optional
-        For plugins.
-    **place
-        As of `StudyStorageDataset`.
-    """
-
-    def __init__(self, *, metadata: dict[str, Any] | None = None, **place: Any) -> None:
-        self._place = StudyStorageDataset(**place)
-        self.metadata = metadata
+        return choose_storage(self._name, self._folder)
 
     def load(self) -> "optuna.Study":
         """Read the study."""
         from multifield.tuning import load_study
 
-        return load_study(self._place.load())
+        return load_study(self._storage)
 
     def save(self, data: "optuna.Study") -> None:
         """Check that the storage holds every trial of the study."""
         stored = len(self.load().trials)
         if stored != len(data.trials):
             raise DatasetError(
-                f"{self._place.load()}: expected the study's {len(data.trials)} trials, got {stored}"
+                f"{self._storage}: expected the study's {len(data.trials)} trials, got {stored}"
             )
 
     def _exists(self) -> bool:
-        return self._place._exists()
+        return self._storage.exists()
 
     def _describe(self) -> dict[str, Any]:
-        return self._place._describe()
+        return {"storage": self._name, "database": str(self._folder.database)}
 
 
 class TrialFileDataset(FileDataset[Saved, Loaded]):

@@ -1,6 +1,6 @@
-"""Trainings on the workers of a Dask cluster: local processes, or any scheduler.
+"""Trainings on the workers of a Dask cluster: processes of this machine, or any scheduler.
 
-Dask starts again what a dead worker was doing. This module adds what a training needs: it stops after a step
+Dask gives the task of a dead worker to another. This module adds what a training needs: it stops after a step
 when its worker leaves or nobody wants its result any more, it reports its epochs to the driver, and the
 driver reconnects when the scheduler comes back.
 """
@@ -16,9 +16,9 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, InvalidStateError, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -28,7 +28,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import dask
 import distributed
-from distributed import Client, KilledWorker, Reschedule, WorkerPlugin
 
 from multifield.software import describe_software
 from multifield.threads import available_threads
@@ -54,17 +53,20 @@ logger = logging.getLogger(__name__)
 class _Call:
     """A call that was submitted."""
 
-    run: tuple[Any, ...]  # arguments of `_run_on_worker`
+    arguments: tuple[Any, ...]  # of `_run_on_worker`
     key: str
     result: Future[Any]
     on_epoch: OnEpoch | None
-    remote: distributed.Future | None = None
+    remote: Any = None  # Dask's future
+
+    def settle(self, outcome: Any = None, error: BaseException | None = None) -> None:
+        """Give the result or the error, unless there is one already."""
+        with suppress(InvalidStateError):
+            self.result.set_result(outcome) if error is None else self.result.set_exception(error)
 
 
 class DaskExecutor(Executor):
-    """Submits calls of `run_task` to a Dask cluster.
-
-    A call is run again elsewhere when its worker dies; so it must be able to resume.
+    """Submits calls of `run_task` to a Dask cluster, which runs them again where a worker dies.
 
     Parameters
     ----------
@@ -74,73 +76,43 @@ class DaskExecutor(Executor):
 
     def __init__(self, config: ExecutionConfig) -> None:
         self._config = config
-        self._client: Client | None = None
+        self._client: Any = None
         self._cluster: Any = None
         self._topic = f"multifield-{uuid.uuid4().hex}"
         self._calls: dict[str, _Call] = {}
         self._lock = threading.RLock()
         self._reports = ThreadPoolExecutor(1, thread_name_prefix="reports")
         self._warned = -LOG_PERIOD
-        self._closing = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Submit ``fn(task, on_epoch=...)``; the task is pickled, `on_epoch` is called in this process."""
-        (task,), on_epoch = args, kwargs.get("on_epoch")
-        name = str(getattr(task, "name", fn.__name__)).replace(" ", "_")
+        (task,) = args
         asks = bool(getattr(task, "may_be_pruned", False))
-        payload = pickle.dumps((fn, task))
-        run = payload, self._topic, asks, compared_versions()
-        call: _Call = _Call(run, f"{name}-{uuid.uuid4().hex}", Future(), on_epoch)  # type: ignore[arg-type]
+        arguments = pickle.dumps((fn, task)), self._topic, asks, compared_versions()
+        key = f"{getattr(task, 'name', 'task')}-{uuid.uuid4().hex}".replace(" ", "_")
+        call = _Call(arguments, key, Future(), kwargs.get("on_epoch"))  # type: ignore[arg-type]
         with self._lock:
-            self._open()
-            self._calls[call.key] = call
+            self.open()
+            self._calls[key] = call
             self._send(call)
         return call.result
 
     def count_workers(self) -> int:
         """Count the workers there are now; where there are none, say so once in a while."""
         with self._lock:
-            n = len(self._open().nthreads())
-        now = time.monotonic()
-        if n == 0 and now - self._warned > LOG_PERIOD:
-            self._warned = now
-            logger.warning(
-                "Scheduler %s has no workers. Waiting. Start some with `dask worker`.", self._name
-            )
+            n = len(self.open().nthreads())
+        if n == 0 and time.monotonic() - self._warned > LOG_PERIOD:
+            self._warned = time.monotonic()
+            logger.warning("The Dask cluster has no workers. Waiting for some (`dask worker`).")
         return n
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Give up what is still running, which stops after its step, and close what was opened."""
-        with self._lock:
-            self._closing = True
-            left = list(self._calls.values())
-            self._calls.clear()
-        client, cluster = self._client, self._cluster
-        self._client = self._cluster = None
-        try:
-            if client is not None:
-                _cancel(client, [call.remote for call in left if call.remote is not None])
-                if cluster is not None and left:
-                    _wait_until_idle(client)
-        finally:
-            # idle processes that take their time to end are killed, which is worth no warning
-            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
-            for close in (client, cluster):
-                if close is not None:
-                    close.close()
-            self._reports.shutdown(wait=False, cancel_futures=True)
-
-    @property
-    def _name(self) -> str:
-        return self._config.scheduler or "on this machine"
-
-    def _open(self, patience: float = CONNECT_PATIENCE) -> Client:
-        """Give the client; connect if there is none."""
+    def open(self, patience: float = CONNECT_PATIENCE) -> Any:
+        """Give the Dask client; connect, or start workers, if there is none."""
         if self._client is None:
             logging.getLogger("distributed").setLevel(logging.WARNING)
             if self._config.scheduler is None:
                 self._cluster = start_local_cluster(self._config.workers)
-                self._client = Client(self._cluster)
+                self._client = distributed.Client(self._cluster)
             else:
                 self._client = connect(self._config.scheduler, patience)
             self._client.register_plugin(LeaveGently())
@@ -150,19 +122,36 @@ class DaskExecutor(Executor):
                 logger.info("Dask dashboard: %s", self._client.dashboard_link)
         return self._client
 
-    def _send(self, call: _Call) -> None:
-        assert self._client is not None
-        remote = self._client.submit(_run_on_worker, *call.run, key=call.key, pure=False)
-        call.remote = remote
-        remote.add_done_callback(lambda done: self._finish(call, done))
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Cancel what is still running, which stops after its step, and close what was opened."""
+        with self._lock:
+            left, self._calls = list(self._calls.values()), {}
+        client, cluster = self._client, self._cluster
+        self._client = self._cluster = None
+        try:
+            if client is not None and left:
+                client.cancel([call.remote for call in left], force=True)
+                deadline = time.monotonic() + CLOSE_PATIENCE
+                while cluster is not None and any(client.run(_is_busy, on_error="ignore").values()):
+                    if time.monotonic() > deadline:
+                        break
+                    time.sleep(0.1)
+        finally:
+            # idle processes that take their time to end are killed, which is worth no warning
+            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
+            for opened in (client, cluster):
+                if opened is not None:
+                    opened.close()
+            self._reports.shutdown(wait=False, cancel_futures=True)
 
-    def _finish(self, call: _Call, remote: distributed.Future) -> None:
+    def _send(self, call: _Call) -> None:
+        call.remote = self._client.submit(_run_on_worker, *call.arguments, key=call.key, pure=False)
+        call.remote.add_done_callback(lambda remote: self._finish(call, remote))
+
+    def _finish(self, call: _Call, remote: Any) -> None:
         """Hand on what became of a call; called in a thread of Dask's."""
-        if remote.status == "cancelled":
-            self._reconnect(call, remote)
-            return
-        error: Any = remote.exception()
-        if isinstance(error, KilledWorker):
+        error = None if remote.status == "cancelled" else remote.exception()
+        if isinstance(error, distributed.KilledWorker):
             error = RuntimeError(
                 f"{call.key.rpartition('-')[0]}: The workers that trained it died as often as the "
                 f"scheduler allows ({ALLOWED_FAILURES} times on this machine). Look into their logs: "
@@ -171,86 +160,63 @@ class DaskExecutor(Executor):
         with self._lock:
             if self._calls.get(call.key) is not call or call.remote is not remote:
                 return  # given up, or sent again
+            if remote.status == "cancelled":
+                self._reconnect()
+                return
             del self._calls[call.key]
-        result = None if error else remote.result()  # type: ignore[union-attr]
-        _settle(call.result, result, error)
+        call.settle(None if error else remote.result(), error)
 
-    def _reconnect(self, call: _Call, remote: distributed.Future) -> None:
+    def _reconnect(self) -> None:
         """Wait for a scheduler that was lost, and send again what it had."""
-        with self._lock:
-            if self._closing or self._calls.get(call.key) is not call or call.remote is not remote:
-                return  # another call has reconnected, or nobody waits any more
-            logger.warning(
-                "Lost scheduler %s. Waiting up to %g s for it to come back.",
-                self._name,
-                RECONNECT_PATIENCE,
-            )
-            client, self._client = self._client, None
-            _close_quietly(client)
-            deadline = time.monotonic() + RECONNECT_PATIENCE
-            while self._client is None:
-                try:
-                    self._open(patience=5.0)  # its file may name another address by now
-                except (OSError, TimeoutError) as error:
-                    if time.monotonic() > deadline:
-                        self._fail_all(error)
-                        return
-                    time.sleep(1.0)
-            for each in self._calls.values():
-                self._send(each)
-            logger.info("Scheduler %s is back. Resuming %d tasks.", self._name, len(self._calls))
-
-    def _fail_all(self, error: Exception) -> None:
-        calls = list(self._calls.values())
-        self._calls.clear()
-        for call in calls:
-            _settle(call.result, None, error)
+        logger.warning("Lost the scheduler. Waiting up to %g s for it.", RECONNECT_PATIENCE)
+        log = logging.getLogger("distributed.client")
+        log.setLevel(logging.CRITICAL)  # it logs a traceback where a lost client is closed
+        self._client.close(timeout=1)
+        log.setLevel(logging.NOTSET)
+        self._client, deadline = None, time.monotonic() + RECONNECT_PATIENCE
+        while self._client is None:
+            try:
+                self.open(patience=5.0)  # its file may name another address by now
+            except (OSError, TimeoutError) as error:
+                if time.monotonic() > deadline:
+                    for call in self._calls.values():
+                        call.settle(error=error)
+                    self._calls = {}
+                    return
+                time.sleep(1.0)
+        for call in self._calls.values():
+            self._send(call)
+        logger.info("The scheduler is back. Resuming %d trainings.", len(self._calls))
 
     def _receive(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take a report on the event loop, which must not wait."""
         with suppress(RuntimeError):  # closed meanwhile
-            self._reports.submit(self._report, event[1])
+            self._reports.submit(self._report, **event[1])
 
-    def _report(self, message: dict[str, Any]) -> None:
-        call, client = self._calls.get(message["key"]), self._client
+    def _report(self, key: str, epoch: int, losses: list[float], worker: str, asks: bool) -> None:
+        call, client = self._calls.get(key), self._client
         if call is None or call.on_epoch is None or client is None:
             return
         try:
-            prune = call.on_epoch(message["epoch"], EpochLosses(*message["losses"]))
+            prune = call.on_epoch(epoch, EpochLosses(*losses))
         except Exception as error:
-            _settle(call.result, None, error)  # `shutdown` cancels the training
+            call.settle(error=error)  # `shutdown` cancels the training
             return
-        if message["asks"]:
-            # on the client's own loop, so that a worker that does not answer holds up nobody
-            client.loop.add_callback(
-                client.run,
-                _receive_answer,
-                message["key"],
-                message["epoch"],
-                prune,
-                workers=[message["worker"]],
-                on_error="ignore",
-            )
-
-
-def _settle(future: Future[Any], outcome: Any, error: Exception | None) -> None:
-    with suppress(InvalidStateError):
-        if error is None:
-            future.set_result(outcome)
-        else:
-            future.set_exception(error)
+        if asks:  # on the client's own loop, so that a worker that does not answer holds up nobody
+            where: dict[str, Any] = {"workers": [worker], "on_error": "ignore"}
+            client.loop.add_callback(client.run, _receive_answer, key, epoch, prune, **where)
 
 
 # ---- schedulers ----
 
 
-def connect(scheduler: str, patience: float) -> Client:
-    """Connect to a scheduler.
+def connect(scheduler: str, patience: float) -> Any:
+    """Connect to a scheduler by its address or the path of the file that it wrote.
 
     Parameters
     ----------
     scheduler : str
-        Its address, such as ``tcp://node1:8786``, or the path of the file it wrote.
+        Such as ``tcp://node1:8786`` or ``scheduler.json``.
     patience : float
         Time to wait for an answer [s].
 
@@ -270,7 +236,7 @@ def connect(scheduler: str, patience: float) -> Client:
         time.sleep(0.2)
     place = {"scheduler_file": str(path)} if is_file else {"address": scheduler}
     try:
-        return Client(**place, timeout=max(1.0, deadline - time.monotonic()))
+        return distributed.Client(**place, timeout=max(1.0, deadline - time.monotonic()))
     except (OSError, TimeoutError, ValueError) as error:
         raise ConnectionError(
             f"scheduler: No Dask scheduler answers at {scheduler} ({error}). Start one with `dask "
@@ -279,7 +245,7 @@ def connect(scheduler: str, patience: float) -> Client:
 
 
 def start_local_cluster(n_workers: int) -> Any:
-    """Start worker processes on this machine, each with its share of the cores, and one GPU each in turn.
+    """Start processes on this machine, each with its share of the cores and one of the GPUs.
 
     Parameters
     ----------
@@ -293,44 +259,28 @@ def start_local_cluster(n_workers: int) -> Any:
     common["OMP_WAIT_POLICY"] = os.environ.get(
         "OMP_WAIT_POLICY", "passive"
     )  # processes share cores
-    environments = [
-        common | ({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {}) for i in range(n)
-    ]
     options = {
-        "nthreads": 1,  # PyTorch's random state and settings are those of a process
+        "nthreads": 1,  # PyTorch's random state and settings belong to a process
         "memory_limit": 0,  # pages of memory maps are no reason to kill a worker
         "host": "127.0.0.1",
         "silence_logs": logging.WARNING,
     }
+    workers = {}
+    for i in range(n):
+        pinned = {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {}
+        workers[i] = {"cls": distributed.Nanny, "options": options | {"env": common | pinned}}
+    dashboard = {"dashboard": find_spec("bokeh") is not None, "dashboard_address": "127.0.0.1:0"}
+    scheduler = {"cls": distributed.Scheduler, "options": {"host": "127.0.0.1"} | dashboard}
     settings = {
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
         "distributed.nanny.pre-spawn-environ": {},  # else Dask changes this process's environment
     }
-    scheduler = {
-        "host": "127.0.0.1",
-        "dashboard": find_spec("bokeh") is not None,
-        "dashboard_address": "127.0.0.1:0",
-    }
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # inherited by the processes
-    with dask.config.set(settings), _hide_main():
-        return distributed.SpecCluster(
-            scheduler={"cls": distributed.Scheduler, "options": scheduler},
-            workers={
-                i: {"cls": distributed.Nanny, "options": options | {"env": environment}}
-                for i, environment in enumerate(environments)
-            },
-            silence_logs=logging.WARNING,
-        )
-
-
-@contextmanager
-def _hide_main() -> Iterator[None]:
-    """Keep worker processes from importing the program that starts them, such as all of Kedro."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    sys.modules["__main__"].__spec__ = None
+    # processes need not import the program that starts them, such as all of Kedro
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
-        yield
+        with dask.config.set(settings):
+            return distributed.SpecCluster(workers, scheduler, silence_logs=logging.WARNING)
     finally:
         sys.modules["__main__"] = main
 
@@ -344,40 +294,13 @@ def visible_gpus() -> list[str]:
     return [str(i) for i in range(torch.cuda.device_count())]
 
 
-def _cancel(client: Client, remotes: list[distributed.Future]) -> None:
-    with suppress(Exception):  # the scheduler may be gone; then nothing is left to cancel
-        client.cancel(remotes, force=True)
-
-
-def _wait_until_idle(client: Client) -> None:
-    """Give trainings time to notice that they are not wanted, and to write their checkpoints."""
-    deadline = time.monotonic() + CLOSE_PATIENCE
-    with suppress(OSError, TimeoutError):
-        while any(client.run(_is_busy, on_error="ignore").values()):
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.1)
-
-
-def _close_quietly(client: Client | None) -> None:
-    """Close a client without a connection, which Dask says at length."""
-    log = logging.getLogger("distributed.client")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        if client is not None:
-            client.close(timeout=1)
-    finally:
-        log.setLevel(level)
-
-
 # ---- on a worker ----
 
 _leave = threading.Event()  # set when this worker leaves
 _answers: dict[str, "queue.SimpleQueue[tuple[int, bool]]"] = {}  # of the driver, by task
 
 
-class LeaveGently(WorkerPlugin):  # type: ignore[misc]
+class LeaveGently(distributed.WorkerPlugin):  # type: ignore[misc]
     """Lets a worker that is told to leave finish the step and write the checkpoint first.
 
     Dask leaves the task of such a worker to others while its thread is still running. Here the worker waits
@@ -391,12 +314,9 @@ class LeaveGently(WorkerPlugin):  # type: ignore[misc]
         """Listen to SIGTERM and Ctrl-C, which would end the process at once."""
         _leave.clear()
         logging.getLogger("multifield").setLevel(logging.INFO)  # forwarded to the driver
-        if (
-            threading.current_thread() is threading.main_thread()
-        ):  # not with workers that are threads
-            loop = asyncio.get_running_loop()
-            for signum in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(signum, self._hear, worker, signum)
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._hear, worker, signum)
 
     def _hear(self, worker: Any, signum: signal.Signals) -> None:
         _leave.set()
@@ -407,22 +327,19 @@ class LeaveGently(WorkerPlugin):  # type: ignore[misc]
 
     async def teardown(self, worker: Any) -> None:
         """Wait for the task; Dask calls this before the worker says good-bye to the scheduler."""
-        if worker.status is not distributed.Status.closing:
-            return  # the plugin alone is removed
-        _leave.set()
-        if not worker.active_threads:
+        if worker.status is not distributed.Status.closing or not worker.active_threads:
             return
+        _leave.set()
         deadline = time.monotonic() + CLOSE_PATIENCE
         while worker.active_threads and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         stream = worker.batched_stream
         if worker.active_threads or not stream or not stream.comm or stream.comm.closed():
             return
+        about = {"expected": True, "close": False, "stimulus_id": f"leave-{time.time()}"}
         with suppress(OSError, TimeoutError):
-            about = {"expected": True, "close": False, "stimulus_id": f"leave-{time.time()}"}
-            await asyncio.wait_for(
-                worker.scheduler.unregister(address=worker.address, **about), timeout=5
-            )
+            left = worker.scheduler.unregister(address=worker.address, **about)
+            await asyncio.wait_for(left, timeout=5)
 
 
 def _run_on_worker(payload: bytes, topic: str, asks: bool, versions: dict[str, str]) -> Any:
@@ -438,33 +355,29 @@ def _run_on_worker(payload: bytes, topic: str, asks: bool, versions: dict[str, s
     worker = distributed.get_worker()
     _check_worker(worker.state.nthreads, versions)
     key = worker.get_current_task()
+    answers = _answers[key] = queue.SimpleQueue()
 
     def asked_to_stop() -> bool:
-        return _leave.is_set() or _is_unwanted(worker, key)
+        state = worker.state.tasks.get(key)  # where nobody wants it, Dask does not end its thread
+        return _leave.is_set() or state is None or state.state == "cancelled"
 
     def on_epoch(epoch: int, losses: EpochLosses) -> bool:
-        message = {"key": key, "epoch": epoch, "losses": [float(loss) for loss in losses]}
-        worker.log_event(topic, message | {"asks": asks, "worker": worker.address})
-        return asks and _wait_for_answer(key, epoch, asked_to_stop)
+        about = {"key": key, "epoch": epoch, "worker": worker.address, "asks": asks}
+        worker.log_event(topic, about | {"losses": [float(loss) for loss in losses]})
+        while asks and not asked_to_stop():
+            with suppress(queue.Empty):
+                of_epoch, prune = answers.get(timeout=0.5)
+                if of_epoch == epoch:  # else to an earlier attempt
+                    return prune
+        return False
 
     fn, task = pickle.loads(payload)
-    _answers[key] = queue.SimpleQueue()
     try:
         return fn(task, on_epoch=on_epoch, asked_to_stop=asked_to_stop)
     except TrainingInterrupted:
-        raise Reschedule from None
+        raise distributed.Reschedule from None
     finally:
         del _answers[key]
-
-
-def _wait_for_answer(key: str, epoch: int, asked_to_stop: Callable[[], bool]) -> bool:
-    """Wait until the driver says whether to prune; no where the training stops anyway."""
-    while not asked_to_stop():
-        with suppress(queue.Empty):
-            of_epoch, prune = _answers[key].get(timeout=0.5)
-            if of_epoch == epoch:  # else to an earlier attempt
-                return prune
-    return False
 
 
 def _receive_answer(key: str, epoch: int, prune: bool) -> None:
@@ -473,32 +386,22 @@ def _receive_answer(key: str, epoch: int, prune: bool) -> None:
         _answers[key].put((epoch, prune))
 
 
-def _is_unwanted(worker: Any, key: str) -> bool:
-    """Say whether the driver died or cancelled the task; Dask does not end its thread."""
-    state = worker.state.tasks.get(key)
-    return state is None or state.state == "cancelled"
-
-
 def _is_busy(dask_worker: Any) -> bool:
     return bool(dask_worker.active_threads)
 
 
 def _check_worker(n_threads: int, versions: dict[str, str]) -> None:
-    host = platform.node()
+    host, own = platform.node(), compared_versions()
     if n_threads != 1:
         raise RuntimeError(
             f"The Dask worker on {host} has {n_threads} threads. Trainings of one process cannot share "
             "PyTorch's random state. Start it with --nthreads 1, and several if there is room."
         )
-    own = compared_versions()
-    differences = [
-        f"{name} {own.get(name)} (driver: {versions.get(name)})"
-        for name in COMPARED
-        if own.get(name) != versions.get(name)
-    ]
-    if differences:
+    different = [name for name in COMPARED if own.get(name) != versions.get(name)]
+    if different:
+        named = [f"{name} {own.get(name)} (driver: {versions.get(name)})" for name in different]
         raise RuntimeError(
-            f"The Dask worker on {host} has other software than the driver: {', '.join(differences)}. "
+            f"The Dask worker on {host} has other software than the driver: {', '.join(named)}. "
             "Start it in the same environment."
         )
 

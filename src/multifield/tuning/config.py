@@ -116,6 +116,7 @@ class TuningConfig:
     enqueue: tuple[Hyperparameters, ...]  # of the first trials, instead of draws
     pruner: PrunerConfig
     keep_weights: Integer = Field(ge=0)  # of so many of the best trials; 0: of all
+    storage: Storage
 
     @model_validator(mode="after")
     def _enqueued_can_be_drawn(self) -> "TuningConfig":

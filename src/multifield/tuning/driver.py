@@ -1,10 +1,9 @@
 """Tune: one process owns the study and hands its trials to an executor."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -23,7 +22,6 @@ from multifield.training import (
     Hyperparameters,
     InProcessExecutor,
     NonFiniteLoss,
-    Row,
     TaskResult,
     TrainingConfig,
     TrainingProgress,
@@ -36,7 +34,7 @@ from multifield.training import (
 )
 from multifield.tuning.config import SearchSpace, TuningConfig
 from multifield.tuning.sampler import derive_seed
-from multifield.tuning.storage import StudyStorage
+from multifield.tuning.storage import StudyStorage, choose_storage
 from multifield.tuning.study import (
     FINGERPRINT,
     FINISHED,
@@ -50,7 +48,7 @@ TrialData = SplitLoaders | Callable[[int], SplitLoaders]
 """The maps of all trials, or what gives those of a trial by its number."""
 
 SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
-NO_SETTINGS = ("n_trials", "keep_weights")  # may differ from run to run
+NO_SETTINGS = ("n_trials", "keep_weights", "storage")  # may differ from run to run
 PATIENCE = 1.0  # [s] between two looks at the number of workers
 
 
@@ -61,7 +59,6 @@ def tune(
     training: TrainingConfig,
     *,
     fingerprint: Mapping[str, Any],
-    storage: StudyStorage | None = None,
     executor: Executor | None = None,
     progress: TrainingProgress | None = None,
 ) -> Study:
@@ -80,14 +77,12 @@ def tune(
         Folder of weights, losses and checkpoints. Workers must see it. Weights and losses are
         written before their trial is complete, and its checkpoint is removed after it.
     tuning : TuningConfig
-        Number of trials and search space.
+        Number of trials, search space and storage.
     training : TrainingConfig
         How each network is trained; its seed is not used, each trial has one of its own.
     fingerprint : mapping
         What the trials depend on besides `tuning`: training, split, checksums of the data. A flat
         dict that JSON can keep. Stored in a new study.
-    storage : StudyStorage, optional
-        Where the study is stored; the folder's SQLite database if not given.
     executor : concurrent.futures.Executor, optional
         Runs the trainings; this process, one after another, if not given.
     progress : TrainingProgress, optional
@@ -106,11 +101,14 @@ def tune(
     ValueError
         If the study was made with another fingerprint; each difference is named.
     """
-    storage = storage or StudyStorage(folder.database)
+    storage = choose_storage(tuning.storage, folder)
+    progress = progress or TrainingProgress("trials", tuning.n_trials, training.epochs)
     with only_driver(folder.database, str(storage)):
         study = open_study(storage, tuning, training.epochs)
         _prepare(study, tuning, fingerprint, storage)
-        driver = _Driver(study, data, folder, tuning, training, executor, progress)
+        driver = _Driver(
+            study, data, folder, tuning, training, executor or InProcessExecutor(), progress
+        )
         try:
             driver.run()
         finally:
@@ -124,12 +122,10 @@ def tune_and_show(
     tuning: TuningConfig,
     training: TrainingConfig,
     execution: ExecutionConfig,
-    *,
     fingerprint: Mapping[str, Any],
-    storage: StudyStorage,
 ) -> Study:
     """Tune on the workers of a configuration, and show how far the trials are; see `tune`."""
-    progress = TrainingProgress("trials", tuning.n_trials, training.epochs, HYPERPARAMETER_NAMES)
+    progress = TrainingProgress("trials", tuning.n_trials, training.epochs)
     with open_executor(execution) as executor, progress:
         return tune(
             data,
@@ -137,7 +133,6 @@ def tune_and_show(
             tuning,
             training,
             fingerprint=fingerprint,
-            storage=storage,
             executor=executor,
             progress=progress,
         )
@@ -159,55 +154,48 @@ def only_driver(database: Any, what: str) -> Iterator[None]:
         ) from None
 
 
+@dataclass
 class _Driver:
     """Asks for trials, submits their trainings and tells the study their results."""
 
-    def __init__(
-        self,
-        study: Study,
-        data: TrialData,
-        folder: ModelFolder,
-        tuning: TuningConfig,
-        training: TrainingConfig,
-        executor: Executor | None,
-        progress: TrainingProgress | None,
-    ) -> None:
-        self.study, self.data, self.folder = study, data, folder
-        self.tuning, self.training = tuning, training
-        self.executor = executor or InProcessExecutor()
-        self.progress = progress or TrainingProgress("trials", tuning.n_trials, training.epochs)
-        self._storage: BaseStorage = (
-            study._storage
-        )  # Optuna has no public way to start a given trial
-        self._study_id = self._storage.get_study_id_from_name(study.study_name)
+    study: Study
+    data: TrialData
+    folder: ModelFolder
+    tuning: TuningConfig
+    training: TrainingConfig
+    executor: Executor
+    progress: TrainingProgress
+
+    def __post_init__(self) -> None:
+        self._storage: BaseStorage = self.study._storage  # Optuna cannot start a given trial
         self._running: dict[Future[TaskResult], tuple[optuna.Trial, TrainingTask]] = {}
-        self._lock = threading.Lock()  # epochs are reported by threads of the executor
 
     def run(self) -> None:
         """Train until all trials are finished."""
         trials = self.study.get_trials(deepcopy=False)[: self.tuning.n_trials]
-        waiting = [trial.number for trial in trials if trial.state not in FINISHED]
-        self.progress.start(len(trials) - len(waiting), best_row(self.study))
+        waiting = [trial for trial in trials if trial.state not in FINISHED]
+        self.progress.skip(len(trials) - len(waiting))
         while waiting or self._running:
             while waiting and len(self._running) < count_workers(self.executor):
                 self._start(waiting.pop(0))
             done, _ = wait(self._running, PATIENCE, FIRST_COMPLETED)
             for future in done:
                 self._finish(future)
-        self._clean_up()
+        for trial in self.study.get_trials(deepcopy=False, states=FINISHED):
+            remove_checkpoint(self.folder.checkpoint(trial.number))  # of a driver that died
+        self._remove_weights()
 
-    def _start(self, number: int) -> None:
+    def _start(self, waiting: FrozenTrial) -> None:
         """Draw the hyperparameters of a trial and submit its training."""
-        trial_id = self._id(number)
-        if self._storage.get_trial(trial_id).state is TrialState.RUNNING:  # of a driver that died
+        number, trial_id = waiting.number, waiting._trial_id
+        if waiting.state is TrialState.RUNNING:  # of a driver that died
             self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
         self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
         trial = optuna.Trial(self._reopened(), trial_id)
-        hyperparameters = suggest(trial, self.tuning.search_space)
         task = TrainingTask(
             name=f"trial {number}",
             data=self.data(number) if callable(self.data) else self.data,
-            hyperparameters=hyperparameters,
+            hyperparameters=suggest(trial, self.tuning.search_space),
             config=self.training,
             seed=derive_seed(self.tuning.seed, number, "training"),
             checkpoint=self.folder.checkpoint(number),
@@ -223,9 +211,12 @@ class _Driver:
         self.progress.on_epoch(str(trial.number), epoch, losses)
         if self.tuning.pruner.name == "none":
             return False
-        with self._lock:
-            is_last = epoch + 1 == self.training.epochs
-            return _report(trial, epoch, losses.valid) and not is_last
+        # epochs that are trained again after the last checkpoint were reported and judged before
+        last = self._storage.get_trial(trial._trial_id).last_step
+        if last is None or epoch > last:
+            trial.report(losses.valid, epoch)
+        is_judged = last is not None and epoch < last
+        return not is_judged and epoch + 1 < self.training.epochs and bool(trial.should_prune())
 
     def _finish(self, future: Future[TaskResult]) -> None:
         """Store what a training gave; raise its error unless the trial counts as failed."""
@@ -238,7 +229,10 @@ class _Driver:
         del self._running[future]
         task.clean()
         self._remove_weights()
-        self.progress.end(str(trial.number), _describe(finished), best_row(self.study))
+        best = next(iter(rank_trials(self.study)), finished)
+        is_other = best.number != finished.number
+        also = f"{best.number}, {_describe(best)}" if is_other else ""
+        self.progress.end(str(trial.number), _describe(finished), also)
 
     def _tell(self, trial: optuna.Trial, result: TaskResult) -> FrozenTrial:
         write_losses(self.folder.losses(trial.number), result.losses)
@@ -257,20 +251,11 @@ class _Driver:
             with suppress(OptunaError, OSError):  # a driver that resumes accepts RUNNING trials too
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
-    def _clean_up(self) -> None:
-        """Remove what a driver left that died between the end of a trial and its cleaning."""
-        for trial in self.study.get_trials(deepcopy=False, states=FINISHED):
-            remove_checkpoint(self.folder.checkpoint(trial.number))
-        self._remove_weights()
-
     def _remove_weights(self) -> None:
         """Remove the weights of trials that are not among the best, and never will be again."""
         if self.tuning.keep_weights:
             for trial in rank_trials(self.study)[self.tuning.keep_weights :]:
                 self.folder.weights(trial.number).unlink(missing_ok=True)
-
-    def _id(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def _reopened(self) -> Study:
         """Give the study as it is now: an object of Optuna's caches the trials until it is told."""
@@ -290,17 +275,6 @@ def suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
         dr=trial.suggest_float("dr", space.dr.low, space.dr.high),
         hidden=trial.suggest_int("hidden", space.hidden.low, space.hidden.high),
     )
-
-
-def _report(trial: optuna.Trial, epoch: int, valid: float) -> bool:
-    """Report an epoch, and say whether the trial lags behind.
-
-    Epochs that are trained again after the last checkpoint were reported and judged before.
-    """
-    last = trial.study._storage.get_trial(trial._trial_id).last_step
-    if last is None or epoch > last:
-        trial.report(valid, epoch)
-    return (last is None or epoch >= last) and bool(trial.should_prune())
 
 
 def _prepare(
@@ -344,28 +318,14 @@ def _settings(tuning: TuningConfig) -> dict[str, Any]:
     return settings
 
 
-def format_hyperparameters(params: Mapping[str, Any]) -> list[str]:
-    """Format hyperparameters for the table of a study, in their usual order."""
+def format_hyperparameters(params: Mapping[str, Any]) -> str:
+    """Format hyperparameters for one line, in their usual order."""
     formats = {"lr": ".1e", "wd": ".1e", "dr": ".2f", "hidden": "d"}
-    return [format(params[name], formats[name]) for name in HYPERPARAMETER_NAMES]
-
-
-def best_row(study: Study) -> Row | None:
-    """Give the row of the best trial in a table of trainings; None if none is complete."""
-    trial = next(iter(rank_trials(study)), None)
-    if trial is None:
-        return None
-    told = trial.user_attrs
-    values = format_hyperparameters(trial.params)
-    if "best_epoch" not in told:  # a released study
-        return Row(str(trial.number), values)
-    losses = EpochLosses(told["train_loss"], float(trial.value or 0), told["test_loss"])
-    return Row(str(trial.number), values, told["best_epoch"], losses)
+    return ", ".join(f"{name} {params[name]:{formats[name]}}" for name in HYPERPARAMETER_NAMES)
 
 
 def _describe(trial: FrozenTrial) -> str:
     if trial.state is TrialState.COMPLETE:
         return f"valid loss {trial.value:.4f}"
-    return {TrialState.PRUNED: "pruned"}.get(
-        trial.state, f"failed: {trial.user_attrs.get('error')}"
-    )
+    pruned = trial.state is TrialState.PRUNED
+    return "pruned" if pruned else f"failed: {trial.user_attrs.get('error')}"

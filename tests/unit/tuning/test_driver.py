@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ TUNING = TuningConfig(
     enqueue=(),
     pruner=PrunerConfig(name="none", n_startup_trials=1, n_warmup_epochs=0, reduction_factor=3),
     keep_weights=0,
+    storage="sqlite",
 )
 FINGERPRINT = {"suite": "MockNbody", "theta_sha256": "abc", "split.seed": "1"}
 
@@ -62,31 +63,33 @@ def make_folder(path: Path) -> ModelFolder:
     return ModelFolder(path, "MockNbody", "Mtot", "all_steps_4_4_o3")
 
 
-@dataclass
 class Watched(TrainingProgress):
     """Progress that tells of each epoch, and may be stopped by what it tells."""
 
-    told: Callable[[int, int], object] = lambda trial, epoch: None
+    def __init__(self, told: Callable[[int, int], object], n_trials: int, epochs: int) -> None:
+        super().__init__("trials", n_trials, epochs)
+        self._told = told
 
     def on_epoch(self, name: str, epoch: int, losses: EpochLosses) -> None:
-        self.told(int(name), epoch)
+        self._told(int(name), epoch)
         super().on_epoch(name, epoch, losses)
 
 
 def watch(told: Callable[[int, int], object], n_trials: int = 4) -> Watched:
-    return Watched("trials", n_trials, TRAINING.epochs, told=told)
+    return Watched(told, n_trials, TRAINING.epochs)
 
 
 def run(
     folder: ModelFolder,
     n_trials: int = 4,
     on_epoch: Callable[[int, int], object] | None = None,
+    storage: str = "sqlite",
     **arguments: Any,
 ) -> optuna.Study:
     return tune(
         make_data(),
         folder,
-        replace(TUNING, n_trials=n_trials),
+        replace(TUNING, n_trials=n_trials, storage=storage),
         TRAINING,
         progress=on_epoch and watch(on_epoch, n_trials),
         **({"fingerprint": FINGERPRINT} | arguments),
@@ -298,9 +301,10 @@ def test_a_second_driver_is_refused(finished: ModelFolder) -> None:
 
 def test_a_study_at_another_url_is_the_same_study(finished: ModelFolder, tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
-    storage = choose_storage(f"sqlite:///{tmp_path}/studies.db", folder)
+    url = f"sqlite:///{tmp_path}/studies.db"
+    storage = choose_storage(url, folder)
     assert not storage.exists()
-    assert outcome(run(folder, storage=storage)) == outcome(load_study(finished.database))
+    assert outcome(run(folder, storage=url)) == outcome(load_study(finished.database))
     assert storage.exists()
     assert not folder.database.exists()
     assert outcome(load_study(storage)) == outcome(load_study(finished.database))
@@ -311,9 +315,8 @@ def test_a_study_at_another_url_is_the_same_study(finished: ModelFolder, tmp_pat
 
 
 def test_a_url_that_does_not_answer_is_named(finished: ModelFolder) -> None:
-    storage = choose_storage("sqlite:////nowhere/studies.db", finished)
     with pytest.raises(ConnectionError, match=r"sqlite:////nowhere/studies\.db: unable to open"):
-        run(finished, storage=storage)
+        run(finished, storage="sqlite:////nowhere/studies.db")
 
 
 def test_another_search_space_is_refused(finished: ModelFolder) -> None:

@@ -47,6 +47,7 @@ CONFIG = TuningConfig(
     enqueue=(),
     pruner=PrunerConfig(name="none", n_startup_trials=1, n_warmup_epochs=0, reduction_factor=3),
     keep_weights=0,
+    storage="sqlite",
 )
 
 

@@ -39,7 +39,6 @@ from multifield.training.shown_fields import FixedFields
 from multifield.tuning import (
     SearchSpace,
     Study,
-    StudyStorage,
     TuningConfig,
     rank_trials,
     tune_and_show,
@@ -79,7 +78,6 @@ class SetInformation(NamedTuple):
 def train_scorer(
     loaders: FieldLoaders,
     folder: ModelFolder,
-    storage: StudyStorage,
     training: TrainingConfig,
     tuning: TuningConfig,
     config: SelectFieldsConfig,
@@ -92,11 +90,10 @@ def train_scorer(
     loaders : FieldLoaders
     folder : ModelFolder
         Of its study, database, weights and losses.
-    storage : StudyStorage
     training : TrainingConfig
         The scorer has epochs of its own.
     tuning : TuningConfig
-        Its seed.
+        Its seed and storage.
     config : SelectFieldsConfig
         Hyperparameters and epochs of the scorer.
     execution : ExecutionConfig
@@ -121,9 +118,7 @@ def train_scorer(
     data = loaders.load(loaders.fields).any_fields(scorer.maps_per_set)
     trials = _same_trials("field_scorer", scorer.networks, scorer.hyperparameters, tuning)
     causes = {**data.causes, **list_causes(training)}
-    return tune_and_show(
-        data, folder, trials, training, execution, fingerprint=causes, storage=storage
-    )
+    return tune_and_show(data, folder, trials, training, execution, causes)
 
 
 def score_sets(
@@ -202,7 +197,6 @@ def train_finalists(
     finalists: Sequence[FieldSet],
     loaders: FieldLoaders,
     folder: ModelFolder,
-    storage: StudyStorage,
     training: TrainingConfig,
     tuning: TuningConfig,
     config: SelectFieldsConfig,
@@ -215,7 +209,7 @@ def train_finalists(
     ----------
     finalists : sequence of tuple of str
         The sets.
-    loaders, folder, storage, training, tuning, config
+    loaders, folder, training, tuning, config
         As for `train_scorer`; the folder and the study are others.
     hyperparameters : Hyperparameters
         Of all sets alike, so that nothing but the fields differs.
@@ -239,9 +233,7 @@ def train_finalists(
     def load(trial: int) -> SplitLoaders:
         return loaders.load(finalists[trial // per_set])
 
-    return tune_and_show(
-        load, folder, trials, training, execution, fingerprint=fingerprint, storage=storage
-    )
+    return tune_and_show(load, folder, trials, training, execution, fingerprint)
 
 
 def measure_finalists(

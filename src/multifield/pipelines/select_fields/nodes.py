@@ -49,7 +49,6 @@ def gather_fields(
 def train_scorer(
     loaders: FieldLoaders,
     folder: ModelFolder,
-    storage: "tuning.StudyStorage",
     training_config: TrainingConfig,
     tuning_config: TuningConfig,
     config: SelectFieldsConfig,
@@ -57,7 +56,7 @@ def train_scorer(
 ) -> "tuple[tuning.Study, ModelFolder]":
     """Train a network for any set of fields; see `multifield.challenges.field_selection`."""
     study = field_selection.train_scorer(
-        loaders, folder, storage, training_config, tuning_config, config, execution
+        loaders, folder, training_config, tuning_config, config, execution
     )
     return study, folder
 
@@ -85,7 +84,6 @@ def train_finalists(
     finalists: Sequence[FieldSet],
     loaders: FieldLoaders,
     folder: ModelFolder,
-    storage: "tuning.StudyStorage",
     training_config: TrainingConfig,
     tuning_config: TuningConfig,
     config: SelectFieldsConfig,
@@ -97,7 +95,6 @@ def train_finalists(
         finalists,
         loaders,
         folder,
-        storage,
         training_config,
         tuning_config,
         config,

@@ -37,7 +37,6 @@ def _ranking() -> list[Node]:
             inputs=[
                 "field_loaders",
                 "scorer_folder",
-                "scorer_storage",
                 *SETTINGS,
                 "params:execution",
             ],
@@ -68,7 +67,6 @@ def _finalists() -> list[Node]:
                 "finalists",
                 "field_loaders",
                 "finalist_folder",
-                "finalist_storage",
                 *SETTINGS,
                 "params:hyperparameters",
                 "params:execution",

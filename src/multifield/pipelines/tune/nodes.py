@@ -17,17 +17,13 @@ from multifield.tuning.config import TuningConfig
 def tune_network(
     data: SplitLoaders,
     folder: ModelFolder,
-    storage: "tuning.StudyStorage",
     training_config: TrainingConfig,
     execution: ExecutionConfig,
     config: TuningConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
     """Train the trials of a study; see `multifield.tuning.tune`."""
     causes = fingerprint(data, training_config)
-    study = tuning.tune_and_show(
-        data, folder, config, training_config, execution, fingerprint=causes, storage=storage
-    )
-    return study, folder
+    return tuning.tune_and_show(data, folder, config, training_config, execution, causes), folder
 
 
 def list_trials(study: "tuning.Study") -> list[dict[str, Any]]:

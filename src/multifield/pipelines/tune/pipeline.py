@@ -19,7 +19,6 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "tune_data",
                     "model_folder",
-                    "study_storage",
                     "params:training",
                     "params:execution",
                     "params:tuning",

@@ -28,7 +28,6 @@ from multifield.evaluation.config import EvaluationConfig
 from multifield.maps.field_sets import FieldSet
 from multifield.mock.two_fields import CARRIERS, least_errors
 from multifield.models import ModelFolder
-from multifield.tuning import StudyStorage
 from tests.support import load_parameters
 from tests.unit.challenges.field_selection.examples import (
     FIELDS,
@@ -63,8 +62,7 @@ def score(
 ) -> tuple[FieldScores, ModelFolder]:
     """Train a scorer and let it score."""
     folder = make_folder(path, "scorer")
-    storage = StudyStorage(folder.database)
-    study = train_scorer(loaders, folder, storage, TRAINING, TUNING, config, HERE)
+    study = train_scorer(loaders, folder, TRAINING, TUNING, config, HERE)
     return score_sets(study, folder, loaders, TRAINING, config), folder
 
 
@@ -81,12 +79,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     goals = choose_goals(scores.inferred)
     finalists = propose_finalists(scores.sets, goals, SELECT_FIELDS.fractions, SELECT_FIELDS.search)
     folder = make_folder(path, "finalists")
-    storage = StudyStorage(folder.database)
     study = train_finalists(
         finalists,
         loaders,
         folder,
-        storage,
         TRAINING,
         TUNING,
         SELECT_FIELDS,
@@ -222,7 +218,6 @@ def test_one_field_alone_cannot_be_selected_from(tmp_path: Path) -> None:
         field_selection.train_scorer(
             make_loaders(FIELDS[:1]),
             folder,
-            StudyStorage(folder.database),
             TRAINING,
             TUNING,
             SELECT_FIELDS,
