@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import dask
 import numpy as np
 import optuna
 import pytest
@@ -38,7 +37,7 @@ from tests.unit.tuning.test_driver import FINGERPRINT, TUNING, Watched, make_fol
 pytestmark = pytest.mark.slow
 
 TRAINING = config(epochs=40)  # about a second
-PATIENCE = "5s"  # of the scheduler with a worker that is silent; Dask takes no less
+SILENCE = 6.0  # [s] after which a worker that is stopped is given up
 
 
 def settings(n_trials: int, **changes: Any) -> Any:
@@ -95,6 +94,12 @@ def check_undisturbed(trial: optuna.trial.FrozenTrial, path: Path) -> None:
     assert all(weights[name].equal(tensor) for name, tensor in alone.state.items())
 
 
+async def give_up_silent_workers(dask_scheduler: Any) -> None:
+    """Do now what a scheduler does after minutes: workers that start are as silent on a busy machine."""
+    dask_scheduler.worker_ttl = SILENCE / 2
+    await dask_scheduler.check_worker_ttl()
+
+
 class Saboteur:
     """Sends signals to the workers of some trials, each in the midst of its training.
 
@@ -122,7 +127,10 @@ class Saboteur:
         signum = self._signals.pop(trial)
         self.pids[trial] = pid = self._pid_of(trial)
         os.kill(pid, signum)
-        if signum == signal.SIGSTOP and self._wake_after:
+        if signum == signal.SIGSTOP:
+            give_up = self._executor.open().run_on_scheduler, (give_up_silent_workers,)
+            threading.Timer(SILENCE, *give_up).start()
+        if self._wake_after:
             threading.Timer(self._wake_after, os.kill, (pid, signal.SIGCONT)).start()
 
     def _pid_of(self, trial: int) -> int:
@@ -143,10 +151,9 @@ class Saboteur:
 def test_local_workers_that_are_killed_told_to_leave_and_stopped(tmp_path: Path) -> None:
     n_trials = 12
     signals = {1: signal.SIGKILL, 4: signal.SIGTERM, 6: signal.SIGSTOP}
-    with dask.config.set({"distributed.scheduler.worker-ttl": PATIENCE}):
-        executor = workers(4)
-        saboteur = Saboteur(executor, signals)
-        study = tune_on(executor, tmp_path, n_trials, saboteur)
+    executor = workers(4)
+    saboteur = Saboteur(executor, signals)
+    study = tune_on(executor, tmp_path, n_trials, saboteur)
     assert set(saboteur.pids) == set(signals)
     check_complete(study, n_trials, tmp_path)
     assert saboteur.resumed == set(range(n_trials))  # from their checkpoints
@@ -234,7 +241,6 @@ def scheduler(file: Path, port: int = 0) -> Any:
     return start(
         *("scheduler", "--scheduler-file", str(file), "--host", "127.0.0.1"),
         *("--port", str(port), "--dashboard-address", "127.0.0.1:0", "--no-dashboard"),
-        DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL=PATIENCE,
     )
 
 

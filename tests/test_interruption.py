@@ -32,7 +32,7 @@ def test_ctrl_c_ends_a_run_with_its_exit_code_wherever_it_comes(
 
     monkeypatch.setattr(KedroSession, "create", interrupt)
     assert CliRunner().invoke(cli, ["run"]).exit_code == 128 + signal.SIGINT
-    assert "stopped at once" in caplog.messages[-1]
+    assert "Stopped at once" in caplog.messages[-1]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_train_goes_on_after_sigterm(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "message"), [(1, "Stopped by SIGINT in epoch"), (2, "stopped at once")]
+    ("times", "message"), [(1, "Stopped by SIGINT in epoch"), (2, "Stopped at once")]
 )
 def test_ctrl_c_ends_tune_with_its_exit_code(project: Path, times: int, message: str) -> None:
     stopped = run_interrupted(

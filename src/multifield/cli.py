@@ -30,7 +30,10 @@ def exit_when_interrupted() -> Iterator[None]:
         yield
     except KeyboardInterrupt as interruption:
         signum = getattr(interruption, "signal", signal.SIGINT)
-        logger.warning("%s", str(interruption) or "stopped at once; what is stored stays")
+        logger.warning(
+            "%s",
+            str(interruption) or "Stopped at once. The same command resumes from what is stored.",
+        )
         raise SystemExit(128 + signum) from None
 
 

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -193,7 +193,9 @@ class DaskExecutor(Executor):
         with suppress(RuntimeError):  # closed meanwhile
             self._reports.submit(self._report, **event[1])
 
-    def _report(self, key: str, epoch: int, losses: list[float], worker: str, asks: bool) -> None:
+    def _report(
+        self, key: str, epoch: int, losses: Sequence[float], worker: str, asks: bool
+    ) -> None:
         call, client = self._calls.get(key), self._client
         if call is None or call.on_epoch is None or client is None:
             return
@@ -275,7 +277,7 @@ def start_local_cluster(n_workers: int) -> Any:
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
         "distributed.nanny.pre-spawn-environ": {},  # else Dask changes this process's environment
     }
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # inherited by the processes
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # inherited by the processes
     # processes need not import the program that starts them, such as all of Kedro
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:

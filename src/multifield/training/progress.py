@@ -49,9 +49,11 @@ class TrainingProgress:
         self._noun = what.removesuffix("s")
         console = console or _choose_console()
         self._is_live = console.is_terminal and not console.is_dumb_terminal
-        text = TextColumn("{task.description}"), TextColumn("{task.fields[about]}", justify="right")
         self._bars = Progress(
-            *(text[0], BarColumn(bar_width=16), MofNCompleteColumn(), text[1]),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=8),
+            MofNCompleteColumn(),  # epochs
+            TextColumn("{task.fields[loss]}{task.fields[about]}"),
             console=console,
             disable=not self._is_live,
             refresh_per_second=1,
@@ -59,10 +61,11 @@ class TrainingProgress:
             get_time=clock,
         )
         self._left = n_total * epochs  # [epochs]
-        self._all = self._bars.add_task("all epochs", total=self._left, about="")
+        self._all = self._bars.add_task("", total=self._left, loss="", about="")
         self._bar_of: dict[str, TaskID] = {}
         self._epochs_of: dict[str, int] = {}  # that ended, of each training that runs
-        self._n_finished, self._logged = 0, clock()
+        self._n_finished, self._logged, self._best = 0, clock(), ""
+        self._count(0, left_out=0)
 
     def __enter__(self) -> "TrainingProgress":
         self._bars.start()
@@ -80,7 +83,7 @@ class TrainingProgress:
         """Add the bar of a training, with what is to be said of it."""
         self._epochs_of[name] = 0
         self._bar_of[name] = self._bars.add_task(
-            f"{self._noun} {name}", total=self._epochs, about=about
+            f"{self._noun} {name}", total=self._epochs, loss="", about=about
         )
 
     def on_epoch(self, name: str, epoch: int, losses: EpochLosses) -> None:
@@ -91,30 +94,34 @@ class TrainingProgress:
         done = 1 if before == 0 else max(epoch + 1 - before, 0)
         self._count(done, left_out=max(epoch + 1 - before - done, 0))  # by an earlier run
         self._epochs_of[name] = max(epoch + 1, before)
-        self._bars.update(self._bar_of[name], completed=epoch + 1)
+        self._bars.update(self._bar_of[name], completed=epoch + 1, loss=f"{losses.valid:.3f}, ")
         if self._clock() - self._logged >= LOG_PERIOD:
             self._log(f"{name}: epoch {epoch + 1} of {self._epochs}, valid loss {losses.valid:.4f}")
 
     def end(self, name: str, result: str, best: str = "") -> None:
         """Remove the bar of a training; off a terminal, log what became of it and the best so far."""
         self._n_finished += 1
+        self._best = f"; best: {best}" if best else ""
         self._count(0, left_out=self._epochs - self._epochs_of.pop(name))
         self._bars.remove_task(self._bar_of.pop(name))
-        best = f"best: {self._noun} {best}" if best else ""
-        self._bars.update(self._all, about=best)
-        self._log(f"{name}: {result}" + (f"; {best}" if best else ""))
+        self._log(f"{name}: {result}{self._best}")
 
     def summary(self) -> str:
         """Say in one line how far the trainings are."""
-        left = self._bars.tasks[0].time_remaining
         finished = f"{self._n_finished} of {self._n_total} {self._what} finished"
-        time_left = f", about {timedelta(seconds=round(left))} left" if left else ""
-        return f"{finished}, {len(self._bar_of)} running{time_left}"
+        return f"{finished}, {len(self._bar_of)} running{self._time_left()}"
+
+    def _time_left(self) -> str:
+        left = self._bars.tasks[0].time_remaining
+        return f", about {timedelta(seconds=round(left))} left" if left else ""
 
     def _count(self, done: int, left_out: int) -> None:
         """Count epochs of this run; leave out those that it need not do."""
         self._left -= left_out
         self._bars.update(self._all, advance=done, total=self._left)
+        about = f"epochs{self._time_left()}{self._best}"
+        done_of_all = f"{self._n_finished} of {self._n_total}"
+        self._bars.update(self._all, description=done_of_all, about=about)
 
     def _log(self, line: str) -> None:
         if not self._is_live:

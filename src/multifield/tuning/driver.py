@@ -231,7 +231,7 @@ class _Driver:
         self._remove_weights()
         best = next(iter(rank_trials(self.study)), finished)
         is_other = best.number != finished.number
-        also = f"{best.number}, {_describe(best)}" if is_other else ""
+        also = f"trial {best.number}, {_describe(best)}" if is_other else ""
         self.progress.end(str(trial.number), _describe(finished), also)
 
     def _tell(self, trial: optuna.Trial, result: TaskResult) -> FrozenTrial:

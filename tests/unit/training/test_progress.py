@@ -47,13 +47,13 @@ def test_a_terminal_shows_a_bar_per_training_and_the_best() -> None:
     for name in ("0", "1"):
         progress.begin(name, LR)
     progress.on_epoch("1", 6, losses(-1.5))
-    progress.end("0", "valid loss -1.0000", "3, valid loss -2.0000")
+    progress.end("0", "valid loss -1.0000", "trial 3, valid loss -2.0000")
     all_epochs, running = shown(progress)
-    assert all_epochs.startswith("all epochs")
+    assert all_epochs.startswith("1 of 4")
     assert "best: trial 3, valid loss -2.0000" in all_epochs
     assert running.startswith("trial 1")
     assert "7/10" in running
-    assert LR in running
+    assert f"-1.500, {LR}" in running
 
 
 def test_a_log_has_a_line_per_training_and_one_per_minute_of_epochs(
@@ -80,7 +80,7 @@ def test_the_best_is_named(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     progress = make(terminal=False, clock=Clock())
     progress.begin("1")
-    progress.end("1", "pruned", "0, valid loss -9.0000")
+    progress.end("1", "pruned", "trial 0, valid loss -9.0000")
     assert "Trial 1: pruned; best: trial 0, valid loss -9.0000; 1 of 4" in caplog.messages[0]
 
 
