@@ -36,7 +36,7 @@ from tests.unit.tuning.test_driver import FINGERPRINT, TUNING, Watched, make_fol
 
 pytestmark = pytest.mark.slow
 
-TRAINING = config(epochs=40)  # about a second
+TRAINING = config(epochs=20)  # about a second
 SILENCE = 6.0  # [s] after which a worker that is stopped is given up
 
 
