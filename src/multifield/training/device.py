@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from shutil import which
 from typing import Any, Literal
@@ -86,16 +87,17 @@ def torch_threads(n_threads: int) -> Iterator[None]:
 def loader_options(config: TrainingConfig) -> BatchOptions:
     """Say how a loader shall make batches for the device of a configuration.
 
-    Raises
-    ------
-    ValueError
-        If the device is not there.
+    The device is looked for where batches are made: the driver of a GPU worker may have none.
     """
     return BatchOptions(
         n_threads=config.loader_threads,
         prefetch=config.prefetch,
-        allocate=batch_allocator(choose_device(config.device)),
+        allocate=partial(_allocate_for, config.device),
     )
+
+
+def _allocate_for(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    return batch_allocator(choose_device(name))(shape, dtype)
 
 
 def batch_allocator(device: torch.device) -> Allocate:

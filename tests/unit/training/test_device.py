@@ -83,7 +83,15 @@ def test_memory_of_batches_is_page_locked_for_cuda_alone() -> None:
 
 def test_a_loader_is_told_what_the_configuration_says() -> None:
     options = loader_options(config(loader_threads=3, prefetch=4))
-    assert options == {"n_threads": 3, "prefetch": 4, "allocate": aligned_empty}
+    assert (options["n_threads"], options["prefetch"]) == (3, 4)
+    assert options["allocate"]((2, 3), np.float32).shape == (2, 3)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without the device")
+def test_a_driver_without_the_device_makes_loaders_for_workers_that_have_it() -> None:
+    allocate = loader_options(config(device="cuda"))["allocate"]
+    with pytest.raises(ValueError, match="expected one that PyTorch finds here, got 'cuda'"):
+        allocate((2, 3), np.float32)
 
 
 @pytest.mark.parametrize("ends", ["early", "late", "badly"])
