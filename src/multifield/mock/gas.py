@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import constants
 
 from multifield.arrays import Maps
 from multifield.camels import BOX_SIZE, HUBBLE
@@ -33,12 +34,14 @@ from multifield.mock.universe import OMEGA_B, SLAB_THICKNESS, Universe, mean_sur
 HYDROGEN_FRACTION = 0.76  # X, by mass, primordial
 MEAN_MOLECULAR_WEIGHT = 0.59  # mu of ionized primordial gas, [proton masses]
 ELECTRONS_PER_PROTON_MASS = 0.88  # (1 + X) / 2, all ionized
-BOLTZMANN_OVER_PROTON = 8.2545e-3  # k_B / m_p, [(km/s)^2 / K]; CODATA 2018
+SOLAR_MASS = 1.98841e30  # [kg]; IAU 2015 G M_sun over CODATA's G
+BOLTZMANN_OVER_PROTON = 1e-6 * constants.k / constants.m_p  # [(km/s)^2 / K]
 SOUND_SPEED_SQUARED = BOLTZMANN_OVER_PROTON / MEAN_MOLECULAR_WEIGHT  # P / (rho T), [(km/s)^2 / K]
-PROTONS_PER_CM3 = (
-    4.0466e-17  # of 1 M_sun / Mpc^3, [cm^-3]; M_sun / m_p = 1.1892e57, Mpc = 3.0857e24 cm
-)
-ERG_PER_CM3 = 6.770e-22  # of 1 M_sun (km/s)^2 / kpc^3, [erg cm^-3]
+_MPC = 1e6 * constants.parsec  # [m]
+PROTONS_PER_CM3 = SOLAR_MASS / constants.m_p / _MPC**3 * 1e-6  # of 1 M_sun / Mpc^3, [cm^-3]
+ERG_PER_CM3 = (
+    SOLAR_MASS * 1e6 / (1e-3 * _MPC) ** 3 * 10.0
+)  # of 1 M_sun (km/s)^2 / kpc^3, [erg cm^-3]
 KPC3_PER_MPC3 = 1e9
 FIDUCIAL_OMEGA_M = 0.3  # of CMD's CV set; data.rst
 PHOTO_OMEGA_M = (
