@@ -50,6 +50,10 @@ DEPOSIT_RTOL = 1e-6
 # elements of mass 0.3, and no element of this seed lies so near the edge of a slab.
 DEPOSIT_SHIFT_ATOL = 1e-5
 
+# Of the largest node, or of the largest force. A position of up to 4 box sides is rounded by 2^-22, which
+# is 2e-6 of a cell of a mesh of 9 nodes; sums of some ten particles in float32 add 1e-6.
+MESH_RTOL = 1e-5
+
 # ---- networks ----
 
 # Relative to the largest output. Nineteen convolutions in float32, the longest sum of 12,288 products, are

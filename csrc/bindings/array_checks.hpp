@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "mapkernels/deposit_slabs.hpp"
 #include "mapkernels/find_invalid.hpp"
 #include "mapkernels/gaussian_smooth.hpp"
 #include "mapkernels/raw_maps.hpp"
@@ -111,6 +113,38 @@ inline py::array_t<double> require_moments(const py::object& value, const std::s
     require_shape(moments, py::make_tuple(n_maps, 3), name, "(N, 3)");
     require_writable(moments, name);
     return moments;
+}
+
+/// The displacement of a lattice, (3, n, n, n) float32 with n >= 1.
+inline py::array_t<float> require_displacement(const py::object& value) {
+    auto displacement = require_array<float>(value, "displacement");
+    const bool cubic = displacement.ndim() == 4 && displacement.shape(0) == 3 &&
+                       displacement.shape(1) >= 1 &&
+                       displacement.shape(1) == displacement.shape(2) &&
+                       displacement.shape(1) == displacement.shape(3);
+    if (!cubic) refuse("displacement", "shape (3, n, n, n) with n >= 1", shape_of(displacement));
+    return displacement;
+}
+
+/// A copy, to be checked and then read: a displacement that another thread writes once the GIL is
+/// released would move elements out of the maps.
+inline std::vector<float> checked_copy(const py::array_t<float>& displacement) {
+    std::vector<float> copy(displacement.data(), displacement.data() + displacement.size());
+    for (std::size_t i = 0; i < copy.size(); ++i)
+        if (!(std::fabs(copy[i]) <= max_displacement))  // NaN is refused too
+            refuse("displacement",
+                   "finite values of at most " + text(py::float_(max_displacement)) + " box sides",
+                   text(py::float_(copy[i])) + " at flat index " + std::to_string(i));
+    return copy;
+}
+
+/// (side, side, side) float32 with side >= 1.
+inline py::array_t<float> require_mesh(const py::object& value, const std::string& name) {
+    auto mesh = require_array<float>(value, name);
+    if (mesh.ndim() != 3 || mesh.shape(0) < 1 || mesh.shape(0) != mesh.shape(1) ||
+        mesh.shape(0) != mesh.shape(2))
+        refuse(name, "shape (m, m, m) with m >= 1", shape_of(mesh));
+    return mesh;
 }
 
 inline void require_threads(int n_threads) {

@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     bindings::bind_preprocess(module);
     bindings::bind_gather(module);
     bindings::bind_deposit_slabs(module);
+    bindings::bind_particle_mesh(module);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mapkernels/parallel.hpp"
+#include "periodic.hpp"
 
 namespace mapkernels {
 
@@ -34,14 +35,15 @@ struct ElementRow {
     std::vector<double> speed;
 };
 
-/// Interpolates the displacement to one row of elements at a time.
+/// Interpolates displacement and speed to one row of elements at a time.
 ///
 /// Rows are blended along axes 0 and 1 first, over n points; then n refine elements need
 /// two points each.
 class Mover {
 public:
-    Mover(const float* displacement, std::size_t n, std::size_t refine)
+    Mover(const float* displacement, const float* speed, std::size_t n, std::size_t refine)
         : displacement_(displacement),
+          speed_(speed),
           n_(n),
           weights_(axis_weights(n, refine)),
           blended_(n + 2),
@@ -53,47 +55,42 @@ public:
     [[nodiscard]] std::size_t n_elements() const noexcept { return weights_.low.size(); }
 
     const ElementRow& move_row(std::size_t i, std::size_t j) {
-        std::fill(row_.speed.begin(), row_.speed.end(), 0.0);
+        const std::size_t n_points = n_ * n_ * n_;
         const double spacing = 1.0 / static_cast<double>(n_elements());
         const std::array<double, 2> start = {(static_cast<double>(i) + 0.5) * spacing,
                                              (static_cast<double>(j) + 0.5) * spacing};
         for (std::size_t axis = 0; axis < n_axes; ++axis) {
-            blend(axis, i, j);
-            interpolate();
+            interpolate(displacement_ + axis * n_points, i, j, moved_.data());
             double* const position = row_.position[axis].data();
             for (std::size_t k = 0; k < n_elements(); ++k) {
                 const double at = axis < 2 ? start[axis] : (static_cast<double>(k) + 0.5) * spacing;
                 position[k] = wrap(at + moved_[k]);
-                row_.speed[k] += moved_[k] * moved_[k];
             }
         }
-        for (double& speed : row_.speed) speed = std::sqrt(speed);
+        interpolate(speed_, i, j, row_.speed.data());
         return row_;
     }
 
 private:
-    /// Into [0, 1), by truncation: SSE2 converts to integers but has no floor.
-    static double wrap(double x) noexcept {
-        x -= static_cast<double>(static_cast<std::int32_t>(x));
-        x = x < 0.0 ? x + 1.0 : x;
-        return x < 1.0 ? x : 0.0;  // -1e-17 + 1 is 1
-    }
-
-    [[nodiscard]] const float* lattice_row(std::size_t axis, std::size_t i,
-                                           std::size_t j) const noexcept {
-        return displacement_ + ((axis * n_ + i) * n_ + j) * n_;
+    /// A row of the lattice at element coordinates (i, j), at the n refine elements along it.
+    void interpolate(const float* lattice, std::size_t i, std::size_t j, double* out) noexcept {
+        blend(lattice, i, j);
+        for (std::size_t k = 0; k < n_elements(); ++k) {
+            const double* const point = blended_.data() + weights_.low[k];
+            out[k] = (1.0 - weights_.above[k]) * point[0] + weights_.above[k] * point[1];
+        }
     }
 
     /// blended_ = row of the lattice at element coordinates (i, j), with one wrapped
     /// point at each end.
-    void blend(std::size_t axis, std::size_t i, std::size_t j) noexcept {
+    void blend(const float* lattice, std::size_t i, std::size_t j) noexcept {
         const std::size_t i_low = (weights_.low[i] + n_ - 1) % n_, i_high = weights_.low[i] % n_;
         const std::size_t j_low = (weights_.low[j] + n_ - 1) % n_, j_high = weights_.low[j] % n_;
         const double x = weights_.above[i], y = weights_.above[j];
-        const float* const a = lattice_row(axis, i_low, j_low);
-        const float* const b = lattice_row(axis, i_low, j_high);
-        const float* const c = lattice_row(axis, i_high, j_low);
-        const float* const d = lattice_row(axis, i_high, j_high);
+        const float* const a = lattice + (i_low * n_ + j_low) * n_;
+        const float* const b = lattice + (i_low * n_ + j_high) * n_;
+        const float* const c = lattice + (i_high * n_ + j_low) * n_;
+        const float* const d = lattice + (i_high * n_ + j_high) * n_;
         double* const out = blended_.data() + 1;
         for (std::size_t k = 0; k < n_; ++k)
             out[k] = (1.0 - x) *
@@ -103,14 +100,8 @@ private:
         blended_.back() = blended_[1];
     }
 
-    void interpolate() noexcept {
-        for (std::size_t k = 0; k < n_elements(); ++k) {
-            const double* const point = blended_.data() + weights_.low[k];
-            moved_[k] = (1.0 - weights_.above[k]) * point[0] + weights_.above[k] * point[1];
-        }
-    }
-
     const float* displacement_;
+    const float* speed_;
     std::size_t n_;
     AxisWeights weights_;
     std::vector<double> blended_;
@@ -191,19 +182,25 @@ private:
 
 }  // namespace
 
-void deposit_slabs(const float* displacement, std::size_t n, std::size_t refine, std::size_t side,
-                   int n_threads, float* mass, float* speed) {
+void deposit_slabs(const float* displacement, const float* speed, std::size_t n, std::size_t refine,
+                   std::size_t side, int n_threads, float* mass, float* mean_speed) {
     const std::size_t n_elements = n * refine;
     const double total = std::pow(static_cast<double>(n_elements), 3);
     const double element_mass = static_cast<double>(n_slabs * side * side) / total;
-    // Each axis moves the elements again: a fifth of its time, and no thread waits for another.
-    for_each_map(n_axes, n_threads, [&](std::size_t axis) {
-        Mover mover(displacement, n, refine);
-        Slabs slabs(axis, side);
+    // Each thread moves the elements itself, so that none waits for another.
+    for_each_block(n_axes, n_threads, [&](std::size_t first, std::size_t last) {
+        Mover mover(displacement, speed, n, refine);
+        std::vector<Slabs> slabs;
+        for (std::size_t axis = first; axis < last; ++axis) slabs.emplace_back(axis, side);
         for (std::size_t i = 0; i < n_elements; ++i)
-            for (std::size_t j = 0; j < n_elements; ++j) slabs.add(mover.move_row(i, j));
-        const std::size_t offset = axis * n_slabs * side * side;
-        slabs.write(element_mass, mass + offset, speed + offset);
+            for (std::size_t j = 0; j < n_elements; ++j) {
+                const ElementRow& row = mover.move_row(i, j);
+                for (Slabs& each : slabs) each.add(row);
+            }
+        for (std::size_t axis = first; axis < last; ++axis) {
+            const std::size_t offset = axis * n_slabs * side * side;
+            slabs[axis - first].write(element_mass, mass + offset, mean_speed + offset);
+        }
     });
 }
 

@@ -17,8 +17,9 @@ struct Slabs {
 Slabs deposit(const std::vector<float>& displacement, std::size_t n, std::size_t refine,
               std::size_t side, int n_threads) {
     Slabs slabs{std::vector<float>(15 * side * side), std::vector<float>(15 * side * side)};
-    mapkernels::deposit_slabs(displacement.data(), n, refine, side, n_threads, slabs.mass.data(),
-                              slabs.speed.data());
+    const std::vector<float> speed(n * n * n, 2.0F);
+    mapkernels::deposit_slabs(displacement.data(), speed.data(), n, refine, side, n_threads,
+                              slabs.mass.data(), slabs.speed.data());
     return slabs;
 }
 

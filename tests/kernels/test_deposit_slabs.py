@@ -8,10 +8,15 @@ from tests.kernels.support import FEW, SEEDS
 
 
 def deposited(kernels, displacement, side, refine=1, n_threads=1):
+    """Mass and mean speed, where the speed of a lattice point is the modulus of its displacement."""
     mass = np.full((15, side, side), np.nan, np.float32)
-    speed = np.full_like(mass, np.nan)
-    kernels.deposit_slabs(displacement, refine, mass, speed, n_threads)
-    return mass, speed
+    mean_speed = np.full_like(mass, np.nan)
+    kernels.deposit_slabs(displacement, moduli(displacement), refine, mass, mean_speed, n_threads)
+    return mass, mean_speed
+
+
+def moduli(displacement):
+    return np.sqrt(np.sum(displacement**2, axis=0))
 
 
 def random_displacement(seed, n, scale=0.05):
@@ -82,3 +87,13 @@ class TestDepositSlabs:
             deposited(kernels, displacement, 8, 2)[0],
             atol=tolerances.DEPOSIT_SHIFT_ATOL,
         )
+
+    def test_speed_is_a_mean_by_mass(self, kernels):
+        displacement, speed = random_displacement(4, 6), np.full((6, 6, 6), 3, np.float32)
+        speed[0] = 5
+        mass, mean_speed = np.empty((2, 15, 8, 8), np.float32)
+        kernels.deposit_slabs(displacement, speed, 1, mass, mean_speed)
+        for axis in range(3):
+            slabs = slice(5 * axis, 5 * axis + 5)
+            momentum = np.mean(mass[slabs] * mean_speed[slabs], dtype=np.float64)
+            np.testing.assert_allclose(momentum, 3 + 2 / 6, rtol=tolerances.DEPOSIT_RTOL)

@@ -23,6 +23,8 @@ OUT = np.empty_like(MAPS)
 MOMENTS = np.empty((len(MAPS), 3))
 SLABS = np.empty((2, 15, 64, 64), np.float32)
 DISPLACEMENT = random_displacement(9, 16)
+SPEED = np.ones((16, 16, 16), np.float32)
+MESH = np.ones((96, 96, 96), np.float32)
 BATCH = draw(9, 256, 16, 1)
 
 CALLS = {
@@ -34,7 +36,9 @@ CALLS = {
     "find_invalid": lambda: mapkernels.find_invalid(MAPS, False),
     "preprocess": lambda: mapkernels.preprocess(MAPS, OUT, MOMENTS, 2.0, False, True),
     "gather": lambda: mapkernels.gather(*BATCH, OUT[:, None]),
-    "deposit_slabs": lambda: mapkernels.deposit_slabs(DISPLACEMENT, 4, *SLABS),
+    "deposit_slabs": lambda: mapkernels.deposit_slabs(DISPLACEMENT, SPEED, 4, *SLABS),
+    "deposit_mesh": lambda: mapkernels.deposit_mesh(DISPLACEMENT, MESH),
+    "accelerate": lambda: mapkernels.accelerate(DISPLACEMENT, MESH, np.empty_like(DISPLACEMENT)),
 }
 
 
@@ -100,10 +104,11 @@ def test_gather_reads_what_it_has_checked(ticker, changed):
 def test_deposit_slabs_reads_what_it_has_checked(ticker):
     displacement = random_displacement(9, 5)  # so few values that NumPy copies them with the GIL
     checked, expected = displacement.copy(), np.empty_like(SLABS)
-    mapkernels.deposit_slabs(checked, 12, *expected)
+    speed = np.ones((5, 5, 5), np.float32)
+    mapkernels.deposit_slabs(checked, speed, 12, *expected)
     ticker.act = lambda: displacement.fill(np.nan)
     before, deadline = ticker.ticks, time.process_time() + PATIENCE
     while ticker.ticks < before + 20 and time.process_time() < deadline:
         np.copyto(displacement, checked)
-        mapkernels.deposit_slabs(displacement, 12, *SLABS)
+        mapkernels.deposit_slabs(displacement, speed, 12, *SLABS)
         np.testing.assert_array_equal(SLABS, expected)

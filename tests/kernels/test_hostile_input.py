@@ -220,9 +220,13 @@ class TestGatherRaw:
             mapkernels.preprocess(MAPS, None, moments, 0.0, True, False, 1, (file.fileno(), 0))
 
 
-def deposit(displacement, refine=1, mass_shape=(15, 4, 4), speed_shape=(15, 4, 4)):
+def deposit(displacement, refine=1, mass_shape=(15, 4, 4), speed_shape=(15, 4, 4), n=2):
     mapkernels.deposit_slabs(
-        displacement, refine, np.empty(mass_shape, np.float32), np.empty(speed_shape, np.float32)
+        displacement,
+        np.zeros((n, n, n), np.float32),
+        refine,
+        np.empty(mass_shape, np.float32),
+        np.empty(speed_shape, np.float32),
     )
 
 
@@ -244,10 +248,46 @@ class TestDepositSlabs:
             ValueError, match=r"mass: expected shape \(15, L, L\), got \(14, 4, 4\)"
         ):
             deposit(good, mass_shape=(14, 4, 4))
-        with pytest.raises(ValueError, match="speed: expected shape of mass"):
+        with pytest.raises(ValueError, match="mean_speed: expected shape of mass"):
             deposit(good, speed_shape=(15, 5, 5))
+        with pytest.raises(ValueError, match="speed: expected shape of the lattice"):
+            deposit(good, n=3)
 
     @pytest.mark.parametrize("refine", [0, -2, 2**40])
     def test_refine(self, refine):
         with pytest.raises(ValueError, match=f"refine: expected 1 <= refine.*got {refine}"):
             deposit(np.zeros((3, 2, 2, 2), np.float32), refine)
+
+
+LATTICE = np.zeros((3, 2, 2, 2), np.float32)
+CUBE = np.zeros((4, 4, 4), np.float32)
+
+
+class TestParticleMesh:
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -1001])
+    def test_displacement(self, bad):
+        displacement = LATTICE.copy()
+        displacement[2, 1, 1, 1] = bad
+        message = r"displacement: expected finite values.* at flat index 23"
+        with pytest.raises(ValueError, match=message):
+            mapkernels.deposit_mesh(displacement, CUBE.copy())
+        with pytest.raises(ValueError, match=message):
+            mapkernels.accelerate(displacement, CUBE, LATTICE.copy())
+
+    def test_shapes(self):
+        with pytest.raises(ValueError, match=r"density: expected shape \(m, m, m\)"):
+            mapkernels.deposit_mesh(LATTICE, np.zeros((4, 4, 5), np.float32))
+        with pytest.raises(ValueError, match=r"potential: expected shape \(m, m, m\)"):
+            mapkernels.accelerate(LATTICE, np.zeros((4, 5, 4), np.float32), LATTICE.copy())
+        with pytest.raises(ValueError, match="acceleration: expected shape of displacement"):
+            mapkernels.accelerate(LATTICE, CUBE, np.zeros((3, 3, 3, 3), np.float32))
+
+    def test_results_apart_from_arguments(self):
+        with pytest.raises(ValueError, match="acceleration: expected memory apart"):
+            mapkernels.accelerate(LATTICE, CUBE, LATTICE)
+
+    def test_read_only_results(self):
+        density = CUBE.copy()
+        density.flags.writeable = False
+        with pytest.raises(ValueError, match="density: expected a writable array"):
+            mapkernels.deposit_mesh(LATTICE, density)

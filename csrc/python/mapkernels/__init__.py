@@ -9,8 +9,10 @@ depend on the number of threads; those of two sets of instructions may differ in
 
 from mapkernels._core import (
     FileError,
+    accelerate,
     available_instructions,
     combine_moments,
+    deposit_mesh,
     deposit_slabs,
     find_invalid,
     gather,
@@ -27,8 +29,10 @@ from mapkernels._core import (
 
 __all__ = [
     "FileError",
+    "accelerate",
     "available_instructions",
     "combine_moments",
+    "deposit_mesh",
     "deposit_slabs",
     "find_invalid",
     "gather",

@@ -4,6 +4,7 @@ Same names and arguments; `n_threads` is ignored. Sums and convolutions are in f
 conformance suite in ``tests/kernels`` runs every test on both, and uses this module as the answer.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -17,6 +18,9 @@ from multifield.camels import MAPS_PER_SIMULATION, N_AXES, N_SLABS
 
 LatticeField = Float32[np.ndarray, "3 n n n"]
 """A vector at each point of a cubic lattice."""
+LatticeScalar = Float32[np.ndarray, "n n n"]
+Mesh = Float32[np.ndarray, "m m m"]
+"""A number at each node i / m of a periodic mesh."""
 PixelType = Literal["float32", "float16", "bfloat16"]
 """How a pixel is stored; see `gather`."""
 Pixels = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint16]
@@ -302,7 +306,12 @@ def from_float32(pixels: NDArray[np.float32], dtype: PixelType) -> Pixels:
 
 
 def deposit_slabs(
-    displacement: LatticeField, refine: int, mass: SlabMaps, speed: SlabMaps, n_threads: int = 1
+    displacement: LatticeField,
+    speed: LatticeScalar,
+    refine: int,
+    mass: SlabMaps,
+    mean_speed: SlabMaps,
+    n_threads: int = 1,
 ) -> None:
     """Move a lattice of mass elements and project them onto five slabs along each axis.
 
@@ -314,17 +323,20 @@ def deposit_slabs(
     ----------
     displacement : (3, n, n, n) float32
         In units of the side of the box.
+    speed : (n, n, n) float32
+        Modulus of the velocity at the lattice points.
     refine : int
-        Mass elements a lattice point, along each axis.
+        Mass elements per lattice point, along each axis.
     mass : (15, L, L) float32
         Receives the mass, in units that make its mean over the five slabs of an axis 1. Map number
         axis * 5 + slab; the two other axes in increasing order.
-    speed : (15, L, L) float32
-        Receives the mass-weighted mean of abs(displacement); 0 where there is no mass.
+    mean_speed : (15, L, L) float32
+        Receives the mass-weighted mean of `speed`; 0 where there is no mass.
     n_threads : int, optional
         Ignored.
     """
-    position, modulus = _moved_elements(displacement, refine)
+    position = _moved(displacement, refine)
+    modulus = _at_elements(speed, refine)
     side = mass.shape[1]
     element_mass = N_SLABS * side**2 / modulus.size
     for number in range(MAPS_PER_SIMULATION):
@@ -334,28 +346,76 @@ def deposit_slabs(
         weight = _cloud_in_cell(plane, np.ones(inside.sum()), side)
         momentum = _cloud_in_cell(plane, modulus[inside], side)
         mass[number] = weight * element_mass
-        speed[number] = np.divide(momentum, weight, out=np.zeros_like(weight), where=weight > 0.0)
+        mean_speed[number] = np.divide(
+            momentum, weight, out=np.zeros_like(weight), where=weight > 0.0
+        )
 
 
-def _moved_elements(
-    displacement: LatticeField, refine: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Positions in [0, 1), (3, M), and moduli of the displacements, (M,), of the mass elements."""
+def deposit_mesh(displacement: LatticeField, density: Mesh) -> None:
+    """Spread the particles of a displaced lattice over a periodic mesh by cloud-in-cell.
+
+    Parameters
+    ----------
+    displacement : (3, n, n, n) float32
+        From the lattice at ((i + 0.5) / n), in units of the side of the box.
+    density : (m, m, m) float32
+        Receives the density at nodes i / m, in units of its mean.
+    """
+    side = density.shape[0]
+    scaled = _moved(displacement, 1) * side
+    low = np.floor(scaled).astype(np.int64)
+    above = scaled - low
+    total = np.zeros(density.shape)
+    for corner in itertools.product((0, 1), repeat=N_AXES):
+        offset = np.array(corner)[:, None]
+        weight = np.prod(np.where(offset, above, 1.0 - above), axis=0)
+        np.add.at(total, tuple((low + offset) % side), weight)
+    density[:] = total * (density.size / scaled[0].size)
+
+
+def accelerate(displacement: LatticeField, potential: Mesh, acceleration: LatticeField) -> None:
+    """Evaluate minus the gradient of a potential at the particles of a displaced lattice.
+
+    Parameters
+    ----------
+    displacement : (3, n, n, n) float32
+        From the lattice at ((i + 0.5) / n), in units of the side of the box.
+    potential : (m, m, m) float32
+        At nodes i / m of a periodic mesh.
+    acceleration : (3, n, n, n) float32
+        Receives the four-point difference, interpolated by cloud-in-cell.
+    """
+    side = potential.shape[0]
+    nodes = _moved(displacement, 1) * side
+    values = potential.astype(np.float64)
+    for axis in range(N_AXES):
+        near = np.roll(values, -1, axis) - np.roll(values, 1, axis)
+        far = np.roll(values, -2, axis) - np.roll(values, 2, axis)
+        gradient = side * (8.0 * near - far) / 12.0
+        at_particles = ndimage.map_coordinates(gradient, nodes, order=1, mode="grid-wrap")
+        acceleration[axis] = -at_particles.reshape(acceleration.shape[1:])
+
+
+def _moved(displacement: LatticeField, refine: int) -> NDArray[np.float64]:
+    """Positions in [0, 1), (3, M), of the mass elements."""
     n = displacement.shape[1]
     lattice = (np.arange(n * refine) + 0.5) / (n * refine)
     start = np.stack(np.meshgrid(lattice, lattice, lattice, indexing="ij")).reshape(3, -1)
-    psi = np.stack(
-        [
-            ndimage.map_coordinates(
-                component.astype(np.float64), start * n - 0.5, order=1, mode="grid-wrap"
-            )
-            for component in displacement
-        ]
-    )
-    position = start + psi
+    position = start + np.stack([_at_elements(psi, refine) for psi in displacement])
     position -= np.floor(position)
     position[position >= 1.0] = 0.0  # -1e-17 wraps to 1.0
-    return position, np.sqrt(np.sum(psi**2, axis=0))
+    return position
+
+
+def _at_elements(values: LatticeScalar, refine: int) -> NDArray[np.float64]:
+    """Interpolate between lattice points trilinearly, (M,)."""
+    n = values.shape[0]
+    lattice = (np.arange(n * refine) + 0.5) / refine - 0.5
+    start = np.stack(np.meshgrid(lattice, lattice, lattice, indexing="ij")).reshape(3, -1)
+    interpolated: NDArray[np.float64] = ndimage.map_coordinates(
+        values.astype(np.float64), start, order=1, mode="grid-wrap"
+    )
+    return interpolated
 
 
 def _cloud_in_cell(

@@ -257,6 +257,7 @@ def preprocess_block(
 
 def deposit_slabs(
     displacement: Float32[np.ndarray, "3 n n n"],
+    speed: Float32[np.ndarray, "n n n"],
     n_pixels: int,
     refine: int,
     *,
@@ -272,10 +273,12 @@ def deposit_slabs(
     ----------
     displacement : (3, n, n, n) float32
         psi in units of the side of the box; C-contiguous.
+    speed : (n, n, n) float32
+        Modulus of the velocity at the lattice points in any unit, >= 0; C-contiguous.
     n_pixels : int
-        Pixels a side, L, of the maps.
+        Pixels per side, L, of the maps.
     refine : int
-        Mass elements a lattice point, along each axis.
+        Mass elements per lattice point, along each axis.
     n_threads : int, optional
         Threads over the three axes; more are of no use. The result does not depend on it.
 
@@ -284,23 +287,86 @@ def deposit_slabs(
     mass : (15, L, L) float32
         Surface density in units of its mean over the five slabs of an axis, so 1 + contrast. Map
         number axis * 5 + slab; rows and columns are the two other axes in increasing order.
-    speed : (15, L, L) float32
-        Mass-weighted mean of abs(psi) in units of the side of the box; 0 where there is no mass.
+    mean_speed : (15, L, L) float32
+        Mass-weighted mean of `speed`, in its unit; 0 where there is no mass.
 
     Raises
     ------
     ValueError
-        If `displacement` is not (3, n, n, n), not C-contiguous or not finite, or `n_pixels` or
-        `refine` is less than 1.
+        If `displacement` is not (3, n, n, n), not C-contiguous or not finite, `speed` has another
+        lattice, or `n_pixels` or `refine` is less than 1.
     TypeError
-        If `displacement` is not float32.
+        If `displacement` or `speed` is not float32.
     """
     if n_pixels < 1:
         raise ValueError(f"n_pixels: expected >= 1, got {n_pixels}")
     mass = np.empty((MAPS_PER_SIMULATION, n_pixels, n_pixels), np.float32)
-    speed = np.empty_like(mass)
-    mapkernels.deposit_slabs(displacement, refine, mass, speed, n_threads)
-    return mass, speed
+    mean_speed = np.empty_like(mass)
+    mapkernels.deposit_slabs(displacement, speed, refine, mass, mean_speed, n_threads)
+    return mass, mean_speed
+
+
+def deposit_mesh(
+    displacement: Float32[np.ndarray, "3 n n n"], n_mesh: int
+) -> Float32[np.ndarray, "m m m"]:
+    """Spread the particles of a displaced lattice over a periodic mesh by cloud-in-cell.
+
+    Parameters
+    ----------
+    displacement : (3, n, n, n) float32
+        From the lattice at (i + 0.5) / n, in units of the side of the box; C-contiguous.
+    n_mesh : int
+        Nodes per side, m, at i / m.
+
+    Returns
+    -------
+    density : (m, m, m) float32
+        In units of its mean.
+
+    Raises
+    ------
+    ValueError
+        If `displacement` is not (3, n, n, n), not C-contiguous or not finite, or `n_mesh` < 1.
+    TypeError
+        If `displacement` is not float32.
+    """
+    if n_mesh < 1:
+        raise ValueError(f"n_mesh: expected >= 1, got {n_mesh}")
+    density = np.empty((n_mesh, n_mesh, n_mesh), np.float32)
+    mapkernels.deposit_mesh(displacement, density)
+    return density
+
+
+def accelerate(
+    displacement: Float32[np.ndarray, "3 n n n"], potential: Float32[np.ndarray, "m m m"]
+) -> Float32[np.ndarray, "3 n n n"]:
+    """Evaluate minus the gradient of a potential at the particles of a displaced lattice.
+
+    The gradient is a four-point difference on the mesh, interpolated by cloud-in-cell as
+    `deposit_mesh` spreads: particles exert no net force on themselves.
+
+    Parameters
+    ----------
+    displacement : (3, n, n, n) float32
+        From the lattice at (i + 0.5) / n, in units of the side of the box; C-contiguous.
+    potential : (m, m, m) float32
+        At nodes i / m of a periodic mesh; C-contiguous.
+
+    Returns
+    -------
+    acceleration : (3, n, n, n) float32
+        In units of the potential over the side of the box.
+
+    Raises
+    ------
+    ValueError
+        If a shape is another, an array is not C-contiguous, or `displacement` is not finite.
+    TypeError
+        If an array is not float32.
+    """
+    acceleration = np.empty_like(displacement)
+    mapkernels.accelerate(displacement, potential, acceleration)
+    return acceleration
 
 
 def adds_one(field: str) -> bool:

@@ -274,7 +274,8 @@ def make_universe(
         15 maps, ordered axis * 5 + slab; density > 0 everywhere.
     """
     displacement = displace(linear_field(lattice, Omega_m, sigma_8, generator))
-    mass, psi = deposit_slabs(displacement, map_size, refine)
+    modulus = np.sqrt(np.einsum("i...,i...->...", displacement, displacement))
+    mass, psi = deposit_slabs(displacement, modulus, map_size, refine)
     density = (1.0 - DIFFUSE_FRACTION) * mass + DIFFUSE_FRACTION
     return Universe(Omega_m, density, _speed(mass, psi, Omega_m))
 
