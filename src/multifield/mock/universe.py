@@ -1,39 +1,26 @@
-"""Matter in mock universes: parameters, linear power spectrum, displacement, surface density and speed.
+"""Matter in mock universes: parameters, linear power spectrum, surface density and speed.
 
-A Gaussian field in CMD's periodic box is moved by augmented Lagrangian perturbation theory to its
-first order: the Zel'dovich displacement on large scales, spherical collapse on small ones. Zel'dovich
-alone crosses shells so often at sigma_8 of 0.8 that every halo is a cloud; with spherical collapse
-the web has filaments, knots and voids. log10 of the surface density has a standard deviation of 0.54
-at 256 pixels (Mcdm of CMD's IllustrisTNG: 0.51).
-
-References
-----------
-Kitaura and Hess 2013, MNRAS 435, L78, arXiv:1212.3514 (the combination of the two displacements);
-Bernardeau 1994, ApJ 427, 51, and Neyrinck 2013, MNRAS 428, 141 (spherical collapse).
+A Gaussian field in CMD's periodic box evolves under gravity (`particle_mesh`). Between the particles,
+displacement and speed are interpolated to mass elements, which are projected.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import scipy.fft
 from colossus.cosmology.power_spectrum import modelEisenstein98
-from jaxtyping import Complex64, Float32, Float64, Int32
+from jaxtyping import Float32, Float64
 from scipy.stats import qmc
 
 from multifield.arrays import Maps, Theta
 from multifield.camels import BOX_SIZE, CRITICAL_DENSITY, HUBBLE, N_SLABS, PARAMETERS
 from multifield.maps.transforms import deposit_slabs
+from multifield.mock.particle_mesh import LatticeModes, LatticeVector, simulate_matter, squared
 
 OMEGA_B = 0.049  # baryon density in all of CMD; arXiv:2010.00619
 SPECTRAL_INDEX = 0.9624  # n_s in all of CMD; the same
 CMB_TEMPERATURE = 2.7255  # [K]; Fixsen 2009, arXiv:0911.1955
 SIGMA_RADIUS = 8.0  # [Mpc/h], of sigma_8
-GROWTH_INDEX = 0.55  # f = Omega_m(z)^0.55; Linder 2005, astro-ph/0507263
-COLLAPSE_SCALE = 0.5  # [Mpc/h], Gaussian; below it matter moves by spherical collapse. 4 to 5 in
-# the paper, with second order. Chosen between looks and information: the R2 of sigma_8 by o3_err on
-# 64-pixel maps (18 epochs of 240 simulations) is 0.93 without collapse, 0.83 at 0.5, 0.79 at 1
-COLLAPSE_CONTRAST = 1.5  # linear contrast of a sphere that has just collapsed; Neyrinck 2013
 DIFFUSE_FRACTION = 0.01  # of the matter, spread evenly: the emptiest Mtot pixel of CMD's
 # IllustrisTNG LH has 4.665e9 / 4.163e11 = 0.011 of the mean, and none is empty
 SLAB_THICKNESS = BOX_SIZE / N_SLABS  # [Mpc/h]
@@ -43,10 +30,6 @@ INITIAL_CONDITIONS, GAS_SCATTER, HYPERCUBE = range(3)  # streams of random numbe
 N_STREAMS = 3
 
 _K_SIGMA = np.geomspace(1e-4, 20.0, 4000)  # [h/Mpc]; sigma_8 to 1e-5
-
-Lattice = Float32[np.ndarray, "n n n"]
-LatticeModes = Complex64[np.ndarray, "n n half"]
-LatticeVector = Float32[np.ndarray, "3 n n n"]
 
 
 @dataclass(frozen=True)
@@ -170,75 +153,15 @@ def linear_field(
     modes : (n, n, n // 2 + 1) complex64
         ``scipy.fft.rfftn`` of the field.
     """
-    squared, _ = _modes(n)
-    k = 2.0 * np.pi / BOX_SIZE * np.sqrt(np.arange(1, squared.max() + 1))  # [h/Mpc]
+    shell = squared(n).astype(np.int32)
+    k = 2.0 * np.pi / BOX_SIZE * np.sqrt(np.arange(1, shell.max() + 1))  # [h/Mpc]
     cell_volume = (BOX_SIZE / n) ** 3  # [(Mpc/h)^3]
     amplitude = np.sqrt(linear_power(k, Omega_m, sigma_8) / cell_volume)
     # white noise has n^3 of power in each mode; the mean contrast is 0
     table = np.concatenate([[0.0], amplitude]).astype(np.float32)
     white = generator.standard_normal((n, n, n), dtype=np.float32)
-    modes: LatticeModes = scipy.fft.rfftn(white) * table[squared]
+    modes: LatticeModes = scipy.fft.rfftn(white) * table[shell]
     return modes
-
-
-@lru_cache(maxsize=2)
-def _modes(
-    n: int,
-) -> tuple[Int32[np.ndarray, "n n half"], tuple[Float32[np.ndarray, "..."], ...]]:
-    """Squared wave number and its components for ``rfftn``, in units of 2 pi / box."""
-    full = scipy.fft.fftfreq(n, 1.0 / n)
-    half = scipy.fft.rfftfreq(n, 1.0 / n)
-    components = np.meshgrid(full, full, half, indexing="ij", sparse=True)
-    squared = sum(component**2 for component in components)
-    return np.asarray(squared, np.int32), tuple(
-        component.astype(np.float32) for component in components
-    )
-
-
-# ---- displacement ----
-
-
-def displace(modes: LatticeModes) -> LatticeVector:
-    """Displacement of matter from the lattice, in units of the side of the box.
-
-    psi = K psi_zeldovich + (1 - K) psi_spherical, where K is a Gaussian of `COLLAPSE_SCALE`,
-    div psi_zeldovich = -delta and psi has no curl.
-
-    Parameters
-    ----------
-    modes : (n, n, n // 2 + 1) complex64
-        Of the linear density contrast, see `linear_field`.
-
-    Returns
-    -------
-    displacement : (3, n, n, n) float32
-    """
-    n = modes.shape[0]
-    squared, _ = _modes(n)
-    width = 2.0 * np.pi * COLLAPSE_SCALE / BOX_SIZE
-    kernel = np.exp(-0.5 * width**2 * np.arange(squared.max() + 1)).astype(np.float32)[squared]
-    contrast = scipy.fft.irfftn(modes, s=(n, n, n))
-    collapsed = scipy.fft.rfftn(_collapse(contrast))
-    return _inverse_divergence(kernel * (modes - collapsed) + collapsed)
-
-
-def _collapse(contrast: Lattice) -> Lattice:
-    """-div psi of spherical collapse: 3 - 3 sqrt(1 - 2/3 delta), and 3, a point, once collapsed."""
-    remaining = np.maximum(np.float32(1.0) - contrast / np.float32(COLLAPSE_CONTRAST), 0.0)
-    return np.float32(3.0) - np.float32(3.0) * np.sqrt(remaining)
-
-
-def _inverse_divergence(convergence: LatticeModes) -> LatticeVector:
-    """Curl-free psi with -div psi = `convergence`: psi_k = i k / k^2 convergence_k."""
-    n = convergence.shape[0]
-    squared, components = _modes(n)
-    potential = convergence / (np.float32(2.0 * np.pi) * np.maximum(squared, 1).astype(np.float32))
-    displacement = np.empty((3, n, n, n), np.float32)
-    for psi, component in zip(displacement, components, strict=True):
-        # an odd function has no mode at the Nyquist frequency of an even lattice
-        odd = np.where(np.abs(component) == n // 2, np.float32(0.0), component)
-        psi[:] = scipy.fft.irfftn(np.complex64(1j) * odd * potential, s=(n, n, n))
-    return displacement
 
 
 # ---- maps ----
@@ -273,22 +196,27 @@ def make_universe(
     universe : Universe
         15 maps, ordered axis * 5 + slab; density > 0 everywhere.
     """
-    displacement = displace(linear_field(lattice, Omega_m, sigma_8, generator))
-    modulus = np.sqrt(np.einsum("i...,i...->...", displacement, displacement))
-    mass, psi = deposit_slabs(displacement, modulus, map_size, refine)
+    modes = linear_field(lattice, Omega_m, sigma_8, generator)
+    displacement, velocity = simulate_matter(modes, Omega_m)
+    mass, speed = deposit_slabs(displacement, _modulus(velocity), map_size, refine)
     density = (1.0 - DIFFUSE_FRACTION) * mass + DIFFUSE_FRACTION
-    return Universe(Omega_m, density, _speed(mass, psi, Omega_m))
+    return Universe(Omega_m, density, _speed(mass, speed))
 
 
-def _speed(mass: Maps, psi: Maps, Omega_m: float) -> Maps:
-    """Speed [km/s] of the linear velocity v = a H f psi; the diffuse matter has the mean speed."""
-    growth_rate = Omega_m**GROWTH_INDEX
-    to_speed = 100.0 * growth_rate * BOX_SIZE  # H_0 is 100 km/s/(Mpc/h)
-    mean = float(np.mean(mass * psi, dtype=np.float64))
-    momentum = (1.0 - DIFFUSE_FRACTION) * mass * psi + DIFFUSE_FRACTION * mean
-    density = (1.0 - DIFFUSE_FRACTION) * mass + DIFFUSE_FRACTION
-    speed: Maps = to_speed * momentum / density
+def _modulus(velocity: LatticeVector) -> Float32[np.ndarray, "n n n"]:
+    """Of a velocity in box sides times H_0, [km/s]; H_0 is 100 km/s/(Mpc/h)."""
+    squared_speed = np.einsum("i...,i...->...", velocity, velocity)
+    speed: Float32[np.ndarray, "n n n"] = np.float32(100.0 * BOX_SIZE) * np.sqrt(squared_speed)
     return speed
+
+
+def _speed(mass: Maps, speed: Maps) -> Maps:
+    """Mean speed of all matter; the diffuse matter has the mean speed."""
+    mean = float(np.mean(mass * speed, dtype=np.float64))
+    momentum = (1.0 - DIFFUSE_FRACTION) * mass * speed + DIFFUSE_FRACTION * mean
+    density = (1.0 - DIFFUSE_FRACTION) * mass + DIFFUSE_FRACTION
+    mean_speed: Maps = momentum / density
+    return mean_speed
 
 
 def total_matter(universe: Universe) -> Maps:

@@ -2,12 +2,11 @@ import threading
 
 import numpy as np
 import pytest
-import scipy.fft
 
 from multifield.camels import BOX_SIZE, PARAMETERS
+from multifield.maps.power_spectrum import power_spectrum
 from multifield.mock.universe import (
     INITIAL_CONDITIONS,
-    displace,
     linear_field,
     linear_power,
     make_universe,
@@ -97,39 +96,6 @@ def test_linear_field_has_the_same_phases_in_another_cosmology():
     np.testing.assert_allclose(angle, 0.0, atol=1e-5)
 
 
-def test_displacement_of_a_weak_field_is_zeldovich():
-    """Both displacements have div psi = -delta to first order, so their mixture has."""
-    n = 16
-    modes = linear_field(n, 0.3, 1e-4, np.random.default_rng(2))
-    k = (
-        2.0
-        * np.pi
-        * np.stack(
-            np.meshgrid(*[np.fft.fftfreq(n, 1 / n)] * 2, np.fft.rfftfreq(n, 1 / n), indexing="ij")
-        )
-    )
-    psi = [scipy.fft.rfftn(component) for component in displace(modes)]
-    divergence = sum(1j * k_i * psi_i for k_i, psi_i in zip(k, psi, strict=True))
-    below_nyquist = np.all(np.abs(k) < np.pi * n, axis=0)
-    below_nyquist[0, 0, 0] = False  # spherical collapse has a mean, which moves nothing
-    # sigma_8 is 1e-4 and the contrast at 1.6 Mpc/h some 3e-4: second order is 1e-4 of the first
-    scale = np.abs(modes).max()
-    np.testing.assert_allclose(
-        -divergence[below_nyquist], modes[below_nyquist], atol=2e-3 * scale, rtol=0
-    )
-
-
-def test_displacement_has_no_curl():
-    n = 16
-    psi = [
-        scipy.fft.rfftn(p) for p in displace(linear_field(n, 0.3, 0.8, np.random.default_rng(2)))
-    ]
-    kx, ky = np.fft.fftfreq(n, 1 / n)[:, None, None], np.fft.fftfreq(n, 1 / n)[None, :, None]
-    below_nyquist = (np.abs(kx) < n // 2) & (np.abs(ky) < n // 2)
-    curl = np.where(below_nyquist, kx * psi[1] - ky * psi[0], 0.0)
-    assert np.abs(curl).max() < 1e-4 * np.abs(kx * psi[0]).max()
-
-
 @pytest.mark.parametrize("Omega_m", [0.1, 0.3, 0.5])
 def test_omega_m_is_the_mean_of_mtot(Omega_m):
     mean = total_matter(make(Omega_m)).reshape(3, -1).mean(axis=1, dtype=np.float64)
@@ -155,15 +121,18 @@ def test_sigma_8_makes_contrast():
     assert np.all(np.diff(contrast) > 0.05)
 
 
-def test_structures_wrap_around():
-    """Rolled initial conditions give rolled maps, across the faces of the box."""
-    modes = linear_field(32, 0.3, 0.8, np.random.default_rng(1))
-    psi = displace(modes)
-    field = scipy.fft.irfftn(modes, s=(32, 32, 32))
-    rolled = scipy.fft.rfftn(np.roll(field, (5, 9), axis=(1, 2)))
-    np.testing.assert_allclose(
-        displace(rolled), np.roll(psi, (5, 9), axis=(2, 3)), atol=1e-4 * np.abs(psi).max()
+@pytest.mark.parametrize("Omega_m", [0.1, 0.3, 0.5])
+def test_small_scales_grow_with_sigma_8(Omega_m):
+    """At the same phases, d ln P / d ln sigma_8 is 1.2 to 4 from 1.3 to 2.6 h/Mpc."""
+    low, high = (
+        small_scale_power(make(Omega_m, s, map_size=64, lattice=64, refine=1)) for s in (0.6, 1.0)
     )
+    assert 1.2 < np.log(high / low) / np.log(1.0 / 0.6) < 4
+
+
+def small_scale_power(universe):
+    k, power, _ = power_spectrum(universe.density, BOX_SIZE)
+    return power[:, (k > 1.3) & (k < 2.6)].mean()
 
 
 def test_speeds_are_those_of_a_small_box():
