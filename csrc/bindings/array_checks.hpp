@@ -3,6 +3,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -130,11 +131,17 @@ inline py::array_t<float> require_displacement(const py::object& value) {
 /// released would move elements out of the maps.
 inline std::vector<float> checked_copy(const py::array_t<float>& displacement) {
     std::vector<float> copy(displacement.data(), displacement.data() + displacement.size());
-    for (std::size_t i = 0; i < copy.size(); ++i)
-        if (!(std::fabs(copy[i]) <= max_displacement))  // NaN is refused too
-            refuse("displacement",
-                   "finite values of at most " + text(py::float_(max_displacement)) + " box sides",
-                   text(py::float_(copy[i])) + " at flat index " + std::to_string(i));
+    const auto is_good = [](float x) {
+        return std::fabs(x) <= max_displacement;
+    };                       // not NaN either
+    std::size_t n_good = 0;  // counted without a branch, which vectorizes
+    for (const float x : copy) n_good += is_good(x) ? 1 : 0;
+    if (n_good != copy.size()) {
+        const auto bad = std::find_if_not(copy.begin(), copy.end(), is_good);
+        refuse("displacement",
+               "finite values of at most " + text(py::float_(max_displacement)) + " box sides",
+               text(py::float_(*bad)) + " at flat index " + std::to_string(bad - copy.begin()));
+    }
     return copy;
 }
 

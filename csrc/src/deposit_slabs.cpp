@@ -29,8 +29,27 @@ AxisWeights axis_weights(std::size_t n, std::size_t refine) {
     return weights;
 }
 
+/// Particles that have passed a neighbor along the axis that they share: 1 where they have.
+std::vector<std::uint8_t> find_crossed(const float* displacement, std::size_t n) {
+    const std::size_t n_points = n * n * n;
+    const std::array<std::size_t, n_axes> stride = {n * n, n, 1};
+    std::vector<std::uint8_t> crossed(n_points);
+    for (std::size_t axis = 0; axis < n_axes; ++axis) {
+        const float* const psi = displacement + axis * n_points;
+        for (std::size_t point = 0; point < n_points; ++point) {
+            const bool last = point / stride[axis] % n == n - 1;
+            const std::size_t next = last ? point - (n - 1) * stride[axis] : point + stride[axis];
+            const double apart = static_cast<double>(psi[next]) - static_cast<double>(psi[point]);
+            if (1.0 + static_cast<double>(n) * apart < 0.0) crossed[point] = crossed[next] = 1;
+        }
+    }
+    return crossed;
+}
+
 /// Elements that share their first two coordinates before they move.
 struct ElementRow {
+    std::size_t length = 0;                            ///< of the arrays, as far as they are used
+    double weight = 1.0;                               ///< of each, in elements
     std::array<std::vector<double>, n_axes> position;  ///< in [0, 1)
     std::vector<double> speed;
 };
@@ -38,46 +57,79 @@ struct ElementRow {
 /// Interpolates displacement and speed to one row of elements at a time.
 ///
 /// Rows are blended along axes 0 and 1 first, over n points; then n refine elements need
-/// two points each.
+/// two points each. Elements of a particle that has crossed stay with it.
 class Mover {
 public:
     Mover(const float* displacement, const float* speed, std::size_t n, std::size_t refine)
         : displacement_(displacement),
           speed_(speed),
           n_(n),
+          refine_(refine),
+          crossed_(find_crossed(displacement, n)),
           weights_(axis_weights(n, refine)),
           blended_(n + 2),
-          moved_(n * refine) {
+          moved_(n * refine),
+          kept_(n * refine + 1) {
         row_.speed.resize(n_elements());
         for (auto& position : row_.position) position.resize(n_elements());
     }
 
     [[nodiscard]] std::size_t n_elements() const noexcept { return weights_.low.size(); }
 
-    const ElementRow& move_row(std::size_t i, std::size_t j) {
-        const std::size_t n_points = n_ * n_ * n_;
+    /// The elements (i, j, ...) whose particles have not crossed, where interpolation puts them.
+    const ElementRow& move_elements(std::size_t i, std::size_t j) {
+        keep((i / refine_ * n_ + j / refine_) * n_, std::uint8_t{0}, refine_);
         const double spacing = 1.0 / static_cast<double>(n_elements());
-        const std::array<double, 2> start = {(static_cast<double>(i) + 0.5) * spacing,
-                                             (static_cast<double>(j) + 0.5) * spacing};
+        const std::array<std::size_t, 2> row = {i, j};
         for (std::size_t axis = 0; axis < n_axes; ++axis) {
-            interpolate(displacement_ + axis * n_points, i, j, moved_.data());
+            interpolate(displacement_ + axis * n_ * n_ * n_, i, j);
             double* const position = row_.position[axis].data();
-            for (std::size_t k = 0; k < n_elements(); ++k) {
-                const double at = axis < 2 ? start[axis] : (static_cast<double>(k) + 0.5) * spacing;
-                position[k] = wrap(at + moved_[k]);
+            for (std::size_t m = 0; m < row_.length; ++m) {
+                const std::size_t along = axis < 2 ? row[axis] : kept_[m];
+                position[m] = wrap((static_cast<double>(along) + 0.5) * spacing + moved_[kept_[m]]);
             }
         }
-        interpolate(speed_, i, j, row_.speed.data());
+        interpolate(speed_, i, j);
+        for (std::size_t m = 0; m < row_.length; ++m) row_.speed[m] = moved_[kept_[m]];
+        row_.weight = 1.0;
+        return row_;
+    }
+
+    /// The particles (i, j, ...) that have crossed, each with all its elements.
+    const ElementRow& move_particles(std::size_t i, std::size_t j) {
+        const std::size_t first = (i * n_ + j) * n_;
+        keep(first, std::uint8_t{1}, 1);
+        const std::array<std::size_t, 2> row = {i, j};
+        for (std::size_t axis = 0; axis < n_axes; ++axis) {
+            const float* const psi = displacement_ + axis * n_ * n_ * n_ + first;
+            for (std::size_t m = 0; m < row_.length; ++m) {
+                const std::size_t along = axis < 2 ? row[axis] : kept_[m];
+                const double start = (static_cast<double>(along) + 0.5) / static_cast<double>(n_);
+                row_.position[axis][m] = wrap(start + static_cast<double>(psi[kept_[m]]));
+            }
+        }
+        for (std::size_t m = 0; m < row_.length; ++m)
+            row_.speed[m] = static_cast<double>(speed_[first + kept_[m]]);
+        row_.weight = static_cast<double>(refine_ * refine_ * refine_);
         return row_;
     }
 
 private:
-    /// A row of the lattice at element coordinates (i, j), at the n refine elements along it.
-    void interpolate(const float* lattice, std::size_t i, std::size_t j, double* out) noexcept {
+    /// kept_ = places along a row, `per_particle` for each particle that has crossed or has not.
+    void keep(std::size_t first, std::uint8_t crossed, std::size_t per_particle) noexcept {
+        row_.length = 0;
+        for (std::size_t k = 0; k < n_ * per_particle; ++k) {
+            kept_[row_.length] = k;
+            row_.length += crossed_[first + k / per_particle] == crossed ? 1 : 0;
+        }
+    }
+
+    /// moved_ = a row of the lattice at element coordinates (i, j), at the elements along it.
+    void interpolate(const float* lattice, std::size_t i, std::size_t j) noexcept {
         blend(lattice, i, j);
         for (std::size_t k = 0; k < n_elements(); ++k) {
             const double* const point = blended_.data() + weights_.low[k];
-            out[k] = (1.0 - weights_.above[k]) * point[0] + weights_.above[k] * point[1];
+            moved_[k] = (1.0 - weights_.above[k]) * point[0] + weights_.above[k] * point[1];
         }
     }
 
@@ -103,9 +155,12 @@ private:
     const float* displacement_;
     const float* speed_;
     std::size_t n_;
+    std::size_t refine_;
+    std::vector<std::uint8_t> crossed_;
     AxisWeights weights_;
     std::vector<double> blended_;
     std::vector<double> moved_;
+    std::vector<std::size_t> kept_;
     ElementRow row_;
 };
 
@@ -139,17 +194,18 @@ public:
         const double* const across = row.position[across_].data();
         const double* const rows = row.position[rows_].data();
         const double* const columns = row.position[columns_].data();
-        for (std::size_t k = 0; k < row.speed.size(); ++k) {
+        for (std::size_t k = 0; k < row.length; ++k) {
             const auto slab = static_cast<std::size_t>(
                 static_cast<std::int64_t>(static_cast<double>(n_slabs) * across[k]));
             const PixelPair i(rows[k], side_), j(columns[k], side_);
             Sum* const pixels = sums_.data() + std::min(slab, n_slabs - 1) * side_ * side_;
             Sum* const low = pixels + i.low * side_;
             Sum* const high = pixels + i.high * side_;
-            low[j.low].add((1.0 - i.above) * (1.0 - j.above), row.speed[k]);
-            low[j.high].add((1.0 - i.above) * j.above, row.speed[k]);
-            high[j.low].add(i.above * (1.0 - j.above), row.speed[k]);
-            high[j.high].add(i.above * j.above, row.speed[k]);
+            const double to_low = row.weight * (1.0 - i.above), to_high = row.weight * i.above;
+            low[j.low].add(to_low * (1.0 - j.above), row.speed[k]);
+            low[j.high].add(to_low * j.above, row.speed[k]);
+            high[j.low].add(to_high * (1.0 - j.above), row.speed[k]);
+            high[j.high].add(to_high * j.above, row.speed[k]);
         }
     }
 
@@ -192,11 +248,13 @@ void deposit_slabs(const float* displacement, const float* speed, std::size_t n,
         Mover mover(displacement, speed, n, refine);
         std::vector<Slabs> slabs;
         for (std::size_t axis = first; axis < last; ++axis) slabs.emplace_back(axis, side);
+        const auto add = [&](const ElementRow& row) {
+            for (Slabs& each : slabs) each.add(row);
+        };
         for (std::size_t i = 0; i < n_elements; ++i)
-            for (std::size_t j = 0; j < n_elements; ++j) {
-                const ElementRow& row = mover.move_row(i, j);
-                for (Slabs& each : slabs) each.add(row);
-            }
+            for (std::size_t j = 0; j < n_elements; ++j) add(mover.move_elements(i, j));
+        for (std::size_t i = 0; i < n; ++i)
+            for (std::size_t j = 0; j < n; ++j) add(mover.move_particles(i, j));
         for (std::size_t axis = first; axis < last; ++axis) {
             const std::size_t offset = axis * n_slabs * side * side;
             slabs[axis - first].write(element_mass, mass + offset, mean_speed + offset);

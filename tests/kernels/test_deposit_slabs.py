@@ -97,3 +97,16 @@ class TestDepositSlabs:
             slabs = slice(5 * axis, 5 * axis + 5)
             momentum = np.mean(mass[slabs] * mean_speed[slabs], dtype=np.float64)
             np.testing.assert_allclose(momentum, 3 + 2 / 6, rtol=tolerances.DEPOSIT_RTOL)
+
+    def test_elements_stay_with_particles_that_have_crossed(self, kernels):
+        """Two of four particles along axis 2 exchange places: refined or not, each is a point."""
+        displacement = np.zeros((3, 4, 4, 4), np.float32)
+        displacement[2, :, :, 1], displacement[2, :, :, 2] = 0.25, -0.25
+        (points, _), (refined, _) = (deposited(kernels, displacement, 32, r) for r in (1, 3))
+        # rows of maps of axis 1 are axis 0, columns axis 2: particles 1 and 2 are at 3 / 8 and 5 / 8
+        columns = [11, 12, 19, 20]
+        np.testing.assert_allclose(
+            refined[5:10].sum(axis=(0, 1))[columns],
+            points[5:10].sum(axis=(0, 1))[columns],
+            rtol=tolerances.DEPOSIT_RTOL,
+        )

@@ -13,10 +13,11 @@ constexpr float max_displacement = 1000.0F;
 /// Moves a lattice of mass elements and projects them onto five slabs along each of three axes.
 ///
 /// (n refine)^3 elements at ((i + 0.5) / (n refine)) in a periodic unit box move by `displacement`
-/// (3, n, n, n), interpolated trilinearly from its lattice at ((i + 0.5) / n), as is `speed`
-/// (n, n, n). Slab floor(5 x) of each axis is projected onto side x side pixels of the two other
-/// axes, in increasing order, by cloud-in-cell; pixel centers are at (i + 0.5) / side. Map number =
-/// axis * 5 + slab.
+/// (3, n, n, n), interpolated trilinearly from its lattice of particles at ((i + 0.5) / n), as is
+/// `speed` (n, n, n). Where a particle has passed a neighbor along an axis, there is nothing to
+/// interpolate: its elements stay with it. Slab floor(5 x) of each axis is projected onto side x
+/// side pixels of the two other axes, in increasing order, by cloud-in-cell; pixel centers are at
+/// (i + 0.5) / side. Map number = axis * 5 + slab.
 ///
 /// `mass` (15, side, side) is normalized to a mean of 1 over the five slabs of an axis;
 /// `mean_speed` is the mass-weighted mean of the elements' speed, 0 where there is no mass. Sums

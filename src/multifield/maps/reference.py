@@ -6,7 +6,7 @@ conformance suite in ``tests/kernels`` runs every test on both, and uses this mo
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -316,8 +316,9 @@ def deposit_slabs(
     """Move a lattice of mass elements and project them onto five slabs along each axis.
 
     Elements sit at ((i + 0.5) / (n refine)) in a periodic unit box and move by the displacement,
-    interpolated trilinearly from its lattice at ((i + 0.5) / n). Each is shared among four pixels,
-    centred at (i + 0.5) / L, by cloud-in-cell.
+    interpolated trilinearly from its lattice of particles at ((i + 0.5) / n). Elements of a particle
+    that has passed a neighbor along an axis stay with it. Each is shared among four pixels, centred
+    at (i + 0.5) / L, by cloud-in-cell.
 
     Parameters
     ----------
@@ -335,8 +336,10 @@ def deposit_slabs(
     n_threads : int, optional
         Ignored.
     """
-    position = _moved(displacement, refine)
-    modulus = _at_elements(speed, refine)
+    crossed = _of_particles(_find_crossed(displacement), refine)
+    particle = [_of_particles(x.reshape(speed.shape), refine) for x in _moved(displacement, 1)]
+    position = np.where(crossed, particle, _moved(displacement, refine))
+    modulus = np.where(crossed, _of_particles(speed, refine), _at_elements(speed, refine))
     side = mass.shape[1]
     element_mass = N_SLABS * side**2 / modulus.size
     for number in range(MAPS_PER_SIMULATION):
@@ -405,6 +408,24 @@ def _moved(displacement: LatticeField, refine: int) -> NDArray[np.float64]:
     position -= np.floor(position)
     position[position >= 1.0] = 0.0  # -1e-17 wraps to 1.0
     return position
+
+
+def _find_crossed(displacement: LatticeField) -> NDArray[np.bool_]:
+    """Whether each particle has passed a neighbor along the axis that they share, (n, n, n)."""
+    n = displacement.shape[1]
+    crossed = np.zeros(displacement.shape[1:], bool)
+    for axis in range(N_AXES):
+        psi = displacement[axis].astype(np.float64)
+        passed = 1.0 + n * (np.roll(psi, -1, axis) - psi) < 0.0
+        crossed |= passed | np.roll(passed, 1, axis)
+    return crossed
+
+
+def _of_particles(values: NDArray[Any], refine: int) -> NDArray[Any]:
+    """Give each mass element the value of its particle, (M,)."""
+    for axis in range(N_AXES):
+        values = np.repeat(values, refine, axis)
+    return values.ravel()
 
 
 def _at_elements(values: LatticeScalar, refine: int) -> NDArray[np.float64]:

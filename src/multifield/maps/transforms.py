@@ -266,8 +266,10 @@ def deposit_slabs(
     """Move a lattice of mass elements and project them onto five slabs along each axis.
 
     Elements at q = (i + 0.5) / (n refine) in a periodic unit box move to q + psi(q), with psi
-    interpolated trilinearly from its lattice at (i + 0.5) / n. Each is shared among four pixels of
-    its slab, centered at (i + 0.5) / L, by cloud-in-cell.
+    interpolated trilinearly from its lattice of particles at (i + 0.5) / n. Where a particle has
+    passed a neighbor along an axis, its elements stay with it: interpolation between streams would
+    double the power of halos. Each element is shared among four pixels of its slab, centered at
+    (i + 0.5) / L, by cloud-in-cell.
 
     Parameters
     ----------
