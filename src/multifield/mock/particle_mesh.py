@@ -14,7 +14,6 @@ Feng, Chu, Seljak and McDonald 2016, MNRAS 463, 2273, arXiv:1603.00476 (FastPM);
 Scoccimarro 1998, MNRAS 299, 1097, astro-ph/9711187 (2LPT); Hockney and Eastwood 1988 (clouds).
 """
 
-import itertools
 from functools import lru_cache
 
 import numpy as np
@@ -59,14 +58,18 @@ def simulate_matter(modes: LatticeModes, Omega_m: float) -> tuple[LatticeVector,
     """
     growth = Growth(Omega_m)
     displacement, momentum = begin(modes, growth)
-    acceleration = gravity(displacement)
-    for a, after in itertools.pairwise(scale_factors()):
-        middle = float(np.sqrt(a * after))
-        momentum += _kick(growth, a, middle, at=a) * acceleration
-        drift = (growth.factor(after) - growth.factor(a)) / growth.momentum(middle)
-        displacement += np.float32(drift) * momentum
-        acceleration = gravity(displacement)
-        momentum += _kick(growth, middle, after, at=after) * acceleration
+    steps = scale_factors()
+    # momenta are known between positions: at the geometric mean of their scale factors
+    between = [steps[0], *np.sqrt(np.array(steps[:-1]) * steps[1:]).tolist(), steps[-1]]
+    for step, a in enumerate(steps):
+        change = gravity(displacement)
+        change *= _kick(growth, between[step], between[step + 1], at=a)
+        momentum += change
+        if step < N_STEPS:
+            drift = (growth.factor(steps[step + 1]) - growth.factor(a)) / growth.momentum(
+                between[step + 1]
+            )
+            displacement += np.multiply(momentum, np.float32(drift), out=change)
     return displacement, momentum  # today a is 1, and a momentum a velocity
 
 

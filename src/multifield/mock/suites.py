@@ -26,6 +26,7 @@ from multifield.mock.universe import (
 )
 from multifield.progress import progress
 from multifield.threads import available_threads
+from multifield.training.allocator import keep_freed_memory
 
 GAS_MODELS: dict[str, GasModel | None] = {
     "MockNbody": None,
@@ -60,9 +61,9 @@ class MockConfig:
     map_size : int
         Pixels per side, a power of two from 16 to 256.
     lattice : int
-        Points per side of the initial conditions, even. Half of `map_size` or more.
+        Particles per side, and nodes of the force mesh, even. Half of `map_size` or more.
     refine : int
-        Mass elements a lattice point, along each axis. Voids show the lattice where
+        Mass elements per particle, along each axis. Voids show the lattice where
         ``lattice * refine`` is less than twice `map_size`.
     seed : int
         Of everything.
@@ -264,6 +265,7 @@ def _paint(
 
 def _simulate_ahead(blocks: MockBlocks) -> Iterator[dict[str, Maps]]:
     """Simulate in threads (FFTs and kernels release the GIL), at most two simulations for each."""
+    keep_freed_memory()  # 0.32 s instead of 0.37 s per simulation of 64 pixels
     n_threads = available_threads(blocks.config.n_threads)
     ahead: deque[Future[dict[str, Maps]]] = deque()
     executor = ThreadPoolExecutor(n_threads, thread_name_prefix="mock")

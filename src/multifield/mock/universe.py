@@ -185,9 +185,9 @@ def make_universe(
     map_size : int
         Pixels per side of a map, L.
     lattice : int
-        Points per side of the initial conditions.
+        Particles per side.
     refine : int
-        Mass elements a lattice point, along each axis.
+        Mass elements per particle, along each axis.
     generator : numpy.random.Generator
         Of the initial conditions.
 
