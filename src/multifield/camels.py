@@ -111,6 +111,9 @@ class Suite:
         Made by this project, not by a simulation.
     wider : mapping of str to (float, float)
         Ranges of its latin hypercube that differ from IllustrisTNG's.
+    made_by : str
+        Version of the physics of a mock suite; maps of another version are refused. Empty where
+        there has been one version alone.
     """
 
     name: str
@@ -119,6 +122,7 @@ class Suite:
     short_name: str = ""
     mock: bool = False
     wider: Mapping[str, tuple[float, float]] = dataclass_field(default_factory=dict)
+    made_by: str = ""
 
     def __post_init__(self) -> None:
         if not self.short_name:
@@ -136,6 +140,7 @@ class Suite:
         return tuple(PARAMETER_NAMES.index(name) for name in self.inferred)
 
 
+_UNIVERSES = "particle mesh 1"  # changed with the physics of mock universes; until 2026-11-28: none
 SUITES = {
     suite.name: suite
     for suite in (
@@ -147,10 +152,10 @@ SUITES = {
         Suite("Nbody_IllustrisTNG", ("Mtot",), COSMOLOGY, short_name="Nbody"),
         Suite("Nbody_SIMBA", ("Mtot",), COSMOLOGY),
         Suite("Nbody_Astrid", ("Mtot",), COSMOLOGY),
-        Suite("MockNbody", ("Mtot",), COSMOLOGY, mock=True),
-        Suite("MockTNG", _ALL, mock=True),
-        Suite("MockSIMBA", _WITHOUT_B, mock=True),
-        Suite("MockAstrid", _WITHOUT_B, mock=True),
+        Suite("MockNbody", ("Mtot",), COSMOLOGY, mock=True, made_by=_UNIVERSES),
+        Suite("MockTNG", _ALL, mock=True, made_by=_UNIVERSES),
+        Suite("MockSIMBA", _WITHOUT_B, mock=True, made_by=_UNIVERSES),
+        Suite("MockAstrid", _WITHOUT_B, mock=True, made_by=_UNIVERSES),
         Suite(
             "MockGaussian", ("Mtot",), COSMOLOGY, mock=True
         ),  # slope and amplitude by those names

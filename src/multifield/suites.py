@@ -48,8 +48,8 @@ def bring_suites(
 ) -> dict[str, SuiteMaps]:
     """Make or find the maps of every suite, verify them, smooth them and take their logarithm.
 
-    Files have the names of `ingest` and `preprocess`. Raw maps of mock suites are made again each time; log
-    maps that are there, of the same raw maps, are used as they are.
+    Files have the names of `ingest` and `preprocess`. Raw maps of mock suites that are there, of the same
+    origin, and log maps of the same raw maps are used as they are.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 Maps are never loaded whole: `open_maps` gives a memory map, `write_map_files` takes a stream of blocks.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sized
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,9 @@ from multifield import camels
 from multifield.arrays import Maps, StoredMaps, Theta
 from multifield.atomic import atomic_path
 from multifield.maps.memory import map_file
+from multifield.maps.origin import is_made_from, write_origin
+
+logger = logging.getLogger(__name__)
 
 BLOCK_BYTES = (
     16 * 2**20
@@ -40,6 +44,24 @@ class MapStream(Protocol):
 
     def __iter__(self) -> Iterator[Mapping[str, Maps]]:
         """Yield blocks, the same number of maps of every field, in order."""
+
+
+@runtime_checkable
+class RepeatableStream(MapStream, Protocol):
+    """A stream that makes the same maps again from the same origin, each field by itself.
+
+    Attributes
+    ----------
+    origin : mapping of str to str
+        Everything that decides the pixels of a field.
+    """
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """Everything that decides the pixels of a field."""
+
+    def of_fields(self, fields: tuple[str, ...]) -> "RepeatableStream":
+        """Give the stream of some of the fields."""
 
 
 def find_file(folder: Path, names: tuple[str, ...]) -> Path:
@@ -152,6 +174,8 @@ def blocks_of(maps: Maps) -> Iterator[tuple[int, Maps]]:
 def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:
     """Write the fields of a stream, each into its file; every file appears whole or not at all.
 
+    Files that hold the same fields of a `RepeatableStream` of the same origin are kept as they are.
+
     Parameters
     ----------
     paths : mapping of field to path
@@ -165,6 +189,24 @@ def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:
     """
     if set(paths) != set(stream.shapes):
         raise ValueError(f"fields: expected {sorted(stream.shapes)}, got paths for {sorted(paths)}")
+    if isinstance(stream, RepeatableStream):
+        _write_missing(paths, stream)
+    else:
+        _write_all(paths, stream)
+
+
+def _write_missing(paths: Mapping[str, Path], stream: RepeatableStream) -> None:
+    missing = tuple(field for field in paths if not is_made_from(paths[field], stream.origin))
+    for field in sorted(set(paths) - set(missing)):
+        logger.info("%s: found, not made again", paths[field])
+    if not missing:
+        return
+    _write_all({field: paths[field] for field in missing}, stream.of_fields(missing))
+    for field in missing:
+        write_origin(paths[field], stream.origin)
+
+
+def _write_all(paths: Mapping[str, Path], stream: MapStream) -> None:
     with ExitStack() as stack:
         partials = {field: stack.enter_context(atomic_path(path)) for field, path in paths.items()}
         with ExitStack() as open_files:

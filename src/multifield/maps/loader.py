@@ -399,6 +399,8 @@ def _list_causes(
         **{f"split.{key}": value for key, value in asdict(split).items()},
         **{f"normalization.{key}": value for key, value in asdict(normalization).items()},
     }
+    if manifest.made_by:
+        causes["made_by"] = manifest.made_by
     for field, entry in log_maps.items():
         causes |= {f"log_maps.{field}.{key}": value for key, value in entry.provenance.items()}
     return {key: str(value) for key, value in causes.items()}

@@ -39,6 +39,20 @@ class Manifest:
     sim_set: str
     files: dict[str, FileRecord]
     theta_sha256: str  # of the values of the table, float64
+    made_by: str = (
+        ""  # version of the physics of a mock suite; files of before 2026-11-29 say nothing
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse maps of an older version of a mock suite; ValueError says how to make them again."""
+        expected = camels.find_suite(self.suite).made_by
+        if self.made_by != expected:
+            raise ValueError(
+                f"maps of {self.suite} {self.sim_set}: expected those of {expected!r}, got those of "
+                f"{self.made_by or 'an older version of the mock universes'!r}; run `kedro run "
+                "--pipelines ingest,preprocess` to make them again. Networks and studies that were "
+                "trained on the old maps do not hold for the new ones"
+            )
 
     def checksums(self, names: tuple[str, ...]) -> dict[str, str]:
         """SHA-256 of the files of these fields.
@@ -136,7 +150,13 @@ def verify_suite(
     files["theta"] = _record(
         theta_path, theta.shape, np.nanmin(theta), np.nanmax(theta), int(np.sum(theta == 0))
     )
-    return Manifest(suite=suite, sim_set=sim_set, files=files, theta_sha256=theta_sha256(theta))
+    return Manifest(
+        suite=suite,
+        sim_set=sim_set,
+        files=files,
+        theta_sha256=theta_sha256(theta),
+        made_by=camels.find_suite(suite).made_by,
+    )
 
 
 def _verify_maps(field: str, maps: Maps, theta: Theta) -> FileRecord:

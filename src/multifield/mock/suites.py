@@ -1,9 +1,11 @@
 """Mock suites in CMD's layout: maps of any size, from a seed, one simulation after another."""
 
+import hashlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 
 import numpy as np
 from pydantic import ConfigDict, Field, field_validator
@@ -132,6 +134,25 @@ class MockBlocks:
     def shapes(self) -> dict[str, tuple[int, int, int]]:
         """`shape` of each field."""
         return dict.fromkeys(self.fields, self.shape)
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """Everything that decides the pixels of a field: suite, physics, parameters, size and seed."""
+        config = {
+            name: str(getattr(self.config, name))
+            for name in ("map_size", "lattice", "refine", "seed")
+        }
+        table = np.ascontiguousarray(self.theta, dtype="<f8")
+        return {
+            "suite": self.suite,
+            "made_by": SUITES[self.suite].made_by,
+            "theta_sha256": hashlib.sha256(table.tobytes()).hexdigest(),
+            **config,
+        }
+
+    def of_fields(self, fields: tuple[str, ...]) -> "MockBlocks":
+        """Give the same simulations with some of the fields."""
+        return replace(self, fields=fields)
 
     def __iter__(self) -> Iterator[dict[str, Maps]]:
         """Simulate; a few simulations are made ahead, in threads."""
