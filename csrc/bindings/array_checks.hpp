@@ -133,7 +133,7 @@ inline std::vector<float> checked_copy(const py::array_t<float>& displacement) {
     std::vector<float> copy(displacement.data(), displacement.data() + displacement.size());
     const auto is_good = [](float x) {
         return std::fabs(x) <= max_displacement;
-    };                       // not NaN either
+    };  // not NaN either
     std::size_t n_good = 0;  // counted without a branch, which vectorizes
     for (const float x : copy) n_good += is_good(x) ? 1 : 0;
     if (n_good != copy.size()) {

@@ -1,4 +1,4 @@
-"""Is the matter of the mock universes right? Linear power against colossus, modes against their power."""
+"""Is the matter of the mock universes right? Against colossus, JaxPM and CCL."""
 
 import numpy as np
 import pytest
