@@ -83,7 +83,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--suite", default=GAUSSIAN)
     parser.add_argument("--field", default="Mtot", help="several are joined with _")
     parser.add_argument("--map-size", type=int, default=64, help="[pixels]")
-    parser.add_argument("--lattice", type=int, default=80, help="mass elements a side")
+    parser.add_argument("--lattice", type=int, default=64, help="particles per side")
     parser.add_argument("--simulations", type=int, nargs=3, default=(340, 120, 200))
     parser.add_argument(
         "--maps", type=Path, metavar="FILE.npz", help="keeps the maps; made if it is not there"
