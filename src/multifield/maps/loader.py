@@ -126,18 +126,7 @@ class MapLoader:
         self._buffers = Buffers(allocate, prefetch + 1, shape, DTYPES[dtype])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Describe the loader for another process: places of maps in files, and the table of parameters.
-
-        Raises
-        ------
-        TypeError
-            If maps are in memory, which would be copied.
-        """
-        if not all(is_in_file(each) for each in self._maps):
-            raise TypeError(
-                "maps: These maps are in memory and cannot be sent to another process. Write them to "
-                "files, or train with workers=1."
-            )
+        """Describe the loader for another process: places of maps in files, and the table of parameters."""
         derived = ("_gather_rows", "theta", "_index", "_scaled")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
@@ -146,6 +135,11 @@ class MapLoader:
         vars(self).update(state)
         self._gather_rows = _choose_gather(self._maps)
         self._serve(self._table, self._simulations)
+
+    @property
+    def is_in_files(self) -> bool:
+        """Whether another process can open the maps itself."""
+        return all(map(_are_in_files, self._maps))
 
     def __len__(self) -> int:
         """Count the maps served, each once."""
@@ -257,8 +251,7 @@ def _choose_gather(maps: Sequence[StoredMaps | StreamedMaps | JoinedMaps]) -> Ca
     return partial(mapkernels.gather, kept, field_dtype=kept_type(kept[0]))
 
 
-def is_in_file(maps: StoredMaps | StreamedMaps | JoinedMaps) -> bool:
-    """Say whether another process can open these maps itself."""
+def _are_in_files(maps: StoredMaps | StreamedMaps | JoinedMaps) -> bool:
     parts = maps.parts if isinstance(maps, JoinedMaps) else (maps,)
     arrays = [part.raw if isinstance(part, StreamedMaps) else part for part in parts]
     return all(place_in_file(array) is not None for array in arrays)

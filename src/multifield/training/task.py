@@ -76,7 +76,18 @@ class TrainingTask:
         remove_checkpoint(self.checkpoint)
 
     def __reduce__(self) -> Any:
-        """Pickle the data apart, so that a worker opens those of many tasks once."""
+        """Pickle the data apart, so that a worker opens those of many tasks once.
+
+        Raises
+        ------
+        TypeError
+            If maps are in memory, which would be copied.
+        """
+        if not all(part.is_in_files for part in (self.data.train, self.data.valid, self.data.test)):
+            raise TypeError(
+                f"{self.name}: These maps are in memory and cannot be sent to another process. Write "
+                "them to files, or train with workers=1."
+            )
         return _unpack, (pickle.dumps(self.data), {**vars(self), "data": None})
 
 
