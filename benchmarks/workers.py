@@ -99,7 +99,8 @@ def make_suites(path: Path, n_simulations: int) -> dict[str, SuiteMaps]:
 
 def time_robustness(executor: Any, epochs: int, n_simulations: int) -> tuple[float, list[bytes]]:
     """Train all networks, and give the time [s] and the bytes of their weights."""
-    methods = (make_method("own_scale", own_scale=True), make_method("disturbed", noise=0.2))
+    noises = (0.0, 0.1, 0.2, 0.3, 0.4)  # eight networks with those of one suite
+    methods = tuple(make_method(f"noise_{i}", noise=noise) for i, noise in enumerate(noises))
     asked: RobustnessConfig = make_robustness(epochs=epochs, methods=methods)
     with tempfile.TemporaryDirectory() as name, executor:
         suites = make_suites(Path(name), n_simulations)
