@@ -39,9 +39,8 @@ class Manifest:
     sim_set: str
     files: dict[str, FileRecord]
     theta_sha256: str  # of the values of the table, float64
-    made_by: str = (
-        ""  # version of the physics of a mock suite; files of before 2026-11-29 say nothing
-    )
+    # version of the physics of a mock suite; files of before 2026-11-29 say nothing
+    made_by: str = ""
 
     def __post_init__(self) -> None:
         """Refuse maps of an older version of a mock suite; ValueError says how to make them again."""

@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -139,7 +140,7 @@ def tune_and_show(
 
 
 @contextmanager
-def only_driver(database: Any, what: str) -> Iterator[None]:
+def only_driver(database: Path, what: str) -> Iterator[None]:
     """Hold a lock beside a database; RuntimeError if another process holds it."""
     path = database.with_name(f".{database.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,8 +182,7 @@ class _Driver:
             done, _ = wait(self._running, PATIENCE, FIRST_COMPLETED)
             for future in done:
                 self._finish(future)
-        for trial in self.study.get_trials(deepcopy=False, states=FINISHED):
-            remove_checkpoint(self.folder.checkpoint(trial.number))  # of a driver that died
+        self._remove_checkpoints()
         self._remove_weights()
 
     def _start(self, waiting: FrozenTrial) -> None:
@@ -250,6 +250,14 @@ class _Driver:
         for trial, _ in self._running.values():
             with suppress(OptunaError, OSError):  # a driver that resumes accepts RUNNING trials too
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+    def _remove_checkpoints(self) -> None:
+        """Remove those that a driver left that died between the end of a trial and its cleaning."""
+        folder = self.folder.checkpoint("any").parent
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return  # one look, not one per trial
+        for trial in self.study.get_trials(deepcopy=False, states=FINISHED):
+            remove_checkpoint(self.folder.checkpoint(trial.number))
 
     def _remove_weights(self) -> None:
         """Remove the weights of trials that are not among the best, and never will be again."""
