@@ -77,10 +77,14 @@ class BandPowers(FeatureNetwork):
     @classmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
         """Read the sizes from a state dict; see `Network.sizes_of`."""
-        n_bands, channels, _ = require_axes(state, FIRST_TENSOR, 3, "band_powers").shape
+        channels = require_axes(state, FIRST_TENSOR, 3, "band_powers").shape[1]
         n_outputs = require_axes(state, "direct.weight", 2, "band_powers").shape[0]
         n_levels = sum(name.endswith(".bands.weight") for name in state)
-        return Sizes(n_bands // 2, channels, SMALLEST * 2 ** (n_levels - 1), n_outputs // 2)
+        # a wide tensor says the width: a small one could claim a network of any size
+        last = f"levels.{n_levels - 1}.residual.weight"
+        width = require_axes(state, last, 4, "band_powers").shape[0]
+        hidden = width // (2 * min(2 ** (n_levels - 1), WIDEST))
+        return Sizes(hidden, channels, SMALLEST * 2 ** (n_levels - 1), n_outputs // 2)
 
     def _convolve(self, x: Tensor) -> Tensor:
         features: list[Tensor] = []

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 MIN_MAP_SIZE = 16  # [pixels]; smaller maps leave less than two blocks
+MAX_MAP_SIZE = 8192  # [pixels]; a damaged file may say anything
 
 
 class Sizes(NamedTuple):
@@ -153,7 +154,8 @@ def _check_sizes(
             raise ValueError(f"{name}: expected >= 1, got {value}")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout: expected in [0, 1), got {dropout}")
-    if map_size < MIN_MAP_SIZE or map_size & (map_size - 1):
+    if not MIN_MAP_SIZE <= map_size <= MAX_MAP_SIZE or map_size & (map_size - 1):
         raise ValueError(
-            f"map_size: expected a power of two >= {MIN_MAP_SIZE} pixels, got {map_size}"
+            f"map_size: expected a power of two from {MIN_MAP_SIZE} to {MAX_MAP_SIZE} pixels, "
+            f"got {map_size}"
         )

@@ -77,11 +77,13 @@ class O3Err(Network):
     @classmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
         """Read the sizes from a state dict; see `Network.sizes_of`."""
-        c_first, channels = require_axes(state, "C01.weight", 4, "o3_err").shape[:2]
+        channels = require_axes(state, "C01.weight", 4, "o3_err").shape[1]
         n_outputs = require_axes(state, "FC2.weight", 2, "o3_err").shape[0]
         n_blocks = sum(name.startswith("C") and name.endswith("3.weight") for name in state)
+        # the largest tensor says the width: a small one could claim a network of any size
+        c_last = require_axes(state, f"C{n_blocks}1.weight", 4, "o3_err").shape[0]
         # each block halves the map, down to 4 x 4
-        return Sizes(c_first // 2, channels, 2 ** (n_blocks + 2), n_outputs // 2)
+        return Sizes(c_last // 2 ** (n_blocks + 1), channels, 2 ** (n_blocks + 2), n_outputs // 2)
 
     def _add_layer(self, name: str, c_in: int, c_out: int, kernel: int, stride: int = 1) -> None:
         self.add_module(f"C{name}", nn.Conv2d(c_in, c_out, kernel, stride))

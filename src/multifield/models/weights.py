@@ -5,8 +5,11 @@ A file is a state dict saved by `torch.save` whose names carry DataParallel's pr
 
 import os
 import pickle
+import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -18,9 +21,13 @@ from multifield.models.registry import ARCHITECTURES, find_architecture
 PREFIX = "module."  # the released networks were wrapped in DataParallel when they were saved
 StateDict = dict[str, Tensor]
 
+# of DataParallel, which may wrap twice, and of torch.compile
+WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")
+PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)  # that float32 holds exactly
+
 
 def load_state(path: str | os.PathLike[str]) -> StateDict:
-    """Read a state dict on the CPU, names without the prefix ``module.``.
+    """Read a state dict on the CPU, names without the prefixes of wrappers.
 
     Parameters
     ----------
@@ -30,18 +37,25 @@ def load_state(path: str | os.PathLike[str]) -> StateDict:
     Returns
     -------
     state : dict of str to Tensor
+        Dense tensors of finite numbers.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it holds something else than named tensors. Pickled code is never run.
+        If the file is damaged, holds something else than named tensors of floats, is smaller than its
+        tensors, or has a value that is not finite. Pickled code is never run.
     """
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: No such file of weights.")
+    if not path.is_file():  # a FIFO would be waited for
+        raise ValueError(f"{path}: Not a regular file, so not a file of weights.")
     try:
         # read from a file object: torch.load has its own, less plain error for a missing file
         with path.open("rb") as file:
+            _check_archive(file)
             state = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # PyTorch's own text advises to run the code in the file
@@ -49,11 +63,62 @@ def load_state(path: str | os.PathLike[str]) -> StateDict:
             f"{path}: expected a state dict saved by torch.save, got another format or pickled code, which "
             "is never run"
         ) from error
-    except (RuntimeError, EOFError) as error:
-        raise ValueError(f"{path}: expected a state dict saved by torch.save; {error}") from error
+    except (RuntimeError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path}: expected a state dict saved by torch.save; {reason}") from error
+    try:
+        return _check_tensors(state)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _check_archive(file: BinaryIO) -> None:
+    """Compare the records of a zip archive with their checksums; torch.load does not."""
+    is_zip = file.read(4) == b"PK\x03\x04"
+    file.seek(0)
+    if not is_zip:
+        return  # the format of PyTorch before 1.6
+    with zipfile.ZipFile(file) as archive:
+        if any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist()):
+            raise zipfile.BadZipFile("its records are compressed, as torch.save never does")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"the file is damaged: checksum of {damaged} differs")
+    file.seek(0)
+
+
+def _check_tensors(state: object) -> StateDict:
+    """Check that these are named, dense, finite tensors, and unwrap their names."""
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        raise ValueError(
+            "This is a checkpoint of a training. Save its entry 'state_dict' alone with torch.save."
+        )
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise ValueError(f"{path}: expected a dict of named tensors, got {type(state).__name__}")
-    return {str(name).removeprefix(PREFIX): tensor for name, tensor in state.items()}
+        raise ValueError(f"expected a dict of named tensors, got {type(state).__name__}")
+    found: StateDict = {}
+    for wrapped, tensor in state.items():
+        name = WRAPPERS.sub("", str(wrapped))
+        if name in found:
+            raise ValueError(f"The tensor {name} is there twice, with and without a prefix.")
+        if fault := _fault_of(tensor):
+            raise ValueError(f"{wrapped}: {fault}")
+        found[name] = tensor
+    return found
+
+
+def _fault_of(tensor: Tensor) -> str | None:
+    """Say what keeps a tensor from being weights, or None."""
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        kind = "quantized" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
+        return (
+            f"expected a dense tensor, got a {kind} one. Save tensor.dequantize() or .to_dense()."
+        )
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        shape = tuple(tensor.shape)
+        return f"shape {shape} needs more bytes than the file has for it"
+    if not torch.isfinite(tensor).all():
+        return "expected finite values, got NaN or infinity"
+    return None
 
 
 def load_weights(
@@ -179,5 +244,19 @@ def _check_same_tensors(
         for name in expected
         if name in found and found[name].shape != expected[name].shape
     ]
+    faults += [
+        f"{name}: expected {_name_of(expected[name].dtype)}, got {_name_of(found[name].dtype)}"
+        for name in expected
+        if name in found and not _is_exact(found[name].dtype, expected[name].dtype)
+    ]
     if faults:
         raise ValueError(f"{path}: not the weights of {architecture}: " + "; ".join(faults))
+
+
+def _is_exact(found: torch.dtype, expected: torch.dtype) -> bool:
+    """Say whether the values of one type are values of the other."""
+    return found is expected or (expected is torch.float32 and found in PRECISIONS)
+
+
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

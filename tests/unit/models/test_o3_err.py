@@ -185,8 +185,8 @@ def test_registry_names_it() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"map_size": 48}, "map_size: expected a power of two >= 16 pixels, got 48"),
-        ({"map_size": 8}, "map_size: expected a power of two >= 16 pixels, got 8"),
+        ({"map_size": 48}, "map_size: expected a power of two from 16 to 8192 pixels, got 48"),
+        ({"map_size": 8}, "map_size: expected a power of two from 16 to 8192 pixels, got 8"),
         ({"hidden": 0}, "hidden: expected >= 1, got 0"),
         ({"channels": 0}, "channels: expected >= 1, got 0"),
         ({"n_parameters": 0}, "n_parameters: expected >= 1, got 0"),

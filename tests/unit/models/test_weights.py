@@ -1,10 +1,12 @@
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from multifield.models import O3Err, load_state, load_weights, save_weights
+from multifield.models import ARCHITECTURES, O3Err, load_state, load_weights, save_weights
 
 
 @pytest.fixture
@@ -89,6 +91,94 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_network_that_the_study_and_data_agree_with_loads(network: O3Err, tmp_path: Path) -> None:
     save_weights(tmp_path / "a.pt", network.state_dict())
     load_weights(tmp_path / "a.pt", hidden=2, channels=2, map_size=32)
+
+
+def test_a_flipped_bit_is_found(network: O3Err, tmp_path: Path) -> None:
+    save_weights(tmp_path / "a.pt", network.state_dict())
+    content = bytearray((tmp_path / "a.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.pt: .*damaged: checksum of .* differs"):
+        load_weights(tmp_path / "a.pt")
+
+
+def test_a_compressed_archive_is_refused(network: O3Err, tmp_path: Path) -> None:
+    save_weights(tmp_path / "a.pt", network.state_dict())
+    with (
+        zipfile.ZipFile(tmp_path / "a.pt") as plain,
+        zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for name in plain.namelist():
+            bomb.writestr(name, plain.read(name))
+    with pytest.raises(ValueError, match=r"b\.pt: .*compressed"):
+        load_weights(tmp_path / "b.pt")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=r"a\.pt: Not a regular file"):
+        load_weights(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.module.", "module._orig_mod."])
+def test_wrappers_are_taken_off(prefix: str, network: O3Err, tmp_path: Path) -> None:
+    wrapped = {f"{prefix}{name}": tensor for name, tensor in network.state_dict().items()}
+    torch.save(wrapped, tmp_path / "a.pt")
+    assert load_state(tmp_path / "a.pt").keys() == network.state_dict().keys()
+
+
+def test_two_tensors_of_one_name_are_refused(network: O3Err, tmp_path: Path) -> None:
+    state = network.state_dict() | {"module.B11.bias": torch.zeros(8)}
+    torch.save(state, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=r"B11\.bias is there twice"):
+        load_weights(tmp_path / "a.pt")
+
+
+def test_a_checkpoint_of_lightning_is_explained(network: O3Err, tmp_path: Path) -> None:
+    torch.save({"epoch": 3, "state_dict": network.state_dict()}, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=r"Save its entry 'state_dict' alone"):
+        load_weights(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (torch.zeros(8, dtype=torch.complex64), "expected float32, got complex64"),
+        (torch.zeros(8, dtype=torch.bool), "expected float32, got bool"),
+        (torch.zeros(8, dtype=torch.int64), "expected float32, got int64"),
+        (torch.zeros(8, dtype=torch.float64), "expected float32, got float64"),
+        (torch.zeros(8).to_sparse(), "expected a dense tensor, got a sparse_coo one"),
+        (torch.full((8,), torch.nan), "expected finite values"),
+        (torch.zeros(1).expand(8), r"shape \(8,\) needs more bytes"),
+    ],
+    ids=["complex", "bool", "int", "double", "sparse", "nan", "expanded"],
+)
+def test_tensors_that_are_no_weights_are_named(
+    tensor: torch.Tensor, message: str, network: O3Err, tmp_path: Path
+) -> None:
+    torch.save(network.state_dict() | {"B11.bias": tensor}, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=rf"a\.pt: .*B11\.bias: {message}"):
+        load_weights(tmp_path / "a.pt")
+
+
+def test_half_precision_is_widened(network: O3Err, tmp_path: Path) -> None:
+    state = network.state_dict()
+    torch.save(state | {"B11.bias": state["B11.bias"].half()}, tmp_path / "a.pt")
+    assert load_weights(tmp_path / "a.pt").state_dict()["B11.bias"].dtype is torch.float32
+
+
+@pytest.mark.parametrize(
+    ("architecture", "mark"),
+    [("o3_err", "C01.weight"), ("band_powers", "levels.0.bands.weight")],
+)
+def test_a_small_tensor_cannot_claim_a_large_network(
+    architecture: str, mark: str, tmp_path: Path
+) -> None:
+    state = ARCHITECTURES[architecture](2, 0.0, 1, 16, 2).state_dict()
+    wide = torch.zeros(20_000, *state[mark].shape[1:])
+    torch.save(state | {mark: wide}, tmp_path / "a.pt")  # would take 10 TB
+    with pytest.raises(ValueError, match=rf"{mark}: expected shape"):
+        load_weights(tmp_path / "a.pt")
 
 
 @pytest.mark.parametrize(
