@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,50 @@ def test_not_npy(tmp_path):
     (tmp_path / "maps.npy").write_text("<html>404</html>")
     with pytest.raises(ValueError, match=r"maps\.npy: expected a \.npy file"):
         open_maps(tmp_path / "maps.npy")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 64, 64)}", "got \\(-1, 64, 64\\)"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (True, 64, 64)}", "got a header with"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (9, 0, 0)}", "got \\(9, 0, 0\\)"),
+        # 2^64 pixels: no number of 64 bits
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2**31, 2**31)}", "malformed"),
+        (
+            f"{{'descr': '<f4', 'fortran_order': False, 'shape': (4, {2**31}, {2**31})}}",
+            "expected 737869762948382\\d+ bytes",
+        ),
+        ("(" * 3000 + ")" * 3000, "another format"),
+        ("[1, 2]", "not a dictionary"),
+    ],
+)
+def test_a_hostile_header_is_refused_in_one_line(tmp_path, header, message):
+    text = header.encode() + b"\n"
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+    (tmp_path / "maps.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"maps\.npy: .*{message}") as caught:
+        open_maps(tmp_path / "maps.npy")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_the_third_version_of_the_format_is_read(tmp_path, lognormal_maps):
+    with (tmp_path / "maps.npy").open("wb") as file:
+        np.lib.format.write_array(file, lognormal_maps, version=(3, 0))
+    np.testing.assert_array_equal(open_maps(tmp_path / "maps.npy"), lognormal_maps)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_table_that_is_no_utf8_is_named(tmp_path, encoding):
+    (tmp_path / "params.txt").write_text("0.1 0.8 1 1 1 1 # \u00e9\n", encoding=encoding)
+    with pytest.raises(ValueError, match=r"params\.txt: .*UTF-8 text, got byte 0x"):
+        read_theta(tmp_path / "params.txt")
+
+
+def test_a_table_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "params.txt").write_text("0.1 0.8 1 1 1 1\n", encoding="utf-8-sig")
+    assert read_theta(tmp_path / "params.txt").tolist() == [[0.1, 0.8, 1, 1, 1, 1]]
 
 
 def test_missing(tmp_path):

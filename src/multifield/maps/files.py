@@ -4,6 +4,7 @@ Maps are never loaded whole: `open_maps` gives a memory map, `write_map_files` t
 """
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sized
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,7 @@ BLOCK_BYTES = (
 )  # a block of 64 CMD maps: large enough to stream, small enough to stay in memory
 
 N_PARAMETERS = len(camels.PARAMETERS)
+MAX_REASON = 100  # characters of what a library says of a file
 
 
 @runtime_checkable
@@ -123,15 +125,16 @@ def open_maps(
     dtype = np.dtype(dtype)
     if found_dtype != dtype or not found_dtype.isnative:
         raise TypeError(
-            f"{path}: expected {dtype.name} maps, got {found_dtype.str} ({found_dtype.name})"
+            f"{path}: expected {dtype.name} maps, got {found_dtype.str} ({found_dtype.name}). "
+            f'Convert them with numpy.save(path, maps.astype("{dtype.name}")).'
         )
     if single and len(shape) == 2:
         shape = (1, *shape)
-    if len(shape) != 3 or shape[1] != shape[2]:
+    if len(shape) != 3 or shape[1] != shape[2] or shape[1] < 1 or shape[0] < 0:
         raise ValueError(f"{path}: expected shape (N, L, L), got {shape}")
     if fortran_order:
         raise ValueError(f"{path}: expected C order, got Fortran order")
-    expected = offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    expected = offset + math.prod(shape) * dtype.itemsize
     found = path.stat().st_size
     if found != expected:
         raise ValueError(
@@ -150,12 +153,16 @@ def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
             read = {
                 (1, 0): np.lib.format.read_array_header_1_0,
                 (2, 0): np.lib.format.read_array_header_2_0,
+                (3, 0): np.lib.format.read_array_header_2_0,  # the same for types without names
             }[version]
             shape, fortran_order, dtype = read(file)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
+            reason = str(error).partition("\n")[0][:MAX_REASON]  # it may quote the whole header
             raise ValueError(
-                f"{path}: expected a .npy file, got another format ({error})"
+                f"{path}: expected a .npy file, got another format ({reason})"
             ) from None
+        if any(isinstance(length, bool) for length in shape):
+            raise ValueError(f"{path}: expected a .npy file, got a header with the shape {shape}")
         return shape, fortran_order, dtype, file.tell()
 
 
@@ -314,7 +321,14 @@ def read_theta(path: str | Path, n_columns: tuple[int, ...] = (N_PARAMETERS,)) -
 def _read_table(path: Path, n_columns: str) -> Float64[np.ndarray, "S _"]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a parameter table; found none")
-    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected rows of numbers in UTF-8 text, got byte {error.object[error.start]:#04x} "
+            f"at position {error.start}. Save the table as plain text."
+        ) from None
+    lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise ValueError(f"{path}: expected rows of {n_columns} columns, got an empty file")
     try:
