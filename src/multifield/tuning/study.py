@@ -1,5 +1,6 @@
 """Studies: open one to tune, load one to read, list its trials."""
 
+import errno
 import json
 import logging
 import math
@@ -7,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -23,12 +25,13 @@ from multifield.training.config import unsaid_value
 from multifield.tuning.config import TuningConfig
 from multifield.tuning.pruning import make_pruner
 from multifield.tuning.sampler import ReproducibleTPESampler
-from multifield.tuning.storage import StudyStorage, open_sqlite
+from multifield.tuning.storage import PATIENCE, StudyStorage, open_sqlite
 
 logger = logging.getLogger(__name__)
 
 HYPERPARAMETER_NAMES = ("lr", "wd", "dr", "hidden")
 FINGERPRINT = "fingerprint"  # user attribute of a study
+MAX_REASON = 200  # characters of what a library says of a database
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -64,7 +67,7 @@ def open_study(
         raise ValueError(
             f"{place}: expected no study but {name}, found {', '.join(sorted(others))}"
         )
-    return optuna.create_study(
+    study = optuna.create_study(
         storage=storage,
         sampler=ReproducibleTPESampler(config.seed, config.n_startup_trials),
         pruner=pruner,
@@ -72,6 +75,8 @@ def open_study(
         direction="minimize",
         load_if_exists=True,
     )
+    check_direction(study, place)
+    return study
 
 
 def as_storage(source: str | os.PathLike[str] | StudyStorage) -> StudyStorage:
@@ -119,14 +124,31 @@ def _load_sqlite(path: Path) -> Study:
         copy = Path(folder) / "study.db"
         _copy_database(path, copy)
         _check_is_optunas(copy, path)
+        storage = _open_copy(copy, path)
         try:
-            storage = open_sqlite(copy, upgrade=True, source=path)
             return _into_memory(storage, lambda _: True, path)
-        except (SQLAlchemyError, StorageInternalError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0]  # the rest is SQL
-            raise ValueError(
-                f"{path}: this database cannot be read or upgraded; {reason}"
-            ) from error
+        except _UNREADABLE as error:
+            raise _explain_unreadable(path, error) from error
+
+
+def _open_copy(copy: Path, path: Path) -> BaseStorage:
+    try:
+        return open_sqlite(copy, upgrade=True, source=path)
+    except _UNREADABLE as error:
+        raise _explain_unreadable(path, error) from error
+
+
+# what Optuna and SQLAlchemy raise for tables that they did not write
+_UNREADABLE = (
+    *(SQLAlchemyError, StorageInternalError, AssertionError, LookupError),
+    *(AttributeError, TypeError, OverflowError, json.JSONDecodeError),
+)
+
+
+def _explain_unreadable(path: Path, error: Exception) -> ValueError:
+    reason = str(error.__cause__ or error).partition("\n")[0]  # the rest is SQL
+    reason = reason[:MAX_REASON] or type(error).__name__
+    return ValueError(f"{path}: this database cannot be read or upgraded; {reason}")
 
 
 def rank_trials(study: Study) -> list[FrozenTrial]:
@@ -255,8 +277,17 @@ def log_as_the_application() -> None:
 def _check_is_optunas(copy: Path, path: Path) -> None:
     """Refuse a database without a version of its tables, which Optuna would take for its own."""
     query = "SELECT version_num FROM alembic_version"
+    code = (
+        "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE '%VIRTUAL%'"
+    )
     try:
         with closing(sqlite3.connect(copy)) as connection:
+            # Optuna makes tables alone; a view may never end
+            if found := connection.execute(code).fetchall():
+                raise ValueError(
+                    f"{path}: expected a database of Optuna, with tables alone; found the view, "
+                    f"trigger or virtual table {found[0][0]}"
+                )
             versions = connection.execute(query).fetchall()
     except sqlite3.DatabaseError as error:
         raise ValueError(f"{path}: expected a database of Optuna; {error}") from error
@@ -274,9 +305,33 @@ def _into_memory(storage: BaseStorage, wanted: Callable[[str], bool], source: ob
         raise ValueError(
             f"{source}: expected one study, found {len(names)}: {', '.join(names) or 'none'}"
         )
+    check_direction(optuna.load_study(study_name=names[0], storage=storage), source)
     memory = InMemoryStorage()
     optuna.copy_study(from_study_name=names[0], from_storage=storage, to_storage=memory)
     return optuna.load_study(study_name=names[0], storage=memory)
+
+
+def check_direction(study: Study, source: object) -> None:
+    """Check that a study minimizes one value; trials of another cannot be ranked by it.
+
+    Parameters
+    ----------
+    study : Study
+        Study of this project, or a released one.
+    source : path-like
+        The study's database, for the message.
+
+    Raises
+    ------
+    ValueError
+        If it maximizes, or has several objectives.
+    """
+    directions = [direction.name.lower() for direction in study.directions]
+    if directions != ["minimize"]:
+        raise ValueError(
+            f"{source}: The study has the directions {', '.join(directions)}; expected one value that "
+            "is minimized, the validation loss."
+        )
 
 
 def _value(trial: FrozenTrial) -> float:
@@ -284,19 +339,38 @@ def _value(trial: FrozenTrial) -> float:
 
 
 def _copy_database(path: Path, copy: Path) -> None:
-    """Copy a database that another process may be writing."""
+    """Copy a database that another process may be writing.
+
+    Raises
+    ------
+    TimeoutError
+        If another process keeps it locked.
+    """
+    if not path.is_file():  # a FIFO would be waited for
+        raise ValueError(f"{path}: expected a sqlite database of Optuna, got no regular file")
+    deadline = time.monotonic() + PATIENCE
+
+    def check_time(*_: object) -> None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                errno.ETIMEDOUT,
+                f"Locked by another process for {PATIENCE:g} s. Try again when that has ended",
+                str(path),
+            )
+
     try:
         with (
             closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
             closing(sqlite3.connect(copy)) as target,
         ):
-            source.backup(target)
+            source.backup(target, progress=check_time)
     except sqlite3.OperationalError:
-        # A writer was killed in a transaction. Rolling back would write beside the file, so the
-        # copy gets the journal too and is rolled back instead.
+        # A writer was killed in a transaction, or the folder cannot be written. What SQLite wrote beside
+        # the file belongs to it: with that the copy is rolled back, or forward, instead.
         shutil.copyfile(path, copy)
-        journal = path.with_name(f"{path.name}-journal")
-        if journal.exists():
-            shutil.copyfile(journal, copy.with_name(f"{copy.name}-journal"))
+        for suffix in ("-journal", "-wal"):
+            beside = path.with_name(path.name + suffix)
+            if beside.exists():
+                shutil.copyfile(beside, copy.with_name(copy.name + suffix))
     except sqlite3.DatabaseError as error:
         raise ValueError(f"{path}: expected a sqlite database of Optuna; {error}") from error

@@ -323,6 +323,54 @@ def test_loading_while_a_writer_was_killed_in_a_transaction(database: Path, tmp_
     assert digest(crashed) == before
 
 
+def test_a_write_ahead_log_is_read_in_a_folder_that_cannot_be_written(
+    database: Path, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(database)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("UPDATE trial_values SET value = 0.25 WHERE trial_id = 1")
+        writer.commit()
+        folder = tmp_path / "copied"
+        folder.mkdir()
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{database}{suffix}", folder / f"study.db{suffix}")
+    (folder / "study.db-shm").mkdir()  # SQLite can make no file of shared memory, for root too
+    assert load_study(folder / "study.db").trials[0].value == 0.25
+
+
+def test_a_database_that_stays_locked_is_given_up(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("multifield.tuning.study.PATIENCE", 0.6)
+    with closing(sqlite3.connect(database)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TimeoutError, match=r"Locked by another process .*study\.db"):
+            load_study(database)
+
+
+def test_a_view_is_not_run(database: Path) -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("DROP TABLE alembic_version")
+        connection.execute(f"CREATE VIEW alembic_version(version_num) AS {endless}")
+        connection.commit()
+    with pytest.raises(ValueError, match=r"study\.db: .*found the view.* alembic_version"):
+        load_study(database)
+
+
+@pytest.mark.parametrize("directions", [["maximize"], ["minimize", "minimize"]])
+def test_a_study_that_does_not_minimize_one_value_is_refused(
+    directions: list[str], tmp_path: Path
+) -> None:
+    database = tmp_path / "study.db"
+    optuna.create_study(
+        storage=f"sqlite:///{database}", study_name=CONFIG.study_name, directions=directions
+    )
+    for read in (load_study, lambda path: open_study(path, CONFIG)):
+        with pytest.raises(ValueError, match=r"study\.db: The study has the directions .*imize"):
+            read(database)
+
+
 def test_missing_database_is_named_and_not_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no such database: .*missing\.db"):
         load_study(tmp_path / "missing.db")
