@@ -15,6 +15,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     bindings::bind_find_invalid(module);
     bindings::bind_preprocess(module);
     bindings::bind_gather(module);
+    bindings::bind_mapped_files(module);
     bindings::bind_deposit_slabs(module);
     bindings::bind_particle_mesh(module);
 }

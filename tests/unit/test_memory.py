@@ -1,5 +1,8 @@
 import gc
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,42 @@ def test_arrays_begin_with_a_cache_line(shape, dtype):
 def read(place, n_bytes):
     descriptor, offset = place
     return np.frombuffer(os.pread(descriptor, n_bytes, offset), np.float32)
+
+
+READ_TRUNCATED = """
+import os, sys
+import numpy as np
+from multifield.maps.files import open_maps
+others = [open_maps(sys.argv[2]) for _ in range(3)]
+del others[1]
+maps = open_maps(sys.argv[1])
+os.truncate(sys.argv[1], 4096)
+print("truncated", flush=True)
+print(np.asarray(maps[-1]).sum())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be truncated there")
+def test_a_file_truncated_while_it_is_read_is_named(tmp_path, path):
+    cut = tmp_path / "Maps_cut.npy"
+    save_maps(cut, np.ones((60, 32, 32), np.float32))
+    ended = subprocess.run(
+        [sys.executable, "-c", READ_TRUNCATED, cut, path], capture_output=True, text=True
+    )
+    assert ended.stdout == "truncated\n"
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{cut}: The file was truncated")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no bus errors")
+def test_other_bus_errors_are_left_alone(path):
+    program = "import os, sys, signal\nfrom multifield.maps.files import open_maps\n"
+    program += "maps = open_maps(sys.argv[1])\nos.kill(os.getpid(), signal.SIGBUS)\n"
+    program += "os.kill(os.getpid(), signal.SIGBUS)\n"  # the first puts back what was there before
+    ended = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGBUS
+    assert ended.stderr == ""
 
 
 @pytest.mark.parametrize("chosen", [slice(0, 8), slice(20, 23), slice(29, 30)])

@@ -15,6 +15,7 @@ from mapkernels._core import (
     deposit_mesh,
     deposit_slabs,
     find_invalid,
+    forget_mapping,
     gather,
     gather_raw,
     gaussian_smooth,
@@ -25,6 +26,7 @@ from mapkernels._core import (
     preprocess,
     remove_monopole,
     set_instructions,
+    watch_mapping,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "deposit_mesh",
     "deposit_slabs",
     "find_invalid",
+    "forget_mapping",
     "gather",
     "gather_raw",
     "gaussian_smooth",
@@ -45,4 +48,5 @@ __all__ = [
     "preprocess",
     "remove_monopole",
     "set_instructions",
+    "watch_mapping",
 ]

@@ -5,6 +5,7 @@ Maps are never loaded whole: `open_maps` gives a memory map, `write_map_files` t
 
 import logging
 import math
+import tokenize
 from collections.abc import Iterator, Mapping, Sized
 from contextlib import ExitStack
 from pathlib import Path
@@ -146,6 +147,13 @@ def open_maps(
     return map_file(path, dtype, shape, offset)
 
 
+# what NumPy raises for a header that it evaluates as Python
+_NO_HEADER = (
+    *(ValueError, KeyError, TypeError, RecursionError, MemoryError),
+    *(SyntaxError, tokenize.TokenError),
+)
+
+
 def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     with path.open("rb") as file:
         try:
@@ -156,7 +164,7 @@ def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
                 (3, 0): np.lib.format.read_array_header_2_0,  # the same for types without names
             }[version]
             shape, fortran_order, dtype = read(file)
-        except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
+        except _NO_HEADER as error:
             reason = str(error).partition("\n")[0][:MAX_REASON]  # it may quote the whole header
             raise ValueError(
                 f"{path}: expected a .npy file, got another format ({reason})"

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import mapkernels
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -84,6 +85,9 @@ def map_file(path: Path, dtype: DTypeLike, shape: tuple[int, ...], offset: int) 
     assert mapping is not None
     _files[mapping] = (descriptor, offset - offset % mmap.ALLOCATIONGRANULARITY)
     weakref.finalize(mapping, os.close, descriptor)
+    address = np.frombuffer(mapping, np.uint8).ctypes.data
+    mapkernels.watch_mapping(address, len(mapping), str(maps.filename))
+    weakref.finalize(mapping, mapkernels.forget_mapping, address)
     return maps
 
 

@@ -3,9 +3,11 @@
 A file is a state dict saved by `torch.save` whose names carry DataParallel's prefix ``module.``.
 """
 
+import errno
 import os
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +25,7 @@ StateDict = dict[str, Tensor]
 
 # of DataParallel, which may wrap twice, and of torch.compile
 WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")
+MAX_REASON = 200  # characters of what PyTorch says of a file
 PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)  # that float32 holds exactly
 
 
@@ -63,13 +66,22 @@ def load_state(path: str | os.PathLike[str]) -> StateDict:
             f"{path}: expected a state dict saved by torch.save, got another format or pickled code, which "
             "is never run"
         ) from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that is a seek before 0
+            raise
+        reason = str(error).partition("\n")[0][:MAX_REASON] or type(error).__name__
         raise ValueError(f"{path}: expected a state dict saved by torch.save; {reason}") from error
     try:
         return _check_tensors(state)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+# what zipfile and torch.load raise for files that nobody saved so
+_DAMAGED = (
+    *(RuntimeError, EOFError, OSError, zipfile.BadZipFile, struct.error),
+    *(LookupError, AttributeError, TypeError, ValueError, AssertionError, OverflowError),
+)
 
 
 def _check_archive(file: BinaryIO) -> None:

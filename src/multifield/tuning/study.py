@@ -289,7 +289,7 @@ def _check_is_optunas(copy: Path, path: Path) -> None:
                     f"trigger or virtual table {found[0][0]}"
                 )
             versions = connection.execute(query).fetchall()
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a database of Optuna; {error}") from error
     if len(versions) != 1:
         raise ValueError(
@@ -372,5 +372,5 @@ def _copy_database(path: Path, copy: Path) -> None:
             beside = path.with_name(path.name + suffix)
             if beside.exists():
                 shutil.copyfile(beside, copy.with_name(copy.name + suffix))
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a sqlite database of Optuna; {error}") from error
