@@ -16,10 +16,8 @@ from typing import Any
 
 import optuna
 from optuna import Study as Study
-from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
 from multifield.training.config import unsaid_value
 from multifield.tuning.config import TuningConfig
@@ -124,31 +122,16 @@ def _load_sqlite(path: Path) -> Study:
         copy = Path(folder) / "study.db"
         _copy_database(path, copy)
         _check_is_optunas(copy, path)
-        storage = _open_copy(copy, path)
         try:
-            return _into_memory(storage, lambda _: True, path)
-        except _UNREADABLE as error:
-            raise _explain_unreadable(path, error) from error
-
-
-def _open_copy(copy: Path, path: Path) -> BaseStorage:
-    try:
-        return open_sqlite(copy, upgrade=True, source=path)
-    except _UNREADABLE as error:
-        raise _explain_unreadable(path, error) from error
-
-
-# what Optuna and SQLAlchemy raise for tables that they did not write
-_UNREADABLE = (
-    *(SQLAlchemyError, StorageInternalError, AssertionError, LookupError),
-    *(AttributeError, TypeError, OverflowError, json.JSONDecodeError),
-)
-
-
-def _explain_unreadable(path: Path, error: Exception) -> ValueError:
-    reason = str(error.__cause__ or error).partition("\n")[0]  # the rest is SQL
-    reason = reason[:MAX_REASON] or type(error).__name__
-    return ValueError(f"{path}: this database cannot be read or upgraded; {reason}")
+            return _into_memory(open_sqlite(copy, upgrade=True, source=path), lambda _: True, path)
+        except Exception as error:  # libraries raise anything for tables that they did not write
+            if str(error).startswith(str(path)):
+                raise
+            reason = str(error.__cause__ or error).partition("\n")[0]  # the rest is SQL
+            reason = reason[:MAX_REASON] or type(error).__name__
+            raise ValueError(
+                f"{path}: this database cannot be read or upgraded; {reason}"
+            ) from error
 
 
 def rank_trials(study: Study) -> list[FrozenTrial]:
