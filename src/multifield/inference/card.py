@@ -20,7 +20,6 @@ from pydantic.dataclasses import dataclass
 
 from multifield import camels
 from multifield.inference.novelty import NoveltyReference
-from multifield.maps.manifest import sha256
 from multifield.maps.normalization import Normalization
 from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
@@ -218,23 +217,3 @@ def check_is_of(card: ModelCard, folder: ModelFolder) -> None:
         found, asked = getattr(card, name), getattr(folder, name)
         if found != asked:
             raise ValueError(f"card: expected one of {name} {asked}, got {found}")
-
-
-def check_weights(record: NetworkRecord, path: Path) -> None:
-    """Require the weights that a card was written for.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If its SHA-256 is another.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected the weights that the card names; found none")
-    found = sha256(path)
-    if found != record.sha256:
-        raise ValueError(
-            f"{path}: expected the weights of the card, with SHA-256 {record.sha256[:12]}..., got "
-            f"{found[:12]}...: they were changed since, or belong to another card"
-        )

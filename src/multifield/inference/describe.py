@@ -24,7 +24,7 @@ from multifield.models import ModelFolder, load_weights
 from multifield.software import describe_software
 from multifield.training import Hyperparameters, Losses, TrainingConfig
 from multifield.tuning import Study, rank_trials
-from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES
+from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES, WEIGHTS_SHA256
 
 N_ORIENTATIONS = 8
 SINGLE = "single"  # stands in names where others have the number of their trial
@@ -53,12 +53,27 @@ class TrainedOn:
 
 @dataclass(frozen=True)
 class Trained:
-    """One network: who it is, where its weights are, and what it reached."""
+    """A trained network.
+
+    Attributes
+    ----------
+    trial : int or str
+        Number of its trial, or ``single``.
+    weights : Path
+        File of its weights.
+    hyperparameters : Hyperparameters
+        Learning rate, weight decay, dropout and width.
+    valid_loss : float
+        Lowest validation loss.
+    sha256 : str or None
+        SHA-256 of the file when the training ended; None if that is not known.
+    """
 
     trial: int | str
     weights: Path
     hyperparameters: Hyperparameters
     valid_loss: float
+    sha256: str | None = None
 
 
 def trained_networks(study: Study, weights: Callable[[int], Path], top_k: int) -> list[Trained]:
@@ -92,7 +107,8 @@ def trained_networks(study: Study, weights: Callable[[int], Path], top_k: int) -
             break
         parameters = {name: trial.params[name] for name in HYPERPARAMETER_NAMES}
         loss = float(trial.value) if trial.value is not None else float("nan")
-        networks.append(Trained(trial.number, path, Hyperparameters(**parameters), loss))
+        stored = trial.user_attrs.get(WEIGHTS_SHA256)
+        networks.append(Trained(trial.number, path, Hyperparameters(**parameters), loss, stored))
     if not networks:
         ranked = rank_trials(study)
         if not ranked:
@@ -210,6 +226,7 @@ def _predict(
             channels=data.channels,
             map_size=data.map_size,
             architecture=training.architecture,
+            sha256=trained.sha256,
         )
         results.append(
             predict_known(

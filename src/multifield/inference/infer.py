@@ -8,7 +8,7 @@ from multifield import camels
 from multifield.arrays import Maps
 from multifield.evaluation import Results, average_networks, average_orientations, recalibrate
 from multifield.evaluation import predict as predict_loader
-from multifield.inference.card import ModelCard, check_weights
+from multifield.inference.card import ModelCard
 from multifield.inference.novelty import measure
 from multifield.maps import MapLoader, moments_of_log_maps
 from multifield.maps.files import source_name
@@ -52,7 +52,6 @@ def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[Netw
     networks = []
     for record in card.networks[:top_k]:
         path = folder.weights(record.trial).with_name(record.weights)
-        check_weights(record, path)
         hidden, channels = record.hyperparameters.hidden, len(card.channels)
         networks.append(
             load_weights(
@@ -61,6 +60,7 @@ def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[Netw
                 channels=channels,
                 map_size=card.map_size,
                 architecture=card.architecture,
+                sha256=record.sha256,
             )
         )
     return networks

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from multifield.atomic import atomic_path
+from multifield.maps.manifest import sha256 as sha256_of
 from multifield.models.network import Network
 from multifield.models.registry import ARCHITECTURES, find_architecture
 
@@ -140,6 +141,7 @@ def load_weights(
     channels: int | None = None,
     map_size: int | None = None,
     architecture: str | None = None,
+    sha256: str | None = None,
 ) -> Network:
     """Build the network that a weights file belongs to, in evaluation mode, on the CPU.
 
@@ -154,6 +156,8 @@ def load_weights(
         What a study and the data say of the network; compared with the file where given.
     architecture : str, optional
         Its short name; compared likewise.
+    sha256 : str, optional
+        SHA-256 of the file when its training ended; compared likewise.
 
     Returns
     -------
@@ -169,6 +173,11 @@ def load_weights(
         expected; the tensors are named.
     """
     state = load_state(path)
+    if sha256 is not None and (changed := sha256_of(Path(path))) != sha256:
+        raise ValueError(
+            f"{path}: The file was changed or replaced after its training: its SHA-256 is "
+            f"{changed[:12]}..., expected {sha256[:12]}.... Restore it, or train anew."
+        )
     try:
         found = find_architecture(state)
         network = _build(found, state)

@@ -10,6 +10,7 @@ from .importance import MIN_TRIALS as MIN_TRIALS
 from .importance import estimate_importances as estimate_importances
 from .storage import StudyStorage as StudyStorage
 from .storage import choose_storage as choose_storage
+from .study import WEIGHTS_SHA256 as WEIGHTS_SHA256
 from .study import Study as Study
 from .study import best_trial as best_trial
 from .study import check_fingerprint as check_fingerprint

@@ -16,6 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from multifield.maps import SplitLoaders
+from multifield.maps.manifest import sha256
 from multifield.models import ModelFolder
 from multifield.training import (
     EpochLosses,
@@ -40,6 +41,7 @@ from multifield.tuning.study import (
     FINGERPRINT,
     FINISHED,
     HYPERPARAMETER_NAMES,
+    WEIGHTS_SHA256,
     check_attribute,
     open_study,
     rank_trials,
@@ -238,7 +240,9 @@ class _Driver:
         write_losses(self.folder.losses(trial.number), result.losses)
         if result.weights is None:
             return trial.study.tell(trial, state=TrialState.PRUNED)
-        result.publish(self.folder.weights(trial.number))
+        weights = self.folder.weights(trial.number)
+        result.publish(weights)
+        trial.set_user_attr(WEIGHTS_SHA256, sha256(weights))
         _, train, _, test = result.losses[result.best_epoch].tolist()
         trial.set_user_attr("best_epoch", result.best_epoch)
         trial.set_user_attr("train_loss", train)

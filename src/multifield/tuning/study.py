@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 HYPERPARAMETER_NAMES = ("lr", "wd", "dr", "hidden")
 FINGERPRINT = "fingerprint"  # user attribute of a study
+WEIGHTS_SHA256 = "weights_sha256"  # user attribute of a trial; released ones have none
 MAX_REASON = 200  # characters of what a library says of a database
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 

@@ -14,11 +14,9 @@ from multifield.inference.card import (
     NetworkRecord,
     SigmaFactors,
     check_is_of,
-    check_weights,
 )
 from multifield.inference.novelty import NoveltyReference
 from multifield.maps import split_simulations
-from multifield.maps.manifest import sha256
 from multifield.models import ModelFolder
 from multifield.training import Hyperparameters
 
@@ -143,16 +141,3 @@ def test_the_card_of_other_networks_is_refused(tmp_path, other):
     (name,) = other
     with pytest.raises(ValueError, match=f"card: expected one of {name} {other[name]}"):
         check_is_of(make_card(), ModelFolder(path=tmp_path, **mine | other))
-
-
-def test_tampered_weights_are_refused(tmp_path):
-    path = tmp_path / "weights_3.pt"
-    path.write_bytes(b"weights")
-    record = dataclasses.replace(make_card().networks[0], sha256=sha256(path))
-    check_weights(record, path)
-    path.write_bytes(b"weightz")
-    with pytest.raises(ValueError, match=r"weights_3\.pt: expected the weights of the card"):
-        check_weights(record, path)
-    path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"weights_3\.pt: expected the weights"):
-        check_weights(record, path)

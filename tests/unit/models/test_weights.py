@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from multifield.maps.manifest import sha256
 from multifield.models import ARCHITECTURES, O3Err, load_state, load_weights, save_weights
 
 
@@ -100,6 +101,16 @@ def test_a_flipped_bit_is_found(network: O3Err, tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.pt: .*damaged: checksum of .* differs"):
         load_weights(tmp_path / "a.pt")
+
+
+def test_other_weights_than_those_trained_are_refused(network: O3Err, tmp_path: Path) -> None:
+    save_weights(tmp_path / "a.pt", network.state_dict())
+    digest = sha256(tmp_path / "a.pt")
+    load_weights(tmp_path / "a.pt", sha256=digest)
+    state = network.state_dict()
+    save_weights(tmp_path / "a.pt", state | {"B11.bias": state["B11.bias"] + 1})
+    with pytest.raises(ValueError, match=rf"a\.pt: .*changed or replaced .*{digest[:12]}"):
+        load_weights(tmp_path / "a.pt", sha256=digest)
 
 
 def test_a_compressed_archive_is_refused(network: O3Err, tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ def test_every_trial_has_weights_and_losses_that_belong_to_it(finished: ModelFol
         assert (trial.user_attrs["train_loss"], trial.user_attrs["test_loss"]) == tuple(
             losses[best, [1, 3]]
         )
-        network = load_weights(finished.weights(trial.number))
+        digest = trial.user_attrs["weights_sha256"]
+        network = load_weights(finished.weights(trial.number), sha256=digest)
         assert network.hidden == trial.params["hidden"]
         # channels_last in training and not here: another order of float32 sums
         assert evaluate_loss(network, data.valid, range(1), data.inferred) == pytest.approx(
