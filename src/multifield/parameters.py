@@ -20,12 +20,11 @@ from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import SplitConfig
 from multifield.selection import Selection
 from multifield.sources import SourceConfig, check_source
+from multifield.strict import Flag, Integer, Real, Text
 from multifield.training.config import (
     Architecture,
-    Flag,
     Hyperparameters,
     LossName,
-    Real,
     Schedule,
     TrainingConfig,
 )
@@ -37,24 +36,24 @@ from multifield.tuning.config import SearchSpace, Storage, TuningConfig
 class Choices:
     """What a run chooses, in globals.yml or with ``--params``; each stands in a group of parameters too."""
 
-    suite: str
-    field: str
-    sim_set: str
-    smoothing_width: float
-    n_trials: int
-    epochs: int
+    suite: Text
+    field: Text
+    sim_set: Text
+    smoothing_width: Real
+    n_trials: Integer
+    epochs: Integer
     recipe: Literal["published", "multifield", "band_powers"]
-    test_suite: str
-    test_set: str
-    test_field: str
-    test_smoothing_width: float | Literal["same"]
-    workers: int
-    scheduler: str | None
+    test_suite: Text
+    test_set: Text
+    test_field: Text
+    test_smoothing_width: Real | Literal["same"]
+    workers: Integer
+    scheduler: Text | None
     storage: Storage
     maps: AskedMaps
-    network: str
-    models_folder: str
-    parity: bool
+    network: Text
+    models_folder: Text
+    parity: Flag
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -165,13 +164,13 @@ class Recipes:
 class Globals(Choices):
     """What globals.yml may hold."""
 
-    source: str
-    cmd_folder: str
+    source: Text
+    cmd_folder: Text
     recipes: Recipes
-    steps_up: int
-    steps_down: int
-    remove_monopole: bool
-    compact: bool
+    steps_up: Integer
+    steps_down: Integer
+    remove_monopole: Flag
+    compact: Flag
 
 
 def check_globals(choices: dict[str, Any], parameters: Parameters, runtime: dict[str, Any]) -> None:

@@ -4,15 +4,16 @@ from pydantic import ConfigDict, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.strict import Text
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Selection:
     """A suite, a set of its simulations and one or several fields."""
 
-    suite: str
-    sim_set: str
-    field: str  # several joined with _, in channel order
+    suite: Text
+    sim_set: Text
+    field: Text  # several joined with _, in channel order
 
     @field_validator("suite")
     @classmethod

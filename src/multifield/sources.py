@@ -13,6 +13,7 @@ from multifield.download import DownloadConfig, download_missing
 from multifield.maps.files import MapStream, find_file, find_in_folders, source_name
 from multifield.mock import MockConfig, make_suite
 from multifield.selection import Selection
+from multifield.strict import Text
 
 PublishedMaps = Mapping[str, Path]
 
@@ -22,7 +23,7 @@ class SourceConfig:
     """Where `ingest` takes its maps from."""
 
     kind: Literal["mock", "folder"]
-    folder: str  # published files, in it or in a sub-folder named like the suite
+    folder: Text  # published files, in it or in a sub-folder named like the suite
     partial: (
         bool  # published files may hold fewer simulations than their set has; nothing is fetched
     )

@@ -26,6 +26,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield.atomic import atomic_path
 from multifield.maps.manifest import sha256
+from multifield.strict import Flag, Integer, Real, Text
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +52,13 @@ class TransientError(Exception):
 class DownloadConfig:
     """Whether, whence and how `ingest` fetches published files that are missing."""
 
-    enabled: Annotated[bool, Field(strict=True)]
-    base_url: str  # files are at <base_url>/<suite>/<name> or <base_url>/<name>
-    n_parallel: Annotated[int, Field(strict=True, ge=1, le=16)]  # files at once
+    enabled: Annotated[Flag, Field(strict=True)]
+    base_url: Text  # files are at <base_url>/<suite>/<name> or <base_url>/<name>
+    n_parallel: Annotated[Integer, Field(strict=True, ge=1, le=16)]  # files at once
     n_retries: Annotated[
         int, Field(strict=True, ge=0)
     ]  # attempts in a row that may bring nothing new
-    timeout: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]  # [s] without a byte
+    timeout: Annotated[Real, Field(strict=True, gt=0, allow_inf_nan=False)]  # [s] without a byte
     backoff: Annotated[
         float, Field(strict=True, gt=0, allow_inf_nan=False)
     ]  # [s], doubled at each failure

@@ -70,6 +70,12 @@ def test_choices_reach_their_groups():
             {"test_smoothing_width": "wide"},
             "\n  test_smoothing_width: .*got 'wide'\n  test_smoothing_width: expected 'same', got 'wide'",
         ),
+        ({"parity": "false"}, r"parity: expected a valid boolean, got 'false'"),
+        ({"preprocessing": {"compact": "no"}}, r"preprocessing\.compact: .*boolean, got 'no'"),
+        ({"smoothing_width": "2"}, r"smoothing_width: expected a valid number, got '2'"),
+        ({"smoothing_width": True}, r"smoothing_width: expected a valid number, got True"),
+        ({"evaluation": {"top_k": "4"}}, r"evaluation\.top_k: expected a valid integer, got '4'"),
+        ({"source": {"mock": {"n_simulations": True}}}, r"n_simulations: .*integer, got True"),
         ({"n_trials": "many"}, "n_trials: expected a valid integer, .*got 'many'"),
         (
             {"epochs": 20, "tuning": {"pruner": {"name": "median"}}},

@@ -21,6 +21,7 @@ from multifield.maps.summaries import (
     channel_spectra,
 )
 from multifield.progress import progress
+from multifield.strict import Integer
 
 # [standard deviations] A number is clipped there: quantiles of Mstar are zero on most maps and hundreds on a
 # few, over which a polynomial of MockTNG's Mgas, T and Mstar falls from R2 0.93 to 0.60 (Omega_m). A ridge
@@ -32,9 +33,9 @@ LARGEST = 4.0
 class BaselinesConfig:
     """Statistics of a map and the polynomial in them."""
 
-    n_bins: int = Field(ge=1)  # of the power spectrum, see `maps.power_spectrum`
-    n_quantiles: int = Field(ge=1)  # of the pixels
-    degree: int = Field(ge=1, le=5)  # of the polynomial in each number, without products of two
+    n_bins: Integer = Field(ge=1)  # of the power spectrum, see `maps.power_spectrum`
+    n_quantiles: Integer = Field(ge=1)  # of the pixels
+    degree: Integer = Field(ge=1, le=5)  # of the polynomial in each number, without products of two
 
 
 BASELINES: dict[str, tuple[str, ...]] = {

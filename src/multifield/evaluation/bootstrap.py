@@ -28,6 +28,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield import camels
 from multifield.evaluation.results import Results
+from multifield.strict import Integer, Real
 
 Simulation = Int64[np.ndarray, " M"]
 """Which simulation each row is of: 0 to S - 1, each at least once."""
@@ -37,9 +38,9 @@ Simulation = Int64[np.ndarray, " M"]
 class BootstrapConfig:
     """How errors of scores are estimated."""
 
-    n_resamples: int = Field(ge=100)
-    level: float = Field(gt=0, lt=1)  # share of resamples inside an interval
-    seed: int = Field(ge=0)
+    n_resamples: Integer = Field(ge=100)
+    level: Real = Field(gt=0, lt=1)  # share of resamples inside an interval
+    seed: Integer = Field(ge=0)
 
 
 @plain_dataclass(frozen=True, eq=False)

@@ -47,6 +47,7 @@ from scipy import special, stats
 from multifield import camels
 from multifield.evaluation.bootstrap import BootstrapConfig, Resamples, Simulation
 from multifield.evaluation.results import Results, parameter_columns
+from multifield.strict import Integer
 
 Uniform = Float64[np.ndarray, " M"]
 """A number a row, uniform on [0, 1] if the posteriors are right."""
@@ -58,8 +59,8 @@ _LEVELS = np.linspace(0, 1, N_LEVELS + 1)
 class CalibrationConfig:
     """Draws of the tests that need them."""
 
-    n_draws: int = Field(ge=20)  # posterior draws L, of SBC and TARP
-    seed: int = Field(ge=0)
+    n_draws: Integer = Field(ge=20)  # posterior draws L, of SBC and TARP
+    seed: Integer = Field(ge=0)
 
 
 @plain_dataclass(frozen=True, eq=False)

@@ -8,22 +8,23 @@ from pydantic.dataclasses import dataclass
 from multifield.evaluation.bootstrap import BootstrapConfig
 from multifield.evaluation.calibration import CalibrationConfig
 from multifield.maps.test_maps import WhichSimulations
+from multifield.strict import Integer, Real
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class EvaluationConfig:
     """Testing of the best networks of a study."""
 
-    orientations: int = Field(ge=1, le=8)  # copies of each test map; 8 are all of the square's
-    shifts: int = Field(ge=0)  # random periodic shifts of each orientation, beside the results
-    shifts_seed: int = Field(ge=0)
+    orientations: Integer = Field(ge=1, le=8)  # copies of each test map; 8 are all of the square's
+    shifts: Integer = Field(ge=0)  # random periodic shifts of each orientation, beside the results
+    shifts_seed: Integer = Field(ge=0)
     precision: Literal[
         "float32", "bfloat16"
     ]  # of convolutions, of the results but not of shifted maps
-    top_k: int = Field(ge=1)  # trials to test, by validation loss
+    top_k: Integer = Field(ge=1)  # trials to test, by validation loss
     simulations: WhichSimulations
-    smoothing_width: float = Field(ge=0, allow_inf_nan=False)  # [pixels], of the test maps
-    saliency_steps: int = Field(ge=1)  # of the integrated gradients from the baseline to a map
+    smoothing_width: Real = Field(ge=0)  # [pixels], of the test maps
+    saliency_steps: Integer = Field(ge=1)  # of the integrated gradients from the baseline to a map
     not_inferred: Literal["drop", "keep"]  # outputs for parameters that do not act in the suite
     bootstrap: BootstrapConfig
     calibration: CalibrationConfig

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from multifield.strict import Integer, Real
+
 FileName = Annotated[str, Field(min_length=1)]
 AskedMaps = FileName | dict[str, FileName] | None
 
@@ -26,18 +28,18 @@ def maps_name(asked: AskedMaps) -> str:
 class NoveltyConfig:
     """What tells a map that is unlike those trained on."""
 
-    n_bins: int = Field(ge=1)  # of the power spectrum of a field
-    n_quantiles: int = Field(
+    n_bins: Integer = Field(ge=1)  # of the power spectrum of a field
+    n_quantiles: Integer = Field(
         ge=2
     )  # of the pixels of a field, the least and the greatest among them
-    level: float = Field(gt=0, lt=1)  # share of maps like the training's that may be flagged
+    level: Real = Field(gt=0, lt=1)  # share of maps like the training's that may be flagged
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class CardConfig:
     """What a card holds."""
 
-    top_k: int = Field(ge=1)  # networks at most, the best by validation loss
+    top_k: Integer = Field(ge=1)  # networks at most, the best by validation loss
     novelty: NoveltyConfig
 
 
@@ -47,5 +49,5 @@ class PredictionConfig:
 
     maps: AskedMaps  # a file, a folder, or a file a field
     network: Literal["study", "single"]  # those of a study, or the one that `train` made
-    orientations: int = Field(ge=1, le=8)  # in which each map is looked at
-    top_k: int = Field(ge=1)  # networks whose posteriors are averaged
+    orientations: Integer = Field(ge=1, le=8)  # in which each map is looked at
+    top_k: Integer = Field(ge=1)  # networks whose posteriors are averaged

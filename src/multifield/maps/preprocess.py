@@ -22,6 +22,7 @@ from multifield.maps.memory import Buffers, aligned_empty, read_ahead
 from multifield.maps.streamed import StreamedMaps
 from multifield.maps.transforms import map_moments, preprocess_block
 from multifield.progress import progress
+from multifield.strict import Flag, Integer, Real
 from multifield.threads import available_threads
 
 BLOCK_BYTES = 2 * 2**20  # 8 CMD maps: what was computed is still in cache when it is written
@@ -33,10 +34,10 @@ FLUSH_BYTES = 32 * 2**20  # brought to disk while the next are computed; else al
 class PreprocessingConfig:
     """What is done to each map before a network sees it."""
 
-    smoothing_width: float = Field(ge=0, allow_inf_nan=False)  # [pixels]
-    remove_monopole: bool  # subtract each log map's own mean
-    compact: bool  # keep log maps in 16 bits
-    n_threads: int = Field(ge=0)  # 0: all cores
+    smoothing_width: Real = Field(ge=0)  # [pixels]
+    remove_monopole: Flag  # subtract each log map's own mean
+    compact: Flag  # keep log maps in 16 bits
+    n_threads: Integer = Field(ge=0)  # 0: all cores
 
 
 @plain_dataclass(frozen=True)

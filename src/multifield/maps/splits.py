@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield.arrays import Index
 from multifield.camels import MAPS_PER_SIMULATION
+from multifield.strict import Integer
 
 Simulations = tuple[Annotated[int, Field(ge=0)], ...]
 
@@ -16,9 +17,9 @@ Simulations = tuple[Annotated[int, Field(ge=0)], ...]
 class SplitConfig:
     """How many simulations are held back, and the seed that draws them."""
 
-    seed: int = Field(ge=0, lt=2**32)
-    n_valid: int = Field(ge=1)
-    n_test: int = Field(ge=1)
+    seed: Integer = Field(ge=0, lt=2**32)
+    n_valid: Integer = Field(ge=1)
+    n_test: Integer = Field(ge=1)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

@@ -27,6 +27,7 @@ from multifield.mock.universe import (
     total_matter,
 )
 from multifield.progress import progress
+from multifield.strict import Integer
 from multifield.threads import available_threads
 from multifield.training.allocator import keep_freed_memory
 
@@ -73,12 +74,12 @@ class MockConfig:
         Simulations at once, 0 for one a core. The maps do not depend on it.
     """
 
-    n_simulations: int = Field(ge=1)
-    map_size: int = Field(ge=SMALLEST_MAP, le=LARGEST_MAP)
-    lattice: int = Field(ge=8, le=512, multiple_of=2)
-    refine: int = Field(ge=1, le=8)
-    seed: int = Field(ge=0, lt=SEEDS)
-    n_threads: int = Field(ge=0)
+    n_simulations: Integer = Field(ge=1)
+    map_size: Integer = Field(ge=SMALLEST_MAP, le=LARGEST_MAP)
+    lattice: Integer = Field(ge=8, le=512, multiple_of=2)
+    refine: Integer = Field(ge=1, le=8)
+    seed: Integer = Field(ge=0, lt=SEEDS)
+    n_threads: Integer = Field(ge=0)
 
     @field_validator("map_size")
     @classmethod

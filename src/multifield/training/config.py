@@ -1,12 +1,13 @@
 """What a training run needs to be told. Values, units and sources are in ``conf/``."""
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AllowInfNan, ConfigDict, Field, FilePath, Strict, field_validator
+from pydantic import ConfigDict, Field, FilePath, field_validator
 from pydantic.dataclasses import dataclass
 
 from multifield.maps.manifest import sha256
+from multifield.strict import Flag, Integer, Real, Seed
 
 Architecture = Literal["o3_err", "band_powers", "summary_statistics"]
 """Names in `multifield.models.ARCHITECTURES`, here so that a configuration is read without PyTorch."""
@@ -15,14 +16,6 @@ LossName = Literal["moments", "gaussian"]
 """Names in `multifield.training.loss.LOSSES`, likewise."""
 
 Schedule = Literal["cyclic", "one_cycle"]
-
-# Pydantic would make 3 of "3", 3.0 and True. Its strict mode for a whole class refuses the dicts that YAML
-# gives for the classes inside, so each type is strict by itself.
-Integer = Annotated[int, Strict()]
-Real = Annotated[float, Strict(), AllowInfNan(False)]  # takes whole numbers too: YAML's 1 is an int
-Flag = Annotated[bool, Strict()]
-Text = Annotated[str, Strict(), Field(min_length=1)]
-Seed = Annotated[int, Strict(), Field(ge=0, lt=2**32)]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

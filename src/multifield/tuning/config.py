@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.training.config import Hyperparameters, Integer, Real, Seed, Text
+from multifield.strict import Integer, Real, Seed, Text
+from multifield.training.config import Hyperparameters
 
 
 def check_storage(storage: str) -> str:

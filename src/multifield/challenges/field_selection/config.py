@@ -3,7 +3,8 @@
 from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.training.config import Hyperparameters, Integer, Real
+from multifield.strict import Integer, Real
+from multifield.training.config import Hyperparameters
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

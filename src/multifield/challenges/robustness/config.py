@@ -4,6 +4,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.strict import Flag, Integer, Real, Text
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -12,20 +13,20 @@ STRICT = ConfigDict(extra="forbid")
 class Method:
     """One way to train a network that shall be right on suites it has never seen."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")  # in tables and names of files
+    name: Text = Field(pattern=r"^[a-z][a-z0-9_]*$")  # in tables and names of files
     # of each training map, drawn anew each time it is shown, [standard deviations of the log maps]
-    noise: float = Field(ge=0)  # at most, of a pixel
-    offset: float = Field(ge=0)  # of a number added to the whole map
-    contrast: float = Field(ge=0)  # of the ln of a factor of the whole map
-    smoothing_widths: tuple[float, ...]  # [pixels]; every training map is shown at these too
-    alignment: float = Field(ge=0)  # weight of the discrepancy between the features of suites
-    unlabelled: bool  # maps of the suite held back are aligned with, too, without their parameters
-    own_scale: bool  # maps of each suite have its own mean and std, the suite held back too
+    noise: Real = Field(ge=0)  # at most, of a pixel
+    offset: Real = Field(ge=0)  # of a number added to the whole map
+    contrast: Real = Field(ge=0)  # of the ln of a factor of the whole map
+    smoothing_widths: tuple[Real, ...]  # [pixels]; every training map is shown at these too
+    alignment: Real = Field(ge=0)  # weight of the discrepancy between the features of suites
+    unlabelled: Flag  # maps of the suite held back are aligned with, too, without their parameters
+    own_scale: Flag  # maps of each suite have its own mean and std, the suite held back too
     # A field that is right from suite to suite: training maps of the suite held back are trained on too,
     # with the parameters that a network of this field infers of their simulations; None: they are not
-    teacher: str | None
-    widen: bool  # sigma, by how far suites disagree
-    mixture: bool  # a network of each suite, whose posteriors are mixed in equal parts
+    teacher: Text | None
+    widen: Flag  # sigma, by how far suites disagree
+    mixture: Flag  # a network of each suite, whose posteriors are mixed in equal parts
 
     @model_validator(mode="after")
     def _unlabelled_maps_are_aligned_with(self) -> "Method":
@@ -74,15 +75,15 @@ PLAIN = Method(
 class RobustnessConfig:
     """Suites, fields, scales and methods."""
 
-    suites: tuple[str, ...] = Field(min_length=2)  # each trained on alone, and tested on by all
-    held_back: str  # one of them, whose parameters no method sees
-    fields: tuple[str, ...] = Field(min_length=1)  # each may join several with _
-    studied: tuple[str, ...] = Field(min_length=1)  # of the fields; others at one smoothing alone
+    suites: tuple[Text, ...] = Field(min_length=2)  # each trained on alone, and tested on by all
+    held_back: Text  # one of them, whose parameters no method sees
+    fields: tuple[Text, ...] = Field(min_length=1)  # each may join several with _
+    studied: tuple[Text, ...] = Field(min_length=1)  # of the fields; others at one smoothing alone
     # [pixels] Training and test maps are smoothed by each; methods are measured at the first
-    smoothing_widths: tuple[float, ...] = Field(min_length=1)
-    epochs: int = Field(ge=1)  # of every network; in the place of those of `training`
-    orientations: int = Field(ge=1, le=8)  # copies of each test map
-    clip: float = Field(gt=0)  # squared pulls above are left out of the clipped chi2
+    smoothing_widths: tuple[Real, ...] = Field(min_length=1)
+    epochs: Integer = Field(ge=1)  # of every network; in the place of those of `training`
+    orientations: Integer = Field(ge=1, le=8)  # copies of each test map
+    clip: Real = Field(gt=0)  # squared pulls above are left out of the clipped chi2
     methods: tuple[Method, ...]
 
     @field_validator("suites", "fields", "studied", "smoothing_widths")
