@@ -25,6 +25,7 @@ BOX_SIZE = 25.0  # [Mpc/h], side of a simulation and of a map; data.rst
 N_SLABS = 5  # slabs of BOX_SIZE / 5 = 5 Mpc/h along each axis; data.rst
 N_AXES = 3
 MAPS_PER_SIMULATION = N_AXES * N_SLABS  # map = 15 * simulation + axis * 5 + slab
+MAP_SIZE = 256  # [pixels], side of a published map; data.rst
 REDSHIFT_LABEL = "z=0.00"
 CRITICAL_DENSITY = 2.77536627e11  # [(M_sun/h)/(Mpc/h)^3] today; 3 (100 km/s/Mpc)^2 / (8 pi G)
 
@@ -276,6 +277,30 @@ def check_n_simulations(n: int, suite: str, sim_set: str, *, partial: bool = Fal
         return
     hint = "; for a part of the set give --params source.partial=true" if n < expected else ""
     raise ValueError(f"{suite} {sim_set}: expected {expected} simulations, got {n}{hint}")
+
+
+def check_map_size(map_size: int, suite: str, *, partial: bool = False) -> None:
+    """Require the size that published maps have.
+
+    Parameters
+    ----------
+    map_size : int
+        Pixels per side.
+    suite : str
+        Suite of the maps; mock suites have any size.
+    partial : bool, optional
+        Whether the files may be somebody's own cut.
+
+    Raises
+    ------
+    ValueError
+        Naming the suite, the size it has and `map_size`.
+    """
+    if not find_suite(suite).mock and not partial and map_size != MAP_SIZE:
+        raise ValueError(
+            f"{suite}: expected maps of {MAP_SIZE} pixels per side, as published, got {map_size}. For "
+            "files that you made smaller give --params source.partial=true"
+        )
 
 
 def check_ranges(theta: Theta, suite: str, sim_set: str) -> None:

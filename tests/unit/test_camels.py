@@ -134,3 +134,11 @@ def test_published_names():
     assert camels.recipe_label(500, 500, 0) == "all_steps_500_500_o3"
     assert camels.recipe_label(500, 500, 2.0) == "all_steps_500_500_o3_smoothing_2"
     assert camels.recipe_label(500, 500, 2.5, True).endswith("smoothing_2.5_no_monopole")
+
+
+def test_published_maps_have_256_pixels_unless_they_are_somebodys_cut():
+    camels.check_map_size(256, "SIMBA")
+    camels.check_map_size(64, "SIMBA", partial=True)
+    camels.check_map_size(64, "MockTNG")
+    with pytest.raises(ValueError, match=r"SIMBA: expected maps of 256 .*, got 64\. .*partial=true"):
+        camels.check_map_size(64, "SIMBA")

@@ -134,12 +134,14 @@ def verify_suite(
     Raises
     ------
     ValueError
-        If the set has another number of simulations, a parameter lies outside its latin hypercube, a field
+        If the set has another number of simulations or size of maps, a parameter lies outside its latin hypercube, a field
         has not 15 maps a row of `theta`, or a pixel is not finite or negative; names the file, the map and
         the pixel.
     """
     camels.check_n_simulations(len(theta), suite, sim_set, partial=partial)
     camels.check_ranges(theta, suite, sim_set)
+    for field_maps in maps.values():
+        camels.check_map_size(field_maps.shape[-1], suite, partial=partial)
     files = {field: _verify_maps(field, field_maps, theta) for field, field_maps in maps.items()}
     shapes = {record.shape for record in files.values()}
     if len(shapes) > 1:
