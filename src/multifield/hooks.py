@@ -1,5 +1,7 @@
 """Kedro hooks. They observe and refuse; they change nothing."""
 
+import itertools
+import logging
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -7,8 +9,11 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
 from multifield.parameters import check_globals, check_parameters, check_recipe
+
+logger = logging.getLogger(__name__)
 
 STAGES = ("ingest", "preprocess", "tune", "evaluate")
 PREDICTIONS = ("predictions_csv", "predictions")
@@ -72,6 +77,30 @@ CARD_ADVICE = (
     "--params models_folder=... . Networks without a card, such as released ones, get it from the maps they "
     "were trained on: `kedro run --pipelines ingest,preprocess,describe`"
 )
+
+
+class ShowProgress:
+    """Logs one line per node, in the place of Kedro's three, which ``logging.yml`` turns off."""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Count the nodes."""
+        self._n_nodes = len(pipeline.nodes)
+        self._started = itertools.count(1)  # next() is atomic: nodes may run in threads
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Name the node that begins."""
+        logger.info("[%d/%d] %s", next(self._started), self._n_nodes, node.name)
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Say how many nodes ``--only-missing-outputs`` left out."""
+        n_run = next(self._started) - 1
+        if run_params["only_missing_outputs"] and n_run < self._n_nodes:
+            logger.info(
+                "Skipped %d of %d nodes, whose outputs exist.", self._n_nodes - n_run, self._n_nodes
+            )
 
 
 class PrintSummary:

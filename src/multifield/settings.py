@@ -1,11 +1,11 @@
 """Kedro settings."""
 
 from multifield import camels
-from multifield.hooks import CheckInputs, CheckParameters, PrintSummary
+from multifield.hooks import CheckInputs, CheckParameters, PrintSummary, ShowProgress
 from multifield.inference.config import maps_name
 
 # Kedro calls the last of them first
-HOOKS = (CheckParameters(), CheckInputs(), PrintSummary())
+HOOKS = (CheckParameters(), CheckInputs(), PrintSummary(), ShowProgress())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -1,0 +1,53 @@
+"""What a run says of its nodes."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import yaml
+from kedro.framework.hooks import _create_hook_manager
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline, node
+from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
+
+from multifield.hooks import ShowProgress
+from tests.support import ROOT
+
+PIPELINE = Pipeline(
+    [
+        node(lambda: 1, None, "one", name="make"),
+        node(lambda one: one + 1, "one", "two", name="add"),
+    ]
+)
+
+
+def run(folder: Path, *, only_missing: bool) -> None:
+    """Run two nodes as a session does."""
+    hooks = _create_hook_manager()
+    hooks.register(ShowProgress())
+    params = {"only_missing_outputs": only_missing}
+    files = {name: JSONDataset(filepath=str(folder / name)) for name in ("one", "two")}
+    catalog = DataCatalog(files)
+    hooks.hook.before_pipeline_run(run_params=params, pipeline=PIPELINE, catalog=catalog)
+    SequentialRunner().run(PIPELINE, catalog, hooks, only_missing_outputs=only_missing)
+    hooks.hook.after_pipeline_run(
+        run_params=params, run_result={}, pipeline=PIPELINE, catalog=catalog
+    )
+
+
+def test_a_node_has_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    levels = yaml.safe_load((ROOT / "conf/logging.yml").read_text())["loggers"]
+    for name, settings in levels.items():
+        caplog.set_level(settings["level"], name)
+    run(tmp_path, only_missing=False)
+    assert caplog.messages == ["[1/2] make", "[2/2] add"]
+
+
+def test_skipped_nodes_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "multifield")
+    run(tmp_path, only_missing=False)
+    (tmp_path / "two").unlink()
+    caplog.clear()
+    run(tmp_path, only_missing=True)
+    assert caplog.messages == ["[1/2] add", "Skipped 1 of 2 nodes, whose outputs exist."]
