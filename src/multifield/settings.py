@@ -7,6 +7,8 @@ from multifield.inference.config import maps_name
 # Kedro calls the last of them first
 HOOKS = (CheckParameters(), CheckInputs(), PrintSummary(), ShowProgress())
 
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)  # a run reports to nobody
+
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "mock",  # a bare `kedro run` makes its own universes
