@@ -176,7 +176,7 @@ def test_a_stage_without_what_it_needs_names_the_stages_that_make_it(project):
     done = run_kedro(project, "run", "--env", "test", "--pipeline", "evaluate")
     assert done.returncode != 0
     output = " ".join((done.stdout + done.stderr).split())
-    assert "kedro run --pipelines ingest,preprocess,tune` first" in output
+    assert "multifield run --pipelines ingest,preprocess,tune` first" in output
     assert "study: multifield.datasets.models.StudyDataset" in output
     assert "--params models_folder=" in output
 

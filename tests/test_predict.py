@@ -191,8 +191,8 @@ def test_without_a_network_it_says_what_to_run(tmp_path):
     assert done.returncode != 0
     output = " ".join((done.stdout + done.stderr).split())
     assert f"card_MockTNG_{FIELD}_{LABEL}.json" in output
-    assert "`kedro run --pipelines ingest,preprocess,tune` first" in output
-    assert "`kedro run --pipelines ingest,preprocess,describe`" in output
+    assert "`multifield run --pipelines ingest,preprocess,tune` first" in output
+    assert "`multifield run --pipelines ingest,preprocess,describe`" in output
 
 
 # ---- the library, on the same networks ----

@@ -63,7 +63,7 @@ def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> s
         for name, stage in pipelines.items()
         if name in STAGES and missing & stage.all_outputs()
     ]
-    advice = f"run `kedro run --pipelines {','.join(stages)}` first, with the same parameters"
+    advice = f"run `multifield run --pipelines {','.join(stages)}` first, with the same parameters"
     if "prediction_card" in missing:
         advice = CARD_ADVICE
     if "study" in missing:
@@ -72,10 +72,10 @@ def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> s
 
 
 CARD_ADVICE = (
-    "run `kedro run --pipelines ingest,preprocess,tune` first (`train` instead of "
+    "run `multifield run --pipelines ingest,preprocess,tune` first (`train` instead of "
     "`tune` for network=single), with the same parameters; or name the folder of networks with "
     "--params models_folder=... . Networks without a card, such as released ones, get it from the maps they "
-    "were trained on: `kedro run --pipelines ingest,preprocess,describe`"
+    "were trained on: `multifield run --pipelines ingest,preprocess,describe`"
 )
 
 
@@ -149,8 +149,8 @@ class PrintSummary:
 
 
 _ALWAYS = (
-    "kedro viz run               the pipeline in a browser, figures included (pip install -e '.[viz]')",
-    "notebooks/                  look at maps; read a study, load a network, predict",
+    "kedro viz run               the pipeline in a browser, figures included (pip install 'multifield[viz]';",
+    "                            after `multifield init` in a folder without pyproject.toml)",
 )
 NEXT_STEPS = {
     "metrics": (

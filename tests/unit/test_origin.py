@@ -117,7 +117,7 @@ def test_a_manifest_says_what_made_the_maps(tmp_path):
 
 def test_a_manifest_of_older_universes_is_refused(tmp_path):
     record = manifest_of(tmp_path, "MockNbody")
-    with pytest.raises(ValueError, match=r"older version.*run `kedro run --pipelines ingest"):
+    with pytest.raises(ValueError, match=r"older version.*run `multifield run --pipelines ingest"):
         Manifest(
             suite="MockNbody",
             sim_set="LH",

@@ -60,4 +60,4 @@ def _one_row_a_map(name: str, results: Results, reference: Results) -> Results:
     return averaged
 
 
-ADVICE = "run `kedro run --pipeline evaluate` again, or move its results away"
+ADVICE = "run `multifield run --pipelines evaluate` again, or move its results away"

@@ -409,7 +409,7 @@ def _check_split(split: Split, n_simulations: int, config: SplitConfig) -> None:
             f"split: expected {n_simulations} simulations split by seed {config.seed} with "
             f"{config.n_valid} to validate and {config.n_test} to test, got {split.n_simulations} by "
             f"seed {split.seed} with {len(split.valid)} and {len(split.test)}; "
-            "run `kedro run --pipeline preprocess`"
+            "run `multifield run --pipelines preprocess`"
         )
 
 
@@ -425,5 +425,5 @@ def _check_normalization(
     if normalization != expected:
         raise ValueError(
             f"normalization: expected {expected}, got {normalization}; "
-            "run `kedro run --pipeline preprocess`"
+            "run `multifield run --pipelines preprocess`"
         )

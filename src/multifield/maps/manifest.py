@@ -48,7 +48,7 @@ class Manifest:
         if self.made_by != expected:
             raise ValueError(
                 f"maps of {self.suite} {self.sim_set}: expected those of {expected!r}, got those of "
-                f"{self.made_by or 'an older version of the mock universes'!r}; run `kedro run "
+                f"{self.made_by or 'an older version of the mock universes'!r}; run `multifield run "
                 "--pipelines ingest,preprocess` to make them again. Networks and studies that were "
                 "trained on the old maps do not hold for the new ones"
             )
@@ -65,7 +65,7 @@ class Manifest:
             if name not in self.files:
                 raise ValueError(
                     f"manifest of {self.suite} {self.sim_set}: expected field {name}, got "
-                    f"{', '.join(self.files)}; run `kedro run --pipeline ingest` for it"
+                    f"{', '.join(self.files)}; run `multifield run --pipelines ingest` for it"
                 )
         return {name: self.files[name].sha256 for name in names}
 
@@ -84,7 +84,7 @@ class Manifest:
             if (found.st_size, found.st_mtime_ns) != (record.size, record.modified):
                 raise ValueError(
                     f"{path}: expected the file that was verified, got one of another date or size; "
-                    "run `kedro run --pipeline ingest`"
+                    "run `multifield run --pipelines ingest`"
                 )
 
     def check_theta(self, theta: Theta) -> None:
@@ -92,7 +92,7 @@ class Manifest:
         if theta_sha256(theta) != self.theta_sha256:
             raise ValueError(
                 f"parameters of {self.suite} {self.sim_set}: expected those that were verified with "
-                "the maps, got others; run `kedro run --pipeline ingest`"
+                "the maps, got others; run `multifield run --pipelines ingest`"
             )
 
 

@@ -310,7 +310,7 @@ def open_log_maps(path: Path) -> LogMaps:
     if not moments_path(path).is_file():
         raise FileNotFoundError(
             f"{moments_path(path)}: expected the moments of preprocessed maps; found none; "
-            "run `kedro run --pipeline preprocess`"
+            "run `multifield run --pipelines preprocess`"
         )
     with np.load(moments_path(path), allow_pickle=False) as archive:
         moments, provenance = archive["moments"], json.loads(str(archive["provenance"]))
@@ -324,7 +324,7 @@ def open_log_maps(path: Path) -> LogMaps:
     ):
         raise ValueError(
             f"{moments_path(path)}: expected the moments of {path.name}, got those of other maps; "
-            "run `kedro run --pipeline preprocess`"
+            "run `multifield run --pipelines preprocess`"
         )
     return LogMaps(maps, moments, provenance, encoding)
 
@@ -349,5 +349,5 @@ def check_current(log_maps: Mapping[str, LogMaps], checksums: Mapping[str, str])
             raise ValueError(
                 f"{source_name(entry.maps, field)}: expected log maps of the raw file with SHA-256 "
                 f"{checksums[field][:12]}..., got those of {made_from[:12]}...; "
-                "run `kedro run --pipeline preprocess`"
+                "run `multifield run --pipelines preprocess`"
             )
