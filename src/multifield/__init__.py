@@ -1,3 +1,5 @@
 """Cosmological parameters, each with an honest error, from CAMELS Multifield Dataset maps."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("multifield")
