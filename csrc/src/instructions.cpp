@@ -1,5 +1,9 @@
 #include "mapkernels/instructions.hpp"
 
+#if defined(MAPKERNELS_X86)
+#include <cpuid.h>
+#endif
+
 #include <atomic>
 #include <cstdlib>
 #include <stdexcept>
@@ -21,6 +25,14 @@ const Loops& loops_of(Instructions instructions) noexcept {
 #endif
     return portable_loops();
 }
+
+#if defined(MAPKERNELS_X86)
+/// Whether the machine converts 16-bit floats; Clang 14's __builtin_cpu_supports does not know.
+bool has_f16c() noexcept {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
 
 Instructions find(const std::string& name, const std::string& source) {
     std::string names;
@@ -60,8 +72,7 @@ std::vector<Instructions> available_instructions() {
 #if defined(MAPKERNELS_X86)
     __builtin_cpu_init();
     // These ask the operating system too, which must save the wider registers.
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                      __builtin_cpu_supports("f16c");
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     if (avx2) available.push_back(Instructions::avx2);
     if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))

@@ -46,7 +46,7 @@ public:
     /// Calls visit(flat node, weight) for the eight nodes around particle k, in a fixed order.
     template <typename Visit>
     void for_each_node(std::size_t k, const Visit& visit) const {
-        const auto [x, y, z] = std::array{axes_[0].pair(k), axes_[1].pair(k), axes_[2].pair(k)};
+        const auto x = axes_[0].pair(k), y = axes_[1].pair(k), z = axes_[2].pair(k);
         const auto side = static_cast<std::size_t>(side_);
         const auto along_z = [&](std::size_t i, std::size_t j, float weight) {
             const std::size_t row = (i * side + j) * side;

@@ -63,7 +63,7 @@ void equals_the_definition() {
 
 void large_maps() {
     Fuzzer fuzzer;
-    for (const std::size_t side : {16, 17, 31, 64, 100, 255, 256, 512})
+    for (const std::size_t side : {16U, 17U, 31U, 64U, 100U, 255U, 256U, 512U})
         check_shape(fuzzer, side, side < 200 ? 9 : 1, fuzzer.real(0.0, 20.0),
                     static_cast<int>(fuzzer.integer(1, 8)));
     for (int trial = 0; trial < 20; ++trial)
