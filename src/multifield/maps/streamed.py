@@ -15,7 +15,7 @@ from jaxtyping import Float64, Int64
 
 from multifield.arrays import HalfBatch, Index, MapBatch, Maps
 from multifield.maps.files import source_name
-from multifield.maps.kernels import mapkernels
+from multifield.maps.kernels import FileError, mapkernels
 from multifield.maps.memory import place_in_file
 from multifield.maps.transforms import adds_one, preprocess_block
 
@@ -122,7 +122,7 @@ def gather_streamed(
         first = mapkernels.gather_raw(
             raw, files, steps, index, orientation, shift, mean, std, out, n_threads, out_dtype
         )
-    except mapkernels.FileError as error:
+    except FileError as error:
         names = ", ".join(source_name(c.raw, c.field) for c in channels)
         raise OSError(f"{names}: {error}") from None
     if first >= 0:

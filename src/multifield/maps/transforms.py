@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64
 
 from multifield.arrays import Maps, Moments
 from multifield.camels import FIELDS, MAPS_PER_SIMULATION
-from multifield.maps.kernels import mapkernels
+from multifield.maps.kernels import FileError, mapkernels
 from multifield.maps.memory import place_in_file
 
 
@@ -237,7 +237,7 @@ def preprocess_block(
     steps = (width, plus_one, without_monopole)
     try:
         first = mapkernels.preprocess(maps, out, moments, *steps, n_threads, place_in_file(maps))
-    except mapkernels.FileError as error:
+    except FileError as error:
         raise OSError(f"{source or field}: {error}") from None
     if first < 0:
         return
