@@ -39,7 +39,9 @@ def atomic_path(path: str | os.PathLike[str], staging: Path | None = None) -> It
     partial = (staging or path.parent) / f".{path.name}.{HOST}.{os.getpid()}.partial"
     try:
         yield partial
-        with partial.open("rb") as written:
+        with partial.open(
+            "rb" if os.name != "nt" else "rb+"
+        ) as written:  # Windows asks for a right to write
             os.fsync(written.fileno())
         partial.replace(path)
     except BaseException as error:
@@ -63,6 +65,8 @@ def remove_leftovers(path: Path, *, of_all: bool = False) -> None:
 
 
 def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # where signal 0 is Ctrl-C
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -4,10 +4,10 @@ While a file is fetched it is `<name>.download`; what the server calls this vers
 `<name>.download.json`. Both survive a kill, and the next run goes on where the last one stopped.
 """
 
-import fcntl
 import json
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +27,22 @@ from pydantic.dataclasses import dataclass
 from multifield.atomic import atomic_path
 from multifield.maps.manifest import sha256
 from multifield.strict import Flag, Integer, Real, Text
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: FileIO) -> None:
+        """Lock a file for this process by a byte that none has; OSError if another process has it."""
+        file.seek(2**62)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        file.seek(0, os.SEEK_END)
+else:
+    import fcntl
+
+    def _lock(file: FileIO) -> None:
+        """Lock a file for this process; OSError if another process has it."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +153,8 @@ def fetch(
             attempt_often(item.url, config, attempt, stop, done=file.tell)
         _check_sha256(item)
         os.fsync(file.fileno())
+        if sys.platform == "win32":  # which renames no open file
+            file.close()
         item.partial.replace(item.path)
         item.version.unlink(missing_ok=True)
 
@@ -147,8 +165,8 @@ def _locked(path: Path) -> Iterator[FileIO]:
     # unbuffered: what was received is on disk, whenever the process is killed
     with FileIO(path, "ab") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _lock(file)
+        except (BlockingIOError, PermissionError):  # on Windows the latter
             raise DownloadError(
                 f"{path}: another process is downloading this file; wait for it"
             ) from None

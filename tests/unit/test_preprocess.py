@@ -151,7 +151,7 @@ def test_maps_all_alike_cannot_be_normalized(tmp_path):
 def test_stale_log_maps_are_refused(tmp_path, lognormal_maps):
     log_maps = {"Mtot": preprocessed(lognormal_maps, tmp_path / "log.npy", PLAIN)}
     check_current(log_maps, {"Mtot": "abc"})
-    with pytest.raises(ValueError, match=r"SHA-256 def.*got those of abc.*--pipeline preprocess"):
+    with pytest.raises(ValueError, match=r"SHA-256 def.*got those of abc.*--pipelines preprocess"):
         check_current(log_maps, {"Mtot": "def"})
 
 
@@ -227,14 +227,14 @@ def test_a_file_replaced_after_it_was_verified_is_refused(suite, lognormal_maps)
     maps = {"T": open_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy")}
     manifest.check_files(maps)
     save_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy", lognormal_maps[::-1].copy())
-    with pytest.raises(ValueError, match=r"Maps_T_SIMBA.*--pipeline ingest"):
+    with pytest.raises(ValueError, match=r"Maps_T_SIMBA.*--pipelines ingest"):
         manifest.check_files(maps)
 
 
 def test_other_parameters_than_were_verified_are_refused(suite):
     manifest = verify(suite)
     manifest.check_theta(theta_of(2))
-    with pytest.raises(ValueError, match=r"parameters of SIMBA LH.*--pipeline ingest"):
+    with pytest.raises(ValueError, match=r"parameters of SIMBA LH.*--pipelines ingest"):
         manifest.check_theta(1.01 * theta_of(2))
 
 

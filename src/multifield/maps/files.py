@@ -271,7 +271,10 @@ def link_file(source: Path, path: Path) -> None:
             f"{path}: expected no file or a link, got a file; move it away before linking {source}"
         )
     with atomic_path(path) as partial:
-        partial.symlink_to(source.resolve())
+        try:
+            partial.symlink_to(source.resolve())
+        except OSError:  # Windows lets few users make one
+            partial.hardlink_to(source.resolve())
 
 
 def save_maps(path: str | Path, maps: Maps) -> None:

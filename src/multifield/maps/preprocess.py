@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass as plain_dataclass
@@ -25,6 +26,7 @@ from multifield.progress import progress
 from multifield.strict import Flag, Integer, Real
 from multifield.threads import available_threads
 
+_one_writer = threading.Lock()  # of a file whose position threads share
 BLOCK_BYTES = 2 * 2**20  # 8 CMD maps: what was computed is still in cache when it is written
 CHUNK_BYTES = 64 * 2**20  # between two signs of progress, where nothing is written
 FLUSH_BYTES = 32 * 2**20  # brought to disk while the next are computed; else all waits for the end
@@ -290,6 +292,11 @@ def _preprocess_block(
 def _write_block(file: BinaryIO, block: Maps, offset: int) -> None:
     """Write a block at its place in the file, whoever else writes into it."""
     rest = block.data.cast("B")
+    if not hasattr(os, "pwrite"):  # Windows
+        with _one_writer:
+            file.seek(offset)
+            file.write(rest)
+        return
     while rest:
         rest = rest[os.pwrite(file.fileno(), rest, offset + block.nbytes - len(rest)) :]
 

@@ -318,7 +318,8 @@ class LeaveGently(distributed.WorkerPlugin):  # type: ignore[misc]
         logging.getLogger("multifield").setLevel(logging.INFO)  # forwarded to the driver
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, self._hear, worker, signum)
+            with suppress(NotImplementedError):  # Windows
+                loop.add_signal_handler(signum, self._hear, worker, signum)
 
     def _hear(self, worker: Any, signum: signal.Signals) -> None:
         _leave.set()
