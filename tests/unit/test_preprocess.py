@@ -73,6 +73,14 @@ def test_a_full_disk_leaves_nothing(tmp_path, lognormal_maps, monkeypatch, n_wri
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_system_without_pwrite_gets_the_same_file(tmp_path, lognormal_maps, monkeypatch):
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", 3 * lognormal_maps[0].nbytes)
+    preprocessed(lognormal_maps, tmp_path / "posix.npy", SMOOTH)
+    monkeypatch.delattr("os.pwrite")
+    preprocessed(lognormal_maps, tmp_path / "windows.npy", SMOOTH)
+    assert (tmp_path / "windows.npy").read_bytes() == (tmp_path / "posix.npy").read_bytes()
+
+
 def test_a_slow_disk_gets_every_block_whole(tmp_path, lognormal_maps, monkeypatch):
     """A buffer must not be used again while it is written."""
     write_block = preprocess._write_block
