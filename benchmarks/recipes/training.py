@@ -20,6 +20,7 @@ from multifield.evaluation import Results, average_orientations, predict
 from multifield.maps import SplitLoaders
 from multifield.models import ARCHITECTURES
 from multifield.training import TrainedNetwork, TrainingConfig, train_network
+from multifield.training.allocator import keep_freed_memory
 
 N_ORIENTATIONS = 8
 PATIENCE = 900.0  # [s] that a training waits for those beside it, which compile meanwhile
@@ -83,6 +84,7 @@ def time_epochs(here: Here, recipe: Recipe, seed: int) -> Cost:
 
 def learn(here: Here, recipe: Recipe, seed: int) -> tuple[TrainedNetwork, Clock]:
     """Train a network; give it, and what it cost."""
+    keep_freed_memory()  # as `multifield run` does
     data = anew(here.data.timed)
     clock = Clock(recipe.training.device, here.meet)
     trained = train_network(data, recipe.hyperparameters, recipe.training, seed=seed, report=clock)

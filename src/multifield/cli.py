@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from kedro import __version__ as kedro_version
@@ -20,6 +21,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.utils import is_kedro_project
 
 from multifield.configuration import copy_configuration, find_configuration, find_project
+from multifield.training.allocator import keep_freed_memory
 
 PACKAGE = "multifield"
 logger = logging.getLogger(__name__)
@@ -52,9 +54,16 @@ def cli() -> None:
     """Commands in the place of Kedro's."""
 
 
+@exit_when_interrupted()
+def _run(**options: Any) -> Any:
+    """Run as Kedro does, in a process that is this program's own."""
+    keep_freed_memory()
+    assert project.run.callback is not None
+    return project.run.callback(**options)
+
+
 run = copy.copy(project.run)
-assert run.callback is not None
-run.callback = exit_when_interrupted()(run.callback)
+run.callback = _run
 cli.add_command(run)
 
 

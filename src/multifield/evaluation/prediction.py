@@ -15,7 +15,6 @@ from multifield.evaluation.results import N_PARAMETERS, Results
 from multifield.maps import MapLoader
 from multifield.models.inference import for_inference
 from multifield.training import choose_device, on_device, torch_threads
-from multifield.training.allocator import keep_freed_memory
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 from multifield.training.shown_fields import FixedFields
 
@@ -65,7 +64,6 @@ def predict(
         each map once an orientation in the order of its `theta`.
     """
     theta = np.tile(np.asarray(loader.theta, dtype=np.float64), (len(orientations), 1))
-    keep_freed_memory()
     place = choose_device(device)
     dtype = conv_dtype(choose_precision(precision, place))
     with torch_threads(n_threads), set_numerics("float32"):

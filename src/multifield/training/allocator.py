@@ -1,4 +1,8 @@
-"""Let glibc keep the memory that tensors free, instead of returning it to the system each time."""
+"""Let glibc keep the memory that tensors free, instead of returning it to the system each time.
+
+It changes the whole process. ``multifield run``, ``kedro run`` and the workers of a cluster do it; a library
+call never does.
+"""
 
 import ctypes
 import platform
@@ -19,7 +23,8 @@ def keep_freed_memory() -> bool:
     By default each large tensor is mapped anew and unmapped when freed, which costs a page fault for
     every 4 KiB. Measured in fresh processes with 64-pixel maps, batch 128, one thread: a training
     step takes 1.4 ms of processor time a map instead of 1.7 (hidden 3), 2.6 instead of 3.0 (hidden
-    6). Tensors above 0.27 GB are mapped as before.
+    6), and making a mock simulation of 64 pixels 0.32 s instead of 0.37 s. Tensors above 0.27 GB are
+    mapped as before.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -31,6 +31,7 @@ import distributed
 
 from multifield.software import describe_software
 from multifield.threads import available_threads
+from multifield.training.allocator import keep_freed_memory
 from multifield.training.executor import ExecutionConfig
 from multifield.training.loop import EpochLosses
 from multifield.training.stopping import TrainingInterrupted
@@ -315,6 +316,7 @@ class LeaveGently(distributed.WorkerPlugin):  # type: ignore[misc]
     def setup(self, worker: Any) -> None:
         """Listen to SIGTERM and Ctrl-C, which would end the process at once."""
         _leave.clear()
+        keep_freed_memory()
         logging.getLogger("multifield").setLevel(logging.INFO)  # forwarded to the driver
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):

@@ -14,7 +14,6 @@ import torch
 from multifield.maps import SplitLoaders
 from multifield.models.network import Network
 from multifield.models.weights import StateDict as StateDict
-from multifield.training.allocator import keep_freed_memory
 from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import choose_device, on_device, torch_threads
@@ -140,7 +139,6 @@ def train_network(
     seed = config.seed if seed is None else seed
     device = choose_device(config.device)
     _check_last_batch(len(data.train), config.batch_size)
-    keep_freed_memory()
     devices = [device] if device.type == "cuda" else []
     precision = choose_precision(config.precision, device)
     with (

@@ -2,8 +2,11 @@ import platform
 
 import pytest
 import torch
+from click.testing import CliRunner
 
+from multifield import cli
 from multifield.training.allocator import keep_freed_memory
+from tests.support import ROOT
 
 resource = pytest.importorskip("resource", reason="counts page faults, on Unix alone")
 
@@ -24,3 +27,16 @@ def test_freed_memory_is_used_again_without_page_faults() -> None:
 def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     assert not keep_freed_memory()
+
+
+def test_a_run_keeps_freed_memory_and_a_library_call_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called = []
+    monkeypatch.setattr(cli, "keep_freed_memory", lambda: called.append("run"))
+    monkeypatch.setattr(cli.project.run, "callback", lambda **options: called.append("Kedro"))
+    assert CliRunner().invoke(cli.cli, ["run"]).exit_code == 0
+    assert called == ["run", "Kedro"]
+    allowed = {"allocator.py", "cli.py", "cluster.py"}
+    users = {p.name for p in (ROOT / "src").rglob("*.py") if "keep_freed_memory" in p.read_text()}
+    assert users == allowed
