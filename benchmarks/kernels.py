@@ -16,13 +16,18 @@ from scipy import ndimage
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import Comparison, Section, compare, options, say, write_report
+from multifield.maps import reference as plain
 from multifield.maps.memory import aligned_empty
+from multifield.mock.growth import Growth
+from multifield.mock.particle_mesh import begin
+from multifield.mock.universe import linear_field
 from multifield.threads import available_threads
 
 SIDE = 256  # [pixels], as in CMD
 SMOOTH_RTOL = 2e-6  # of ours against float64; see tests/tolerances.py
 OTHERS_RTOL = 2e-5  # of float32 sums by others, one tap after another
 LOG_MAP_ATOL = 3e-6  # [dex]
+MESH_RTOL = 1e-4  # float32 positions, right to 1e-7 of the box, among 160 nodes
 MOMENTS_RTOL = 1e-6  # NumPy sums float32 maps in float32
 BATCH = 128  # as the benchmark trains
 SMOOTHING_TARGETS = {"avx512": 12.0, "avx2": 8.0}
@@ -335,6 +340,31 @@ def gather_against_loader(maps: np.ndarray) -> Iterator[Comparison]:
             )
 
 
+# ---- particle mesh ----
+
+
+def particle_mesh(n: int) -> Iterator[Comparison]:
+    """Deposit and forces of n^3 particles of a young universe, one thread, against NumPy and SciPy."""
+    rng = np.random.default_rng(20261129)
+    displacement, _ = begin(linear_field(n, 0.3, 6.0, rng), Growth(0.3))  # by then as today
+    density, potential = np.empty((n, n, n), np.float32), rng.normal(size=(n, n, n)).astype("f4")
+    acceleration = np.empty_like(displacement)
+    for kernel, arguments, out in (
+        ("deposit_mesh", (displacement,), density),
+        ("accelerate", (displacement, potential), acceleration),
+    ):
+        answer = np.empty_like(out)
+        getattr(plain, kernel)(*arguments, answer)
+        getattr(mapkernels, kernel)(*arguments, out)
+        np.testing.assert_allclose(out, answer, atol=MESH_RTOL * np.abs(answer).max())
+        yield Comparison(
+            name=f"{kernel}, {n}^3 particles",
+            ours=lambda k=kernel, a=arguments, o=out: getattr(mapkernels, k)(*a, o),
+            reference_name="numpy, scipy calls",
+            reference=lambda k=kernel, a=arguments, o=answer: getattr(plain, k)(*a, o),
+        )
+
+
 def main() -> None:
     """Run all, and report."""
     arguments = options(__doc__).parse_args()
@@ -358,6 +388,11 @@ def main() -> None:
     )
     section.add_table(
         "Batches against PyTorch", compare(gather_against_loader(maps), 3 if quick else 7)
+    )
+    sizes = (16,) if quick else (64, 160)
+    section.add_table(
+        "Particle mesh: one thread, times of a call instead of a map",
+        compare((each for n in sizes for each in particle_mesh(n)), 3 if quick else 5),
     )
     if arguments.report:
         say(f"kept in {write_report(section)}")

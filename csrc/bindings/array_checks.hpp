@@ -127,22 +127,23 @@ inline py::array_t<float> require_displacement(const py::object& value) {
     return displacement;
 }
 
-/// A copy, to be checked and then read: a displacement that another thread writes once the GIL is
-/// released would move elements out of the maps.
-inline std::vector<float> checked_copy(const py::array_t<float>& displacement) {
-    std::vector<float> copy(displacement.data(), displacement.data() + displacement.size());
+/// Refuses values that are not finite or beyond max_displacement. Without the GIL: it reads 49 MB
+/// per step of a simulation of 160^3 particles.
+inline void require_bounded(const float* displacement, std::size_t size) {
     const auto is_good = [](float x) {
         return std::fabs(x) <= max_displacement;
     };  // not NaN either
-    std::size_t n_good = 0;  // counted without a branch, which vectorizes
-    for (const float x : copy) n_good += is_good(x) ? 1 : 0;
-    if (n_good != copy.size()) {
-        const auto bad = std::find_if_not(copy.begin(), copy.end(), is_good);
+    const float* bad = displacement + size;
+    {
+        const py::gil_scoped_release release;
+        std::size_t n_good = 0;  // counted without a branch, which vectorizes
+        for (std::size_t i = 0; i < size; ++i) n_good += is_good(displacement[i]) ? 1 : 0;
+        if (n_good != size) bad = std::find_if_not(displacement, displacement + size, is_good);
+    }
+    if (bad != displacement + size)
         refuse("displacement",
                "finite values of at most " + text(py::float_(max_displacement)) + " box sides",
-               text(py::float_(*bad)) + " at flat index " + std::to_string(bad - copy.begin()));
-    }
-    return copy;
+               text(py::float_(*bad)) + " at flat index " + std::to_string(bad - displacement));
 }
 
 /// (side, side, side) float32 with side >= 1.

@@ -23,7 +23,10 @@ void deposit_slabs(const py::object& displacement_like, const py::object& speed_
                    std::int64_t refine, const py::object& mass_like,
                    const py::object& mean_speed_like, int n_threads) {
     const auto displacement = require_displacement(displacement_like);
-    const std::vector<float> source = checked_copy(displacement);
+    // a copy: a displacement that another thread writes meanwhile would move elements out of the
+    // maps
+    const std::vector<float> source(displacement.data(), displacement.data() + displacement.size());
+    require_bounded(source.data(), source.size());
     const std::int64_t n = displacement.shape(1);
     const auto speed = require_mesh(speed_like, "speed");
     require_shape(speed, py::make_tuple(n, n, n), "speed", "of the lattice");

@@ -1,7 +1,5 @@
 #include "mapkernels/particle_mesh.hpp"
 
-#include <vector>
-
 #include "array_checks.hpp"
 #include "module.hpp"
 
@@ -11,7 +9,8 @@ namespace {
 
 void deposit_mesh(const py::object& displacement_like, const py::object& density_like) {
     const auto displacement = require_displacement(displacement_like);
-    const std::vector<float> source = checked_copy(displacement);
+    const float* const source = displacement.data();
+    require_bounded(source, static_cast<std::size_t>(displacement.size()));
     auto density = require_mesh(density_like, "density");
     require_writable(density, "density");
     require_apart(density, "density", displacement, "displacement");
@@ -19,13 +18,14 @@ void deposit_mesh(const py::object& displacement_like, const py::object& density
     float* const target = density.mutable_data();
 
     const py::gil_scoped_release release;  // raw pointers only below this line
-    mapkernels::deposit_mesh(source.data(), n, side, target);
+    mapkernels::deposit_mesh(source, n, side, target);
 }
 
 void accelerate(const py::object& displacement_like, const py::object& potential_like,
                 const py::object& acceleration_like) {
     const auto displacement = require_displacement(displacement_like);
-    const std::vector<float> source = checked_copy(displacement);
+    const float* const source = displacement.data();
+    require_bounded(source, static_cast<std::size_t>(displacement.size()));
     const auto potential = require_mesh(potential_like, "potential");
     auto acceleration = require_array<float>(acceleration_like, "acceleration");
     require_shape(acceleration, displacement.attr("shape"), "acceleration", "of displacement");
@@ -37,7 +37,7 @@ void accelerate(const py::object& displacement_like, const py::object& potential
     float* const target = acceleration.mutable_data();
 
     const py::gil_scoped_release release;  // raw pointers only below this line
-    mapkernels::accelerate(source.data(), n, mesh, side, target);
+    mapkernels::accelerate(source, n, mesh, side, target);
 }
 
 }  // namespace

@@ -2,18 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <vector>
 
-#include "periodic.hpp"
+#include "large_pages.hpp"
+#include "padded_mesh.hpp"
 
 namespace mapkernels {
 
 namespace {
 
-/// Three components and a gap: one load of 16 bytes.
-struct alignas(16) Vector {
-    std::array<float, 4> component;
+/// Three components and a gap, in one register.
+struct Vector {
+    using Components = float __attribute__((vector_size(16)));
+
+    Components components;
 };
 
 /// One component each, so that their loops vectorize.
@@ -52,7 +54,41 @@ void difference_row(const float* potential, std::size_t side, std::size_t i, std
         rows.x[k] = near * (x[0][k] - x[1][k]) + far * (x[2][k] - x[3][k]);
         rows.y[k] = near * (y[0][k] - y[1][k]) + far * (y[2][k] - y[3][k]);
     }
-    for (std::size_t k = 0; k < side; ++k) out[k] = {{rows.x[k], rows.y[k], rows.z[k], 0.0F}};
+    for (std::size_t k = 0; k < side; ++k)
+        out[k].components = Vector::Components{rows.x[k], rows.y[k], rows.z[k], 0.0F};
+}
+
+/// Minus the gradient of the potential, at each node of the padded mesh.
+void differentiate(const float* potential, const PaddedMesh& mesh, Vector* force) {
+    Rows rows(mesh.side);
+    for (std::size_t i = 0; i < mesh.side; ++i) {
+        Vector* const plane = force + i * mesh.plane;
+        for (std::size_t j = 0; j < mesh.side; ++j) {
+            Vector* const row = plane + j * mesh.row;
+            difference_row(potential, mesh.side, i, j, rows, row);
+            row[mesh.side] = row[0];
+        }
+        std::copy_n(plane, mesh.row, plane + mesh.side * mesh.row);
+    }
+    std::copy_n(force, mesh.plane, force + mesh.side * mesh.plane);
+}
+
+/// Adds what particles left on the repeated nodes to the first ones, and takes the padding away.
+void fold(const PaddedMesh& mesh, float* padded, float* density) noexcept {
+    const std::size_t side = mesh.side;
+    const auto add = [](const float* from, std::size_t n, float* to) {
+        for (std::size_t k = 0; k < n; ++k) to[k] += from[k];
+    };
+    add(padded + side * mesh.plane, mesh.plane, padded);
+    for (std::size_t i = 0; i < side; ++i) {
+        float* const plane = padded + i * mesh.plane;
+        add(plane + side * mesh.row, mesh.row, plane);
+        for (std::size_t j = 0; j < side; ++j) {
+            float* const row = plane + j * mesh.row;
+            row[0] += row[side];
+            std::copy_n(row, side, density + (i * side + j) * side);
+        }
+    }
 }
 
 }  // namespace
@@ -60,38 +96,54 @@ void difference_row(const float* potential, std::size_t side, std::size_t i, std
 void deposit_mesh(const float* displacement, std::size_t n, std::size_t side, float* density) {
     const double ratio = static_cast<double>(side) / static_cast<double>(n);
     const auto mass = static_cast<float>(ratio * ratio * ratio);
-    std::fill(density, density + side * side * side, 0.0F);
-    RowOnMesh row(displacement, n, side);
+    const PaddedMesh mesh(side);
+    const auto padded = in_large_pages<float>(mesh.size);
+    std::fill_n(padded.get(), mesh.size, 0.0F);
+    const std::array<std::size_t, 4> pairs = mesh.pairs();
+    RowOnMesh row(displacement, n, mesh);
     for (std::size_t i = 0; i < n; ++i)
         for (std::size_t j = 0; j < n; ++j) {
             row.locate(i, j);
-            for (std::size_t k = 0; k < n; ++k)
-                row.for_each_node(
-                    k, [&](std::size_t node, float weight) { density[node] += mass * weight; });
+            for (std::size_t k = 0; k < n; ++k) {
+                row.prefetch(padded.get(), k);
+                float* const node = padded.get() + row.node(k);
+                const std::array<float, 4> shares = row.shares(k);
+                const float high = mass * row.above(k), low = mass - high;
+                for (std::size_t pair = 0; pair < pairs.size(); ++pair) {
+                    node[pairs[pair]] += shares[pair] * low;
+                    node[pairs[pair] + 1] += shares[pair] * high;
+                }
+            }
         }
+    fold(mesh, padded.get(), density);
 }
 
 void accelerate(const float* displacement, std::size_t n, const float* potential, std::size_t side,
                 float* acceleration) {
-    const std::unique_ptr<Vector[]> force(new Vector[side * side * side]);  // not initialized
-    Rows rows(side);
-    for (std::size_t i = 0; i < side; ++i)
-        for (std::size_t j = 0; j < side; ++j)
-            difference_row(potential, side, i, j, rows, force.get() + (i * side + j) * side);
+    const PaddedMesh mesh(side);
+    const auto force = in_large_pages<Vector>(mesh.size);
+    differentiate(potential, mesh, force.get());
     const std::size_t n_particles = n * n * n;
-    RowOnMesh row(displacement, n, side);
+    const std::array<std::size_t, 4> pairs = mesh.pairs();
+    RowOnMesh row(displacement, n, mesh);
     for (std::size_t i = 0; i < n; ++i)
         for (std::size_t j = 0; j < n; ++j) {
             row.locate(i, j);
             float* const out = acceleration + (i * n + j) * n;
             for (std::size_t k = 0; k < n; ++k) {
-                Vector sum = {};
-                row.for_each_node(k, [&](std::size_t node, float weight) {
-                    for (std::size_t c = 0; c < 4; ++c)
-                        sum.component[c] += weight * force[node].component[c];
-                });
+                row.prefetch(force.get(), k);
+                const Vector* const node = force.get() + row.node(k);
+                const std::array<float, 4> shares = row.shares(k);
+                const auto blend = [&](const Vector* of) {
+                    return shares[0] * of[pairs[0]].components +
+                           shares[1] * of[pairs[1]].components +
+                           shares[2] * of[pairs[2]].components +
+                           shares[3] * of[pairs[3]].components;
+                };
+                const Vector::Components low = blend(node), high = blend(node + 1);
+                const Vector::Components sum = low + row.above(k) * (high - low);
                 for (std::size_t axis = 0; axis < 3; ++axis)
-                    out[axis * n_particles + k] = sum.component[axis];
+                    out[axis * n_particles + k] = sum[axis];
             }
         }
 }

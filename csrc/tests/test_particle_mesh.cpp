@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "check.hpp"
 #include "mapkernels/deposit_slabs.hpp"
 #include "mapkernels/particle_mesh.hpp"
@@ -43,6 +45,20 @@ void constant_potential() {
     }
 }
 
+/// What another thread may write behind the checks: such a particle stays where it started.
+void unbounded_displacement() {
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
+                            std::numeric_limits<float>::infinity(), -1e30F, 1001.0F}) {
+        const std::vector<float> displacement(3, bad), still(3, 0.0F);
+        std::vector<float> density(27), expected(27), acceleration(3);
+        mapkernels::deposit_mesh(displacement.data(), 1, 3, density.data());
+        mapkernels::deposit_mesh(still.data(), 1, 3, expected.data());
+        check(density == expected, "a particle without a place stays");
+        mapkernels::accelerate(displacement.data(), 1, density.data(), 3, acceleration.data());
+        for (const float value : acceleration) check(std::isfinite(value), "and feels a force");
+    }
+}
+
 /// The edges of the box are where an index can leave the mesh: just below 0, and just below 1.
 void edges_of_the_box() {
     for (const float edge : {-0.5F, std::nextafter(-0.5F, -1.0F), std::nextafter(-0.5F, 0.0F),
@@ -66,4 +82,5 @@ int main() {
     mass_is_conserved();
     constant_potential();
     edges_of_the_box();
+    unbounded_displacement();
 }

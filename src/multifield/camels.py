@@ -141,7 +141,7 @@ class Suite:
         return tuple(PARAMETER_NAMES.index(name) for name in self.inferred)
 
 
-_UNIVERSES = "particle mesh 1"  # changed with the physics of mock universes; until 2026-11-28: none
+_UNIVERSES = "particle mesh 2"  # changed with the pixels of mock universes; until 2026-11-28: none
 SUITES = {
     suite.name: suite
     for suite in (

@@ -111,7 +111,7 @@ def manifest_of(folder: Path, suite: str) -> Manifest:
 
 
 def test_a_manifest_says_what_made_the_maps(tmp_path):
-    assert manifest_of(tmp_path, "MockNbody").made_by == "particle mesh 1"
+    assert manifest_of(tmp_path, "MockNbody").made_by == "particle mesh 2"
     assert manifest_of(tmp_path, "MockGaussian").made_by == ""
 
 

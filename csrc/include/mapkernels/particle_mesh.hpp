@@ -8,8 +8,10 @@ namespace mapkernels {
 ///
 /// Particle (i, j, k) of n^3 starts at ((i + 0.5) / n, ...) in a periodic unit box and moves by
 /// `displacement` (3, n, n, n). Nodes of the mesh are at i / side. `density` (side, side, side) has
-/// a mean of 1. Sums are in float32, in the order of the particles. Preconditions (checked by the
-/// caller): n, side >= 1; |displacement| <= max_displacement; arrays do not overlap.
+/// a mean of 1. Sums are in float32, in the order of the particles. A displacement beyond
+/// max_displacement, or NaN, is taken for 0: what another thread writes meanwhile does no harm.
+/// Preconditions (checked by the caller): n, side >= 1; arrays do not overlap. Memory: 4 side^3
+/// bytes.
 void deposit_mesh(const float* displacement, std::size_t n, std::size_t side, float* density);
 
 /// Minus the gradient of a potential on a mesh, at the particles of a displaced lattice.
