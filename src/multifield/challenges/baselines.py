@@ -24,8 +24,7 @@ from multifield.progress import progress
 from multifield.strict import Integer
 
 # [standard deviations] A number is clipped there: quantiles of Mstar are zero on most maps and hundreds on a
-# few, over which a polynomial of MockTNG's Mgas, T and Mstar falls from R2 0.93 to 0.60 (Omega_m). A ridge
-# penalty chosen on the validation set does not help, and adds nothing to this
+# few, over which a polynomial goes wrong
 LARGEST = 4.0
 
 
