@@ -1,0 +1,133 @@
+"""Batches of maps: picked, shifted, oriented and standardized."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy.typing import NDArray
+
+from multifield.arrays import Map, Maps
+from multifield.maps.reference.preprocessing import FilePlace, preprocess
+
+PixelType = Literal["float32", "float16", "bfloat16"]
+"""How a pixel is stored; see `gather`."""
+Pixels = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint16]
+"""Maps of a `PixelType`."""
+
+
+def orient(pixels: Map, orientation: int) -> Map:
+    """One of the eight symmetries of the square, in the benchmark's order.
+
+    Parameters
+    ----------
+    pixels : (L, L) float32
+    orientation : int
+        2 * (quarter turns of ``np.rot90``) + (1 to flip axis 0 afterwards).
+    """
+    rotated = np.rot90(pixels, k=orientation // 2)
+    return np.flip(rotated, axis=0) if orientation % 2 else rotated
+
+
+def gather(
+    fields: Sequence[Pixels],
+    index: Int64[np.ndarray, " B"],
+    orientation: Int64[np.ndarray, " B"],
+    shift: Int64[np.ndarray, "B 2"],
+    mean: Float64[np.ndarray, " C"],
+    std: Float64[np.ndarray, " C"],
+    out: Pixels,
+    n_threads: int = 1,
+    field_dtype: PixelType = "float32",
+    out_dtype: PixelType = "float32",
+) -> None:
+    """Assemble a batch: pick maps, shift and orient them, and standardize each channel.
+
+    Parameters
+    ----------
+    fields : list of C arrays (N, L, L) of `field_dtype`
+        One array a channel; memory maps are welcome.
+    index : (B,) int64
+        Which map.
+    orientation : (B,) int64
+        0 to 7, see `orient`.
+    shift : (B, 2) int64
+        Periodic shift along axes 0 and 1 in [pixels], before the orientation.
+    mean, std : (C,) float64
+        Of each channel; rounded to float32 as `mean` and ``1 / std``, finite there.
+    out : (B, C, L, L) of `out_dtype`
+        Receives ``(x - mean) * (1 / std)``, computed in float32 and rounded to the nearest, ties to
+        even, if `out` has 16 bits.
+    n_threads : int, optional
+        Ignored.
+    field_dtype, out_dtype : {"float32", "float16", "bfloat16"}, optional
+        How pixels are stored. NumPy has no bfloat16: such an array is uint16, the upper half of the
+        bits of a float32.
+    """
+    for b, (i, o, roll) in enumerate(zip(index, orientation, shift, strict=True)):
+        for c, maps in enumerate(fields):
+            shifted = np.roll(as_float32(maps[i], field_dtype), tuple(roll), axis=(0, 1))
+            centered = orient(shifted, int(o)) - np.float32(mean[c])
+            out[b, c] = from_float32(centered * np.float32(1.0 / std[c]), out_dtype)
+
+
+def gather_raw(
+    fields: Sequence[Maps],
+    files: Sequence[FilePlace | None],
+    steps: Sequence[tuple[float, bool, bool]],
+    index: Int64[np.ndarray, " B"],
+    orientation: Int64[np.ndarray, " B"],
+    shift: Int64[np.ndarray, "B 2"],
+    mean: Float64[np.ndarray, " C"],
+    std: Float64[np.ndarray, " C"],
+    out: Pixels,
+    n_threads: int = 1,
+    out_dtype: PixelType = "float32",
+) -> int:
+    """`preprocess` and then `gather`, of the maps that are asked for.
+
+    Parameters
+    ----------
+    fields : list of C arrays (N, L, L) float32
+        Raw maps.
+    files : list of C
+        Ignored, as by `preprocess`.
+    steps : list of C (float, bool, bool)
+        Width, `plus_one` and `remove_monopole` of each channel; see `preprocess`.
+    index, orientation, shift, mean, std, out, n_threads, out_dtype
+        See `gather`.
+
+    Returns
+    -------
+    first : int
+        -1, or (b C + c) L L + pixel of the first pixel that `preprocess` would report; `out` then holds
+        nothing of use.
+    """
+    n_pixels = out.shape[2] * out.shape[3]
+    log_maps = [np.empty((len(index), *maps.shape[1:]), np.float32) for maps in fields]
+    for b, i in enumerate(index):
+        for c, maps in enumerate(fields):
+            row, raw = np.empty((1, 3)), np.ascontiguousarray(maps[i : i + 1])
+            first = preprocess(raw, log_maps[c][b : b + 1], row, *steps[c])
+            if first >= 0:
+                return int((b * len(fields) + c) * n_pixels + first)
+    every = np.arange(len(index))
+    gather(log_maps, every, orientation, shift, mean, std, out, out_dtype=out_dtype)
+    return -1
+
+
+def as_float32(pixels: Pixels, dtype: PixelType) -> NDArray[np.float32]:
+    """Pixels stored as `dtype`, exactly, as float32."""
+    if dtype == "bfloat16":
+        return (pixels.astype(np.uint32) << 16).view(np.float32)
+    return pixels.astype(np.float32)
+
+
+def from_float32(pixels: NDArray[np.float32], dtype: PixelType) -> Pixels:
+    """Pixels rounded to `dtype`, to the nearest, ties to even."""
+    if dtype == "bfloat16":
+        bits = pixels.view(np.uint32)
+        rounded = bits + 0x7FFF + (bits >> 16 & 1)
+        return (np.where(np.isnan(pixels), bits | 0x400000, rounded) >> 16).astype(np.uint16)
+    with np.errstate(over="ignore"):  # beyond 65,504 float16 is infinite
+        return pixels.astype(dtype)
