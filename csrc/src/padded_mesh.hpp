@@ -89,8 +89,8 @@ private:
         float* const __restrict above = axis.above.data();
         const auto side = static_cast<std::int32_t>(mesh_.side);
         for (std::size_t k = 0; k < n_; ++k) {
-            const float moved = std::fabs(psi[k]) <= max_displacement ? psi[k] : 0.0F;
-            float x = start(k) + moved;
+            const float moved = psi[k];
+            float x = start(k) + (std::fabs(moved) <= max_displacement ? moved : 0.0F);
             x -= static_cast<float>(static_cast<std::int32_t>(x));
             x = x < 0.0F ? x + 1.0F : x;  // at most 1, by rounding
             const float scaled = x * static_cast<float>(side);
