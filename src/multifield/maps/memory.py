@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import mapkernels
 import numpy as np
 from numpy.typing import DTypeLike
 
 from multifield.arrays import StoredMaps
+from multifield.maps.kernels import mapkernels
 
 Allocate = Callable[[tuple[int, ...], Any], np.ndarray]
 """Makes an array of a shape and a dtype, uninitialized, as `numpy.empty` does."""

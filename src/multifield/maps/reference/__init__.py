@@ -32,6 +32,7 @@ __all__ = [
     "deposit_mesh",
     "deposit_slabs",
     "find_invalid",
+    "forget_mapping",
     "from_float32",
     "gather",
     "gather_raw",
@@ -42,4 +43,13 @@ __all__ = [
     "orient",
     "preprocess",
     "remove_monopole",
+    "watch_mapping",
 ]
+
+
+def watch_mapping(address: int, n_bytes: int, name: str) -> None:
+    """Do nothing: a bus error is explained by a handler in C++."""
+
+
+def forget_mapping(address: int) -> None:
+    """Do nothing; see `watch_mapping`."""
