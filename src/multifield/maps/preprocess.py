@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
@@ -17,8 +17,8 @@ from pydantic.dataclasses import dataclass
 from multifield import camels
 from multifield.arrays import Index, Maps, Moments, StoredMaps
 from multifield.atomic import atomic_path
-from multifield.maps.compact import Encoding, write_compact
-from multifield.maps.files import blocks_of, open_maps, source_name, write_header
+from multifield.maps.compact import Encoding
+from multifield.maps.files import open_maps, source_name, write_header
 from multifield.maps.memory import Buffers, aligned_empty, read_ahead
 from multifield.maps.streamed import StreamedMaps
 from multifield.maps.transforms import map_moments, preprocess_block
@@ -103,17 +103,18 @@ class Preprocessing:
         """
         moments = np.empty((len(self.raw), 3))
         with atomic_path(moments_path(path)) as moments_partial, atomic_path(path) as partial:
-            about_encoding: dict[str, Any] = {}
+            encoding = None
+            if self.config.compact:
+                # quicker than to write float32 maps and read them back
+                encoding = Encoding.of(moments_of_log_maps(self.raw, self.field, self.config))
             with partial.open("wb") as file:
-                if self.config.compact:
-                    about_encoding = self._write_compact(file, moments)
-                else:
-                    write_header(file, self.raw.shape)
-                    file.flush()
-                    _preprocess_to_file(self.raw, self.field, self.config, moments, file)
+                write_header(file, self.raw.shape, np.float16 if encoding else np.float32)
+                file.flush()
+                _preprocess_to_file(self.raw, self.field, self.config, moments, file, encoding)
             with moments_partial.open("wb") as file:
                 provenance = np.array(json.dumps(self.provenance))
-                np.savez(file, moments=moments, provenance=provenance, **about_encoding)
+                how: dict[str, Any] = {"encoding": np.array(encoding)} if encoding else {}
+                np.savez(file, moments=moments, provenance=provenance, **how)
 
     def compute(self) -> LogMaps:
         """Make the log maps in memory, where there is room for them and no need of a file.
@@ -157,34 +158,6 @@ class Preprocessing:
     def _refuse_compact(self, how: str) -> None:
         if self.config.compact:
             raise ValueError(f"preprocessing.compact: expected false for log maps {how}, got True")
-
-    def _write_compact(self, file: BinaryIO, moments: Moments) -> dict[str, Any]:
-        """Pass twice over the raw maps, first for the mean and std that the encoding needs.
-
-        Preprocessing again is quicker than to write float32 maps and read them back.
-        """
-        moments[:] = moments_of_log_maps(self.raw, self.field, self.config)
-        return write_compact(
-            file,
-            self._blocks(moments),
-            moments,
-            self.raw.shape,
-            name=source_name(self.raw, self.field),
-            n_threads=available_threads(self.config.n_threads),
-        )
-
-    def _blocks(self, moments: Moments) -> Iterator[Maps]:
-        """Yield blocks of log maps in one buffer, and fill `moments`."""
-        buffer = np.empty(0)
-        n_threads = available_threads(self.config.n_threads)
-        with progress(f"compact {self.field}", len(self.raw), "maps") as advance:
-            for first, block in blocks_of(self.raw):
-                buffer = buffer if len(buffer) else np.empty_like(block)
-                out = buffer[: len(block)]
-                rows = slice(first, first + len(block))
-                _preprocess_block(self.raw, rows, out, moments, self.field, self.config, n_threads)
-                yield out
-                advance(len(block))
 
 
 def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> Moments:
@@ -232,9 +205,14 @@ def _preprocess_all(
 
 
 def _preprocess_to_file(
-    raw: Maps, field: str, config: PreprocessingConfig, moments: Moments, file: BinaryIO
+    raw: Maps,
+    field: str,
+    config: PreprocessingConfig,
+    moments: Moments,
+    file: BinaryIO,
+    encoding: Encoding | None,
 ) -> None:
-    """Fill `moments`, and write the log maps behind what is in the file.
+    """Fill `moments`, and write the log maps, encoded if they are to be, behind what is in the file.
 
     Each thread takes a block, computes it and writes it: from its own cache, while others compute. One
     thread more than cores, so that none is idle while one waits for the disk.
@@ -242,6 +220,7 @@ def _preprocess_to_file(
     n_block = max(1, BLOCK_BYTES // max(1, raw[0].nbytes))
     n_threads = available_threads(config.n_threads) + 1
     begin, shape = file.tell(), (n_block, *raw.shape[1:])
+    n_bytes = raw[0].nbytes // 2 if encoding else raw[0].nbytes  # of a map in the file
     buffers = Buffers(aligned_empty, 1, shape, np.float32)
 
     def preprocess(first: int) -> int:
@@ -250,7 +229,8 @@ def _preprocess_to_file(
         with buffers.borrow() as (buffer,):
             out = buffer[: len(raw[block])]
             _preprocess_block(raw, block, out, moments, field, config, n_threads=1)
-            _write_block(file, out, begin + first * raw[0].nbytes)
+            kept = encoding.encode(out) if encoding else out
+            _write_block(file, kept, begin + first * n_bytes)
         return len(out)
 
     with (
@@ -261,7 +241,7 @@ def _preprocess_to_file(
         n_unflushed = 0
         for n_done in pool.map(preprocess, range(0, len(raw), n_block)):
             advance(n_done)
-            n_unflushed += n_done * raw[0].nbytes
+            n_unflushed += n_done * n_bytes
             if n_unflushed >= FLUSH_BYTES:
                 os.fsync(file.fileno())
                 n_unflushed = 0
@@ -289,9 +269,9 @@ def _preprocess_block(
     )
 
 
-def _write_block(file: BinaryIO, block: Maps, offset: int) -> None:
+def _write_block(file: BinaryIO, block: StoredMaps, offset: int) -> None:
     """Write a block at its place in the file, whoever else writes into it."""
-    rest = block.data.cast("B")
+    rest = block.view(np.uint8).data.cast("B")
     if not hasattr(os, "pwrite"):  # Windows
         with _one_writer:
             file.seek(offset)
@@ -322,18 +302,19 @@ def open_log_maps(path: Path) -> LogMaps:
     with np.load(moments_path(path), allow_pickle=False) as archive:
         moments, provenance = archive["moments"], json.loads(str(archive["provenance"]))
         encoding = Encoding(*archive["encoding"].tolist()) if "encoding" in archive else None
-        moments_of_ends = archive["moments_of_ends"] if encoding else moments[[0, -1]]
     maps = open_maps(path, np.float16 if encoding else np.float32)
     # A kill between the renames of the two files leaves moments of other maps. Absolute too: the mean of a
     # map without its monopole is 0 to rounding, which differs from one machine's instructions to another's.
+    log_maps, tolerance = LogMaps(maps, moments, provenance, encoding), 1e-3 if encoding else 1e-9
+    found = map_moments(log_maps.read(np.array([0, -1])))
     if moments.shape != (len(maps), 3) or not np.allclose(
-        map_moments(maps[[0, -1]].astype(np.float32)), moments_of_ends, rtol=1e-9, atol=1e-9
+        found, moments[[0, -1]], rtol=tolerance, atol=tolerance
     ):
         raise ValueError(
             f"{moments_path(path)}: expected the moments of {path.name}, got those of other maps; "
             "run `multifield run --pipelines preprocess`"
         )
-    return LogMaps(maps, moments, provenance, encoding)
+    return log_maps
 
 
 def check_current(log_maps: Mapping[str, LogMaps], checksums: Mapping[str, str]) -> None:

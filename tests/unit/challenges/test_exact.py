@@ -42,7 +42,7 @@ def test_maps_kept_in_16_bits_are_decoded():
     theta, maps = log_maps()
     split = split_simulations(20, n_valid=5, n_test=10)
     exact = infer_exactly("MockGaussian", maps, theta, split)["exact posterior"]
-    entry, encoding = maps["Mtot"], Encoding(11.0, 0.5, 0.0, 0.0)
+    entry, encoding = maps["Mtot"], Encoding(11.0, 0.5)
     kept = ((entry.maps - encoding.mean) / encoding.std).astype(np.float16)
     compact = {"Mtot": LogMaps(kept, entry.moments, entry.provenance, encoding)}
     found = infer_exactly("MockGaussian", compact, theta, split)["exact posterior"]
