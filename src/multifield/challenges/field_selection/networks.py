@@ -1,19 +1,15 @@
 """The networks that say what sets of fields hold: trials of two Optuna studies.
 
 The *scorer* is one network that infers from any set of the fields. The *finalists* are trained from scratch,
-each on one set. The scores of the sets are kept in a file beside the database, for a run that is repeated.
+each on one set.
 """
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass
+from pydantic import TypeAdapter
 
-from multifield.atomic import atomic_path
 from multifield.challenges.field_selection.config import SelectFieldsConfig
 from multifield.challenges.field_selection.search import ScoredSet, choose_goals, search_sets
 from multifield.evaluation import Results, average_orientations, predict
@@ -26,7 +22,6 @@ from multifield.evaluation.information import (
 )
 from multifield.maps import SplitLoaders
 from multifield.maps.field_sets import FieldLoaders, FieldSet
-from multifield.maps.manifest import sha256
 from multifield.models import ModelFolder, Network, load_weights
 from multifield.training import (
     ExecutionConfig,
@@ -44,26 +39,20 @@ from multifield.tuning import (
     tune_and_show,
 )
 
-logger = logging.getLogger(__name__)
-
 SEPARATOR = "_"  # between the fields of a set, as in names of multifield files
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class FieldScores:
+class FieldScores(NamedTuple):
     """What the scorer says of sets of fields.
 
     Attributes
     ----------
-    causes : dict of str to str
-        All that the scores depend on.
     inferred : tuple of str
         Parameters that the suite infers.
     sets : tuple of ScoredSet
         The smallest first.
     """
 
-    causes: dict[str, str]
     inferred: tuple[str, ...]
     sets: tuple[ScoredSet, ...]
 
@@ -128,7 +117,7 @@ def score_sets(
     training: TrainingConfig,
     config: SelectFieldsConfig,
 ) -> FieldScores:
-    """Score sets of fields on validation maps with the scorer; scores that are there are read.
+    """Score sets of fields on validation maps with the scorer.
 
     Parameters
     ----------
@@ -145,37 +134,12 @@ def score_sets(
     """
     data = loaders.load(loaders.fields)
     weights = folder.weights(_best_of(study, range(config.scorer.networks), "scorer"))
-    causes = {
-        **data.causes,
-        "weights_sha256": sha256(weights),
-        "orientations": str(config.scorer.orientations),
-        "exhaustive_up_to": str(config.search.exhaustive_up_to),
-    }
-    path = folder.database.with_suffix(".scores.json")
-    found = _read_scores(path)
-    if found is not None and found.causes == causes:
-        logger.info("%d sets of fields were scored before: %s", len(found.sets), path)
-        return found
     network = load_weights(weights, channels=2 * data.channels, map_size=data.map_size)
-    scores = _score_with(network, data, loaders.fields, training, config, causes)
-    with atomic_path(path) as partial:
-        partial.write_bytes(TypeAdapter(FieldScores).dump_json(scores, indent=1))
-    return scores
-
-
-def _score_with(
-    network: Network,
-    data: SplitLoaders,
-    fields: FieldSet,
-    training: TrainingConfig,
-    config: SelectFieldsConfig,
-    causes: Mapping[str, str],
-) -> FieldScores:
     prior = prior_widths(data.train.theta, data.inferred)
     device, n_orientations = choose_device(training.device), config.scorer.orientations
 
     def score(chosen: FieldSet) -> ScoredSet:
-        shown = FixedFields(data.valid, [field in chosen for field in fields], device)
+        shown = FixedFields(data.valid, [field in chosen for field in loaders.fields], device)
         results = _look(network, shown, n_orientations, training)
         information = measure_information(results, fit_calibrations(results), prior)
         return ScoredSet(
@@ -185,8 +149,8 @@ def _score_with(
         )
 
     inferred = tuple(prior)
-    sets = search_sets(fields, score, choose_goals(inferred), config.search)
-    return FieldScores(causes=dict(causes), inferred=inferred, sets=tuple(sets))
+    sets = search_sets(loaders.fields, score, choose_goals(inferred), config.search)
+    return FieldScores(inferred, tuple(sets))
 
 
 def _by_parameter(information: Information, values: Any) -> dict[str, float]:
@@ -324,9 +288,3 @@ def _best_of(study: Study, numbers: range, what: str) -> int:
             f"{', '.join(map(str, numbers))}, got none; `trials` there say why they failed"
         )
     return ranked[0]
-
-
-def _read_scores(path: Path) -> FieldScores | None:
-    if not path.is_file():
-        return None
-    return TypeAdapter(FieldScores).validate_json(path.read_bytes())

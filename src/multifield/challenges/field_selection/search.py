@@ -1,10 +1,8 @@
 """Which sets of fields to look at: all of them, or those on greedy ways up and down; and which to train."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from multifield import camels
 from multifield.challenges.field_selection.config import SearchConfig
@@ -14,7 +12,7 @@ Goals = Mapping[str, tuple[str, ...]]
 """Name -> the parameters whose information counts."""
 
 
-@pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True)
 class ScoredSet:
     """A set of fields, and what the scorer says of it on validation maps.
 

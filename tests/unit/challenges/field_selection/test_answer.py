@@ -50,7 +50,7 @@ def scores(found: dict[FieldSet, Information]) -> FieldScores:
         )
         for fields, each in found.items()
     )
-    return FieldScores(causes={}, inferred=PARAMETERS, sets=sets)
+    return FieldScores(PARAMETERS, sets)
 
 
 def select(found: dict[FieldSet, Information], *fractions: float) -> FieldSelection:

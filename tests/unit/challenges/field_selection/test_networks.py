@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import optuna
@@ -157,28 +157,6 @@ def test_each_network_is_of_its_own_set(run: Run) -> None:
 def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FieldScores]:
     path = tmp_path_factory.mktemp("short")
     return path, score_soon(path)[0]
-
-
-def test_scores_are_kept_for_later_runs(
-    short: tuple[Path, FieldScores], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, first = short
-    monkeypatch.delattr("multifield.challenges.field_selection.networks.predict")
-    assert score_soon(path)[0] == first
-
-
-def test_scores_of_other_weights_are_not_used(
-    short: tuple[Path, FieldScores], tmp_path: Path
-) -> None:
-    path, first = short
-    kept = make_folder(path, "scorer").database.with_suffix(".scores.json")
-    place = make_folder(tmp_path, "scorer").database.with_suffix(".scores.json")
-    place.parent.mkdir(parents=True)
-    spoilt = TypeAdapter(dict[str, Any]).validate_json(kept.read_bytes())
-    spoilt["causes"]["weights_sha256"] = "0"
-    spoilt["sets"] = spoilt["sets"][:1]
-    place.write_bytes(TypeAdapter(dict[str, Any]).dump_json(spoilt))
-    assert score_soon(tmp_path)[0] == first
 
 
 def test_a_scorer_that_is_interrupted_goes_on_bit_for_bit(
