@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from multifield.atomic import remove_leftovers
 from multifield.maps import SplitLoaders
 from multifield.models.weights import StateDict, save_whole
-from multifield.training.config import Hyperparameters, TrainingConfig, list_causes, unsaid_value
+from multifield.training.config import Hyperparameters, TrainingConfig, list_causes
 from multifield.training.step import device_of
 
 logger = logging.getLogger(__name__)
@@ -162,8 +162,8 @@ class Checkpoint:
 
     def _check_run(self, saved: Mapping[str, str]) -> None:
         differences = [
-            f"  {name}: the checkpoint has {saved.get(name, unsaid_value(name))}, "
-            f"this run {self.run.get(name, unsaid_value(name))}"
+            f"  {name}: the checkpoint has {saved.get(name, 'nothing')}, "
+            f"this run {self.run.get(name, 'nothing')}"
             for name in sorted({*saved, *self.run})
             if saved.get(name) != self.run.get(name)
         ]

@@ -75,28 +75,12 @@ NO_CAUSES = (
     *("device", "n_threads", "compile", "cudnn_benchmark"),
     *("loader_threads", "prefetch", "checkpoint_every", "seed"),
 )
-# Published values of settings that older studies and checkpoints do not name; they may go on with these.
-SILENT: dict[str, object] = {
-    "pretrained": None,
-    "loss": "moments",
-    "judged_by": "moments",
-    "schedule": "cyclic",
-    "max_gradient_norm": 0.0,
-    "weight_averaging": 0.0,
-}
-SILENT_CAUSES = {f"training.{name}": value for name, value in SILENT.items()}
-
-
-def unsaid_value(cause: str) -> str:
-    """Give the value of a cause that a study or checkpoint does not name; "nothing" if it has none then."""
-    return str(SILENT_CAUSES.get(cause, "nothing"))
 
 
 def list_causes(config: TrainingConfig) -> dict[str, str]:
     """List the settings that decide what a training computes, by their names in ``conf/``.
 
-    Those of `SILENT` are left out where they have the published value, and what only the other schedule
-    reads is left out too. A file counts by what is in it.
+    What only the other schedule reads is left out. A file counts by what is in it.
     """
     unread = ("warm_up",) if config.schedule == "cyclic" else ("lr_min", "steps_up", "steps_down")
     values = asdict(config)
@@ -105,5 +89,5 @@ def list_causes(config: TrainingConfig) -> dict[str, str]:
     return {
         f"training.{name}": str(value)
         for name, value in values.items()
-        if name not in (*NO_CAUSES, *unread) and SILENT.get(name) != value
+        if name not in (*NO_CAUSES, *unread)
     }

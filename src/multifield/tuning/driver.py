@@ -319,15 +319,9 @@ def _prepare(
 
 
 def _settings(tuning: TuningConfig) -> dict[str, Any]:
-    settings = {
+    return {
         f"tuning.{name}": value for name, value in asdict(tuning).items() if name not in NO_SETTINGS
     }
-    # studies begun before these settings existed are resumed as long as they are off
-    if not tuning.enqueue:
-        del settings["tuning.enqueue"]
-    if tuning.pruner.name == "none":
-        del settings["tuning.pruner"]
-    return settings
 
 
 def format_hyperparameters(params: Mapping[str, Any]) -> str:

@@ -19,7 +19,6 @@ from optuna import Study as Study
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from multifield.training.config import unsaid_value
 from multifield.tuning.config import TuningConfig
 from multifield.tuning.pruning import make_pruner
 from multifield.tuning.sampler import ReproducibleTPESampler
@@ -224,8 +223,8 @@ def check_attribute(
     expected = json.loads(json.dumps(expected))  # as the database keeps it: tuples become lists
     stored, missing = study.user_attrs[attribute], "nothing"
     differences = [
-        f"{key}: the study has {stored.get(key, unsaid_value(key))!r}, "
-        f"this run {expected.get(key, unsaid_value(key))!r}"
+        f"{key}: the study has {stored.get(key, missing)!r}, "
+        f"this run {expected.get(key, missing)!r}"
         for key in sorted(stored.keys() | expected.keys())
         if stored.get(key, missing) != expected.get(key, missing)
     ]
