@@ -3,7 +3,7 @@
 import re
 import shutil
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -122,13 +122,20 @@ def _known_checksums(home: Path, selection: Selection, config: DownloadConfig) -
 def _published_checksums(suite: str, config: DownloadConfig) -> dict[str, str]:
     """Read `SHA256SUMS` of the suite's folder, as `sha256sum` writes it, if there is one (CMD has none)."""
     url = f"{config.base_url}/{suite}/SHA256SUMS"
-    # some servers forbid what they do not have
-    ask = partial(_ask, url, config.timeout, absent=(403, 404, 410))
-    if attempt_often(url, config, ask) is None:
-        return {}
-    lines = attempt_often(url, config, partial(_read_text, url, config.timeout)).splitlines()
-    matches = (re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line) for line in lines)
-    return {match[2]: match[1] for match in matches if match}
+
+    def read() -> str:
+        with requests.Session() as session:
+            response = send_request(session, "GET", url, {}, config.timeout)
+            if response.status_code in (403, 404, 410):  # some servers forbid what they do not have
+                return ""
+            check_status(response, url, (200,))
+            try:
+                return response.text
+            except requests.RequestException as error:
+                raise TransientError(f"connection lost ({type(error).__name__})") from None
+
+    matches = re.findall(r"^([0-9a-f]{64}) [ *](.+)$", attempt_often(url, config, read), re.M)
+    return {name: checksum for checksum, name in matches}
 
 
 # ---- which address ----
@@ -155,26 +162,14 @@ def _locate(
     raise DownloadError(f"expected one of these addresses, got 404 (not found) for each:\n{tried}")
 
 
-def _ask(url: str, timeout: float, absent: tuple[int, ...] = (404,)) -> int | None:
+def _ask(url: str, timeout: float) -> int | None:
     """Size of a file in [bytes], -1 if the server does not say; None if it has no such file."""
     with requests.Session() as session:
         response = send_request(session, "HEAD", url, {}, timeout)
-        if response.status_code in (405, 501):  # a server that knows no HEAD
-            response = send_request(session, "GET", url, {}, timeout)
-        response.close()
-        if response.status_code in absent:
+        if response.status_code == 404:
             return None
         check_status(response, url, (200,))
         return int(response.headers.get("Content-Length", -1))
-
-
-def _read_text(url: str, timeout: float) -> str:
-    with requests.Session() as session, send_request(session, "GET", url, {}, timeout) as response:
-        check_status(response, url, (200,))
-        try:
-            return response.text
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise TransientError(f"connection lost ({type(error).__name__})") from None
 
 
 # ---- several files ----
@@ -196,15 +191,11 @@ def _fetch_all(items: list[Item], selection: Selection, config: DownloadConfig) 
         pool = ThreadPoolExecutor(config.n_parallel)
         try:
             jobs = [pool.submit(fetch, item, config, advance, stop) for item in items]
-            _first_error_stops(jobs)
+            for job in as_completed(jobs):
+                job.result()
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
-
-
-def _first_error_stops(jobs: list[Future[None]]) -> None:
-    for job in as_completed(jobs):
-        job.result()
 
 
 def _check_space(items: list[Item]) -> None:

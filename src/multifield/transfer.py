@@ -7,13 +7,11 @@ While a file is fetched it is `<name>.download`; what the server calls this vers
 import json
 import logging
 import os
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass as plain_dataclass
-from email.utils import parsedate_to_datetime
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -21,28 +19,13 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from filelock import FileLock, Timeout
 from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from multifield.atomic import atomic_path
 from multifield.maps.manifest import sha256
 from multifield.strict import Flag, Integer, Real, Text
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: FileIO) -> None:
-        """Lock a file for this process by a byte that none has; OSError if another process has it."""
-        file.seek(2**62)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        file.seek(0, os.SEEK_END)
-else:
-    import fcntl
-
-    def _lock(file: FileIO) -> None:
-        """Lock a file for this process; OSError if another process has it."""
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
 
 logger = logging.getLogger(__name__)
 
@@ -142,37 +125,38 @@ def fetch(
     DownloadError
         If another process fetches it, the server fails too often, or size or checksum are wrong.
     """
-    with _locked(item.partial) as file, requests.Session() as session:
+    with _only_process(item):
         if item.path.exists():  # another process has brought it since
             return
-
-        def attempt() -> None:
-            _continue(session, item, file, config.timeout, advance, stop)
-
-        if item.size is None or file.tell() != item.size:
-            attempt_often(item.url, config, attempt, stop, done=file.tell)
-        _check_sha256(item)
-        os.fsync(file.fileno())
-        if sys.platform == "win32":  # which renames no open file
-            file.close()
+        # unbuffered: what was received is on disk, whenever the process is killed
+        with FileIO(item.partial, "ab") as file, requests.Session() as session:
+            attempt = partial(_continue, session, item, file, config.timeout, advance, stop)
+            if item.size is None or file.tell() != item.size:
+                attempt_often(item.url, config, attempt, stop, done=file.tell)
+            _check_sha256(item)
+            os.fsync(file.fileno())
         item.partial.replace(item.path)
         item.version.unlink(missing_ok=True)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[FileIO]:
-    """Open a partial file at its end, for this process alone."""
-    # unbuffered: what was received is on disk, whenever the process is killed
-    with FileIO(path, "ab") as file:
-        try:
-            _lock(file)
-        except (BlockingIOError, PermissionError):  # on Windows the latter
-            raise DownloadError(
-                f"{path}: another process is downloading this file; wait for it"
-            ) from None
-        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            raise DownloadError(f"{path}: another process has just finished this file; run again")
-        yield file
+def _only_process(item: Item) -> Iterator[None]:
+    """Hold a lock beside the partial file, and remove both together."""
+    path = item.partial.with_name(f"{item.partial.name}.lock")
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise DownloadError(
+            f"{item.partial}: another process is downloading this file; wait for it"
+        ) from None
+    try:
+        yield
+    finally:
+        if not item.partial.exists():
+            with suppress(OSError):  # Windows removes it at the release
+                path.unlink()
+        lock.release()
 
 
 def attempt_often(
@@ -229,59 +213,29 @@ def _continue(
     advance: Callable[[int], None],
     stop: threading.Event,
 ) -> None:
-    """Ask for what is missing of a file, and append it."""
-    if file.tell() and _read_version(item) is None:
+    """Ask for what is missing of a file, and append it; for all where the rest is of another version."""
+    version, size = _read_version(item), item.size
+    if file.tell() and (version is None or (size is not None and file.tell() > size)):
         # another version has the same size: CMD's maps were all made again in May 2024
-        _restart(file, item, "it cannot be known which version the partial file is of", advance)
-    if item.size is not None and file.tell() > item.size:
-        _restart(file, item, "the partial file is too long", advance)
-    response = send_request(session, "GET", item.url, _range_headers(item, file.tell()), timeout)
-    with response:
-        if response.status_code == 416:
-            _restart(file, item, "the server has nothing after what is here", advance)
-            raise TransientError("range not satisfiable", wait=0.0)
-        check_status(response, item.url, (200, 206))
-        _begin(response, item, file, advance)
+        _restart(file, item, "the partial file is of an unknown version, or too long", advance)
+    begin = file.tell()
+    headers = {"Range": f"bytes={begin}-", "If-Range": version} if begin and version else {}
+    with send_request(session, "GET", item.url, headers, timeout) as response:
+        check_status(response, item.url, (200, 206, 416) if begin else (200,))
+        found, content_range = _version_of(response), response.headers.get("Content-Range", "")
+        is_rest = response.status_code == 206 and content_range.startswith(f"bytes {begin}-")
+        if begin and (found != version or not is_rest):
+            _restart(file, item, "the server has another version, or sends no parts of it", advance)
+            if response.status_code != 200:
+                raise TransientError("the server did not send the whole file", wait=0.0)
+        length = response.headers.get("Content-Length")
+        if size is not None and length and file.tell() + int(length) != size:
+            raise DownloadError(wrong_size(item, file.tell() + int(length)))
+        with atomic_path(item.version) as written:
+            written.write_text(json.dumps({"url": item.url, "version": found}))
         _receive(response, item, file, advance, stop)
-    if item.size is not None and file.tell() < item.size:
-        raise TransientError(f"the connection ended at {file.tell()} of {item.size} bytes")
-
-
-def _range_headers(item: Item, offset: int) -> dict[str, str]:
-    version = _read_version(item)
-    return {"Range": f"bytes={offset}-", "If-Range": version} if offset and version else {}
-
-
-def _begin(
-    response: requests.Response, item: Item, file: FileIO, advance: Callable[[int], None]
-) -> None:
-    """Check what the answer is a part of, and go back to zero if it is the whole file."""
-    version = _version_of(response)
-    offset = file.tell()
-    changed = version != _read_version(item)
-    if response.status_code == 206:
-        _check_range(response, item, offset)
-        if changed:  # a server that does not know If-Range
-            _restart(file, item, "the file on the server has changed", advance)
-            raise TransientError("another version", wait=0.0)
-    elif offset:
-        reason = "the file on the server has changed" if changed else "the server has no ranges"
-        _restart(file, item, reason, advance)
-    length = response.headers.get("Content-Length")
-    if response.status_code == 200 and length and item.size not in (None, int(length)):
-        raise DownloadError(wrong_size(item, int(length)))
-    with atomic_path(item.version) as written:
-        written.write_text(json.dumps({"url": item.url, "version": version}))
-
-
-def _check_range(response: requests.Response, item: Item, offset: int) -> None:
-    expected = f"bytes {offset}-"
-    given = response.headers.get("Content-Range", "none")
-    total = given.rpartition("/")[2]
-    if not given.startswith(expected):
-        raise DownloadError(f"{item.url}: expected Content-Range {expected}..., got {given}")
-    if item.size is not None and total.isdigit() and int(total) != item.size:
-        raise DownloadError(wrong_size(item, int(total)))
+    if size is not None and file.tell() < size:
+        raise TransientError(f"the connection ended at {file.tell()} of {size} bytes")
 
 
 def _receive(
@@ -299,24 +253,19 @@ def _receive(
             if item.size is not None and file.tell() + len(chunk) > item.size:
                 file.truncate(0)
                 raise DownloadError(f"{item.url}: expected {item.size} bytes, the server sent more")
-            _write(file, item, chunk)
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[file.write(rest) :]
             advance(len(chunk))
     except urllib3.exceptions.HTTPError as error:
         raise TransientError(
             f"connection lost at {file.tell()} bytes ({type(error).__name__})"
         ) from None
-
-
-def _write(file: FileIO, item: Item, chunk: bytes) -> None:
-    rest = memoryview(chunk)
-    while rest:
-        try:
-            rest = rest[file.write(rest) :]
-        except OSError as error:
-            raise DownloadError(
-                f"{item.partial}: cannot be written ({error.strerror}); what was fetched is kept, "
-                "make room and run again to go on"
-            ) from error
+    except OSError as error:
+        raise DownloadError(
+            f"{item.partial}: cannot be written ({error.strerror}); what was fetched is kept, "
+            "make room and run again to go on"
+        ) from error
 
 
 def _restart(file: FileIO, item: Item, reason: str, advance: Callable[[int], None]) -> None:
@@ -353,31 +302,18 @@ def send_request(
         response = session.request(
             method, url, headers=headers, timeout=timeout, stream=True, allow_redirects=True
         )
-    except requests.exceptions.SSLError as error:
-        raise DownloadError(f"{url}: no trusted connection ({error})") from None
-    except (requests.ConnectionError, requests.Timeout) as error:
-        raise TransientError(f"no answer ({type(error).__name__})") from None
     except requests.RequestException as error:
-        raise DownloadError(f"{url}: cannot be asked for ({type(error).__name__})") from None
+        may_pass = isinstance(error, requests.ConnectionError | requests.Timeout)
+        if may_pass and not isinstance(error, requests.exceptions.SSLError):
+            raise TransientError(f"no answer ({type(error).__name__})") from None
+        raise DownloadError(f"{url}: cannot be asked for ({error})") from None
     if response.status_code in TRANSIENT or response.status_code >= 500:
-        if response.status_code == 501 and method == "HEAD":  # `_ask` has another way
-            return response
         response.close()
-        raise TransientError(f"the server answered {response.status_code}", _retry_after(response))
+        wait, after = None, response.headers.get("Retry-After")
+        with suppress(urllib3.exceptions.InvalidHeader):
+            wait = float(urllib3.Retry().parse_retry_after(after)) if after else None
+        raise TransientError(f"the server answered {response.status_code}", wait)
     return response
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds that the server asks to wait, given as such or as a date."""
-    value = response.headers.get("Retry-After")
-    if value is None:
-        return None
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
-    except ValueError:
-        return None
 
 
 def check_status(response: requests.Response, url: str, allowed: tuple[int, ...]) -> None:
