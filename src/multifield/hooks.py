@@ -11,6 +11,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from multifield.last_words import print_table
 from multifield.parameters import check_globals, check_parameters, check_recipe
 
 logger = logging.getLogger(__name__)
@@ -111,41 +112,35 @@ class PrintSummary:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Print the metrics of the run."""
-        from multifield.evaluation.summary import print_summary
+        from multifield.evaluation.summary import summary_table
 
         for name in ("metrics", "trained_metrics"):
             if name in pipeline.all_outputs():
                 selection = catalog.load("params:selection")
                 tested = "test_selection" if name == "metrics" else "selection"
-                print_summary(
+                table = summary_table(
                     catalog.load(name),
-                    NEXT_STEPS[name],
                     selection.suite,
                     selection.field,
                     catalog.load(f"params:{tested}"),
-                    intervals=catalog.load(f"{name}_intervals"),
+                    catalog.load(f"{name}_intervals"),
                 )
+                print_table(table, NEXT_STEPS[name], heading="Next:")
         if "predictions" in pipeline.outputs():
-            self._print_predictions(catalog)
-        if "smallest_field_sets" in pipeline.all_outputs():
-            from multifield.challenges.field_selection import print_selection
+            from multifield.inference import prediction_table
 
-            print_selection(catalog.load("smallest_field_sets"), NEXT_STEPS["smallest_field_sets"])
-        if "robustness_methods" in pipeline.all_outputs():
-            from multifield.challenges.robustness import print_methods
+            files = [str(catalog[name]._describe()["filepath"]) for name in PREDICTIONS]
+            card = catalog.load("prediction_card")
+            print_table(prediction_table(catalog.load("predictions"), card), files)
+        if (name := "smallest_field_sets") in pipeline.all_outputs():
+            from multifield.challenges.field_selection import selection_table
 
-            print_methods(
-                catalog.load("robustness_methods"),
-                catalog.load("params:robustness").held_back,
-                NEXT_STEPS["robustness_methods"],
-            )
+            print_table(selection_table(catalog.load(name)), NEXT_STEPS[name])
+        if (name := "robustness_methods") in pipeline.all_outputs():
+            from multifield.challenges.robustness import methods_table
 
-    @staticmethod
-    def _print_predictions(catalog: CatalogProtocol[Any, Any]) -> None:
-        from multifield.inference import print_predictions
-
-        files = [str(catalog[name]._describe()["filepath"]) for name in PREDICTIONS]
-        print_predictions(catalog.load("predictions"), catalog.load("prediction_card"), files)
+            held_back = catalog.load("params:robustness").held_back
+            print_table(methods_table(catalog.load(name), held_back), NEXT_STEPS[name])
 
 
 _ALWAYS = (

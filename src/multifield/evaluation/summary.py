@@ -1,14 +1,10 @@
 """The last words of a run: how well each parameter is inferred, and what to do next."""
 
-from collections.abc import Sequence
-
-from rich.console import Console
 from rich.table import Table
 
 from multifield import camels
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
-from multifield.last_words import print_table
 from multifield.selection import Selection
 
 # heading -> metric, factor, format; plain ASCII under the names of metrics.json, for any terminal
@@ -59,38 +55,6 @@ def summary_table(
             name, *(_cell(metrics, intervals or {}, heading, name) for heading in _COLUMNS)
         )
     return table
-
-
-def print_summary(
-    metrics: Metrics,
-    next_steps: Sequence[str],
-    suite: str | None = None,
-    field: str | None = None,
-    tested_on: Selection | None = None,
-    console: Console | None = None,
-    intervals: Intervals | None = None,
-) -> None:
-    """Print the table and, below it, what the user may do next.
-
-    Parameters
-    ----------
-    metrics : dict of dict of float
-        As for `summary_table`.
-    next_steps : sequence of str
-        One a line, shown as they are, so that a command can be copied.
-    suite, field, tested_on : optional
-        As for `summary_table`.
-    console : rich.console.Console, optional
-        Where to print; standard output if not given.
-    intervals : optional
-        As for `summary_table`.
-    """
-    print_table(
-        summary_table(metrics, suite, field, tested_on, intervals),
-        next_steps,
-        console,
-        heading="Next:",
-    )
 
 
 def _title(suite: str | None, field: str | None, tested_on: Selection | None) -> str | None:

@@ -11,4 +11,4 @@ from .infer import load_networks as load_networks
 from .new_maps import open_new_maps as open_new_maps
 from .novelty import NoveltyReference as NoveltyReference
 from .novelty import fit_novelty as fit_novelty
-from .summary import print_predictions as print_predictions
+from .summary import prediction_table as prediction_table

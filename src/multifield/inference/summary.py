@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from multifield import camels
 from multifield.inference.card import ModelCard
-from multifield.last_words import print_table
 
 N_SHOWN = 8  # rows; the files have all
 
@@ -50,23 +48,3 @@ def prediction_table(records: Sequence[Mapping[str, Any]], card: ModelCard) -> T
         remark = "unlike" if record["unlike_training"] else ""
         table.add_row(str(record["map"]), *values, f"{record['p_value']:.2g}", remark)
     return table
-
-
-def print_predictions(
-    records: Sequence[Mapping[str, Any]],
-    card: ModelCard,
-    next_steps: Sequence[str],
-    console: Console | None = None,
-) -> None:
-    """Print the table and, below it, where the files are.
-
-    Parameters
-    ----------
-    records, card
-        As for `prediction_table`.
-    next_steps : sequence of str
-        One a line, shown as they are.
-    console : rich.console.Console, optional
-        Where to print; standard output if not given.
-    """
-    print_table(prediction_table(records, card), next_steps, console)

@@ -9,12 +9,13 @@ from multifield.evaluation import (
     score_results,
     simulation_of_rows,
 )
-from multifield.evaluation.summary import print_summary, summary_table
+from multifield.evaluation.summary import summary_table
+from multifield.last_words import print_table
 
 
-def printed(metrics, *args, **kwargs):
+def printed(metrics, next_steps, *args, **kwargs):
     console = Console(file=io.StringIO(), width=80)
-    print_summary(metrics, *args, console=console, **kwargs)
+    print_table(summary_table(metrics, *args, **kwargs), next_steps, console, heading="Next:")
     return console.file.getvalue()
 
 
@@ -53,7 +54,8 @@ def test_next_steps_can_be_copied(make_results):
 
 def test_plain_terminals_get_ascii(make_results):
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    print_summary(score_results(make_results()), ["step"], "MockTNG", console=Console(file=file))
+    table = summary_table(score_results(make_results()), "MockTNG")
+    print_table(table, ["step"], console=Console(file=file))
 
 
 def test_errors_stand_beside_rmse_and_chi2_within_80_columns(make_results):

@@ -1,12 +1,8 @@
 """The last words of a selection of fields: the smallest sets."""
 
-from collections.abc import Sequence
-
-from rich.console import Console
 from rich.table import Table
 
 from multifield.challenges.field_selection.answer import FieldSelection, SmallestSet
-from multifield.last_words import print_table
 
 
 def selection_table(selection: FieldSelection) -> Table:
@@ -22,22 +18,6 @@ def selection_table(selection: FieldSelection) -> Table:
     for found in selection.smallest:
         table.add_row(found.goal, f"{100 * found.asked:g} %", *_cells(found))
     return table
-
-
-def print_selection(
-    selection: FieldSelection, next_steps: Sequence[str], console: Console | None = None
-) -> None:
-    """Print the table and, below it, where the rest is.
-
-    Parameters
-    ----------
-    selection : FieldSelection
-    next_steps : sequence of str
-        One a line, shown as they are.
-    console : rich.console.Console, optional
-        Where to print; standard output if not given.
-    """
-    print_table(selection_table(selection), next_steps, console)
 
 
 def _cells(found: SmallestSet) -> tuple[str, str, str]:

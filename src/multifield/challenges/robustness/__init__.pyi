@@ -19,6 +19,5 @@ from .run import train_all as train_all
 from .scores import clipped_chi2 as clipped_chi2
 from .scores import score_test as score_test
 from .summary import methods_table as methods_table
-from .summary import print_methods as print_methods
 from .widening import fit_disagreement as fit_disagreement
 from .widening import widen as widen

@@ -5,10 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
-
-from multifield.last_words import print_table
 
 PARAMETER = "Omega_m"  # the one that suites disagree about
 COLUMNS = (
@@ -45,28 +42,6 @@ def methods_table(rows: Sequence[Mapping[str, Any]], held_back: str) -> Table:
             table.add_row(row["field"], row["method"], *(_cell(row[name]) for name in COLUMNS))
         table.add_section()
     return table
-
-
-def print_methods(
-    rows: Sequence[Mapping[str, Any]],
-    held_back: str,
-    next_steps: Sequence[str],
-    console: Console | None = None,
-) -> None:
-    """Print the table and, below it, where the rest is.
-
-    Parameters
-    ----------
-    rows : sequence of mappings
-        From `compare_methods`.
-    held_back : str
-        A suite.
-    next_steps : sequence of str
-        One a line, shown as they are.
-    console : rich.console.Console, optional
-        Where to print; standard output if not given.
-    """
-    print_table(methods_table(rows, held_back), next_steps, console)
 
 
 def _cell(value: Any) -> str:

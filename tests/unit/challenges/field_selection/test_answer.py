@@ -16,10 +16,11 @@ from multifield.challenges.field_selection import (
     find_smallest,
     list_sets,
     name_smallest,
-    print_selection,
+    selection_table,
 )
 from multifield.evaluation import BootstrapConfig
 from multifield.evaluation.information import Information
+from multifield.last_words import print_table
 from multifield.maps.field_sets import FieldSet
 
 BOOTSTRAP = BootstrapConfig(n_resamples=500, level=0.95, seed=1)
@@ -167,7 +168,7 @@ def test_what_was_found_survives_its_file(found: dict[FieldSet, Information]) ->
 
 def test_the_last_words_name_the_sets_and_say_mock(found: dict[FieldSet, Information]) -> None:
     out = StringIO()
-    print_selection(select(found, 0.9), ("next",), Console(file=out, width=120))
+    print_table(selection_table(select(found, 0.9)), ("next",), Console(file=out, width=120))
     assert "mock suite MockTNG" in out.getvalue()
     assert "Mgas + T + HI" in out.getvalue()
     assert "3.90" in out.getvalue()  # nats of the cosmology, in Mgas and T

@@ -2,7 +2,8 @@ from io import StringIO
 
 from rich.console import Console
 
-from multifield.challenges.robustness import print_methods
+from multifield.challenges.robustness import methods_table
+from multifield.last_words import print_table
 
 
 def row(field, method, parameter, **numbers):
@@ -21,7 +22,7 @@ def test_the_last_words_hold_omega_m_of_each_method_as_a_csv_gives_it():
         row("HI", "widened", "Omega_m", home_chi2=""),
     ]
     out = StringIO()
-    print_methods(rows, "MockAstrid", ("next",), Console(file=out, width=120))
+    print_table(methods_table(rows, "MockAstrid"), ("next",), Console(file=out, width=120))
     text = out.getvalue()
     assert "Omega_m on MockAstrid" in text
     (widened,) = (line for line in text.splitlines() if "0.123" in line)
@@ -35,5 +36,6 @@ def test_the_last_words_hold_omega_m_of_each_method_as_a_csv_gives_it():
 def test_names_of_methods_stay_whole_on_eighty_columns():
     out = StringIO()
     name = "own_scale_disturbed"
-    print_methods([row("T", name, "Omega_m")], "MockAstrid", (), Console(file=out, width=80))
+    table = methods_table([row("T", name, "Omega_m")], "MockAstrid")
+    print_table(table, (), Console(file=out, width=80))
     assert any(name in line for line in out.getvalue().splitlines())
