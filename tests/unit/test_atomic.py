@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,13 +8,14 @@ import pytest
 
 from multifield.atomic import HOST, atomic_path, remove_leftovers
 
+KILLED = """
+import os, signal, sys
+from multifield.atomic import atomic_path
 
-@pytest.fixture
-def dead() -> int:
-    """The number of a process that has ended."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    return process.pid
+with atomic_path(sys.argv[1]) as partial:
+    partial.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def leftover(path: Path, host: str, pid: int) -> Path:
@@ -22,21 +24,23 @@ def leftover(path: Path, host: str, pid: int) -> Path:
     return partial
 
 
-def test_what_a_dead_process_left_is_removed_by_the_next_save(tmp_path: Path, dead: int) -> None:
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
+def test_a_kill_keeps_the_file_before_and_the_next_save_removes_what_it_left(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "weights.1.pt"
-    partial, others = leftover(path, HOST, dead), leftover(tmp_path / "weights.2.pt", HOST, dead)
+    path.write_text("before")
+    living = leftover(path, HOST, os.getppid())
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(path)]) as process:
+        process.wait()
+    partial = path.with_name(f".{path.name}.{HOST}.{process.pid}.partial")
+    others = [living, leftover(path, f"not-{HOST}", process.pid)]
+    others.append(leftover(tmp_path / "weights.2.pt", HOST, process.pid))
+    assert (path.read_text(), partial.read_text()) == ("before", "half")
     with atomic_path(path) as new:
         new.touch()
     assert not partial.exists()
-    assert others.exists()
-
-
-def test_what_may_be_in_use_stays(tmp_path: Path, dead: int) -> None:
-    path = tmp_path / "weights.pt"
-    living, elsewhere = leftover(path, HOST, os.getppid()), leftover(path, f"not-{HOST}", dead)
-    remove_leftovers(path)
-    assert living.exists()
-    assert elsewhere.exists()
+    assert all(other.exists() for other in others)
 
 
 def test_of_a_file_that_nobody_needs_nothing_stays(tmp_path: Path) -> None:

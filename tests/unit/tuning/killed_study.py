@@ -1,13 +1,17 @@
 """Tune studies that are killed at random moments and started again; no test.
 
-``python -m tests.unit.tuning.killed_study FOLDER N_KILLS`` prints how many kills each study survived.
+``python -m tests.unit.tuning.killed_study FOLDER N_KILLS`` prints how many kills each study survived. It runs
+in a process of its own, which forks so that imports are paid once: one in which PyTorch has computed, or that
+has threads, is not to be forked.
 """
 
+import math
+import signal
 import sys
 import tempfile
 import time
 from dataclasses import replace
-from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,6 @@ import torch._dynamo  # what else an optimizer imports in each child
 
 from multifield.models import ModelFolder
 from multifield.tuning import open_study, suggest, tune
-from tests.forks import end_of, fork, repeat_until_done
 from tests.unit.training.examples import config, make_data
 from tests.unit.tuning.test_driver import TUNING, make_folder
 
@@ -25,6 +28,17 @@ TRAINING = config(epochs=4)
 
 def run(folder: ModelFolder) -> None:
     tune(make_data(), folder, STUDY, TRAINING, fingerprint={"suite": "MockNbody"})
+
+
+def run_or_be_killed(folder: ModelFolder, seconds: float = math.inf) -> bool:
+    """Tune in a child that is killed after so long; whether it ended before."""
+    child = get_context("fork").Process(target=run, args=(folder,))
+    child.start()
+    child.join(None if math.isinf(seconds) else seconds)
+    child.kill()
+    child.join()
+    assert child.exitcode in (0, -signal.SIGKILL)
+    return child.exitcode == 0
 
 
 def warm_up() -> None:
@@ -40,16 +54,18 @@ def warm_up() -> None:
 def main(path: Path, n_kills: int) -> None:
     warm_up()
     start = time.monotonic()
-    assert end_of(fork(partial(run, make_folder(path / "undisturbed")))) == 0
-    seconds = time.monotonic() - start
+    assert run_or_be_killed(make_folder(path / "undisturbed"))
     # a study takes some ten lives, so that kills come at all its moments, and before it has begun again
-    longest = 0.4 * seconds
+    longest = 0.4 * (time.monotonic() - start)
     rng = np.random.default_rng(20261124)
-    delays = iter(lambda: float(rng.uniform(0, longest)), None)
     kills: list[int] = []
     while sum(kills) < n_kills:
         folder = make_folder(path / f"killed_{len(kills)}")
-        kills.append(repeat_until_done(partial(run, folder), delays, n_kills - sum(kills)))
+        kills.append(0)
+        while not run_or_be_killed(
+            folder, rng.uniform(0, longest) if sum(kills) < n_kills else math.inf
+        ):
+            kills[-1] += 1
         if not kills[-1]:  # the undisturbed one had to wait for the processor
             longest /= 2
     print(*kills)  # noqa: T201

@@ -1,7 +1,3 @@
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -189,39 +185,6 @@ def test_an_error_propagates_and_its_trial_is_repeated(
         TrialState.WAITING,
     ]
     assert folder.trials_with_weights() == (0, 1)
-    assert outcome(run(folder)) == outcome(load_study(finished.database))
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.unit.tuning.test_driver import make_folder, run
-
-def kill(trial, epoch):
-    if (trial, epoch) == (int(sys.argv[2]), 0):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-run(make_folder(Path(sys.argv[1])), on_epoch=kill)
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
-def test_a_killed_process_loses_no_trial(finished: ModelFolder, tmp_path: Path) -> None:
-    root = Path(__file__).parents[3]
-    paths = os.pathsep.join([str(root), str(root / "src"), os.environ.get("PYTHONPATH", "")])
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), "1"],
-        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
-    folder = make_folder(tmp_path)
-    assert [trial.state for trial in load_study(folder.database).trials] == [
-        TrialState.COMPLETE,
-        TrialState.RUNNING,
-        TrialState.WAITING,
-        TrialState.WAITING,
-    ]
     assert outcome(run(folder)) == outcome(load_study(finished.database))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from multifield.models import ModelFolder
 from multifield.tuning import load_study
-from tests.forks import in_a_new_process
+from tests.support import ROOT, run_python
 from tests.unit.tuning.test_driver import make_folder, outcome
 
 pytestmark = [
@@ -24,8 +24,10 @@ N_KILLS = 20
 def studies(tmp_path_factory: pytest.TempPathFactory) -> list[ModelFolder]:
     """The undisturbed study, and those that were killed."""
     path = tmp_path_factory.mktemp("kills")
-    printed = in_a_new_process("tests.unit.tuning.killed_study", str(path), str(N_KILLS))
-    kills = [int(number) for number in printed.splitlines()[-1].split()]
+    program = ("-m", "tests.unit.tuning.killed_study", str(path), str(N_KILLS))
+    done = run_python(ROOT, *program, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    kills = [int(number) for number in done.stdout.splitlines()[-1].split()]
     assert sum(kills) == N_KILLS
     names = ["undisturbed", *(f"killed_{number}" for number in range(len(kills)))]
     return [make_folder(path / name) for name in names]
