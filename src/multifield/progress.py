@@ -1,12 +1,12 @@
-"""A progress bar on a terminal, one line in the log elsewhere."""
+"""Progress bars on a terminal, a line in the log at most once a minute elsewhere."""
 
 import logging
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import rich
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,13 +22,35 @@ from rich.progress import (
 logger = logging.getLogger(__name__)
 
 LOG_PERIOD = 60.0  # [s] between two lines of a log
+RATE_PERIOD = 3600.0  # [s] over which the rate is averaged
+
+
+def make_bars(*columns: ProgressColumn, console: Console | None = None, **options: Any) -> Progress:
+    """Make bars for a terminal; elsewhere they count and show nothing.
+
+    Parameters
+    ----------
+    *columns : ProgressColumn
+        Columns of each bar.
+    console : Console, optional
+        Where to show. If not given, that of the log, above whose lines alone bars can stay, or standard
+        error where the log goes to no terminal.
+    **options
+        Of `rich.progress.Progress`.
+    """
+    if console is None:
+        console = rich.get_console()
+        console = console if console.is_terminal else Console(stderr=True)
+    is_live = console.is_terminal and not console.is_dumb_terminal
+    options = {"refresh_per_second": 2, "speed_estimate_period": RATE_PERIOD} | options
+    return Progress(*columns, console=console, disable=not is_live, **options)
 
 
 @contextmanager
 def progress(
     description: str, total: int, unit: str, completed: int = 0
 ) -> Iterator[Callable[[int], None]]:
-    """Show how far a loop is, on stderr.
+    """Show how far a loop is.
 
     Parameters
     ----------
@@ -44,15 +66,24 @@ def progress(
     Yields
     ------
     advance : callable
-        To be called with the number of units done since the last call.
+        To be called with the number of units done since the last call. Threads may share it.
     """
-    start = time.monotonic()
-    if sys.stderr.isatty():
-        with Progress(*_columns(unit), console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(description, total=total, completed=completed)
-            yield lambda done: bar.advance(task, done)
-    else:
-        yield _LogLines(description, total, unit, completed).advance
+    start = logged = time.monotonic()
+    bars = make_bars(*_columns(unit), transient=True)
+    bar = bars.add_task(description, total=total, completed=completed)
+
+    def advance(done: int) -> None:
+        nonlocal logged
+        bars.advance(bar, done)
+        if bars.disable and time.monotonic() - logged >= LOG_PERIOD:
+            logged, task = time.monotonic(), bars.tasks[0]
+            rate = f"{task.speed:.3g} {unit}/s, " if task.speed else ""
+            left = "unknown" if task.time_remaining is None else f"{task.time_remaining:.0f} s"
+            done_of_all = f"{task.completed:.0f}/{total} {unit}"
+            logger.info("%s: %s, %stime left: %s", description, done_of_all, rate, left)
+
+    with bars:
+        yield advance
     logger.info("%s: %d %s in %.1f s", description, total, unit, time.monotonic() - start)
 
 
@@ -61,36 +92,3 @@ def _columns(unit: str) -> tuple[ProgressColumn, ...]:
     if unit == "bytes":
         counts = (DownloadColumn(), TransferSpeedColumn())
     return (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
-
-
-class _LogLines:
-    """A line in the log now and then: done, rate and time left. Threads may share it."""
-
-    def __init__(self, description: str, total: int, unit: str, completed: int) -> None:
-        self._description, self._total, self._unit = description, total, unit
-        self._before, self._completed = completed, completed
-        self._start = self._logged = time.monotonic()
-        self._lock = threading.Lock()
-
-    def advance(self, done: int) -> None:
-        """Count; log if the last line is old."""
-        with self._lock:
-            self._completed += done
-            now = time.monotonic()
-            if now - self._logged < LOG_PERIOD:
-                return
-            self._logged = now
-            rate = max(self._completed - self._before, 0) / (now - self._start)
-        left = (
-            f"{(self._total - self._completed) / rate:.0f} s left" if rate else "time left unknown"
-        )
-        logger.info(
-            "%s: %d/%d %s, %.3g %s/s, %s",
-            self._description,
-            self._completed,
-            self._total,
-            self._unit,
-            rate,
-            self._unit,
-            left,
-        )

@@ -501,7 +501,7 @@ def test_a_log_without_a_terminal_has_lines_with_rate(site, tmp_path, caplog, mo
     monkeypatch.setattr("multifield.progress.LOG_PERIOD", 0.0)
     with caplog.at_level(logging.INFO):
         bring(site, tmp_path)
-    assert re.search(r"4128/4128 bytes, .* bytes/s, 0 s left", caplog.text)
+    assert re.search(r"4128/4128 bytes, .*time left: 0 s", caplog.text)
 
 
 def test_a_terminal_shows_rate_and_time_left():

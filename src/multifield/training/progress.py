@@ -5,14 +5,11 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-import rich
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 
+from multifield.progress import LOG_PERIOD, make_bars
 from multifield.training.loop import EpochLosses
-
-LOG_PERIOD = 60.0  # [s] between two lines of a log about epochs
-RATE_PERIOD = 3600.0  # [s] over which the rate is averaged
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +29,7 @@ class TrainingProgress:
     epochs : int
         Epochs of each.
     console : rich.console.Console, optional
-        Where to show. If not given, that of the log, or standard error where the log goes to no terminal.
+        Where to show; see `multifield.progress.make_bars`.
     clock : callable, optional
         Returns the time [s] from any moment on.
     """
@@ -47,17 +44,12 @@ class TrainingProgress:
     ) -> None:
         self._what, self._n_total, self._epochs, self._clock = what, n_total, epochs, clock
         self._noun = what.removesuffix("s")
-        console = console or _choose_console()
-        self._is_live = console.is_terminal and not console.is_dumb_terminal
-        self._bars = Progress(
+        self._bars = make_bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=8),
             MofNCompleteColumn(),  # epochs
             TextColumn("{task.fields[loss]}{task.fields[about]}"),
             console=console,
-            disable=not self._is_live,
-            refresh_per_second=1,
-            speed_estimate_period=RATE_PERIOD,
             get_time=clock,
         )
         self._left = n_total * epochs  # [epochs]
@@ -124,12 +116,6 @@ class TrainingProgress:
         self._bars.update(self._all, description=done_of_all, about=about)
 
     def _log(self, line: str) -> None:
-        if not self._is_live:
+        if self._bars.disable:
             self._logged = self._clock()
             logger.info("%s %s; %s", self._noun.capitalize(), line, self.summary())
-
-
-def _choose_console() -> Console:
-    """Take the console that Kedro logs to: bars let lines pass above them on their own alone."""
-    console = rich.get_console()
-    return console if console.is_terminal else Console(stderr=True)
