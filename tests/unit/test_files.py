@@ -22,6 +22,10 @@ class Stream:
     def __init__(self, maps: np.ndarray, announced: int | None = None) -> None:
         self.maps = maps
         self.shapes = {"Mtot": (announced or len(maps), *maps.shape[1:])}
+        self.origin = {"sum": str(maps.sum())}
+
+    def of_fields(self, fields: tuple[str, ...]) -> "Stream":
+        return self
 
     def __iter__(self):
         for first in range(0, len(self.maps), 15):

@@ -35,36 +35,22 @@ MAX_REASON = 100  # characters of what a library says of a file
 class MapStream(Protocol):
     """Maps that are made as they are written: blocks of one or several fields, in order.
 
-    Attributes
-    ----------
-    shapes : mapping of str to (N, L, L)
-        The final shape of each field.
+    The same origin makes the same maps again, each field by itself.
     """
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, int, int]]:
-        """The final shape of each field."""
-
-    def __iter__(self) -> Iterator[Mapping[str, Maps]]:
-        """Yield blocks, the same number of maps of every field, in order."""
-
-
-@runtime_checkable
-class RepeatableStream(MapStream, Protocol):
-    """A stream that makes the same maps again from the same origin, each field by itself.
-
-    Attributes
-    ----------
-    origin : mapping of str to str
-        Everything that decides the pixels of a field.
-    """
+        """The final shape of each field, (N, L, L)."""
 
     @property
     def origin(self) -> Mapping[str, str]:
         """Everything that decides the pixels of a field."""
 
-    def of_fields(self, fields: tuple[str, ...]) -> "RepeatableStream":
+    def of_fields(self, fields: tuple[str, ...]) -> "MapStream":
         """Give the stream of some of the fields."""
+
+    def __iter__(self) -> Iterator[Mapping[str, Maps]]:
+        """Yield blocks, the same number of maps of every field, in order."""
 
 
 def find_file(folder: Path, names: tuple[str, ...]) -> Path:
@@ -189,7 +175,7 @@ def blocks_of(maps: Maps) -> Iterator[tuple[int, Maps]]:
 def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:
     """Write the fields of a stream, each into its file; every file appears whole or not at all.
 
-    Files that hold the same fields of a `RepeatableStream` of the same origin are kept as they are.
+    Files that hold the same fields of the same origin are kept as they are.
 
     Parameters
     ----------
@@ -204,31 +190,20 @@ def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:
     """
     if set(paths) != set(stream.shapes):
         raise ValueError(f"fields: expected {sorted(stream.shapes)}, got paths for {sorted(paths)}")
-    if isinstance(stream, RepeatableStream):
-        _write_missing(paths, stream)
-    else:
-        _write_all(paths, stream)
-
-
-def _write_missing(paths: Mapping[str, Path], stream: RepeatableStream) -> None:
     missing = tuple(field for field in paths if not is_made_from(paths[field], stream.origin))
     for field in sorted(set(paths) - set(missing)):
         logger.info("%s: found, not made again", paths[field])
     if not missing:
         return
-    _write_all({field: paths[field] for field in missing}, stream.of_fields(missing))
-    for field in missing:
-        write_origin(paths[field], stream.origin)
-
-
-def _write_all(paths: Mapping[str, Path], stream: MapStream) -> None:
     with ExitStack() as stack:
-        partials = {field: stack.enter_context(atomic_path(path)) for field, path in paths.items()}
+        partials = {field: stack.enter_context(atomic_path(paths[field])) for field in missing}
         with ExitStack() as open_files:
             files = {
                 field: open_files.enter_context(path.open("wb")) for field, path in partials.items()
             }
-            _write_stream(files, stream)
+            _write_stream(files, stream.of_fields(missing))
+    for field in missing:
+        write_origin(paths[field], stream.origin)
 
 
 def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> None:

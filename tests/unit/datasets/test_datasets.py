@@ -53,6 +53,10 @@ class Stream:
     def __init__(self, maps: np.ndarray) -> None:
         self.maps = maps
         self.shapes = {"T": maps.shape, "HI": maps.shape}
+        self.origin = {"sum": str(maps.sum())}
+
+    def of_fields(self, fields: tuple[str, ...]) -> "Stream":
+        return self
 
     def __iter__(self):
         yield {"T": self.maps, "HI": 2 * self.maps}
