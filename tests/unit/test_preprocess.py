@@ -246,23 +246,6 @@ def test_other_parameters_than_were_verified_are_refused(suite):
         manifest.check_theta(1.01 * theta_of(2))
 
 
-@pytest.mark.parametrize("width", [0, 1.5])
-def test_log_maps_in_memory_are_those_of_the_file(tmp_path, lognormal_maps, width):
-    config = dataclasses.replace(PLAIN, smoothing_width=width, n_threads=2)
-    to_do = Preprocessing(lognormal_maps, "Mtot", config, "abc")
-    to_do.write(tmp_path / "log.npy")
-    kept, made = preprocess.open_log_maps(tmp_path / "log.npy"), to_do.compute()
-    np.testing.assert_array_equal(made.maps, kept.maps)
-    np.testing.assert_array_equal(made.moments, kept.moments)
-    assert made.provenance == kept.provenance
-
-
-def test_compact_log_maps_are_for_files(lognormal_maps):
-    config = dataclasses.replace(PLAIN, compact=True)
-    with pytest.raises(ValueError, match=r"preprocessing\.compact: expected false"):
-        Preprocessing(lognormal_maps, "Mtot", config, "abc").compute()
-
-
 def test_moments_of_other_maps_are_refused(tmp_path, lognormal_maps):
     path = tmp_path / "log.npy"
     preprocessed(lognormal_maps, path, PLAIN)

@@ -116,24 +116,6 @@ class Preprocessing:
                 how: dict[str, Any] = {"encoding": np.array(encoding)} if encoding else {}
                 np.savez(file, moments=moments, provenance=provenance, **how)
 
-    def compute(self) -> LogMaps:
-        """Make the log maps in memory, where there is room for them and no need of a file.
-
-        Returns
-        -------
-        log_maps : LogMaps
-            Equal to those that `write` leaves in float32, bit for bit.
-
-        Raises
-        ------
-        ValueError
-            As `write`; and if the configuration asks for compact maps, which are for files.
-        """
-        self._refuse_compact("in memory")
-        moments, maps = np.empty((len(self.raw), 3)), np.empty(self.raw.shape, np.float32)
-        _preprocess_all(self.raw, self.field, self.config, moments, maps)
-        return LogMaps(maps, moments, self.provenance)
-
     def stream(self) -> LogMaps:
         """Take the moments, and make the log maps anew of the raw ones wherever they are read.
 
@@ -146,18 +128,17 @@ class Preprocessing:
         Raises
         ------
         ValueError
-            As `compute`.
+            As `write`; and if the configuration asks for compact maps, which are for files.
         """
-        self._refuse_compact("made when they are read")
+        if self.config.compact:
+            raise ValueError(
+                "preprocessing.compact: expected false for log maps made when they are read, got True"
+            )
         moments = moments_of_log_maps(self.raw, self.field, self.config)
         maps = StreamedMaps(
             self.raw, self.field, self.config.smoothing_width, self.config.remove_monopole
         )
         return LogMaps(maps, moments, self.provenance)
-
-    def _refuse_compact(self, how: str) -> None:
-        if self.config.compact:
-            raise ValueError(f"preprocessing.compact: expected false for log maps {how}, got True")
 
 
 def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> Moments:
@@ -185,23 +166,15 @@ def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> M
         As `Preprocessing.write`.
     """
     moments = np.empty((len(raw), 3))
-    _preprocess_all(raw, field, config, moments, None)
-    return moments
-
-
-def _preprocess_all(
-    raw: Maps, field: str, config: PreprocessingConfig, moments: Moments, out: Maps | None
-) -> None:
-    """Fill `moments`, and `out` with the log maps if it is given."""
     n_block = max(1, CHUNK_BYTES // max(1, raw[0].nbytes))
     n_threads = available_threads(config.n_threads)
     with progress(f"preprocess {field}", len(raw), "maps") as advance:
         for first in range(0, len(raw), n_block):
             read_ahead(raw[first + n_block :][:n_block])
             chunk = slice(first, first + n_block)
-            target = None if out is None else out[chunk]
-            _preprocess_block(raw, chunk, target, moments, field, config, n_threads)
+            _preprocess_block(raw, chunk, None, moments, field, config, n_threads)
             advance(len(raw[chunk]))
+    return moments
 
 
 def _preprocess_to_file(
