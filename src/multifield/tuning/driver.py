@@ -100,7 +100,7 @@ def tune(
     Raises
     ------
     RuntimeError
-        If another process is tuning the same study.
+        If another process trains the networks of the same study.
     ValueError
         If the study was made with another fingerprint; each difference is named.
     """
@@ -151,7 +151,7 @@ def only_driver(database: Path, what: str) -> Iterator[None]:
             yield
     except Timeout:
         raise RuntimeError(
-            f"{what}: Another run is tuning this study. One run hands the trials to all workers: "
+            f"{what}: Another run is training these networks. One run hands them to all workers: "
             "stop it and start it again with --params workers=<number> or scheduler=<address> to use "
             f"more of them (lock: {path})."
         ) from None
