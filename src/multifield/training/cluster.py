@@ -320,7 +320,7 @@ class LeaveGently(distributed.WorkerPlugin):  # type: ignore[misc]
         logging.getLogger("multifield").setLevel(logging.INFO)  # forwarded to the driver
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError):  # Windows
+            with suppress(NotImplementedError):  # Windows, where a signal ends the process at once
                 loop.add_signal_handler(signum, self._hear, worker, signum)
 
     def _hear(self, worker: Any, signum: signal.Signals) -> None:
