@@ -256,7 +256,9 @@ def test_another_fingerprint_is_refused_with_each_difference(finished: ModelFold
 def test_a_second_driver_is_refused(finished: ModelFolder) -> None:
     with (
         only_driver(finished.database, "other run"),
-        pytest.raises(RuntimeError, match=r"Another run is training these networks.*workers=<number>"),
+        pytest.raises(
+            RuntimeError, match=r"Another run is training these networks.*workers=<number>"
+        ),
     ):
         run(finished)
 
