@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from multifield.maps.files import open_maps, save_maps
-from multifield.maps.memory import CACHE_LINE, Buffers, aligned_empty, place_in_file, read_ahead
+from multifield.maps.memory import CACHE_LINE, aligned_empty, place_in_file, read_ahead
 
 
 @pytest.fixture
@@ -117,12 +117,3 @@ def test_a_file_is_closed_with_its_maps(path):
     del piece
     gc.collect()
     assert n_open() == 0
-
-
-def test_buffers_are_lent_again():
-    buffers = Buffers(aligned_empty, 2, (3, 4), np.float32)
-    with buffers.borrow() as first, buffers.borrow() as second:
-        assert len(first) == 2
-        assert not np.shares_memory(first[0], second[0])
-    with buffers.borrow() as again:
-        assert any(again is ring for ring in (first, second))

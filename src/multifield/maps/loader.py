@@ -16,7 +16,7 @@ from multifield.maps.files import check_counts
 from multifield.maps.joined import JoinedMaps, gather_joined
 from multifield.maps.kernels import mapkernels
 from multifield.maps.manifest import Manifest
-from multifield.maps.memory import Allocate, Buffers, aligned_empty, place_in_file
+from multifield.maps.memory import Allocate, aligned_empty, place_in_file
 from multifield.maps.normalization import (
     Normalization,
     NormalizationConfig,
@@ -122,8 +122,7 @@ class MapLoader:
         self.batch_size = batch_size
         self.channels = len(self._maps)
         self.map_size = self._maps[0].shape[-1]
-        shape = (batch_size, self.channels, self.map_size, self.map_size)
-        self._buffers = Buffers(allocate, prefetch + 1, shape, DTYPES[dtype])
+        self._allocate, self._n_buffers = allocate, prefetch + 1
 
     def __getstate__(self) -> dict[str, Any]:
         """Describe the loader for another process: places of maps in files, and the table of parameters."""
@@ -146,7 +145,7 @@ class MapLoader:
         return len(self._index)
 
     def serving(self, theta: Theta, simulations: Simulations) -> "MapLoader":
-        """Give a loader of other simulations of the same maps; the two share their buffers.
+        """Give a loader of other simulations of the same maps.
 
         Parameters
         ----------
@@ -211,8 +210,9 @@ class MapLoader:
         return self._iterate(plan, plan.batch_numbers(self.batch_size, first_batch))
 
     def _iterate(self, plan: EpochPlan, numbers: range) -> Generator[Batch, None, None]:
-        with self._buffers.borrow() as buffers:
-            yield from prefetched(partial(self._make_batch, plan), numbers, buffers)
+        shape = (self.batch_size, self.channels, self.map_size, self.map_size)
+        buffers = [self._allocate(shape, DTYPES[self._dtype]) for _ in range(self._n_buffers)]
+        yield from prefetched(partial(self._make_batch, plan), numbers, buffers)
 
     def _make_batch(self, plan: EpochPlan, number: int, buffer: np.ndarray) -> Batch:
         return self._gather(plan.batch(number, self.batch_size), buffer)

@@ -1,4 +1,4 @@
-"""How maps come from their files into memory: memory maps, the files behind them, buffers of batches."""
+"""How maps come from their files into memory: memory maps, the files behind them, aligned arrays."""
 
 import errno
 import math
@@ -6,8 +6,7 @@ import mmap
 import os
 import platform
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,48 +126,6 @@ def _mapping_of(maps: np.ndarray) -> mmap.mmap | None:
     while isinstance(base, np.ndarray):
         base = base.base
     return base if isinstance(base, mmap.mmap) else None
-
-
-class Buffers:
-    """Rings of equal buffers, lent to one user after another, who may be threads.
-
-    Fresh memory costs more than most of what is done in it: the system clears it page by page.
-
-    Parameters
-    ----------
-    allocate : callable
-        Makes a buffer of a shape and a dtype, uninitialized.
-    n : int
-        Buffers of a ring.
-    shape : tuple of int
-        Shape of a buffer.
-    dtype : dtype
-        Type of its elements.
-    """
-
-    def __init__(self, allocate: Allocate, n: int, shape: tuple[int, ...], dtype: Any) -> None:
-        self._settings = allocate, n, shape, dtype
-        self._spare: list[list[np.ndarray]] = []
-
-    def __reduce__(self) -> Any:
-        """Pickle the settings without the buffers."""
-        return Buffers, self._settings
-
-    def _make(self) -> list[np.ndarray]:
-        allocate, n, shape, dtype = self._settings
-        return [allocate(shape, dtype) for _ in range(n)]
-
-    @contextmanager
-    def borrow(self) -> Iterator[list[np.ndarray]]:
-        """Lend a ring: one that came back, or a new one where all are in use."""
-        try:
-            ring = self._spare.pop()
-        except IndexError:
-            ring = self._make()
-        try:
-            yield ring
-        finally:
-            self._spare.append(ring)
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -19,7 +19,7 @@ from multifield.arrays import Index, Maps, Moments, StoredMaps
 from multifield.atomic import atomic_path
 from multifield.maps.compact import Encoding
 from multifield.maps.files import open_maps, source_name, write_header
-from multifield.maps.memory import Buffers, aligned_empty, read_ahead
+from multifield.maps.memory import aligned_empty, read_ahead
 from multifield.maps.streamed import StreamedMaps
 from multifield.maps.transforms import map_moments, preprocess_block
 from multifield.progress import progress
@@ -192,18 +192,16 @@ def _preprocess_to_file(
     """
     n_block = max(1, BLOCK_BYTES // max(1, raw[0].nbytes))
     n_threads = available_threads(config.n_threads) + 1
-    begin, shape = file.tell(), (n_block, *raw.shape[1:])
+    begin = file.tell()
     n_bytes = raw[0].nbytes // 2 if encoding else raw[0].nbytes  # of a map in the file
-    buffers = Buffers(aligned_empty, 1, shape, np.float32)
 
     def preprocess(first: int) -> int:
         block = slice(first, first + n_block)
         read_ahead(raw[first + n_threads * n_block :][:n_block])
-        with buffers.borrow() as (buffer,):
-            out = buffer[: len(raw[block])]
-            _preprocess_block(raw, block, out, moments, field, config, n_threads=1)
-            kept = encoding.encode(out) if encoding else out
-            _write_block(file, kept, begin + first * n_bytes)
+        out = aligned_empty(raw[block].shape, np.float32)
+        _preprocess_block(raw, block, out, moments, field, config, n_threads=1)
+        kept = encoding.encode(out) if encoding else out
+        _write_block(file, kept, begin + first * n_bytes)
         return len(out)
 
     with (

@@ -21,7 +21,7 @@ from multifield.training import (
     train_on_workers,
 )
 from multifield.training.checkpoint import attempts_folder
-from tests.unit.training.examples import HERE, HYPERPARAMETERS, config, make_data, make_theta
+from tests.unit.training.examples import HERE, HYPERPARAMETERS, config, make_data
 
 CONFIG = config(epochs=2)
 
@@ -64,12 +64,6 @@ def test_tasks_of_the_same_data_open_them_once(trained: TrainingTask) -> None:
     first, second = map(pickle.loads, packed)
     assert first.data is second.data
     assert (first.seed, second.seed) == (7, 8)
-
-
-def test_loaders_share_their_buffers_in_another_process(trained: TrainingTask) -> None:
-    valid = trained.data.train.serving(make_theta(4), (2,))
-    data = pickle.loads(pickle.dumps(replace(trained.data, valid=valid)))
-    assert data.train._buffers is data.valid._buffers
 
 
 def test_maps_in_memory_are_refused(trained: TrainingTask) -> None:
