@@ -10,7 +10,6 @@ import logging
 import os
 import pickle
 import platform
-import queue
 import signal
 import sys
 import threading
@@ -33,9 +32,8 @@ from multifield.software import describe_software
 from multifield.threads import available_threads
 from multifield.training.allocator import keep_freed_memory
 from multifield.training.executor import ExecutionConfig
-from multifield.training.loop import EpochLosses
+from multifield.training.loop import EpochLosses, Report
 from multifield.training.stopping import TrainingInterrupted
-from multifield.training.task import OnEpoch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +55,7 @@ class _Call:
     arguments: tuple[Any, ...]  # of `_run_on_worker`
     key: str
     result: Future[Any]
-    on_epoch: OnEpoch | None
+    on_epoch: Report | None
     remote: Any = None  # Dask's future
 
     def settle(self, outcome: Any = None, error: BaseException | None = None) -> None:
@@ -88,8 +86,7 @@ class DaskExecutor(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Submit ``fn(task, on_epoch=...)``; the task is pickled, `on_epoch` is called in this process."""
         (task,) = args
-        asks = bool(getattr(task, "may_be_pruned", False))
-        arguments = pickle.dumps((fn, task)), self._topic, asks, compared_versions()
+        arguments = pickle.dumps((fn, task)), self._topic, compared_versions()
         key = f"{getattr(task, 'name', 'task')}-{uuid.uuid4().hex}".replace(" ", "_")
         call = _Call(arguments, key, Future(), kwargs.get("on_epoch"))  # type: ignore[arg-type]
         with self._lock:
@@ -147,10 +144,11 @@ class DaskExecutor(Executor):
 
     def _send(self, call: _Call) -> None:
         call.remote = self._client.submit(_run_on_worker, *call.arguments, key=call.key, pure=False)
-        call.remote.add_done_callback(lambda remote: self._finish(call, remote))
+        # behind the reports of its epochs
+        call.remote.add_done_callback(lambda remote: self._do(self._finish, call, remote))
 
     def _finish(self, call: _Call, remote: Any) -> None:
-        """Hand on what became of a call; called in a thread of Dask's."""
+        """Hand on what became of a call."""
         error = None if remote.status == "cancelled" else remote.exception()
         if isinstance(error, distributed.KilledWorker):
             error = RuntimeError(
@@ -191,23 +189,24 @@ class DaskExecutor(Executor):
 
     def _receive(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take a report on the event loop, which must not wait."""
-        with suppress(RuntimeError):  # closed meanwhile
-            self._reports.submit(self._report, **event[1])
+        about = event[1]  # the scheduler adds the worker
+        self._do(self._report, about["key"], about["epoch"], about["losses"])
 
-    def _report(
-        self, key: str, epoch: int, losses: Sequence[float], worker: str, asks: bool
-    ) -> None:
+    def _do(self, work: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        """Do one thing after another in a thread, unless the executor is closed."""
+        with suppress(RuntimeError):
+            self._reports.submit(work, *args, **kwargs)
+
+    def _report(self, key: str, epoch: int, losses: Sequence[float]) -> None:
         call, client = self._calls.get(key), self._client
         if call is None or call.on_epoch is None or client is None:
             return
         try:
-            prune = call.on_epoch(epoch, EpochLosses(*losses))
-        except Exception as error:
-            call.settle(error=error)  # `shutdown` cancels the training
-            return
-        if asks:  # on the client's own loop, so that a worker that does not answer holds up nobody
-            where: dict[str, Any] = {"workers": [worker], "on_error": "ignore"}
-            client.loop.add_callback(client.run, _receive_answer, key, epoch, prune, **where)
+            call.on_epoch(epoch, EpochLosses(*losses))
+        except Exception as error:  # such as that the trial is pruned
+            self._calls.pop(key, None)
+            client.cancel([call.remote], force=True)
+            call.settle(error=error)
 
 
 # ---- schedulers ----
@@ -300,7 +299,6 @@ def visible_gpus() -> list[str]:
 # ---- on a worker ----
 
 _leave = threading.Event()  # set when this worker leaves
-_answers: dict[str, "queue.SimpleQueue[tuple[int, bool]]"] = {}  # of the driver, by task
 
 
 class LeaveGently(distributed.WorkerPlugin):  # type: ignore[misc]
@@ -347,7 +345,7 @@ class LeaveGently(distributed.WorkerPlugin):  # type: ignore[misc]
             await asyncio.wait_for(left, timeout=5)
 
 
-def _run_on_worker(payload: bytes, topic: str, asks: bool, versions: dict[str, str]) -> Any:
+def _run_on_worker(payload: bytes, topic: str, versions: dict[str, str]) -> Any:
     """Run a call that was pickled, in the thread of a Dask worker.
 
     Raises
@@ -355,40 +353,27 @@ def _run_on_worker(payload: bytes, topic: str, asks: bool, versions: dict[str, s
     RuntimeError
         If the worker has other software than the driver, or several threads.
     Reschedule
-        If the worker leaves; the scheduler then gives the task to another.
+        If the worker leaves, or nobody wants the result; the scheduler gives what is wanted to another.
     """
     worker = distributed.get_worker()
     _check_worker(worker.state.nthreads, versions)
     key = worker.get_current_task()
-    answers = _answers[key] = queue.SimpleQueue()
 
     def asked_to_stop() -> bool:
         state = worker.state.tasks.get(key)  # where nobody wants it, Dask does not end its thread
         return _leave.is_set() or state is None or state.state == "cancelled"
 
-    def on_epoch(epoch: int, losses: EpochLosses) -> bool:
-        about = {"key": key, "epoch": epoch, "worker": worker.address, "asks": asks}
-        worker.log_event(topic, about | {"losses": [float(loss) for loss in losses]})
-        while asks and not asked_to_stop():
-            with suppress(queue.Empty):
-                of_epoch, prune = answers.get(timeout=0.5)
-                if of_epoch == epoch:  # else to an earlier attempt
-                    return prune
-        return False
+    def on_epoch(epoch: int, losses: EpochLosses) -> None:
+        about = {"key": key, "epoch": epoch, "losses": [float(loss) for loss in losses]}
+        worker.log_event(topic, about)
 
     fn, task = pickle.loads(payload)
     try:
         return fn(task, on_epoch=on_epoch, asked_to_stop=asked_to_stop)
-    except TrainingInterrupted:
+    except (TrainingInterrupted, OSError):  # the folder of a training that is pruned is gone
+        if not asked_to_stop():
+            raise
         raise distributed.Reschedule from None
-    finally:
-        del _answers[key]
-
-
-def _receive_answer(key: str, epoch: int, prune: bool) -> None:
-    """Take an answer of the driver, on the event loop of the worker."""
-    if key in _answers:
-        _answers[key].put((epoch, prune))
 
 
 def _is_busy(dask_worker: Any) -> bool:

@@ -45,7 +45,7 @@ class EpochLosses(NamedTuple):
     test: float
 
 
-Report = Callable[[int, EpochLosses], None]
+Report = Callable[[int, EpochLosses], object]
 
 
 class TrainedNetwork(NamedTuple):

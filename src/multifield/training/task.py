@@ -10,23 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from multifield.maps import SplitLoaders
 from multifield.models import StateDict, load_state, save_weights
 from multifield.training.checkpoint import (
     attempts_folder,
-    read_checkpoint_losses,
     remove_checkpoint,
 )
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.executor import ExecutionConfig, open_executor
-from multifield.training.loop import EpochLosses, log_epoch, train_network
+from multifield.training.loop import Report, log_epoch, train_network
 from multifield.training.loss_files import Losses
 from multifield.training.step import NonFiniteLoss, Objective
-
-OnEpoch = Callable[[int, EpochLosses], bool]
-"""Called with epoch and losses after each epoch; True prunes the training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +43,6 @@ class TrainingTask:
         File to resume from. Attempts at the task put their files into ``<checkpoint>.attempts/``.
     objective : callable, optional
         What each step minimizes; see `train_network`.
-    may_be_pruned : bool, optional
-        Whether a worker waits after each epoch until the driver has decided to go on.
     """
 
     name: str
@@ -60,7 +52,6 @@ class TrainingTask:
     seed: int
     checkpoint: Path
     objective: Objective | None = None
-    may_be_pruned: bool = False
 
     @property
     def attempts(self) -> Path:
@@ -103,35 +94,29 @@ class TaskResult:
         Epoch of the lowest validation loss.
     best_valid_loss : float
         That loss.
-    weights : Path or None
-        File that only this attempt wrote; None if the training was pruned.
+    weights : Path
+        File that only this attempt wrote.
     """
 
     losses: Losses
     best_epoch: int
     best_valid_loss: float
-    weights: Path | None
+    weights: Path
 
     def publish(self, path: Path) -> None:
         """Move the weights to their final name."""
-        assert self.weights is not None, "a pruned training has no weights"
         path.parent.mkdir(parents=True, exist_ok=True)
         self.weights.replace(path)
 
     def load_state(self) -> StateDict:
         """Read the weights of the best epoch."""
-        assert self.weights is not None, "a pruned training has no weights"
         return load_state(self.weights)
-
-
-class _Pruned(Exception):  # noqa: N818
-    """The driver asked to end the training."""
 
 
 def run_task(
     task: TrainingTask,
     *,
-    on_epoch: OnEpoch | None = None,
+    on_epoch: Report | None = None,
     asked_to_stop: Callable[[], bool] | None = None,
 ) -> TaskResult:
     """Train the network of a task, or resume it from its checkpoint, and write its weights.
@@ -141,7 +126,7 @@ def run_task(
     task : TrainingTask
         What to train.
     on_epoch : callable, optional
-        Called with epoch and losses after each epoch; True prunes the training.
+        Called with epoch and losses after each epoch; what it raises ends the training.
     asked_to_stop : callable, optional
         Looked at after each step; True stops the training, which then has a checkpoint.
 
@@ -155,28 +140,18 @@ def run_task(
     NonFiniteLoss, TrainingInterrupted, ValueError, OSError
         See `train_network`. OSError too where this machine does not see the model folder.
     """
-    reported: list[tuple[int, EpochLosses]] = []
-
-    def report(epoch: int, losses: EpochLosses) -> None:
-        reported.append((epoch, losses))
-        if on_epoch is not None and on_epoch(epoch, losses):
-            raise _Pruned
-
     with _attempt(task) as folder:
-        try:
-            trained = train_network(
-                task.data,
-                task.hyperparameters,
-                task.config,
-                seed=task.seed,
-                report=report,
-                checkpoint=task.checkpoint,
-                objective=task.objective,
-                staging=folder,
-                asked_to_stop=asked_to_stop,
-            )
-        except _Pruned:
-            return _describe_pruned(task.checkpoint, reported)
+        trained = train_network(
+            task.data,
+            task.hyperparameters,
+            task.config,
+            seed=task.seed,
+            report=on_epoch,
+            checkpoint=task.checkpoint,
+            objective=task.objective,
+            staging=folder,
+            asked_to_stop=asked_to_stop,
+        )
         weights = folder / "weights.pt"
         save_weights(weights, trained.state)
     return TaskResult(
@@ -202,15 +177,10 @@ def train_on_workers(task: TrainingTask, execution: ExecutionConfig) -> TaskResu
     result : TaskResult
         As of `run_task`.
     """
-
-    def show(epoch: int, losses: EpochLosses) -> bool:
-        log_epoch(epoch, losses)
-        return False
-
     task.prepare()
     with open_executor(execution) as executor:
         try:
-            return executor.submit(run_task, task, on_epoch=show).result()
+            return executor.submit(run_task, task, on_epoch=log_epoch).result()
         except NonFiniteLoss:  # would come again
             task.clean()
             raise
@@ -239,17 +209,6 @@ def _attempt(task: TrainingTask) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _describe_pruned(checkpoint: Path, reported: list[tuple[int, EpochLosses]]) -> TaskResult:
-    """Give the losses as far as the training came, those before the checkpoint included."""
-    earlier = read_checkpoint_losses(checkpoint) if checkpoint.exists() else []
-    seen = [[epoch, *losses] for epoch, losses in reported]
-    losses = np.array(earlier[: reported[0][0]] + seen, np.float64)
-    best = int(np.argmin(losses[:, 2]))
-    return TaskResult(
-        losses=losses, best_epoch=best, best_valid_loss=float(losses[best, 2]), weights=None
-    )
 
 
 def _unpack(data: bytes, rest: dict[str, Any]) -> TrainingTask:

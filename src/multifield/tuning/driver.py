@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from filelock import FileLock, Timeout
-from optuna import Study
+from optuna import Study, TrialPruned
 from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -23,6 +24,7 @@ from multifield.training import (
     ExecutionConfig,
     Hyperparameters,
     InProcessExecutor,
+    Losses,
     NonFiniteLoss,
     TaskResult,
     TrainingConfig,
@@ -30,6 +32,7 @@ from multifield.training import (
     TrainingTask,
     count_workers,
     open_executor,
+    read_checkpoint_losses,
     remove_checkpoint,
     run_task,
     write_losses,
@@ -172,6 +175,7 @@ class _Driver:
     def __post_init__(self) -> None:
         self._storage: BaseStorage = self.study._storage  # Optuna cannot start a given trial
         self._running: dict[Future[TaskResult], tuple[optuna.Trial, TrainingTask]] = {}
+        self._reported: dict[int, dict[int, EpochLosses]] = {}  # by trial and epoch
 
     def run(self) -> None:
         """Train until all trials are finished."""
@@ -201,30 +205,34 @@ class _Driver:
             config=self.training,
             seed=derive_seed(self.tuning.seed, number, "training"),
             checkpoint=self.folder.checkpoint(number),
-            may_be_pruned=self.tuning.pruner.name != "none",
         )
         task.prepare()
         self.progress.begin(str(number), format_hyperparameters(trial.params))
         future = self.executor.submit(run_task, task, on_epoch=partial(self._on_epoch, trial))
         self._running[future] = trial, task
 
-    def _on_epoch(self, trial: optuna.Trial, epoch: int, losses: EpochLosses) -> bool:
-        """Show an epoch; say whether the trial shall be pruned."""
+    def _on_epoch(self, trial: optuna.Trial, epoch: int, losses: EpochLosses) -> None:
+        """Show an epoch; TrialPruned if the trial shall be pruned."""
         self.progress.on_epoch(str(trial.number), epoch, losses)
         if self.tuning.pruner.name == "none":
-            return False
+            return
+        self._reported.setdefault(trial.number, {})[epoch] = losses
         # epochs that are trained again after the last checkpoint were reported and judged before
         last = self._storage.get_trial(trial._trial_id).last_step
         if last is None or epoch > last:
             trial.report(losses.valid, epoch)
         is_judged = last is not None and epoch < last
-        return not is_judged and epoch + 1 < self.training.epochs and bool(trial.should_prune())
+        if not is_judged and epoch + 1 < self.training.epochs and trial.should_prune():
+            raise TrialPruned
 
     def _finish(self, future: Future[TaskResult]) -> None:
         """Store what a training gave; raise its error unless the trial counts as failed."""
         trial, task = self._running[future]
         try:
             finished = self._tell(trial, future.result())
+        except TrialPruned:
+            write_losses(self.folder.losses(trial.number), self._losses_of(trial, task))
+            finished = trial.study.tell(trial, state=TrialState.PRUNED)
         except NonFiniteLoss as error:
             trial.set_user_attr("error", str(error))
             finished = trial.study.tell(trial, state=TrialState.FAIL)
@@ -238,8 +246,6 @@ class _Driver:
 
     def _tell(self, trial: optuna.Trial, result: TaskResult) -> FrozenTrial:
         write_losses(self.folder.losses(trial.number), result.losses)
-        if result.weights is None:
-            return trial.study.tell(trial, state=TrialState.PRUNED)
         weights = self.folder.weights(trial.number)
         result.publish(weights)
         trial.set_user_attr(WEIGHTS_SHA256, sha256(weights))
@@ -248,6 +254,14 @@ class _Driver:
         trial.set_user_attr("train_loss", train)
         trial.set_user_attr("test_loss", test)
         return trial.study.tell(trial, result.best_valid_loss)
+
+    def _losses_of(self, trial: optuna.Trial, task: TrainingTask) -> Losses:
+        """Give the losses of a pruned trial, those before its checkpoint included."""
+        reported = self._reported.pop(trial.number)
+        rows = {epoch: [float(epoch), *losses] for epoch, losses in reported.items()}
+        if 0 not in rows:  # an earlier driver was told
+            rows |= {int(row[0]): row for row in read_checkpoint_losses(task.checkpoint)}
+        return np.array([rows[epoch] for epoch in range(max(reported) + 1)])
 
     def put_back(self) -> None:
         """Let trials that were interrupted wait, under their numbers and hyperparameters."""

@@ -118,13 +118,6 @@ def test_an_attempt_that_was_given_up_writes_nothing_any_more(trained: TrainingT
     result[0].load_state()
 
 
-def test_a_pruned_training_has_its_losses_and_no_weights(trained: TrainingTask) -> None:
-    result = run_task(trained, on_epoch=lambda epoch, losses: epoch == 0)
-    assert result.weights is None
-    assert result.losses[:, 0].tolist() == [0.0]
-    assert result.best_valid_loss == result.losses[0, 2]
-
-
 def test_nothing_is_left_when_it_is_cleaned(trained: TrainingTask) -> None:
     run_task(trained)
     trained.clean()

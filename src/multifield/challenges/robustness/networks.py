@@ -14,7 +14,6 @@ from multifield.challenges.robustness.plan import Task
 from multifield.maps.manifest import sha256
 from multifield.models import Network, load_weights
 from multifield.training import (
-    EpochLosses,
     Hyperparameters,
     PlainObjective,
     TaskResult,
@@ -98,7 +97,8 @@ class NetworkTrainer:
         )
         training.prepare()
         self._progress.begin(name)
-        future = self._executor.submit(run_task, training, on_epoch=partial(self._on_epoch, name))
+        on_epoch = partial(self._progress.on_epoch, name)
+        future = self._executor.submit(run_task, training, on_epoch=on_epoch)
         self._running[future] = training
         self._store_finished(patience=0.0)  # a kill loses none that is finished
         return name
@@ -114,10 +114,6 @@ class NetworkTrainer:
         while any(training.name == name for training in self._running.values()):
             self._store_finished(patience=None)
         return load_weights(self._folder.weights(name))
-
-    def _on_epoch(self, name: str, epoch: int, losses: EpochLosses) -> bool:
-        self._progress.on_epoch(name, epoch, losses)
-        return False
 
     def _store_finished(self, patience: float | None) -> None:
         """Store what is finished, at least one unless the patience [s] ends."""
