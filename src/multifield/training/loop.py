@@ -31,7 +31,7 @@ from multifield.training.step import (
     make_schedule,
     train_step,
 )
-from multifield.training.stopping import StopRequest, TrainingInterrupted, listen_for_stop
+from multifield.training.stopping import SIGNALS, Check, TrainingInterrupted, listen_for_stop
 
 logger = logging.getLogger(__name__)
 
@@ -161,12 +161,12 @@ def train_network(
         n_steps = config.epochs * plan.n_batches
         schedule = make_schedule(optimizer, hyperparameters, config, n_steps)
         state = TrainingState(network, optimizer, schedule, averaged)
-        if checkpoint is None or config.checkpoint_every == 0:
-            _train_epochs(state, plan, report, stop=StopRequest(asked_to_stop))
-        else:
+        stored = None
+        if checkpoint is not None and config.checkpoint_every:
             run = describe_run(data, hyperparameters, config, seed)
             stored = Checkpoint(checkpoint, run, staging)
-            _train_with_checkpoint(state, plan, report, stored, asked_to_stop)
+        with listen_for_stop(asked_to_stop, SIGNALS if stored else ()) as check_stop:
+            _train(state, plan, report, stored, check_stop)
     losses = np.array(state.rows, np.float64)
     return TrainedNetwork(state.best_state, losses, state.best_epoch, state.best_valid_loss)
 
@@ -185,57 +185,58 @@ def _choose_sources(
     return choose_sources(maps, config.resident, device)
 
 
-def _train_with_checkpoint(
+def _train(
     state: TrainingState,
     plan: Plan,
     report: Report | None,
-    checkpoint: Checkpoint,
-    asked_to_stop: Callable[[], bool] | None,
+    checkpoint: Checkpoint | None,
+    check_stop: Check,
 ) -> None:
-    """Train from the checkpoint on, if there is one; a signal leaves one."""
+    """Train from the checkpoint on, if there is one; an interruption leaves one."""
+    if checkpoint is None:
+        _train_epochs(state, plan, report, checkpoint, check_stop)
+        return
     checkpoint.restore(state)
     if state.position != (0, 0):
         logger.info("Resuming in epoch %d, batch %d: %s", *state.position, checkpoint.path)
-    with listen_for_stop(asked_to_stop) as stop:
-        try:
-            _train_epochs(state, plan, report, checkpoint, stop)
-        except TrainingInterrupted as interruption:
-            checkpoint.write(state)
-            raise TrainingInterrupted(
-                interruption.signal,
-                f"Stopped by {interruption.signal.name} in epoch {state.epoch} after "
-                f"{len(state.batch_losses)} batches. The same command resumes from {checkpoint.path}.",
-            ) from None
+    try:
+        _train_epochs(state, plan, report, checkpoint, check_stop)
+    except TrainingInterrupted as interruption:
+        checkpoint.write(state)
+        raise TrainingInterrupted(
+            interruption.signal,
+            f"Stopped by {interruption.signal.name} in epoch {state.epoch} after "
+            f"{len(state.batch_losses)} batches. The same command resumes from {checkpoint.path}.",
+        ) from None
 
 
 def _train_epochs(
     state: TrainingState,
     plan: Plan,
     report: Report | None,
-    checkpoint: Checkpoint | None = None,
-    stop: StopRequest | None = None,
+    checkpoint: Checkpoint | None,
+    check_stop: Check,
 ) -> None:
     """Train until the last epoch; the state is whole whenever this is left by an interruption."""
-    stop = stop or StopRequest()  # which nobody makes
     every = plan.config.checkpoint_every
     while state.epoch < plan.config.epochs:
-        _train_epoch(state, plan, stop)
+        _train_epoch(state, plan, check_stop)
         losses = EpochLosses(
             train=float(np.mean(state.batch_losses)),
-            valid=_evaluate(state, plan, plan.maps.valid, stop),
-            test=_evaluate(state, plan, plan.maps.test, stop),
+            valid=_evaluate(state, plan, plan.maps.valid, check_stop),
+            test=_evaluate(state, plan, plan.maps.test, check_stop),
         )
         if report is not None:
             report(state.epoch, losses)
         state.end_epoch(*losses)
-        stop.check()  # which writes too
+        check_stop()  # which writes too
         is_last = state.epoch == plan.config.epochs
         if checkpoint is not None and (is_last or state.epoch % every == 0):
             checkpoint.write(state)
-        stop.check()
+        check_stop()
 
 
-def _train_epoch(state: TrainingState, plan: Plan, stop: StopRequest) -> None:
+def _train_epoch(state: TrainingState, plan: Plan, check_stop: Check) -> None:
     """Make the steps of an epoch that are left to do."""
     config, n_done = plan.config, len(state.batch_losses)
     state.network.train()
@@ -257,12 +258,12 @@ def _train_epoch(state: TrainingState, plan: Plan, stop: StopRequest) -> None:
             state.schedule.step()
             state.average()
             state.batch_losses.append(loss)
-            stop.check()
+            check_stop()
 
 
-def _evaluate(state: TrainingState, plan: Plan, maps: MapSource, stop: StopRequest) -> float:
+def _evaluate(state: TrainingState, plan: Plan, maps: MapSource, check_stop: Check) -> float:
     orientations, judged_by = range(plan.config.eval_orientations), plan.config.judged_by
-    return evaluate_loss(state.judged, maps, orientations, plan.inferred, judged_by, stop.check)
+    return evaluate_loss(state.judged, maps, orientations, plan.inferred, judged_by, check_stop)
 
 
 def log_epoch(epoch: int, losses: EpochLosses) -> None:

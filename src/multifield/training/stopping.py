@@ -24,29 +24,14 @@ class TrainingInterrupted(KeyboardInterrupt):
         self.signal = signum
 
 
-class StopRequest:
-    """Whether a signal, or the worker that runs the training, has asked to stop.
-
-    Parameters
-    ----------
-    asked : callable, optional
-        Returns True once the training shall stop for another reason than a signal.
-    """
-
-    def __init__(self, asked: Callable[[], bool] | None = None) -> None:
-        self.signal: signal.Signals | None = None
-        self._asked = asked
-
-    def check(self) -> None:
-        """Raise `TrainingInterrupted` if a stop was requested; to be called where the state is whole."""
-        if self.signal is None and self._asked is not None and self._asked():
-            self.signal = signal.SIGTERM
-        if self.signal is not None:
-            raise TrainingInterrupted(self.signal)
+Check = Callable[[], None]
+"""Raises `TrainingInterrupted` if a stop was requested; to be called where the state is whole."""
 
 
 @contextmanager
-def listen_for_stop(asked: Callable[[], bool] | None = None) -> Iterator[StopRequest]:
+def listen_for_stop(
+    asked: Callable[[], bool] | None = None, signals: tuple[signal.Signals, ...] = SIGNALS
+) -> Iterator[Check]:
     """Turn the first SIGINT or SIGTERM into a request; a second one has its usual effect, at once.
 
     Python lets only the main thread set handlers; in others nothing is set and nothing is heard, and so
@@ -56,15 +41,17 @@ def listen_for_stop(asked: Callable[[], bool] | None = None) -> Iterator[StopReq
     Parameters
     ----------
     asked : callable, optional
-        See `StopRequest`.
+        Returns True once the training shall stop for another reason than a signal.
+    signals : tuple of Signals, optional
+        Those to listen to.
 
     Yields
     ------
-    request : StopRequest
-        To be checked between two steps.
+    check : callable
+        To be called between two steps.
     """
-    request = StopRequest(asked)
-    previous = _replaceable_handlers()
+    heard: list[signal.Signals] = []
+    previous = _replaceable_handlers(signals)
 
     def restore() -> None:
         for signum, handler in previous.items():
@@ -72,19 +59,20 @@ def listen_for_stop(asked: Callable[[], bool] | None = None) -> Iterator[StopReq
 
     def hear(signum: int, frame: FrameType | None) -> None:
         restore()
-        request.signal = signal.Signals(signum)
+        heard.append(signal.Signals(signum))
+
+    def check() -> None:
+        if heard or (asked is not None and asked()):
+            raise TrainingInterrupted(heard.pop() if heard else signal.SIGTERM)
 
     for signum in previous:
         signal.signal(signum, hear)
     try:
-        yield request
-    except TrainingInterrupted:
-        request.signal = None  # heeded
-        raise
+        yield check
     finally:
         restore()
-        if request.signal is not None and previous:
-            signal.raise_signal(request.signal)
+        if heard:
+            signal.raise_signal(heard[0])
 
 
 @contextmanager
@@ -108,9 +96,9 @@ def end_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _replaceable_handlers() -> dict[signal.Signals, Any]:
+def _replaceable_handlers(signals: tuple[signal.Signals, ...]) -> dict[signal.Signals, Any]:
     if threading.current_thread() is not threading.main_thread():
         return {}
-    handlers = {signum: signal.getsignal(signum) for signum in SIGNALS}
+    handlers = {signum: signal.getsignal(signum) for signum in signals}
     # None: set by something else than Python, which could not be set again
     return {s: h for s, h in handlers.items() if h not in (signal.SIG_IGN, None)}

@@ -21,11 +21,11 @@ def handlers_come_back() -> Iterator[None]:
 
 @pytest.mark.parametrize("signum", SIGNALS)
 def test_a_signal_is_a_request(signum: signal.Signals) -> None:
-    with pytest.raises(TrainingInterrupted) as caught, listen_for_stop() as stop:  # noqa: PT012
-        stop.check()
+    with pytest.raises(TrainingInterrupted) as caught, listen_for_stop() as check:  # noqa: PT012
+        check()
         signal.raise_signal(signum)
         reached = True
-        stop.check()
+        check()
     assert reached
     assert caught.value.signal == signum
 
@@ -39,12 +39,11 @@ def test_a_second_one_ends_at_once() -> None:
 
 def test_a_worker_that_leaves_is_a_request() -> None:
     leaving: list[int] = []
-    with listen_for_stop(lambda: bool(leaving)) as stop:
-        stop.check()
+    with listen_for_stop(lambda: bool(leaving)) as check:
+        check()
         leaving.append(1)
         with pytest.raises(TrainingInterrupted) as caught:
-            stop.check()
-        stop.signal = None  # caught here
+            check()
     assert caught.value.signal == signal.SIGTERM
 
 
@@ -68,9 +67,9 @@ def test_a_signal_that_came_too_late_reaches_the_handler_before() -> None:
 def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
     try:
-        with listen_for_stop() as stop:
+        with listen_for_stop() as check:
             signal.raise_signal(signal.SIGINT)
-            stop.check()
+            check()
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -79,9 +78,9 @@ def test_other_threads_hear_nothing_and_break_nothing() -> None:
     seen = []
 
     def work() -> None:
-        with listen_for_stop() as stop:
+        with listen_for_stop() as check:
             seen.append([signal.getsignal(each) for each in SIGNALS])
-            stop.check()
+            check()
 
     thread = threading.Thread(target=work)
     thread.start()
