@@ -3,7 +3,6 @@
 import logging
 import platform
 import subprocess
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,39 +11,18 @@ import multifield
 PACKAGES = ("multifield", "torch", "optuna", "numpy", "kedro")
 
 
-@dataclass(frozen=True)
-class Software:
-    """The code of a process.
+def describe_software() -> dict[str, str]:
+    """Give the version of each package and of Python, and the ``commit`` of the source if there is one.
 
-    Attributes
-    ----------
-    versions : dict of str
-        Package -> version; Python among them.
-    commit : str or None
-        Git commit of this package's source; None if it is not in a repository.
-    modified : bool
-        Whether tracked files differ from that commit.
+    The commit ends in ``-dirty`` if tracked files differ from it.
     """
-
-    versions: dict[str, str]
-    commit: str | None
-    modified: bool
-
-    def to_dict(self) -> dict[str, str]:
-        """Give the versions, and the ``commit`` where there is one; it ends in ``-dirty`` if modified."""
-        if self.commit is None:
-            return self.versions
-        return self.versions | {"commit": self.commit + ("-dirty" if self.modified else "")}
-
-
-def describe_software() -> Software:
-    """Say which code this process runs."""
     versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    commit = find_commit(Path(multifield.__file__).resolve())
-    modified = commit is not None and bool(
-        _git(Path(multifield.__file__).resolve().parent, "status", "--porcelain", "-uno")
-    )
-    return Software(versions, commit, modified)
+    source = Path(multifield.__file__).resolve()
+    commit = find_commit(source)
+    if commit is None:
+        return versions
+    is_modified = bool(_git(source.parent, "status", "--porcelain", "-uno"))
+    return versions | {"commit": commit + ("-dirty" if is_modified else "")}
 
 
 def find_commit(file: Path) -> str | None:

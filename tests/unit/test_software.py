@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from multifield.software import Software, describe_software, find_commit, process_seconds
+from multifield.software import describe_software, find_commit, process_seconds
 from tests.tolerances import TIME_LIMIT
 
 
@@ -46,7 +46,7 @@ def test_without_git_there_is_no_commit(repository, monkeypatch):
 def test_versions_are_of_what_is_installed():
     import numpy as np
 
-    assert describe_software().versions["numpy"] == np.__version__
+    assert describe_software()["numpy"] == np.__version__
 
 
 def test_time_passes():
@@ -56,12 +56,14 @@ def test_time_passes():
     assert 0 < first < process_seconds()
 
 
-@pytest.mark.parametrize(
-    ("modified", "expected"), [(False, {"commit": "abc"}), (True, {"commit": "abc-dirty"})]
-)
-def test_a_dict_of_versions_has_the_commit(modified, expected):
-    assert Software({}, "abc", modified).to_dict() == expected
+def test_the_commit_of_a_source_with_changes_is_dirty(repository, monkeypatch):
+    monkeypatch.setattr("multifield.__file__", str(repository / "code.py"))
+    commit = git(repository, "rev-parse", "HEAD").strip()
+    assert describe_software()["commit"] == commit
+    (repository / "code.py").write_text("2")
+    assert describe_software()["commit"] == f"{commit}-dirty"
 
 
-def test_without_a_commit_a_dict_has_versions_alone():
-    assert Software({"numpy": "2"}, None, False).to_dict() == {"numpy": "2"}
+def test_without_a_commit_there_are_versions_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("multifield.__file__", str(tmp_path / "code.py"))
+    assert "commit" not in describe_software()

@@ -180,7 +180,7 @@ def describe_networks(
         sigma_factors=_fit_factors(_predict(networks, data, data.valid, training)),
         training={name: text for name, text in causes.items() if name.startswith("training.")},
         theta_sha256=manifest.theta_sha256,
-        versions=describe_software().to_dict(),
+        versions=describe_software(),
         split=trained_on.split,
         novelty=fit_novelty(
             data.train, data.valid, config.novelty, n_threads=training.loader_threads

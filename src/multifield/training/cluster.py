@@ -399,5 +399,5 @@ def _check_worker(n_threads: int, versions: dict[str, str]) -> None:
 @lru_cache(maxsize=1)
 def compared_versions() -> dict[str, str]:
     """Give the versions that a driver and its workers must share."""
-    found = describe_software().to_dict()
+    found = describe_software()
     return {name: found[name] for name in COMPARED if name in found}

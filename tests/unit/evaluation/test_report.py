@@ -26,7 +26,6 @@ from multifield.evaluation import (
 from multifield.evaluation.report import page, tables
 from multifield.maps.manifest import FileRecord, Manifest
 from multifield.selection import Selection
-from multifield.software import Software
 
 BOOTSTRAP = BootstrapConfig(n_resamples=100, level=0.9, seed=3)
 PNG = base64.b64decode(
@@ -85,7 +84,7 @@ def make_report(make_results, manifest):
             "study_name": "wd_dr_hidden_lr_o3",
             "manifests": {"trained and tested on": manifest},
             "figures": dict.fromkeys(page.FIGURES, PNG),
-            "software": Software({"python": "3.11", "multifield": "0.1.0"}, "f" * 40, True),
+            "software": {"python": "3.11", "multifield": "0.1.0", "commit": "f" * 40 + "-dirty"},
             "device": "CPU",
             "seconds": 75.0,
             "date": "2026-11-24 15:00 UTC",
@@ -135,7 +134,7 @@ def test_it_loads_nothing_and_runs_nothing(make_report):
         {"study_name": HOSTILE},
         {"device": HOSTILE},
         {"parameters": {HOSTILE: HOSTILE, "evaluation": {"bootstrap": BOOTSTRAP}}},
-        {"software": Software({"python": HOSTILE, "multifield": HOSTILE}, HOSTILE, False)},
+        {"software": {"python": HOSTILE, "multifield": HOSTILE, "commit": HOSTILE}},
     ],
 )
 def test_hostile_names_are_text(make_report, changes):

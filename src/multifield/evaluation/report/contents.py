@@ -8,7 +8,6 @@ from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
 from multifield.maps.manifest import Manifest
 from multifield.selection import Selection
-from multifield.software import Software
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +32,7 @@ class RunReport:
         What the files are of -> their names and checksums.
     figures : mapping of str to bytes
         Name -> PNG, in any order; see `multifield.evaluation.report.page.FIGURES`.
-    software : Software
+    software : dict of str to str
     device : str
         Where the networks ran.
     seconds : float
@@ -55,7 +54,7 @@ class RunReport:
     study_name: str
     manifests: Mapping[str, Manifest]
     figures: Mapping[str, bytes]
-    software: Software
+    software: dict[str, str]
     device: str
     seconds: float
     date: str
