@@ -51,16 +51,15 @@ def atomic_path(path: str | os.PathLike[str], staging: Path | None = None) -> It
         raise
 
 
-def remove_leftovers(path: Path, *, of_all: bool = False) -> None:
+def remove_leftovers(path: Path) -> None:
     """Remove what processes that were killed left of this file.
 
     Living ones are left alone, and so are those of other hosts that share the folder, of which nobody here
-    knows whether they live; unless it is to go of all, as nobody needs the file any more.
+    knows whether they live.
     """
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         host, pid = leftover.name.removesuffix(".partial").split(".")[-2:]
-        is_dead = host == HOST and pid.isdigit() and not _is_alive(int(pid))
-        if is_dead or of_all:
+        if host == HOST and pid.isdigit() and not _is_alive(int(pid)):
             leftover.unlink(missing_ok=True)
 
 

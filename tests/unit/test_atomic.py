@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from multifield.atomic import HOST, atomic_path, remove_leftovers
+from multifield.atomic import HOST, atomic_path
 
 KILLED = """
 import os, signal, sys
@@ -41,13 +41,6 @@ def test_a_kill_keeps_the_file_before_and_the_next_save_removes_what_it_left(
         new.touch()
     assert not partial.exists()
     assert all(other.exists() for other in others)
-
-
-def test_of_a_file_that_nobody_needs_nothing_stays(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    leftover(path, "elsewhere", 7)
-    remove_leftovers(path, of_all=True)
-    assert not list(tmp_path.iterdir())
 
 
 def test_two_hosts_do_not_write_into_one_file(

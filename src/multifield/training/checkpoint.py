@@ -184,7 +184,7 @@ def remove_checkpoint(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     shutil.rmtree(attempts_folder(path), ignore_errors=True)
     path.unlink(missing_ok=True)
-    remove_leftovers(path, of_all=True)
+    remove_leftovers(path)
 
 
 def attempts_folder(path: Path) -> Path:

@@ -18,6 +18,7 @@ from multifield.training import (
     train_network,
     train_step,
 )
+from multifield.training.checkpoint import attempts_folder
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta
 
 
@@ -290,10 +291,9 @@ def test_a_non_finite_loss_stops_a_training_that_went_on_too(path: Path) -> None
         train(path, data)
 
 
-def test_a_checkpoint_is_removed_with_what_a_killed_process_left(path: Path) -> None:
+def test_a_checkpoint_is_removed_with_its_attempts(path: Path) -> None:
     train(path)
-    leftover = path.with_name(f".{path.name}.elsewhere.7.partial")
-    leftover.touch()
+    attempts_folder(path).mkdir()
     remove_checkpoint(path)
     assert not list(path.parent.iterdir())
     remove_checkpoint(path)
