@@ -35,7 +35,7 @@ def atomic_path(path: str | os.PathLike[str], staging: Path | None = None) -> It
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path)
+    _remove_leftovers(path)
     partial = (staging or path.parent) / f".{path.name}.{HOST}.{os.getpid()}.partial"
     try:
         yield partial
@@ -51,7 +51,7 @@ def atomic_path(path: str | os.PathLike[str], staging: Path | None = None) -> It
         raise
 
 
-def remove_leftovers(path: Path) -> None:
+def _remove_leftovers(path: Path) -> None:
     """Remove what processes that were killed left of this file.
 
     Living ones are left alone, and so are those of other hosts that share the folder, of which nobody here

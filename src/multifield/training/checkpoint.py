@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from multifield.atomic import remove_leftovers
 from multifield.maps import SplitLoaders
 from multifield.models.weights import StateDict, save_whole
 from multifield.training.config import Hyperparameters, TrainingConfig, list_causes
@@ -184,7 +183,6 @@ def remove_checkpoint(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     shutil.rmtree(attempts_folder(path), ignore_errors=True)
     path.unlink(missing_ok=True)
-    remove_leftovers(path)
 
 
 def attempts_folder(path: Path) -> Path:

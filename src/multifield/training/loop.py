@@ -193,15 +193,15 @@ def _train(
     check_stop: Check,
 ) -> None:
     """Train from the checkpoint on, if there is one; an interruption leaves one."""
-    if checkpoint is None:
-        _train_epochs(state, plan, report, checkpoint, check_stop)
-        return
-    checkpoint.restore(state)
-    if state.position != (0, 0):
-        logger.info("Resuming in epoch %d, batch %d: %s", *state.position, checkpoint.path)
+    if checkpoint is not None:
+        checkpoint.restore(state)
+        if state.position != (0, 0):
+            logger.info("Resuming in epoch %d, batch %d: %s", *state.position, checkpoint.path)
     try:
         _train_epochs(state, plan, report, checkpoint, check_stop)
     except TrainingInterrupted as interruption:
+        if checkpoint is None:
+            raise
         checkpoint.write(state)
         raise TrainingInterrupted(
             interruption.signal,
