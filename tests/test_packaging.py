@@ -13,9 +13,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.interrupted import INTERRUPTED
 
 from multifield.configuration import copy_configuration, find_project
-from tests.interrupted import INTERRUPTED
 from tests.support import ROOT
 from tests.tolerances import TIME_LIMIT
 

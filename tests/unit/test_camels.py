@@ -140,5 +140,7 @@ def test_published_maps_have_256_pixels_unless_they_are_somebodys_cut():
     camels.check_map_size(256, "SIMBA")
     camels.check_map_size(64, "SIMBA", partial=True)
     camels.check_map_size(64, "MockTNG")
-    with pytest.raises(ValueError, match=r"SIMBA: expected maps of 256 .*, got 64\. .*partial=true"):
+    with pytest.raises(
+        ValueError, match=r"SIMBA: expected maps of 256 .*, got 64\. .*partial=true"
+    ):
         camels.check_map_size(64, "SIMBA")

@@ -134,9 +134,9 @@ def verify_suite(
     Raises
     ------
     ValueError
-        If the set has another number of simulations or size of maps, a parameter lies outside its latin hypercube, a field
-        has not 15 maps a row of `theta`, or a pixel is not finite or negative; names the file, the map and
-        the pixel.
+        If the set has another number of simulations or size of maps, a parameter lies outside its
+        latin hypercube, a field has not 15 maps per row of `theta`, or a pixel is not finite or
+        negative. The message names the file, the map and the pixel.
     """
     camels.check_n_simulations(len(theta), suite, sim_set, partial=partial)
     camels.check_ranges(theta, suite, sim_set)
