@@ -21,6 +21,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.utils import is_kedro_project
 
 from multifield.configuration import copy_configuration, find_configuration, find_project
+from multifield.threads import spin_briefly
 from multifield.training.allocator import keep_freed_memory
 
 PACKAGE = "multifield"
@@ -57,6 +58,7 @@ def cli() -> None:
 @exit_when_interrupted()
 def _run(**options: Any) -> Any:
     """Run as Kedro does, in a process that is this program's own."""
+    spin_briefly()
     keep_freed_memory()
     assert project.run.callback is not None
     return project.run.callback(**options)

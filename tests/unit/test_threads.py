@@ -1,0 +1,28 @@
+"""How threads wait, which must be said before PyTorch is imported."""
+
+import os
+
+import pytest
+
+from multifield.threads import SPIN_COUNT, spin_briefly
+from tests.support import run_python
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, SPIN_COUNT),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "active"}, None),
+    ],
+)
+def test_what_the_user_has_set_wins(monkeypatch, given, expected):
+    monkeypatch.setattr(os, "environ", dict(given))
+    spin_briefly()
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
+
+
+def test_the_command_starts_before_pytorch(tmp_path):
+    code = "import sys, multifield.cli, multifield.settings; sys.exit('torch' in sys.modules)"
+    done = run_python(tmp_path, "-c", code)
+    assert done.returncode == 0, done.stderr
