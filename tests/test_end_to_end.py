@@ -13,6 +13,7 @@ from multifield.models import SummaryStatistics, load_weights
 from tests.support import make_project, run_kedro
 
 LABEL = "all_steps_4_4_o3"
+REPORTS = f"data/08_reporting/MockNbody_Mtot_{LABEL}"
 RESULTS = (
     f"data/07_model_output/results_train_MockNbody_Mtot_{LABEL}_test_MockNbody_Mtot_{LABEL}_LH.txt"
 )
@@ -21,6 +22,13 @@ FIGURES = (
     "true_against_predicted", "residuals", "calibration", "best_and_worst", "saliency", "spectra", "losses",
     "study_history", "importance", "parallel_coordinates",
 )  # fmt: skip
+
+TABLES = (
+    *("metrics.json", "metrics_intervals.json"),
+    *("metrics_recalibrated.json", "metrics_recalibrated_intervals.json"),
+    *("calibration_tests.csv", "levels.csv", "tested_trials.csv", "trials.csv", "report.html"),
+    *(f"{name}{suffix}" for name in FIGURES for suffix in (".png", ".pdf")),
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +60,7 @@ def test_every_file_has_its_name(finished):
         f"06_models/databases/MockNbody_o3_Mtot_{LABEL}.db",
         *[f"06_models/weights/weights_MockNbody_Mtot_{trial}_{LABEL}.pt" for trial in (0, 1)],
         *[f"06_models/losses/losses_MockNbody_Mtot_{trial}_{LABEL}.txt" for trial in (0, 1)],
-        "08_reporting/metrics.json",
-        "08_reporting/metrics_intervals.json",
-        "08_reporting/metrics_recalibrated.json",
-        "08_reporting/metrics_recalibrated_intervals.json",
-        "08_reporting/calibration_tests.csv",
-        "08_reporting/calibration.png",
-        "08_reporting/levels.csv",
-        "08_reporting/true_against_predicted.png",
-        "08_reporting/losses.png",
-        "08_reporting/report.html",
-        *[f"08_reporting/{name}{suffix}" for name in FIGURES for suffix in (".png", ".pdf")],
+        *[f"{REPORTS.removeprefix('data/')}/{name}" for name in TABLES],
     ]
     missing = [name for name in expected if not (data / name).is_file()]
     assert not missing
@@ -72,14 +70,14 @@ def test_every_file_has_its_name(finished):
 
 def test_the_report_is_of_this_run_and_says_mock(finished):
     project, _ = finished
-    page = (project / "data/08_reporting/report.html").read_text()
+    page = (project / REPORTS / "report.html").read_text()
     assert len(page) < 5_000_000
     assert "<h1>Mtot of MockNbody (mock)</h1>" in page
     assert page.count("data:image/png;base64,") == len(FIGURES)
     manifest = (project / "data/01_raw/MockNbody/manifest_Mtot_MockNbody_LH.json").read_text()
     for record in json.loads(manifest)["files"].values():
         assert record["sha256"] in page
-    rmse = json.loads((project / "data/08_reporting/metrics.json").read_text())["RMSE"]
+    rmse = json.loads((project / REPORTS / "metrics.json").read_text())["RMSE"]
     assert f'<td class="number">{rmse["Omega_m"]:.3g}<' in page
     assert "map_size: 16" in page
 
@@ -96,7 +94,7 @@ def test_shapes_are_the_published_ones(finished):
 
 def test_metrics_are_of_the_parameters_that_act(finished):
     project, _ = finished
-    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    metrics = json.loads((project / REPORTS / "metrics.json").read_text())
     for name in ("RMSE", "relative_error", "epsilon", "R2", "chi2", "coverage_68", "coverage_95"):
         assert tuple(metrics[name]) == camels.COSMOLOGY
     results = read_results(project / RESULTS)
@@ -108,7 +106,7 @@ def test_recalibration_is_on_the_validation_maps(finished):
     project, _ = finished
     valid = read_results(project / RESULTS.replace("_LH.txt", "_LH_valid.txt"))
     assert len(valid) == 4 * 15 * 8  # 4 validation simulations, 15 maps, 8 orientations
-    reports = project / "data/08_reporting"
+    reports = project / REPORTS
     raw, recalibrated = (
         json.loads((reports / f"{name}.json").read_text())
         for name in ("metrics", "metrics_recalibrated")
@@ -126,7 +124,7 @@ def test_the_same_seed_gives_the_same_metrics(finished, tmp_path):
     project, _ = finished
     again = make_project(tmp_path / "project")
     assert run_kedro(again, "run", "--env", "test").returncode == 0
-    name = "data/08_reporting/metrics.json"
+    name = f"{REPORTS}/metrics.json"
     assert (again / name).read_bytes() == (project / name).read_bytes()
 
 
@@ -144,7 +142,7 @@ def test_a_finished_study_is_kept_and_a_longer_one_goes_on(finished):
     assert len(after) == 3
 
 
-@pytest.mark.parametrize("pipeline", ["ingest", "preprocess", "evaluate", "train"])
+@pytest.mark.parametrize("pipeline", ["ingest", "preprocess", "evaluate", "report", "train"])
 def test_a_stage_runs_again_alone(finished, pipeline):
     project, _ = finished
     done = run_kedro(project, "run", "--env", "test", "--pipeline", pipeline)
@@ -195,10 +193,11 @@ def test_a_network_is_tested_on_another_suite(finished):
     best, other = read_results(folder / f"{name}.txt"), [*folder.glob(f"{name}_trial_*.txt")]
     assert len(best) == 6 * 15 * 8
     assert len(other) == 1
-    tested = (project / "data/08_reporting/tested_trials.csv").read_text().splitlines()
+    reports = project / REPORTS / f"test_MockTNG_Mtot_{LABEL}_smoothing_1_LH"
+    tested = (reports / "tested_trials.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in tested] == ["rank", "1", "2"]
     assert len(read_results(folder / f"{name}_ensemble_2.txt")) == 6 * 15 * 8
-    text = (project / "data/08_reporting/levels.csv").read_text()
+    text = (reports / "levels.csv").read_text()
     levels = csv.DictReader(text.splitlines())
     assert list(dict.fromkeys((row["network"], row["level"]) for row in levels)) == [
         (network, level)
@@ -230,7 +229,7 @@ def test_parity_keeps_all_columns(tmp_path):
     done = run_kedro(project, "run", "--env", "test", "--params", parameters)
     assert done.returncode == 0, done.stdout + done.stderr
     assert np.isfinite(np.loadtxt(project / RESULTS)).all()
-    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    metrics = json.loads((project / REPORTS / "metrics.json").read_text())
     assert tuple(metrics["RMSE"]) == camels.COSMOLOGY
     normalization = next((project / "data/05_model_input/MockNbody").glob("normalization_*.json"))
     assert json.loads(normalization.read_text())["over"] == "all"
@@ -245,7 +244,9 @@ def test_several_fields_are_channels_in_the_order_asked(project):
     assert json.loads(normalization.read_text())["fields"] == ["Mgas", "T", "Mstar"]
     weights = next((project / "data/06_models/weights").glob("weights_MockTNG_Mgas_T_Mstar_0_*.pt"))
     assert load_weights(weights).channels == 3
-    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    metrics = json.loads(
+        (project / f"data/08_reporting/MockTNG_Mgas_T_Mstar_{LABEL}/metrics.json").read_text()
+    )
     assert tuple(metrics["R2"]) == camels.PARAMETER_NAMES
 
 

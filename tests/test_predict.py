@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from multifield.camels import PARAMETER_NAMES
-from multifield.datasets import ModelCardDataset, ParquetDataset
+from multifield.datasets import ModelCardDataset
 from multifield.evaluation import average_orientations, read_results
 from multifield.evaluation.recalibration import fit_sigma_factors
 from multifield.inference import infer_parameters, load_networks, open_new_maps
@@ -34,8 +35,7 @@ def run(project: Path, pipelines: str, *choices: str) -> str:
 
 
 def read_table(path: Path) -> dict[str, np.ndarray]:
-    records = ParquetDataset(filepath=path).load()
-    return {name: np.array([record[name] for record in records]) for name in records[0]}
+    return {name: column.to_numpy() for name, column in pd.read_parquet(path).items()}
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_a_card_is_made_for_networks_that_have_none(project, folder):
 
 def test_the_network_of_train_has_a_card_and_intervals(project, folder):
     run(project, "train")
-    reports = project / "data/08_reporting/single"
+    reports = project / f"data/08_reporting/MockTNG_{FIELD}_single_{LABEL}"
     metrics, intervals = (
         json.loads((reports / name).read_text())
         for name in ("metrics.json", "metrics_intervals.json")

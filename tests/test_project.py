@@ -14,7 +14,7 @@ from multifield.pipeline_registry import register_pipelines
 from tests.support import ROOT, load_parameters
 
 PIPELINES = register_pipelines()
-MAIN = ("ingest", "preprocess", "tune", "evaluate")
+MAIN = ("ingest", "preprocess", "tune", "evaluate", "report")
 PASSED_ON = {
     "tested_networks",
     "test_data",
@@ -94,7 +94,9 @@ def test_a_misspelt_parameter_is_found():
 def test_every_entry_of_the_catalog_is_used(catalog):
     used = set().union(*(datasets(pipeline) for pipeline in PIPELINES.values()))
     entries = {name for name in catalog if not name.startswith("param")}
-    assert entries == used
+    assert entries <= used
+    made = {catalog.config_resolver.match_dataset_pattern(name) for name in used - entries}
+    assert made == set(catalog.config_resolver.list_patterns()) - {"{default}"}
 
 
 def test_every_dataset_that_is_kept_has_a_layer(catalog):
@@ -102,7 +104,7 @@ def test_every_dataset_that_is_kept_has_a_layer(catalog):
         assert catalog[name].metadata["kedro-viz"]["layer"], name
 
 
-def test_the_default_is_the_four_stages():
+def test_the_default_is_the_five_stages():
     nodes = {node.name for node in PIPELINES["__default__"].nodes}
     assert nodes == {node.name for name in MAIN for node in PIPELINES[name].nodes}
 

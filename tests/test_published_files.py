@@ -72,7 +72,7 @@ def test_from_a_folder_to_metrics(tmp_path, folder):
     name = f"results_train_Nbody_Mtot_{LABEL}_test_Nbody_Mtot_{LABEL}_LH.txt"
     results = np.loadtxt(data / "07_model_output" / name)
     assert results.shape == (2 * 15 * 8, 18)
-    assert (data / "08_reporting/metrics.json").is_file()
+    assert (data / f"08_reporting/Nbody_Mtot_{LABEL}/metrics.json").is_file()
 
 
 def broken_folder(tmp_path: Path, folder: Path, fault: str) -> Path:

@@ -26,6 +26,7 @@ from tests.support import make_project, run_kedro
 FIELD, WIDTH = "T", 2
 LABEL = f"all_steps_500_500_o3_smoothing_{WIDTH}"
 TRAINED = f"IllustrisTNG_{FIELD}_{LABEL}"
+REPORTS = f"data/08_reporting/{TRAINED}"
 FIDUCIAL = (0.3, 0.8, 1.0, 1.0, 1.0, 1.0)
 LH = np.array(
     [
@@ -107,7 +108,8 @@ def project(tmp_path_factory, released) -> Path:
 
 def evaluate(project: Path, **parameters: object) -> str:
     asked = ",".join([SHORT, *[f"{name}={value}" for name, value in parameters.items()]])
-    done = run_kedro(project, "run", "--env", "cmd", "--pipeline", "evaluate", "--params", asked)
+    stages = ("--pipelines", "evaluate,report")
+    done = run_kedro(project, "run", "--env", "cmd", *stages, "--params", asked)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -197,9 +199,9 @@ def test_at_home_the_published_numbers_under_the_published_name(project, release
     )
     turned = np.roll(expected[:, 6:], 15, axis=0)
     assert np.abs(expected[:, 6:] - turned).max(axis=1).min() > 10 * TWIN_RTOL * scale_of(expected)
-    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    metrics = json.loads((project / REPORTS / "metrics.json").read_text())
     assert set(metrics["RMSE"]) == set(camels.PARAMETER_NAMES)
-    assert (project / "data/08_reporting/losses.png").is_file()  # none were released
+    assert (project / REPORTS / "losses.png").is_file()  # none were released
 
 
 @pytest.mark.slow
@@ -218,9 +220,10 @@ def test_another_suite_with_the_training_suites_statistics(project, released):
         np.loadtxt(runner_up),
         benchmark_rows(released, "SIMBA", "LH", [HELD_OUT], second, n_orientations=2),
     )
-    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    tested = f"test_SIMBA_{FIELD}_{LABEL}_LH"
+    metrics = json.loads((project / REPORTS / tested / "metrics.json").read_text())
     assert tuple(metrics["RMSE"]) == camels.COSMOLOGY
-    with (project / "data/08_reporting/tested_trials.csv").open() as file:
+    with (project / REPORTS / tested / "tested_trials.csv").open() as file:
         assert [int(row["trial"]) for row in csv.DictReader(file)] == [best, second]
 
 
@@ -270,7 +273,8 @@ def test_weights_that_are_not_the_studys_are_refused(tmp_path, project, released
     name = f"weights_IllustrisTNG_{FIELD}_{{}}_{LABEL}.pt"
     shutil.copy(other / "weights" / name.format(second), other / "weights" / name.format(best))
     asked = f"{SHORT},models_folder={other}"
-    done = run_kedro(project, "run", "--env", "cmd", "--pipeline", "evaluate", "--params", asked)
+    stages = ("--pipelines", "evaluate,report")
+    done = run_kedro(project, "run", "--env", "cmd", *stages, "--params", asked)
     assert done.returncode != 0
     assert "expected a network with hidden" in " ".join((done.stdout + done.stderr).split())
 

@@ -8,6 +8,7 @@ from multifield.camels import COSMOLOGY
 from tests.support import make_project, run_kedro
 
 ARGUMENTS = ("run", "--pipeline", "robustness", "--env", "test")
+REPORTS = "data/08_reporting/robustness_all_steps_4_4_o3"
 SUITES = ("MockTNG", "MockSIMBA", "MockAstrid")
 
 
@@ -25,7 +26,7 @@ def project(tmp_path_factory):
 
 
 def read(project, name):
-    with (project / f"data/08_reporting/robustness/{name}.csv").open(newline="") as file:
+    with (project / REPORTS / f"{name}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -71,13 +72,13 @@ def test_methods_are_compared(project):
 
 
 def test_figures_are_drawn(project):
-    folder = project / "data/08_reporting/robustness"
+    folder = project / REPORTS
     assert {path.name for path in folder.glob("*.png")} == {"matrices.png", "smoothing.png"}
 
 
 def test_a_second_run_trains_nothing_and_says_the_same(project):
-    scores = (project / "data/08_reporting/robustness/scores.csv").read_bytes()
+    scores = (project / REPORTS / "scores.csv").read_bytes()
     weights = {path: path.stat().st_mtime_ns for path in project.rglob("weights_*.pt")}
     assert "Training Mock" not in run(project)
-    assert (project / "data/08_reporting/robustness/scores.csv").read_bytes() == scores
+    assert (project / REPORTS / "scores.csv").read_bytes() == scores
     assert {path: path.stat().st_mtime_ns for path in project.rglob("weights_*.pt")} == weights

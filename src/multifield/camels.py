@@ -445,6 +445,25 @@ def word_of_label(label: str) -> str:
     return words[0] if words else LABEL_WORDS["o3_err"]
 
 
+def run_name(suite: str, field: str, label: str) -> str:
+    """Name what was trained or tested, as the benchmark's files do: ``Nbody_Mtot_all_steps_500_500_o3``.
+
+    Parameters
+    ----------
+    suite : str
+        Suite, of which the short name is taken.
+    field : str
+        Field, or fields joined with ``_``.
+    label : str
+        From `recipe_label`.
+
+    Returns
+    -------
+    name : str
+    """
+    return f"{find_suite(suite).short_name}_{field}_{label}"
+
+
 def log_maps_name(
     field: str,
     suite: str,

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -13,10 +14,11 @@ from kedro.pipeline.node import Node
 
 from multifield.last_words import print_table
 from multifield.parameters import check_globals, check_parameters, check_recipe
+from multifield.pipelines.tables import to_records
 
 logger = logging.getLogger(__name__)
 
-STAGES = ("ingest", "preprocess", "tune", "evaluate")
+STAGES = ("ingest", "preprocess", "tune", "evaluate", "report")
 PREDICTIONS = ("predictions_csv", "predictions")
 NEED_NOT_EXIST = {
     "model_folder",  # a study makes it
@@ -46,7 +48,9 @@ class CheckInputs:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Look for every input before the first node runs."""
+        """Look for every input before the first node runs, and refuse a runner that cannot work."""
+        if "ParallelRunner" in str(run_params["runner"]):
+            raise ValueError(NO_PARALLEL_RUNNER)
         needed = pipeline.inputs() - NEED_NOT_EXIST
         missing = {
             name
@@ -72,6 +76,10 @@ def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> s
     return "\n".join(["expected what earlier stages leave, found none of", *lines, advice])
 
 
+NO_PARALLEL_RUNNER = (
+    "ParallelRunner cannot run this project: nodes pass memory-mapped maps and networks on within one "
+    "process. Use the default runner or --runner ThreadRunner. To train in parallel, use --params workers=4."
+)
 CARD_ADVICE = (
     "run `multifield run --pipelines ingest,preprocess,tune` first (`train` instead of "
     "`tune` for network=single), with the same parameters; or name the folder of networks with "
@@ -112,53 +120,63 @@ class PrintSummary:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Print the metrics of the run."""
-        from multifield.evaluation.summary import summary_table
-
-        for name in ("metrics", "trained_metrics"):
-            if name in pipeline.all_outputs():
-                selection = catalog.load("params:selection")
-                tested = "test_selection" if name == "metrics" else "selection"
-                table = summary_table(
-                    catalog.load(name),
-                    selection.suite,
-                    selection.field,
-                    catalog.load(f"params:{tested}"),
-                    catalog.load(f"{name}_intervals"),
-                )
-                print_table(table, NEXT_STEPS[name], heading="Next:")
-        if "predictions" in pipeline.outputs():
+        outputs = pipeline.all_outputs()
+        if outputs & {"metrics", "report"}:
+            page = "everything on one page" if "report" in outputs else NO_REPORT
+            self._print_metrics(catalog, "", "test_selection", _point(catalog, "report", page))
+        if "trained_metrics" in outputs:
+            where = _point(catalog, "trained_metrics", "and figures beside it")
+            self._print_metrics(catalog, "trained_", "selection", where)
+        if "predictions" in outputs:
             from multifield.inference import prediction_table
 
-            files = [str(catalog[name]._describe()["filepath"]) for name in PREDICTIONS]
-            card = catalog.load("prediction_card")
-            print_table(prediction_table(catalog.load("predictions"), card), files)
-        if (name := "smallest_field_sets") in pipeline.all_outputs():
+            files = [_path_of(catalog, name) for name in PREDICTIONS]
+            records = to_records(catalog.load("predictions"))
+            print_table(prediction_table(records, catalog.load("prediction_card")), files)
+        if "smallest_field_sets" in outputs:
             from multifield.challenges.field_selection import selection_table
 
-            print_table(selection_table(catalog.load(name)), NEXT_STEPS[name])
-        if (name := "robustness_methods") in pipeline.all_outputs():
+            where = _point(catalog, "field_sets", "all sets, and a figure beside it")
+            steps = (where, "docs/field-selection.md   what the numbers mean")
+            print_table(selection_table(catalog.load("smallest_field_sets")), steps)
+        if "robustness_methods" in outputs:
             from multifield.challenges.robustness import methods_table
 
+            where = _point(catalog, "robustness_scores", "each network on each suite, and figures")
+            steps = (where, "docs/robustness.md   what the numbers mean")
+            records = to_records(catalog.load("robustness_methods"))
             held_back = catalog.load("params:robustness").held_back
-            print_table(methods_table(catalog.load(name), held_back), NEXT_STEPS[name])
+            print_table(methods_table(records, held_back), steps)
+
+    @staticmethod
+    def _print_metrics(
+        catalog: CatalogProtocol[Any, Any], prefix: str, tested: str, where: str
+    ) -> None:
+        from multifield.evaluation.summary import summary_table
+
+        selection = catalog.load("params:selection")
+        table = summary_table(
+            catalog.load(f"{prefix}metrics"),
+            selection.suite,
+            selection.field,
+            catalog.load(f"params:{tested}"),
+            catalog.load(f"{prefix}metrics_intervals"),
+        )
+        print_table(table, (where, *NEXT_STEPS), heading="Next:")
 
 
-_ALWAYS = (
-    "kedro viz run               the pipeline in a browser, figures included (pip install 'multifield[viz]';",
-    "                            after `multifield init` in a folder without pyproject.toml)",
+def _path_of(catalog: CatalogProtocol[Any, Any], name: str) -> str:
+    """Give the file of a dataset, from the working folder if it is below it."""
+    path = Path(str(catalog[name]._describe()["filepath"]))
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _point(catalog: CatalogProtocol[Any, Any], name: str, text: str) -> str:
+    return f"{_path_of(catalog, name)}   {text}"
+
+
+NO_REPORT = "to be written by `multifield run --pipelines report`, with the same parameters"
+NEXT_STEPS = (
+    "kedro viz run   the pipeline in a browser, figures included (pip install 'multifield[viz]';",
+    "                after `multifield init` in a folder without pyproject.toml)",
 )
-NEXT_STEPS = {
-    "metrics": (
-        "data/08_reporting/          report.html has it all on one page; figures and metrics.json",
-        *_ALWAYS,
-    ),
-    "smallest_field_sets": (
-        "data/08_reporting/field_selection/   all sets in field_sets.csv, and a figure",
-        "docs/field-selection.md              what the numbers mean",
-    ),
-    "robustness_methods": (
-        "data/08_reporting/robustness/   each network on each suite in scores.csv, and two figures",
-        "docs/robustness.md              what the numbers mean",
-    ),
-    "trained_metrics": ("data/08_reporting/single/   figures and metrics.json", *_ALWAYS),
-}

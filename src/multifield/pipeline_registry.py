@@ -9,6 +9,7 @@ from multifield.pipelines import (
     ingest,
     predict,
     preprocess,
+    report,
     robustness,
     select_fields,
     train,
@@ -23,6 +24,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "preprocess": preprocess.create_pipeline(),
         "tune": tune.create_pipeline(),
         "evaluate": evaluate.create_pipeline(),
+        "report": report.create_pipeline(),
     }
     return main | {
         "predict": predict.create_pipeline(),

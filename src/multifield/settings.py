@@ -18,6 +18,8 @@ CONFIG_LOADER_ARGS = {
         "recipe_label": camels.recipe_label,
         "or_same": lambda asked, default: default if asked == "same" else asked,
         "choose_word": lambda asked, word, yes: yes if asked == word else "",
+        "run_name": camels.run_name,
+        "test_folder": lambda test, at_home: "" if test == at_home else f"/test_{test}",
         "maps_name": maps_name,
         "choose": lambda condition, yes, no: yes if condition else no,
     },

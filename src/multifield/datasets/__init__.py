@@ -1,4 +1,8 @@
-"""Kedro datasets: maps, parameter tables, studies, networks and reports, each saved whole or not at all."""
+"""Kedro datasets that kedro-datasets does not have: maps, parameter tables, studies, networks, results.
+
+Tables, metrics, pages and figures come from kedro-datasets. `FigureDataset` is in
+`multifield.datasets.figures`, as matplotlib is slow to import.
+"""
 
 from multifield.datasets.cards import ModelCardDataset
 from multifield.datasets.maps import LogMapsDataset, RawMapsDataset
@@ -10,35 +14,22 @@ from multifield.datasets.models import (
 )
 from multifield.datasets.reports import (
     EnsembleResultsDataset,
-    FigureDataset,
     FoundResultsDataset,
-    MetricsDataset,
-    PageDataset,
     ResultsDataset,
     TrialResultsDataset,
 )
 from multifield.datasets.suites import NetworkFolderDataset, SuiteFoldersDataset
-from multifield.datasets.tables import (
-    ParquetDataset,
-    RecordsDataset,
-    ThetaDataset,
-    TypedJSONDataset,
-)
+from multifield.datasets.tables import ThetaDataset, TypedJSONDataset
 
 __all__ = [
     "EnsembleResultsDataset",
-    "FigureDataset",
     "FoundResultsDataset",
     "LogMapsDataset",
     "LossesDataset",
-    "MetricsDataset",
     "ModelCardDataset",
     "ModelFolderDataset",
     "NetworkFolderDataset",
-    "PageDataset",
-    "ParquetDataset",
     "RawMapsDataset",
-    "RecordsDataset",
     "ResultsDataset",
     "StudyDataset",
     "SuiteFoldersDataset",

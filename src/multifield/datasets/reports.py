@@ -1,22 +1,14 @@
-"""Results, metrics and figures."""
+"""Results: truth, posterior mean and standard deviation of every test map."""
 
 import glob
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from kedro.io import DatasetError
-from kedro_datasets._typing import ImagePreview, JSONPreview
 
-from multifield.atomic import atomic_path
 from multifield.datasets.base import FileDataset
-from multifield.datasets.previews import encode_png
 from multifield.evaluation import Results, read_results, results_name, write_results
-from multifield.evaluation.metrics import Metrics
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class ResultsDataset(FileDataset[Results, Results]):
@@ -136,76 +128,3 @@ class EnsembleResultsDataset(TrialResultsDataset):
     """
 
     _word = "ensemble"
-
-
-class MetricsDataset(FileDataset[Metrics, Metrics]):
-    """Metrics by name and parameter, as JSON.
-
-    Parameters
-    ----------
-    filepath : str
-    metadata : dict, optional
-        For plugins.
-    """
-
-    def load(self) -> Metrics:
-        """Read the metrics."""
-        metrics: Metrics = json.loads(self._filepath.read_text())
-        return metrics
-
-    def save(self, data: Metrics) -> None:
-        """Write the metrics; a value that is not finite is refused, for JSON has none."""
-        with atomic_path(self._filepath) as partial:
-            partial.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n")
-
-    def preview(self) -> JSONPreview:
-        """Show the file."""
-        return JSONPreview(self._filepath.read_text())
-
-
-class FigureDataset(FileDataset["Figure", bytes]):
-    """A figure as PNG, for screens, and PDF, for papers.
-
-    Saved as a figure, loaded as the bytes of its PNG.
-
-    Parameters
-    ----------
-    filepath : str
-        Of the PNG; the PDF lies beside it.
-    metadata : dict, optional
-        For plugins.
-    """
-
-    def load(self) -> bytes:
-        """Read the PNG."""
-        return self._filepath.read_bytes()
-
-    def save(self, data: "Figure") -> None:
-        """Write both files."""
-        for suffix in (".pdf", ".png"):
-            with atomic_path(self._filepath.with_suffix(suffix)) as partial:
-                data.savefig(partial, format=suffix[1:], dpi="figure")
-
-    def preview(self) -> ImagePreview:
-        """Show the PNG."""
-        return encode_png(self.load())
-
-
-class PageDataset(FileDataset[str, str]):
-    """A page of HTML.
-
-    Parameters
-    ----------
-    filepath : str
-    metadata : dict, optional
-        For plugins.
-    """
-
-    def load(self) -> str:
-        """Read the page."""
-        return self._filepath.read_text(encoding="utf-8")
-
-    def save(self, data: str) -> None:
-        """Write the page."""
-        with atomic_path(self._filepath) as partial:
-            partial.write_text(data, encoding="utf-8")

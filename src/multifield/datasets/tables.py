@@ -1,7 +1,5 @@
-"""Parameter tables, losses, records and small typed objects."""
+"""Parameter tables of suites, and small typed objects."""
 
-import csv
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,68 +61,6 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
         return {"path": str(self._folder), "names": self._names}
 
 
-class RecordsDataset(FileDataset[Sequence[Mapping[str, Any]], list[dict[str, str]]]):
-    """A table of records as CSV; its columns are the keys of the first record.
-
-    Parameters
-    ----------
-    filepath : str
-    metadata : dict, optional
-        For plugins.
-    """
-
-    def load(self) -> list[dict[str, str]]:
-        """Read the records; every value is text."""
-        with self._filepath.open(newline="") as file:
-            return list(csv.DictReader(file))
-
-    def save(self, data: Sequence[Mapping[str, Any]]) -> None:
-        """Write the records."""
-        if not data:
-            raise ValueError(f"{self._filepath}: expected at least one record, got none")
-        with atomic_path(self._filepath) as partial, partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(data[0]))
-            writer.writeheader()
-            writer.writerows(data)
-
-    def preview(self) -> TablePreview:
-        """Show all records."""
-        return _preview_records(self.load())
-
-
-class ParquetDataset(FileDataset[Sequence[Mapping[str, Any]], list[dict[str, Any]]]):
-    """A table of records as Parquet; values keep their types.
-
-    Parameters
-    ----------
-    filepath : str
-    metadata : dict, optional
-        For plugins.
-    """
-
-    def load(self) -> list[dict[str, Any]]:
-        """Read the records."""
-        from pyarrow import parquet
-
-        records: list[dict[str, Any]] = parquet.read_table(self._filepath).to_pylist()
-        return records
-
-    def save(self, data: Sequence[Mapping[str, Any]]) -> None:
-        """Write the records."""
-        import pyarrow
-        from pyarrow import parquet
-
-        if not data:
-            raise ValueError(f"{self._filepath}: expected at least one record, got none")
-        table = pyarrow.Table.from_pylist(list(data))
-        with atomic_path(self._filepath) as partial:
-            parquet.write_table(table, partial)
-
-    def preview(self, nrows: int = 40) -> TablePreview:
-        """Show the first records."""
-        return _preview_records(self.load()[:nrows])
-
-
 class TypedJSONDataset(FileDataset[Any, Any]):
     """One object of a pydantic dataclass as JSON, checked when it is loaded.
 
@@ -165,10 +101,6 @@ class TypedJSONDataset(FileDataset[Any, Any]):
 
     def _describe(self) -> dict[str, Any]:
         return super()._describe() | {"model": self._model}
-
-
-def _preview_records(records: Sequence[Mapping[str, Any]]) -> TablePreview:
-    return _table(list(records[0]), [list(record.values()) for record in records])
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> TablePreview:

@@ -199,6 +199,25 @@ def score_results(results: Results, parameters: Sequence[str] | None = None) -> 
     return score(results.theta, results.mean, results.std, asked)
 
 
+def check_finite(metrics: Metrics) -> None:
+    """Refuse metrics that JSON cannot hold.
+
+    Parameters
+    ----------
+    metrics : dict of dict of float
+        As `score` gives.
+
+    Raises
+    ------
+    ValueError
+        Naming the first metric and parameter that is NaN or infinite.
+    """
+    for metric, values in metrics.items():
+        for name, value in values.items():
+            if not np.isfinite(value):
+                raise ValueError(f"{metric} of {name}: expected a finite number, got {value}")
+
+
 def make_marginal(column: int, theta: Table, mean: Table, std: Table) -> Marginal:
     """Check one column; ValueError names the parameter, the rule and the row."""
     parameter = camels.PARAMETERS[column]

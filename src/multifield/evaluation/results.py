@@ -194,8 +194,8 @@ def results_name(
 
     The labels are `camels.recipe_label`; fields are joined with ``_``.
     """
-    train = f"{camels.find_suite(train_suite).short_name}_{train_field}_{train_label}"
-    test = f"{camels.find_suite(test_suite).short_name}_{test_field}_{test_label}"
+    train = camels.run_name(train_suite, train_field, train_label)
+    test = camels.run_name(test_suite, test_field, test_label)
     return f"results_train_{train}_test_{test}_{camels.find_set(sim_set, test_suite).name}.txt"
 
 

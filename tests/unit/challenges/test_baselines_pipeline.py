@@ -14,6 +14,7 @@ from tests.support import make_project, run_kedro
 
 LABEL = "all_steps_4_4_o3"
 NAME = f"results_train_MockGaussian_Mtot_{LABEL}_test_MockGaussian_Mtot_{LABEL}_LH.txt"
+REPORT = f"data/08_reporting/MockGaussian_Mtot_{LABEL}/baselines.csv"
 SUITE = ("--env", "test", "--params", "suite=MockGaussian")
 
 
@@ -26,7 +27,7 @@ def prepared(tmp_path_factory):
 
 
 def scores(project):
-    with (project / "data/08_reporting/baselines.csv").open(newline="") as file:
+    with (project / REPORT).open(newline="") as file:
         return {(row["method"], row["parameter"]): row for row in csv.DictReader(file)}
 
 
@@ -74,8 +75,8 @@ def test_what_is_missing_is_named(tmp_path):
 
 def test_results_of_other_maps_stop_the_run(prepared):
     write_network(prepared, np.full((90, 6), 0.5))
-    before = (prepared / "data/08_reporting/baselines.csv").read_bytes()
+    before = (prepared / REPORT).read_bytes()
     done = run_kedro(prepared, "run", "--pipeline", "baselines", *SUITE)
     assert done.returncode != 0
     assert "network: expected the parameters of the test maps" in done.stdout + done.stderr
-    assert (prepared / "data/08_reporting/baselines.csv").read_bytes() == before
+    assert (prepared / REPORT).read_bytes() == before

@@ -10,7 +10,7 @@ from tests.support import make_project, run_kedro
 
 SUITE = ("--env", "test", "--params", "suite=MockTwoFields,field=Mgas_T_HI")
 SELECT = ("run", "--pipelines", "select_fields", *SUITE)
-REPORTS = "data/08_reporting/field_selection"
+REPORTS = "data/08_reporting/MockTwoFields_Mgas_T_HI_all_steps_4_4_o3/field_selection"
 DATABASE = "data/06_models/databases/MockTwoFields_o3_Mgas_T_HI_all_steps_4_4_o3_field_{}.db"
 
 pytestmark = pytest.mark.slow

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError, Version
+from kedro.validation.exceptions import DataValidationError
 from kedro_datasets._typing import ImagePreview
 from matplotlib.figure import Figure
 from PIL import Image
 
 from multifield import datasets
+from multifield.datasets.figures import FigureDataset
 from multifield.datasets.previews import PANEL, encode_png
 from multifield.evaluation import Results
 from multifield.maps import Preprocessing, Split
@@ -19,6 +21,8 @@ from multifield.maps.files import save_maps
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.models import O3Err
 from multifield.models.folder import ModelFolder
+from multifield.pipelines.tables import to_frame, to_records
+from tests.support import load_catalog
 
 MODEL = {"suite": "MockNbody", "field": "Mtot", "label": "all_steps_500_500_o3"}
 TRAINED = "MockNbody_Mtot_all_steps_500_500_o3"
@@ -176,15 +180,6 @@ def test_theta(tmp_path, rng):
     assert dataset.preview()["columns"][:2] == ["Omega_m", "sigma_8"]
 
 
-def test_records(tmp_path):
-    dataset = datasets.RecordsDataset(filepath=str(tmp_path / "trials.csv"))
-    dataset.save([{"number": 0, "value": None}, {"number": 1, "value": -3.5}])
-    assert dataset.load() == [{"number": "0", "value": ""}, {"number": "1", "value": "-3.5"}]
-    assert dataset.preview()["columns"] == ["number", "value"]
-    with pytest.raises(DatasetError, match="at least one record"):
-        dataset.save([])
-
-
 def typed(path: Path, model: str) -> datasets.TypedJSONDataset:
     return datasets.TypedJSONDataset(filepath=str(path), model=model)
 
@@ -273,20 +268,20 @@ def test_log_maps_that_are_there_are_not_written_again(tmp_path, lognormal_maps)
         log_maps_dataset(tmp_path / "other").save(loaded)
 
 
-def test_metrics_refuse_what_json_has_no_word_for(tmp_path):
-    dataset = datasets.MetricsDataset(filepath=str(tmp_path / "metrics.json"))
-    dataset.save({"RMSE": {"Omega_m": 0.1}})
-    with pytest.raises(DatasetError):
-        dataset.save({"RMSE": {"Omega_m": float("nan")}})
-    assert dataset.load() == {"RMSE": {"Omega_m": 0.1}}
-
-
 def test_a_figure_is_png_and_pdf(tmp_path):
-    dataset = datasets.FigureDataset(filepath=str(tmp_path / "figure.png"))
+    dataset = FigureDataset(filepath=str(tmp_path / "figure.png"))
     dataset.save(Figure())
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
     assert dataset.load() == (tmp_path / "figure.png").read_bytes()
+    assert dataset.preview()
+
+
+def test_figures_are_saved_wherever_fsspec_can():
+    dataset = FigureDataset(filepath="memory:///reports/figure.png", version=Version(None, "1"))
+    dataset.save(Figure())
+    assert dataset.load().startswith(b"\x89PNG")
+    assert dataset._fs.exists("/reports/figure.png/1/figure.pdf")
 
 
 @pytest.mark.parametrize("size", [(40, 90), (90, 40)])
@@ -302,13 +297,6 @@ def test_a_preview_is_framed_and_not_stretched(size):
     assert framed.getpixel((0, 0)) == (255, 255, 255)
 
 
-def test_a_page_comes_back_with_every_character(tmp_path):
-    dataset = datasets.PageDataset(filepath=str(tmp_path / "page.html"))
-    dataset.save("<p>Ω_m, µ</p>\n")
-    assert dataset.load() == "<p>Ω_m, µ</p>\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
-
-
 @pytest.mark.parametrize(
     "dataset",
     [
@@ -319,3 +307,24 @@ def test_a_page_comes_back_with_every_character(tmp_path):
 def test_folders_can_be_read_and_not_saved(dataset):
     with pytest.raises(DatasetError, match="can be read, not saved"):
         dataset.save(dataset.load())
+
+
+def test_metrics_that_json_cannot_hold_are_refused_and_named(tmp_path):
+    entry = {
+        "type": "json.JSONDataset",
+        "filepath": str(tmp_path / "metrics.json"),
+        "validator": load_catalog("base")["metrics"]["validator"],
+    }
+    catalog = DataCatalog.from_config({"metrics": entry})
+    with pytest.raises(DataValidationError, match="RMSE of Omega_m: expected a finite number"):
+        catalog.save("metrics", {"RMSE": {"Omega_m": float("nan")}})
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_tables_keep_whole_numbers_and_gaps(tmp_path):
+    records = [{"trial": 3, "value": None, "name": "a"}, {"trial": None, "value": 0.1, "name": "b"}]
+    path = tmp_path / "table.csv"
+    catalog = DataCatalog.from_config({"t": {"type": "pandas.CSVDataset", "filepath": str(path)}})
+    catalog.save("t", to_frame(records))
+    assert path.read_text() == "trial,value,name\n3,,a\n,0.1,b\n"
+    assert to_records(catalog.load("t")) == records

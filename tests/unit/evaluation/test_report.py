@@ -34,11 +34,6 @@ PNG = base64.b64decode(
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
 
-def as_read(records):
-    """Records as a CSV file gives them back."""
-    return [{k: "" if v is None else str(v) for k, v in record.items()} for record in records]
-
-
 def make_trials(n):
     row = {"state": "COMPLETE", "lr": 1e-3, "wd": 1e-4, "dr": 0.1, "hidden": 6, "best_epoch": 3}
     return [row | {"number": i, "value": -float(i), "seconds": 61.0} for i in range(n)]
@@ -74,12 +69,10 @@ def make_report(make_results, manifest):
             "recalibrated_intervals": estimate_recalibrated_intervals(
                 results, simulation, results, simulation, BOOTSTRAP
             ),
-            "calibration_tests": as_read(
+            "calibration_tests": (
                 compare_calibration(results, after, simulation, BOOTSTRAP, calibration)
             ),
-            "levels": as_read(
-                compare_levels({"best": Predictions(results, results, 1)}, BOOTSTRAP)
-            ),
+            "levels": (compare_levels({"best": Predictions(results, results, 1)}, BOOTSTRAP)),
             "trials": make_trials(n_trials),
             "study_name": "wd_dr_hidden_lr_o3",
             "manifests": {"trained and tested on": manifest},

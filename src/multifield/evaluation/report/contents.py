@@ -24,7 +24,7 @@ class RunReport:
     intervals, recalibrated_intervals : dict of dict of Interval
         As metrics_intervals.json and metrics_recalibrated_intervals.json.
     calibration_tests, levels : sequence of mapping
-        Records as their CSV files hold them: every value is text.
+        Records as their CSV files hold them; None for what is undefined.
     trials : sequence of mapping
         As `multifield.tuning.trials_table` gives.
     study_name : str
@@ -48,8 +48,8 @@ class RunReport:
     recalibrated: Metrics
     intervals: Intervals
     recalibrated_intervals: Intervals
-    calibration_tests: Sequence[Mapping[str, str]]
-    levels: Sequence[Mapping[str, str]]
+    calibration_tests: Sequence[Mapping[str, Any]]
+    levels: Sequence[Mapping[str, Any]]
     trials: Sequence[Mapping[str, Any]]
     study_name: str
     manifests: Mapping[str, Manifest]

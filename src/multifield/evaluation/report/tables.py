@@ -73,9 +73,9 @@ def level_rows(report: RunReport) -> list[tuple[str, str, str, list[Cell]]]:
     for record in report.levels:
         cells = []
         for metric, (factor, form) in LEVEL_METRICS.items():
-            low, high = (as_number(record[f"{metric}_{end}"]) for end in ("low", "high"))
+            low, high = (record[f"{metric}_{end}"] for end in ("low", "high"))
             ends = None if low is None or high is None else (low, high)
-            cells.append(_cell(as_number(record[metric]), ends, factor, form))
+            cells.append(_cell(record[metric], ends, factor, form))
         rows.append((record["network"], record["level"], record["parameter"], cells))
     return rows
 
@@ -85,11 +85,6 @@ def _cell(value: float | None, ends: tuple[float, float] | None, factor: float, 
         return "-", ""
     text = f"{factor * value:{form}}"
     return (text, f"{factor * ends[0]:{form}} to {factor * ends[1]:{form}}") if ends else (text, "")
-
-
-def as_number(text: str) -> float | None:
-    """Read a number of a CSV file; empty is None."""
-    return float(text) if text else None
 
 
 # ---- calibration ----
@@ -128,7 +123,7 @@ def _ratio(spread: float) -> str:
 
 def calibration_rows(report: RunReport) -> list[dict[str, str]]:
     """Each test before and after recalibration, side by side."""
-    tests: dict[tuple[str, str], dict[str, Mapping[str, str]]] = {}
+    tests: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for record in report.calibration_tests:
         tests.setdefault((record["parameter"], record["test"]), {})[record["sigma"]] = record
     return [
@@ -141,8 +136,8 @@ def calibration_rows(report: RunReport) -> list[dict[str, str]]:
     ]
 
 
-def _judge(sigma: str, record: Mapping[str, str]) -> dict[str, str]:
-    statistic, p_value = float(record["statistic"]), as_number(record["p_value"])
+def _judge(sigma: str, record: Mapping[str, Any]) -> dict[str, str]:
+    statistic, p_value = record["statistic"], record["p_value"]
     return {
         f"{sigma}_statistic": f"{statistic:.3f}",
         f"{sigma}_p": "-" if p_value is None else f"{p_value:.2g}",
@@ -156,9 +151,9 @@ def calibration_summary(report: RunReport) -> str:
     parts = []
     for sigma, words in {"inferred": "As inferred", "recalibrated": "recalibrated"}.items():
         p_values = [
-            p
+            record["p_value"]
             for record in report.calibration_tests
-            if record["sigma"] == sigma and (p := as_number(record["p_value"])) is not None
+            if record["sigma"] == sigma and record["p_value"] is not None
         ]
         faults = sum(p < DOUBT for p in p_values)
         parts.append(f"{words}, {faults} of {len(p_values)} tests find a fault")

@@ -10,6 +10,7 @@ from multifield.evaluation.results import Results
 from multifield.maps.loader import SplitLoaders
 from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split
+from multifield.pipelines.tables import to_frame
 from multifield.selection import Selection
 
 
@@ -29,6 +30,6 @@ def compare_methods(
     baselines: Mapping[str, Results],
     exact: Mapping[str, Results],
     networks: Mapping[str, Results],
-) -> list[dict[str, Any]]:
+) -> Any:
     """Score all of them on the same maps; see `multifield.challenges.compare`."""
-    return challenges.compare({**baselines, **exact}, networks)
+    return to_frame(challenges.compare({**baselines, **exact}, networks))

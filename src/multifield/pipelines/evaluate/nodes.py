@@ -21,6 +21,7 @@ from multifield.maps.splits import SplitConfig
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.ingest.nodes import verify_maps
 from multifield.pipelines.preprocess.nodes import preprocess_maps
+from multifield.pipelines.tables import to_frame
 from multifield.provenance import fingerprint
 from multifield.selection import Selection
 from multifield.sources import SourceConfig, open_test_source
@@ -258,16 +259,13 @@ def score_recalibrated(results: Results, factors: Factors) -> Metrics:
     return evaluation.score_recalibrated(results, factors)
 
 
-def check_calibration(
-    results: Results, recalibrated: Results, config: EvaluationConfig
-) -> list[dict[str, Any]]:
+def check_calibration(results: Results, recalibrated: Results, config: EvaluationConfig) -> Any:
     """Test calibration before and after recalibration; see `multifield.evaluation.compare_calibration`."""
-    return evaluation.compare_calibration(
-        results,
-        recalibrated,
-        evaluation.simulation_of_rows(results, config.orientations),
-        config.bootstrap,
-        config.calibration,
+    simulation = evaluation.simulation_of_rows(results, config.orientations)
+    return to_frame(
+        evaluation.compare_calibration(
+            results, recalibrated, simulation, config.bootstrap, config.calibration
+        )
     )
 
 
@@ -278,7 +276,7 @@ def compare_levels(
     validation_others: Mapping[int, Results],
     shifted: tuple[Results, ...],
     config: EvaluationConfig,
-) -> list[dict[str, Any]]:
+) -> Any:
     """Set map, simulation, shifts and ensemble side by side; see `multifield.evaluation.compare_levels`."""
     valid = [validation_results, *validation_others.values()]
     test = [results, *others.values()]
@@ -289,56 +287,10 @@ def compare_levels(
         named[f"best, {config.shifts} shifts"] = evaluation.Predictions(
             valid_shifted, test_shifted, n_copies
         )
-    return evaluation.compare_levels(named, config.bootstrap)
+    return to_frame(evaluation.compare_levels(named, config.bootstrap))
 
 
-def compare_trials(
-    study: "tuning.Study", best: Results, others: Mapping[int, Results]
-) -> list[dict[str, Any]]:
+def compare_trials(study: "tuning.Study", best: Results, others: Mapping[int, Results]) -> Any:
     """Set the trials tested side by side; see `multifield.evaluation.compare_trials`."""
     by_number = {tuning.best_trial(study).number: best, **others}
-    return evaluation.compare_trials(by_number, tuning.valid_losses(study))
-
-
-def plot_results(
-    results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
-) -> "evaluation.figures.Figure":
-    """Draw truth against prediction; see `multifield.evaluation.figures`."""
-    return evaluation.figures.true_against_predicted(
-        results,
-        selection.suite,
-        selection.field,
-        test_selection,
-        n_orientations=config.orientations,
-    )
-
-
-def plot_calibration(
-    results: Results,
-    recalibrated: Results,
-    selection: Selection,
-    test_selection: Selection,
-    config: EvaluationConfig,
-) -> "evaluation.figures.Figure":
-    """Draw calibration before and after recalibration; see `multifield.evaluation.figures`."""
-    return evaluation.figures.calibration(
-        results,
-        recalibrated,
-        evaluation.simulation_of_rows(results, config.orientations),
-        config.bootstrap,
-        selection.suite,
-        selection.field,
-        test_selection,
-    )
-
-
-def plot_losses(
-    study: "tuning.Study", networks: ModelFolder, selection: Selection
-) -> "evaluation.figures.Figure":
-    """Draw the losses of all trials, or their best alone; see `multifield.evaluation.figures`."""
-    values = tuning.valid_losses(study)
-    suite, field = selection.suite, selection.field
-    if not any(networks.losses(trial).is_file() for trial in values):  # released without
-        return evaluation.figures.best_losses(values, suite, field)
-    losses = {trial: training.read_losses(networks.losses(trial)) for trial in values}
-    return evaluation.figures.loss_curves(losses, min(values, key=values.__getitem__), suite, field)
+    return to_frame(evaluation.compare_trials(by_number, tuning.valid_losses(study)))

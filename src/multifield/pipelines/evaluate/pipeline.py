@@ -2,29 +2,16 @@
 
 from kedro.pipeline import Node, Pipeline, node
 
-from multifield.pipelines.evaluate import nodes, report_nodes
+from multifield.pipelines.evaluate import nodes
 from multifield.pipelines.model_input import load_splits_into
 from multifield.pipelines.stage import make_stage
 
 TESTED = ["params:selection", "params:test_selection"]
-FIGURES = (
-    "true_against_predicted",
-    "residuals",
-    "calibration",
-    "best_and_worst",
-    "saliency",
-    "spectra",
-    "losses",
-    "study_history",
-    "importance",
-    "parallel_coordinates",
-)
 
 
 def create_pipeline() -> Pipeline:
-    """From a `study` and test maps to `results`, `metrics`, figures and a `report`."""
-    nodes_ = [*_test_maps(), *_predictions(), *_scores(), *_comparisons(), *_drawings(), _report()]
-    return make_stage("evaluate", nodes_)
+    """From a `study` and test maps to `results` and `metrics`."""
+    return make_stage("evaluate", [*_test_maps(), *_predictions(), *_scores(), *_comparisons()])
 
 
 def _test_maps() -> list[Node]:
@@ -200,94 +187,3 @@ def _comparisons() -> list[Node]:
             name="compare_trials",
         ),
     ]
-
-
-def _drawings() -> list[Node]:
-    """Draw results, single maps, spectra and the study."""
-    return [
-        node(
-            nodes.plot_results,
-            inputs=["compared_results", *TESTED, "params:evaluation"],
-            outputs="figure_true_against_predicted",
-            name="plot_results",
-        ),
-        node(
-            nodes.plot_calibration,
-            inputs=["compared_results", "recalibrated_results", *TESTED, "params:evaluation"],
-            outputs="figure_calibration",
-            name="plot_calibration",
-        ),
-        node(
-            nodes.plot_losses,
-            inputs=["study", "networks", "params:selection"],
-            outputs="figure_losses",
-            name="plot_losses",
-        ),
-        node(
-            report_nodes.plot_residuals,
-            inputs=["compared_results", *TESTED, "params:evaluation"],
-            outputs="figure_residuals",
-            name="plot_residuals",
-        ),
-        node(
-            report_nodes.plot_best_and_worst,
-            inputs=["compared_results", "test_data", "test_raw_maps", *TESTED, "params:evaluation"],
-            outputs="figure_best_and_worst",
-            name="plot_best_and_worst",
-        ),
-        node(
-            report_nodes.plot_saliency,
-            inputs=[
-                "tested_networks",
-                "compared_results",
-                "test_data",
-                *TESTED,
-                "params:training",
-                "params:evaluation",
-            ],
-            outputs="figure_saliency",
-            name="plot_saliency",
-        ),
-        node(
-            report_nodes.plot_spectra,
-            inputs=["log_maps", "theta", "results", "params:selection"],
-            outputs="figure_spectra",
-            name="plot_spectra",
-        ),
-        *(
-            node(plot, inputs=["study", "params:selection"], outputs=figure, name=plot.__name__)
-            for plot, figure in (
-                (report_nodes.plot_study_history, "figure_study_history"),
-                (report_nodes.plot_importance, "figure_importance"),
-                (report_nodes.plot_parallel_coordinates, "figure_parallel_coordinates"),
-            )
-        ),
-    ]
-
-
-def _report() -> Node:
-    """Write the page that joins tables, figures and provenance."""
-    joined = (
-        "metrics",
-        "metrics_intervals",
-        "metrics_recalibrated",
-        "metrics_recalibrated_intervals",
-        "calibration_tests",
-        "levels",
-        "study",
-        "manifest",
-        "test_manifest",
-        "parameters",
-    )
-    return node(
-        report_nodes.write_report,
-        inputs={
-            "selection": "params:selection",
-            "test_selection": "params:test_selection",
-            "training_config": "params:training",
-            **{name: name for name in joined},
-            **{name: f"figure_{name}" for name in FIGURES},
-        },
-        outputs="report",
-        name="write_report",
-    )

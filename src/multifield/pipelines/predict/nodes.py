@@ -7,6 +7,7 @@ from multifield import inference, models
 from multifield.arrays import Maps
 from multifield.inference.config import PredictionConfig
 from multifield.models.folder import ModelFolder
+from multifield.pipelines.tables import to_frame
 from multifield.training.config import TrainingConfig
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
@@ -32,9 +33,10 @@ def infer_parameters(
     networks: "list[models.Network]",
     training: TrainingConfig,
     config: PredictionConfig,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[Any, Any]:
     """Infer from every map, for CSV and Parquet; see `multifield.inference.infer_parameters`."""
     records = inference.infer_parameters(
         maps, card, networks, orientations=config.orientations, training=training
     )
-    return records, records
+    frame = to_frame(records)
+    return frame, frame

@@ -13,13 +13,12 @@ from multifield.inference.config import CardConfig
 from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import SplitConfig
+from multifield.pipelines.tables import to_frame, to_records
 from multifield.selection import Selection
 from multifield.sources import SourceConfig
 from multifield.suites import SuiteFolders
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.executor import ExecutionConfig
-
-Records = Sequence[Mapping[str, Any]]
 
 
 def bring_suites(
@@ -56,23 +55,24 @@ def score_networks(
     config: RobustnessConfig,
     evaluation_config: EvaluationConfig,
     card: CardConfig,
-) -> list[dict[str, Any]]:
+) -> Any:
     """Test every network on every suite; see `multifield.challenges.robustness.score_all`."""
-    return robustness.score_all(trained, suites, config, evaluation_config, card.novelty)
+    scores = robustness.score_all(trained, suites, config, evaluation_config, card.novelty)
+    return to_frame(scores)
 
 
-def compare_robust_methods(scores: Records, config: RobustnessConfig) -> list[dict[str, Any]]:
+def compare_robust_methods(scores: Any, config: RobustnessConfig) -> Any:
     """Set methods side by side; see `multifield.challenges.robustness.compare_methods`."""
-    return robustness.compare_methods(scores, config)
+    return to_frame(robustness.compare_methods(to_records(scores), config))
 
 
-def plot_matrices(scores: Records, config: RobustnessConfig) -> "evaluation.figures.Figure":
+def plot_matrices(scores: Any, config: RobustnessConfig) -> "evaluation.figures.Figure":
     """Draw who fails where; see `multifield.evaluation.figures.suite_matrices`."""
-    alone = robustness.of_one_suite(scores, config.smoothing_widths[0])
+    alone = robustness.of_one_suite(to_records(scores), config.smoothing_widths[0])
     return evaluation.figures.suite_matrices(alone)
 
 
-def plot_smoothing_scan(scores: Records, config: RobustnessConfig) -> "evaluation.figures.Figure":
+def plot_smoothing_scan(scores: Any, config: RobustnessConfig) -> "evaluation.figures.Figure":
     """Draw on which scales; see `multifield.evaluation.figures.smoothing_scan`."""
-    studied = [record for record in scores if record["field"] in config.studied]
+    studied = [record for record in to_records(scores) if record["field"] in config.studied]
     return evaluation.figures.smoothing_scan(robustness.of_one_suite(studied))

@@ -68,13 +68,13 @@ def _comparison() -> list[Node]:
         node(
             nodes.plot_matrices,
             inputs=["robustness_scores", "params:robustness"],
-            outputs="figure_suite_matrices",
+            outputs="robustness_figure_matrices",
             name="plot_matrices",
         ),
         node(
             nodes.plot_smoothing_scan,
             inputs=["robustness_scores", "params:robustness"],
-            outputs="figure_smoothing_scan",
+            outputs="robustness_figure_smoothing",
             name="plot_smoothing_scan",
         ),
     ]

@@ -14,6 +14,7 @@ from multifield.maps.normalization import Normalization, NormalizationConfig
 from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split, SplitConfig
 from multifield.models.folder import ModelFolder
+from multifield.pipelines.tables import to_frame
 from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.executor import ExecutionConfig
@@ -122,9 +123,9 @@ def measure_finalists(
 
 def list_sets(
     scores: "field_selection.FieldScores", measured: "Sequence[field_selection.MeasuredSet]"
-) -> list[dict[str, Any]]:
+) -> Any:
     """Make a table of all sets; see `multifield.challenges.field_selection.list_sets`."""
-    return field_selection.list_sets(scores, measured)
+    return to_frame(field_selection.list_sets(scores, measured))
 
 
 def find_smallest(

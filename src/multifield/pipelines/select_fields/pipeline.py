@@ -116,7 +116,7 @@ def _answer() -> list[Node]:
         node(
             nodes.plot_sets,
             inputs=["field_scores", "measured_sets", "smallest_field_sets"],
-            outputs="figure_field_sets",
+            outputs="selection_figure_information",
             name="plot_sets",
         ),
     ]

@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline, node
 
 from multifield.pipelines.evaluate import nodes as evaluate_nodes
 from multifield.pipelines.model_input import load_splits_into
+from multifield.pipelines.report import nodes as report_nodes
 from multifield.pipelines.stage import make_stage
 from multifield.pipelines.train import nodes
 
@@ -55,7 +56,7 @@ def _training() -> list[Node]:
         node(
             nodes.plot_losses,
             inputs=["trained_losses", "params:selection"],
-            outputs="figure_trained_losses",
+            outputs="trained_figure_losses",
             name="plot_trained_losses",
         ),
     ]
@@ -89,14 +90,14 @@ def _test() -> list[Node]:
             name="estimate_trained_intervals",
         ),
         node(
-            evaluate_nodes.plot_results,
+            report_nodes.plot_results,
             inputs=[
                 "compared_trained_results",
                 "params:selection",
                 "params:selection",
                 "params:evaluation",
             ],
-            outputs="figure_trained",
+            outputs="trained_figure_true_against_predicted",
             name="plot_trained",
         ),
     ]

@@ -5,6 +5,7 @@ from typing import Any
 from multifield import tuning
 from multifield.maps.loader import SplitLoaders
 from multifield.models.folder import ModelFolder
+from multifield.pipelines.tables import to_frame
 from multifield.provenance import fingerprint
 from multifield.training.config import TrainingConfig
 from multifield.training.executor import ExecutionConfig
@@ -26,6 +27,6 @@ def tune_network(
     return tuning.tune_and_show(data, folder, config, training_config, execution, causes), folder
 
 
-def list_trials(study: "tuning.Study") -> list[dict[str, Any]]:
+def list_trials(study: "tuning.Study") -> Any:
     """Make a table of all trials; see `multifield.tuning.trials_table`."""
-    return tuning.trials_table(study)
+    return to_frame(tuning.trials_table(study))

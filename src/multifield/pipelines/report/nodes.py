@@ -1,10 +1,10 @@
-"""Nodes of `evaluate` that draw single maps and the study, and write the report."""
+"""Nodes of `report`: figures, and the page that joins them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from multifield import evaluation, software, tuning
+from multifield import evaluation, software, training, tuning
 from multifield.arrays import Maps, Theta
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.intervals import Intervals
@@ -12,11 +12,57 @@ from multifield.evaluation.results import Results
 from multifield.maps.loader import MapLoader
 from multifield.maps.manifest import Manifest
 from multifield.maps.preprocess import LogMaps
+from multifield.models.folder import ModelFolder
+from multifield.pipelines.tables import to_records
 from multifield.selection import Selection
 from multifield.training.config import TrainingConfig
 
 N_EXAMPLES = 4  # maps drawn of the best and of the worst
 N_ATTRIBUTED = 3  # maps whose pixels are attributed; of several fields one, a row a field
+
+
+def plot_results(
+    results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
+) -> "evaluation.figures.Figure":
+    """Draw truth against prediction; see `multifield.evaluation.figures`."""
+    return evaluation.figures.true_against_predicted(
+        results,
+        selection.suite,
+        selection.field,
+        test_selection,
+        n_orientations=config.orientations,
+    )
+
+
+def plot_calibration(
+    results: Results,
+    recalibrated: Results,
+    selection: Selection,
+    test_selection: Selection,
+    config: EvaluationConfig,
+) -> "evaluation.figures.Figure":
+    """Draw calibration before and after recalibration; see `multifield.evaluation.figures`."""
+    return evaluation.figures.calibration(
+        results,
+        recalibrated,
+        evaluation.simulation_of_rows(results, config.orientations),
+        config.bootstrap,
+        selection.suite,
+        selection.field,
+        test_selection,
+    )
+
+
+def plot_losses(
+    study: "tuning.Study", networks: ModelFolder, selection: Selection
+) -> "evaluation.figures.Figure":
+    """Draw the losses of all trials, or their best alone; see `multifield.evaluation.figures`."""
+    values = tuning.valid_losses(study)
+    suite, field = selection.suite, selection.field
+    if not any(networks.losses(trial).is_file() for trial in values):  # released without
+        return evaluation.figures.best_losses(values, suite, field)
+    losses = {trial: training.read_losses(networks.losses(trial)) for trial in values}
+    return evaluation.figures.loss_curves(losses, min(values, key=values.__getitem__), suite, field)
 
 
 def plot_residuals(
@@ -123,8 +169,8 @@ def write_report(
     metrics_intervals: Intervals,
     metrics_recalibrated: dict[str, dict[str, float]],
     metrics_recalibrated_intervals: Intervals,
-    calibration_tests: list[dict[str, str]],
-    levels: list[dict[str, str]],
+    calibration_tests: Any,
+    levels: Any,
     study: "tuning.Study",
     manifest: Manifest,
     test_manifest: Manifest,
@@ -142,8 +188,8 @@ def write_report(
             intervals=metrics_intervals,
             recalibrated=metrics_recalibrated,
             recalibrated_intervals=metrics_recalibrated_intervals,
-            calibration_tests=calibration_tests,
-            levels=levels,
+            calibration_tests=to_records(calibration_tests),
+            levels=to_records(levels),
             trials=tuning.trials_table(study),
             study_name=study.study_name,
             manifests={"trained and tested on": manifest}

@@ -1,0 +1,29 @@
+"""Figures, for screens and for papers."""
+
+from kedro_datasets._typing import ImagePreview
+from kedro_datasets.matplotlib import MatplotlibDataset
+from matplotlib.figure import Figure
+
+from multifield.datasets.previews import encode_png
+
+
+class FigureDataset(MatplotlibDataset):  # type: ignore[misc] # it is not typed
+    """Kedro's dataset of a figure that the report can load, with a PDF beside the PNG.
+
+    Saved as a figure, loaded as the bytes of its PNG. The arguments are those of `MatplotlibDataset`.
+    """
+
+    def load(self) -> bytes:
+        """Read the PNG."""
+        with self._fs.open(str(self._get_load_path()), mode="rb") as file:
+            png: bytes = file.read()
+        return png
+
+    def preview(self) -> ImagePreview:
+        """Show the PNG."""
+        return encode_png(self.load())
+
+    def _save_to_fs(self, full_key_path: str, plot: Figure) -> None:
+        super()._save_to_fs(full_key_path, plot)
+        with self._fs.open(f"{full_key_path.removesuffix('.png')}.pdf", mode="wb") as file:
+            plot.savefig(file, format="pdf")

@@ -1,0 +1,127 @@
+"""Figures and a page of what `evaluate` stored. Nothing is trained or predicted."""
+
+from kedro.pipeline import Node, Pipeline, node
+
+from multifield.pipelines import evaluate
+from multifield.pipelines.evaluate.pipeline import TESTED
+from multifield.pipelines.report import nodes
+from multifield.pipelines.stage import make_stage
+
+FIGURES = (
+    "true_against_predicted",
+    "residuals",
+    "calibration",
+    "best_and_worst",
+    "saliency",
+    "spectra",
+    "losses",
+    "study_history",
+    "importance",
+    "parallel_coordinates",
+)
+SHARED = (
+    "load_splits",
+    "load_test_maps",
+    "load_networks",
+    "keep_comparable",
+    "fit_sigma_factors",
+    "recalibrate_results",
+)
+"""Nodes of `evaluate` that make, of what is stored, what the figures show."""
+
+
+def create_pipeline() -> Pipeline:
+    """From a `study`, its `results` and `metrics` to figures and a `report`."""
+    shared = evaluate.create_pipeline().only_nodes(*(f"evaluate.{name}" for name in SHARED))
+    return shared + make_stage("report", [*_drawings(), _page()])
+
+
+def _drawings() -> list[Node]:
+    """Draw results, single maps, spectra and the study."""
+    return [
+        node(
+            nodes.plot_results,
+            inputs=["compared_results", *TESTED, "params:evaluation"],
+            outputs="figure_true_against_predicted",
+            name="plot_results",
+        ),
+        node(
+            nodes.plot_calibration,
+            inputs=["compared_results", "recalibrated_results", *TESTED, "params:evaluation"],
+            outputs="figure_calibration",
+            name="plot_calibration",
+        ),
+        node(
+            nodes.plot_losses,
+            inputs=["study", "networks", "params:selection"],
+            outputs="figure_losses",
+            name="plot_losses",
+        ),
+        node(
+            nodes.plot_residuals,
+            inputs=["compared_results", *TESTED, "params:evaluation"],
+            outputs="figure_residuals",
+            name="plot_residuals",
+        ),
+        node(
+            nodes.plot_best_and_worst,
+            inputs=["compared_results", "test_data", "test_raw_maps", *TESTED, "params:evaluation"],
+            outputs="figure_best_and_worst",
+            name="plot_best_and_worst",
+        ),
+        node(
+            nodes.plot_saliency,
+            inputs=[
+                "tested_networks",
+                "compared_results",
+                "test_data",
+                *TESTED,
+                "params:training",
+                "params:evaluation",
+            ],
+            outputs="figure_saliency",
+            name="plot_saliency",
+        ),
+        node(
+            nodes.plot_spectra,
+            inputs=["log_maps", "theta", "results", "params:selection"],
+            outputs="figure_spectra",
+            name="plot_spectra",
+        ),
+        *(
+            node(plot, inputs=["study", "params:selection"], outputs=figure, name=plot.__name__)
+            for plot, figure in (
+                (nodes.plot_study_history, "figure_study_history"),
+                (nodes.plot_importance, "figure_importance"),
+                (nodes.plot_parallel_coordinates, "figure_parallel_coordinates"),
+            )
+        ),
+    ]
+
+
+def _page() -> Node:
+    """Write the page that joins tables, figures and provenance."""
+    joined = (
+        "metrics",
+        "metrics_intervals",
+        "metrics_recalibrated",
+        "metrics_recalibrated_intervals",
+        "calibration_tests",
+        "levels",
+        "study",
+        "manifest",
+        "test_manifest",
+        "parameters",
+    )
+    return node(
+        nodes.write_report,
+        inputs={
+            "selection": "params:selection",
+            "test_selection": "params:test_selection",
+            "training_config": "params:training",
+            **{name: name for name in joined},
+            **{name: f"figure_{name}" for name in FIGURES},
+        },
+        outputs="report",
+        name="write_report",
+    )
