@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import optuna
@@ -147,6 +148,87 @@ def test_a_stage_runs_again_alone(finished, pipeline):
     project, _ = finished
     done = run_kedro(project, "run", "--env", "test", "--pipeline", pipeline)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def copy_of(project, folder):
+    """A project of the same maps, networks and reports, which a test may change."""
+    copy = make_project(folder)
+    shutil.copytree(project / "data", copy / "data")
+    return copy
+
+
+def test_the_report_is_made_anew_of_what_is_stored(finished, tmp_path):
+    project = copy_of(finished[0], tmp_path / "project")
+    shutil.rmtree(project / "data/06_models/losses")
+    losses = (project / REPORTS / "losses.png").read_bytes()
+    results = (project / RESULTS).stat().st_mtime_ns
+    (project / REPORTS / "report.html").unlink()
+    done = run_kedro(project, "run", "--env", "test", "--pipelines", "report")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (
+        project / REPORTS / "report.html"
+    ).read_bytes() != page  # losses are drawn without curves
+    assert (project / RESULTS).stat().st_mtime_ns == results
+    assert f"{REPORTS}/report.html" in done.stdout
+
+
+def test_threads_draw_what_one_thread_draws(finished, tmp_path):
+    project = copy_of(finished[0], tmp_path / "project")
+    for name in ("report.html", "saliency.png", "levels.csv"):
+        (project / REPORTS / name).unlink()
+    threads = ("--runner", "ThreadRunner", "--runner-params", "max_workers=4")
+    done = run_kedro(project, "run", "--env", "test", "--pipelines", "evaluate,report", *threads)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in (*(f"{figure}.png" for figure in FIGURES), "levels.csv", "metrics.json"):
+        assert (project / REPORTS / name).read_bytes() == (
+            (finished[0] / REPORTS / name).read_bytes()
+        ), name
+
+
+def test_processes_are_refused_with_a_way_out(finished):
+    done = run_kedro(finished[0], "run", "--env", "test", "--runner", "ParallelRunner")
+    assert done.returncode != 0
+    assert "ParallelRunner cannot run this project" in done.stdout + done.stderr
+    assert "--params workers=4" in done.stdout + done.stderr
+
+
+def test_missing_outputs_alone(finished, tmp_path):
+    project = copy_of(finished[0], tmp_path / "project")
+    everything = ("run", "--env", "test", "--only-missing-outputs")
+    done = run_kedro(project, *everything)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Running node" not in done.stdout
+    (project / REPORTS / "levels.csv").unlink()
+    done = run_kedro(project, *everything)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "compare_levels" in done.stdout
+    assert (project / REPORTS / "levels.csv").is_file()
+    assert "score_results" not in done.stdout.partition("Running node")[2]
+
+
+def test_versions_are_kept_and_an_old_one_is_loaded(finished, tmp_path):
+    """From the last node on, with the levels of a version of one's choice."""
+    project = copy_of(finished[0], tmp_path / "project")
+    old = "2026-01-01T00.00.00.000Z"
+    for name, stage in (("levels.csv", "evaluate"), ("report.html", "report")):
+        entry = name.partition(".")[0]
+        catalog = project / f"conf/base/{stage}/catalog.yml"
+        catalog.write_text(
+            catalog.read_text().replace(f"\n{entry}:\n", f"\n{entry}:\n  versioned: true\n")
+        )
+        text = (project / REPORTS / name).read_text()
+        (project / REPORTS / name).unlink()
+        for version, word in ((old, "an old network"), ("2026-02-01T00.00.00.000Z", "best")):
+            path = project / REPORTS / name / version / name
+            path.parent.mkdir(parents=True)
+            path.write_text(text.replace("best,", f"{word},"))
+    page = ("run", "--env", "test", "--pipelines", "report", "--from-nodes", "report.write_report")
+    for arguments, found in (((), False), (("--load-versions", f"levels:{old}"), True)):
+        done = run_kedro(project, *page, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        latest = sorted((project / REPORTS / "report.html").iterdir())[-1] / "report.html"
+        assert ("an old network" in latest.read_text()) is found
+    assert len([*(project / REPORTS / "report.html").iterdir()]) == 4
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ class FoundResultsDataset(FileDataset[Any, dict[str, Results]]):
 class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]):
     """Results of several trials, a file each: the name of `ResultsDataset` with ``_trial_<number>`` added.
 
-    Saving removes files of trials that are not saved: of an earlier run, perhaps of another study.
+    Saving removes files of trials that are not saved: of an earlier run, perhaps of another study. As there
+    may be none, the dataset exists where the results of `ResultsDataset` do.
 
     Parameters
     ----------
@@ -112,9 +113,6 @@ class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]
         files = self._filepath.parent.glob(f"{glob.escape(prefix)}*.txt")
         numbers = {path.stem.removeprefix(prefix): path for path in files}
         return {int(number): path for number, path in sorted(numbers.items()) if number.isdigit()}
-
-    def _exists(self) -> bool:
-        return bool(self._files())
 
 
 class EnsembleResultsDataset(TrialResultsDataset):

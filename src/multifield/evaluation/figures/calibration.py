@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,9 +20,9 @@ from multifield.evaluation.figures.style import (
     BLACK,
     BLUE,
     PAGE_WIDTH,
-    STYLE,
     VERMILION,
     finish,
+    styled,
     test_title,
 )
 from multifield.evaluation.results import Results
@@ -36,7 +35,7 @@ PULL_BINS = np.linspace(-PULL_LIMIT, PULL_LIMIT, 25)
 _LABELS = {"as inferred": VERMILION, "recalibrated": BLUE}
 
 
-@mpl.rc_context(STYLE)
+@styled
 def calibration(
     before: Results,
     after: Results,

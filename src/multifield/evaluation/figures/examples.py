@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -19,7 +18,7 @@ from multifield.evaluation.figures.maps import (
     percentiles,
     unit_of,
 )
-from multifield.evaluation.figures.style import PAGE_WIDTH, STYLE, finish, test_title
+from multifield.evaluation.figures.style import PAGE_WIDTH, finish, styled, test_title
 from multifield.evaluation.saliency import Attributions
 from multifield.selection import Selection
 
@@ -27,7 +26,7 @@ _TEXT_SIZE = 7.5
 _BAR: dict[str, Any] = {"location": "bottom", "extend": "both", "pad": 0.01, "aspect": 22}
 
 
-@mpl.rc_context(STYLE)
+@styled
 def best_and_worst(
     best: Examples,
     worst: Examples,
@@ -91,7 +90,7 @@ def _describe(examples: Examples, number: int) -> str:
     return "\n".join([*lines, rf"$\chi^2 = {examples.chi2[number]:.2g}$"])
 
 
-@mpl.rc_context(STYLE)
+@styled
 def saliency(
     attributions: Attributions,
     log_maps: np.ndarray,

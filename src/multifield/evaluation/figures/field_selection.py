@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,9 +17,9 @@ from multifield.evaluation.figures.style import (
     GREY,
     ORANGE,
     PAGE_WIDTH,
-    STYLE,
     VERMILION,
     finish,
+    styled,
     suite_title,
 )
 
@@ -30,7 +29,7 @@ STARS = (VERMILION, ORANGE, GREEN)  # of the smallest sets, in the order of the 
 SPREAD = 0.25  # [fields] over which trained sets of one size lie side by side
 
 
-@mpl.rc_context(STYLE)
+@styled
 def information_of_sets(
     records: Sequence[Record],
     smallest: Mapping[tuple[str, float], str | None],

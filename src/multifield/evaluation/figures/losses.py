@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,16 +13,16 @@ from multifield.evaluation.figures.style import (
     COLUMN_WIDTH,
     GREEN,
     GREY,
-    STYLE,
     VERMILION,
     finish,
     maps_title,
     padded,
+    styled,
 )
 from multifield.training.loss_files import Losses
 
 
-@mpl.rc_context(STYLE)
+@styled
 def loss_curves(losses: Mapping[int, Losses], best_trial: int, suite: str, field: str) -> Figure:
     """Draw the losses of the best trial and the validation losses of the others.
 
@@ -90,7 +89,7 @@ def _loss_limits(losses: Mapping[int, Losses], best_trial: int) -> tuple[float, 
     return padded(min(lowest, float(best.min())), float(best.max()))
 
 
-@mpl.rc_context(STYLE)
+@styled
 def best_losses(values: Mapping[int, float], suite: str, field: str) -> Figure:
     """Draw the best validation loss of every trial, where no losses of its epochs are at hand.
 

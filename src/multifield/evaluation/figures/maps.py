@@ -14,7 +14,7 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, 
 
 from multifield import camels
 from multifield.arrays import Map, Maps
-from multifield.evaluation.figures.style import PAGE_WIDTH, STYLE, finish, maps_title, suite_title
+from multifield.evaluation.figures.style import PAGE_WIDTH, finish, maps_title, styled, suite_title
 
 _UNITS = {
     "(M_sun/h)/(Mpc/h)^2": r"$(M_\odot/h)\,/\,(\mathrm{Mpc}/h)^2$",
@@ -23,7 +23,7 @@ _UNITS = {
 }  # others are set as they are
 
 
-@mpl.rc_context(STYLE)
+@styled
 def maps_mosaic(maps: Maps, titles: Sequence[str], field: str, suite: str) -> Figure:
     """Draw maps of one field side by side on one logarithmic colour scale.
 
@@ -60,7 +60,7 @@ def maps_mosaic(maps: Maps, titles: Sequence[str], field: str, suite: str) -> Fi
     return finish(figure)
 
 
-@mpl.rc_context(STYLE)
+@styled
 def fields_mosaic(maps: Mapping[str, Map], suite: str, *, logarithmic: bool = False) -> Figure:
     """Draw one map of each field, coloured from its 0.1th to its 99.9th percentile.
 

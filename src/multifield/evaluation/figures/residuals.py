@@ -1,6 +1,5 @@
 """Errors of posterior means, in the unit of the parameter and of the error that was inferred."""
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,10 +14,10 @@ from multifield.evaluation.figures.style import (
     BLUE,
     ORANGE,
     PAGE_WIDTH,
-    STYLE,
     VERMILION,
     finish,
     padded,
+    styled,
     test_title,
 )
 from multifield.evaluation.results import Results, average_orientations
@@ -31,7 +30,7 @@ PULL_LIMIT = 4.0  # pulls beyond are counted in the last bin on their side
 _BINS = np.linspace(-PULL_LIMIT, PULL_LIMIT, 25)
 
 
-@mpl.rc_context(STYLE)
+@styled
 def residuals(
     results: Results,
     suite: str,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,9 +14,9 @@ from multifield.evaluation.figures.style import (
     GREY,
     ORANGE,
     PAGE_WIDTH,
-    STYLE,
     VERMILION,
     finish,
+    styled,
     suite_title,
 )
 
@@ -27,7 +26,7 @@ COLORS = (BLUE, VERMILION, GREEN, ORANGE, GREY)
 Records = Sequence[Mapping[str, Any]]
 
 
-@mpl.rc_context(STYLE)
+@styled
 def suite_matrices(records: Records) -> Figure:
     """Draw RMSE and chi2 of each network of one suite on each suite, a row a field.
 
@@ -74,7 +73,7 @@ def _draw_matrix(ax: Axes, records: Records) -> None:
     ax.tick_params(length=0)
 
 
-@mpl.rc_context(STYLE)
+@styled
 def smoothing_scan(records: Records) -> Figure:
     """Draw RMSE against smoothing, at home and on other suites, a row a field.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float64
 from matplotlib.axes import Axes
@@ -15,7 +14,7 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, 
 from multifield import camels
 from multifield.arrays import Theta
 from multifield.evaluation.figures.maps import log_title
-from multifield.evaluation.figures.style import PAGE_WIDTH, STYLE, finish, maps_title
+from multifield.evaluation.figures.style import PAGE_WIDTH, finish, maps_title, styled
 from multifield.maps.power_spectrum import power_spectrum
 from multifield.maps.preprocess import LogMaps
 
@@ -23,7 +22,7 @@ MAX_SIMULATIONS = 60  # lines of more hide each other
 MAX_BINS = 24
 
 
-@mpl.rc_context(STYLE)
+@styled
 def spectra(
     log_maps: Mapping[str, LogMaps], theta: Theta, names: tuple[str, ...], suite: str, field: str
 ) -> Figure:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -19,11 +18,11 @@ from multifield.evaluation.figures.style import (
     COLUMN_WIDTH,
     GREY,
     PAGE_WIDTH,
-    STYLE,
     VERMILION,
     finish,
     maps_title,
     padded,
+    styled,
 )
 
 Trials = Sequence[Mapping[str, Any]]
@@ -39,7 +38,7 @@ _LOGARITHMIC = ("lr", "wd")  # as the study draws them
 _WORST_SHOWN = 0.9  # quantile of losses; diverged trials would hide the differences of the others
 
 
-@mpl.rc_context(STYLE)
+@styled
 def study_history(trials: Trials, suite: str, field: str) -> Figure:
     """Draw the best validation loss of each trial, and the best so far.
 
@@ -84,7 +83,7 @@ def study_history(trials: Trials, suite: str, field: str) -> Figure:
     return finish(figure)
 
 
-@mpl.rc_context(STYLE)
+@styled
 def hyperparameter_importance(
     importances: Mapping[str, float], n_complete: int, n_needed: int, suite: str, field: str
 ) -> Figure:
@@ -116,7 +115,7 @@ def hyperparameter_importance(
     return finish(figure)
 
 
-@mpl.rc_context(STYLE)
+@styled
 def parallel_coordinates(trials: Trials, suite: str, field: str) -> Figure:
     """Draw each complete trial as a line through its hyperparameters to its loss.
 

@@ -1,7 +1,11 @@
 """What all figures share: widths of a journal page, colours that the colour-blind tell apart, titles."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from threading import RLock
+from typing import Any, ParamSpec
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from multifield import camels
@@ -31,6 +35,31 @@ STYLE: dict[Any, object] = {
     # a page is 1,120 pixels wide; PNG are saved as laid out, as mathtext is parsed anew at each resolution
     "figure.dpi": 160,
 }
+
+_ONE_AT_A_TIME = RLock()  # matplotlib has one style for all threads
+Arguments = ParamSpec("Arguments")
+
+
+def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Let a function draw in this style, one figure at a time.
+
+    Parameters
+    ----------
+    draw : callable
+        Function that returns a figure.
+
+    Returns
+    -------
+    drawn : callable
+        The same function. It may be called from several threads, as Kedro's ThreadRunner does.
+    """
+
+    @wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        with _ONE_AT_A_TIME, mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 def suite_title(suite: str) -> str:

@@ -1,6 +1,5 @@
 """Posterior means against the truth."""
 
-import matplotlib as mpl
 import numpy as np
 from jaxtyping import Int
 from matplotlib.axes import Axes
@@ -14,9 +13,9 @@ from multifield.evaluation.figures.style import (
     COLUMN_WIDTH,
     ORANGE,
     PAGE_WIDTH,
-    STYLE,
     finish,
     padded,
+    styled,
     test_title,
 )
 from multifield.evaluation.metrics import Metrics, score_results
@@ -26,7 +25,7 @@ from multifield.selection import Selection
 MAX_POINTS = 150  # in a panel; error bars of more hide each other
 
 
-@mpl.rc_context(STYLE)
+@styled
 def true_against_predicted(
     results: Results,
     suite: str,
