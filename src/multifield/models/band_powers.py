@@ -86,7 +86,8 @@ class BandPowers(FeatureNetwork):
         hidden = width // (2 * min(2 ** (n_levels - 1), WIDEST))
         return Sizes(hidden, channels, SMALLEST * 2 ** (n_levels - 1), n_outputs // 2)
 
-    def _convolve(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Tensor:
+        """Filter maps, level by level; see `Network.encode`."""
         features: list[Tensor] = []
         found: Tensor | None = None
         for k, level in enumerate(self.levels):

@@ -87,7 +87,7 @@ class Network(nn.Module):
         """
 
     @abstractmethod
-    def _convolve(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
+    def encode(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
         """Reduce maps to features."""
 
     @abstractmethod
@@ -119,9 +119,9 @@ class Network(nn.Module):
         """Reduce maps to the numbers from which the parameters are inferred; see `forward`."""
         self._check_maps(x)
         if self.conv_dtype == torch.float32:
-            return self._convolve(x)
+            return self.encode(x)
         with torch.autocast(x.device.type, dtype=self.conv_dtype):
-            x = self._convolve(x)
+            x = self.encode(x)
         return x.float()  # what few numbers are left decide the answer
 
     def _check_maps(self, x: Tensor) -> None:

@@ -104,7 +104,8 @@ class O3Err(Network):
         # in place: neither a convolution nor a batch normalization needs its own output again
         return nn.functional.leaky_relu_(x, NEGATIVE_SLOPE)
 
-    def _convolve(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Tensor:
+        """Convolve maps, block by block; see `Network.encode`."""
         x = pad_periodic(x)
         for k in range(self.n_blocks):
             x = self._layer(f"{k}1", x, pads=True)  # (B, c_k, L_k + 2, L_k + 2)

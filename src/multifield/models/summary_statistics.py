@@ -92,7 +92,8 @@ class SummaryStatistics(FeatureNetwork):
         n_outputs = require_axes(state, "direct.weight", 2, "summary_statistics").shape[0]
         return Sizes(n_units // UNITS_PER_HIDDEN, channels, map_size, n_outputs // 2)
 
-    def _convolve(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
+    def encode(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
+        """Compute the statistics of maps; see `Network.encode`."""
         with torch.autocast(x.device.type, enabled=False):
             x = x.float().contiguous()
             n = max(1, PIXELS_AT_A_TIME // x[0].numel()) if x.device.type == "cpu" else len(x)
