@@ -24,7 +24,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 
 PICTURES = Path("docs/pictures")
-REPORT = Path("data/08_reporting/report.html")
+REPORT = Path("data/08_reporting/MockNbody_Mtot_all_steps_500_500_o3/report.html")
 PORT = 4571
 ADDRESS = f"http://127.0.0.1:{PORT}"
 SETTLE = 6.0  # [s] in which Kedro-Viz lays out its graph and draws it
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def open_graph(driver: WebDriver) -> None:
-    """Show the four stages as boxes."""
+    """Show the stages as boxes."""
     script = f"localStorage.setItem('KedroViz', {json.dumps(json.dumps(STATE))})"
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     driver.get(f"{ADDRESS}/?pid=__default__")

@@ -18,7 +18,7 @@ from benchmarks.recipes.maps import Data, Mock, load
 from benchmarks.recipes.recipe import Recipe, give_epochs
 from multifield.evaluation import Results, average_orientations, predict
 from multifield.maps import SplitLoaders
-from multifield.models import ARCHITECTURES
+from multifield.models import find_architecture
 from multifield.training import TrainedNetwork, TrainingConfig, train_network
 from multifield.training.allocator import keep_freed_memory
 
@@ -64,7 +64,7 @@ def train(here: Here, recipe: Recipe, seed: int) -> Trained:
 def let_infer(here: Here, recipe: Recipe, trained: TrainedNetwork, seconds: float) -> Trained:
     """Let a network, which took so long to train, infer the parameters of validation and test maps."""
     data = here.data.whole
-    network = ARCHITECTURES[recipe.training.architecture](
+    network = find_architecture(recipe.training.architecture)(
         recipe.hyperparameters.hidden, 0.0, data.channels, data.map_size
     )
     network.load_state_dict(trained.state)

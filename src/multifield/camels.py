@@ -11,6 +11,7 @@ References
 CMD documentation, data.rst (its units; Table 1 of arXiv:2109.10915 has wrong ones for ne and P).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -403,12 +404,13 @@ def monopole_suffix(remove_monopole: bool) -> str:
     return "_no_monopole" if remove_monopole else ""
 
 
-LABEL_WORDS = {
-    "o3_err": "o3",
-    "band_powers": "band_powers",
-    "summary_statistics": "summary_statistics",
-}
-"""What the names of files call an architecture. The benchmark's own files say ``o3``."""
+LABEL_WORDS = {"o3_err": "o3"}
+"""What the names of files call an architecture, if not by its name. The benchmark's files say ``o3``."""
+
+_LABEL = re.compile(
+    r"all_(?:one_cycle|steps_\d+_\d+)_(\w+?)(?:_smoothing_[\d.e+-]+)?(?:_no_monopole)?"
+    r"(?:_field_(?:scorer|finalists))?"
+)
 
 
 def recipe_label(
@@ -430,10 +432,10 @@ def recipe_label(
     remove_monopole : bool, optional
         Whether each log map's own mean was subtracted.
     architecture, schedule : str, optional
-        Short names; the benchmark's have the benchmark's words.
+        Names; the benchmark's have the benchmark's words. Of ``module:Class`` the class is taken.
     """
     # an architecture that is unknown is refused with the parameters
-    word = LABEL_WORDS.get(architecture, architecture)
+    word = LABEL_WORDS.get(architecture, architecture.rpartition(":")[2])
     suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
     steps = "one_cycle" if schedule == "one_cycle" else f"steps_{steps_up}_{steps_down}"
     return f"all_{steps}_{word}{suffix}"
@@ -441,8 +443,8 @@ def recipe_label(
 
 def word_of_label(label: str) -> str:
     """Give what a label of `recipe_label` calls the architecture; the benchmark's ``o3`` if nothing else."""
-    words = [word for word in LABEL_WORDS.values() if f"_{word}_" in f"{label}_"]
-    return words[0] if words else LABEL_WORDS["o3_err"]
+    match = _LABEL.fullmatch(label.removeprefix("single_"))
+    return match[1] if match else LABEL_WORDS["o3_err"]
 
 
 def run_name(suite: str, field: str, label: str) -> str:

@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from multifield.last_words import print_table
+from multifield.models.registry import BUILT_IN, import_architecture
 from multifield.parameters import check_globals, check_parameters, check_recipe
 from multifield.pipelines.tables import to_records
 
@@ -34,10 +35,12 @@ class CheckParameters:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Check globals and the parameters of every pipeline, from YAML and from ``--params``."""
+        """Check globals and the parameters of every pipeline, and import an architecture of the user."""
         loader = context.config_loader
         check_recipe(loader["globals"], loader.runtime_params or {})
         parameters = check_parameters(loader["parameters"])
+        if parameters.training.architecture not in BUILT_IN:  # PyTorch is imported then
+            import_architecture(parameters.training.architecture)
         check_globals(loader["globals"], parameters, loader.runtime_params or {})
 
 

@@ -42,7 +42,7 @@ class Choices:
     smoothing_width: Real
     n_trials: Integer
     epochs: Integer
-    recipe: Literal["published", "multifield", "band_powers"]
+    recipe: Text
     test_suite: Text
     test_set: Text
     test_field: Text
@@ -152,21 +152,12 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Recipes:
-    """The published way, the one that this project recommends, and that with learned filters."""
-
-    published: Recipe
-    multifield: Recipe
-    band_powers: Recipe
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Globals(Choices):
     """What globals.yml may hold."""
 
     source: Text
     cmd_folder: Text
-    recipes: Recipes
+    recipes: dict[str, Recipe]  # under names of which `recipe` is one
     steps_up: Integer
     steps_down: Integer
     remove_monopole: Flag

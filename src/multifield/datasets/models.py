@@ -153,7 +153,19 @@ class TrialFileDataset(FileDataset[Saved, Loaded]):
 
 
 class WeightsDataset(TrialFileDataset["dict[str, torch.Tensor]", "Network"]):
-    """The weights of one network, as the benchmark releases them."""
+    """The weights of one network, as the benchmark releases them.
+
+    Parameters
+    ----------
+    architecture : str, optional
+        Architecture of the network, which weights of a user's own architecture do not say.
+    **names
+        As in `TrialFileDataset`.
+    """
+
+    def __init__(self, *, architecture: str | None = None, **names: Any) -> None:
+        super().__init__(**names)
+        self._architecture = architecture
 
     @staticmethod
     def _locate(folder: ModelFolder, trial: str) -> Path:
@@ -163,7 +175,7 @@ class WeightsDataset(TrialFileDataset["dict[str, torch.Tensor]", "Network"]):
         """Build the network from the shapes of its tensors, ready to predict."""
         from multifield.models import load_weights
 
-        return load_weights(self._filepath)
+        return load_weights(self._filepath, architecture=self._architecture)
 
     def save(self, data: "dict[str, torch.Tensor]") -> None:
         """Write a state dict."""

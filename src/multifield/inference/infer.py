@@ -14,7 +14,7 @@ from multifield.maps import MapLoader, moments_of_log_maps
 from multifield.maps.files import source_name
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.transforms import preprocess_block
-from multifield.models import ModelFolder, Network, load_weights
+from multifield.models import ModelFolder, Network, find_architecture, load_weights
 from multifield.progress import progress
 from multifield.threads import available_threads
 from multifield.training import TrainingConfig, loader_options
@@ -49,6 +49,7 @@ def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[Netw
         raise ValueError(
             f"prediction.top_k: expected 1 to {len(card.networks)}, the networks of the card, got {top_k}"
         )
+    find_architecture(card.architecture)  # a card causes no import
     networks = []
     for record in card.networks[:top_k]:
         path = folder.weights(record.trial).with_name(record.weights)

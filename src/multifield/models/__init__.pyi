@@ -1,9 +1,12 @@
 from .band_powers import BandPowers as BandPowers
 from .folder import ModelFolder as ModelFolder
+from .head import FeatureNetwork as FeatureNetwork
 from .inference import for_inference as for_inference
 from .network import Network as Network
 from .o3_err import O3Err as O3Err
-from .registry import ARCHITECTURES as ARCHITECTURES
+from .registry import find_architecture as find_architecture
+from .registry import import_architecture as import_architecture
+from .registry import register_architecture as register_architecture
 from .summary_statistics import SummaryStatistics as SummaryStatistics
 from .weights import StateDict as StateDict
 from .weights import load_state as load_state

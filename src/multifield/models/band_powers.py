@@ -53,6 +53,8 @@ class BandPowers(FeatureNetwork):
         If a number is outside its range.
     """
 
+    records_sizes = False
+
     def __init__(
         self,
         hidden: int,

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+RECORD = "sizes_made_for"  # tensor of a state dict with the sizes of the network
 MIN_MAP_SIZE = 16  # [pixels]; smaller maps leave less than two blocks
 MAX_MAP_SIZE = 8192  # [pixels]; a damaged file may say anything
 
@@ -23,6 +24,9 @@ class Sizes(NamedTuple):
 
 class Network(nn.Module):
     """Means and standard deviations of the parameters from periodic maps; a subclass says how.
+
+    A subclass makes its layers in ``__init__``, of the same parameters, and defines `encode` and `infer`;
+    `FeatureNetwork` has an `infer` for any features.
 
     Parameters
     ----------
@@ -42,6 +46,8 @@ class Network(nn.Module):
     learns_features : bool
         False where features have no weights and are the same for all orientations of a map, so that they
         can be computed once for all epochs.
+    records_sizes : bool
+        Whether weights hold the sizes they were made for. False where `sizes_of` reads them from shapes.
     conv_dtype : torch.dtype
         In which convolutions are computed; the linear layers are float32 in each.
 
@@ -52,6 +58,7 @@ class Network(nn.Module):
     """
 
     learns_features = True
+    records_sizes = True
 
     def __init__(
         self,
@@ -69,6 +76,8 @@ class Network(nn.Module):
         self.n_parameters = n_parameters
         self.dropout = nn.Dropout(dropout)
         self.conv_dtype = torch.float32
+        if self.records_sizes:
+            self.register_buffer(RECORD, torch.tensor(self.sizes))
 
     @property
     def sizes(self) -> Sizes:
@@ -76,15 +85,15 @@ class Network(nn.Module):
         return Sizes(self.hidden, self.channels, self.map_size, self.n_parameters)
 
     @classmethod
-    @abstractmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
-        """Read the sizes from the shapes of a state dict of this architecture.
+        """Read the sizes from a state dict of this architecture.
 
         Raises
         ------
         ValueError
             If a tensor that says them is missing or has another number of axes.
         """
+        return Sizes(*require_axes(state, RECORD, 1, cls.__name__).tolist())
 
     @abstractmethod
     def encode(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
@@ -140,6 +149,41 @@ def require_axes(state: Mapping[str, Tensor], name: str, n_axes: int, architectu
     if state[name].ndim != n_axes:
         raise ValueError(f"{name}: expected {n_axes} axes, got shape {tuple(state[name].shape)}")
     return state[name]
+
+
+def check_fits(network: Network, name: str) -> None:
+    """Let a network of a user's own infer from two maps, before it is trained.
+
+    Parameters
+    ----------
+    network : Network
+        On the CPU.
+    name : str
+        Its architecture, for messages.
+
+    Raises
+    ------
+    ValueError
+        If it does not give the means and standard deviations of each map.
+    """
+    sizes = network.sizes
+    maps = torch.zeros(2, sizes.channels, sizes.map_size, sizes.map_size)
+    was_training = network.training
+    with torch.no_grad():
+        y = network.eval()(maps)
+    network.train(was_training)
+    expected = (2, 2 * sizes.n_parameters)
+    if not isinstance(y, Tensor) or y.shape != expected or y.dtype != torch.float32:
+        found = f"{tuple(y.shape)} {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
+        raise ValueError(
+            f"The architecture {name!r} gives {found} for two maps. Expected {expected} float32: the "
+            "means of the parameters, then their standard deviations."
+        )
+    if (y[:, sizes.n_parameters :] < 0).any():
+        raise ValueError(
+            f"The architecture {name!r} gives negative standard deviations. End `infer` with softplus "
+            "or a square."
+        )
 
 
 def _check_sizes(

@@ -50,6 +50,8 @@ class O3Err(Network):
     Dataset.
     """
 
+    records_sizes = False
+
     def __init__(
         self,
         hidden: int,

@@ -62,6 +62,7 @@ class SummaryStatistics(FeatureNetwork):
     """
 
     learns_features = False
+    records_sizes = False
 
     def __init__(
         self,

@@ -18,11 +18,19 @@ from torch import Tensor
 
 from multifield.atomic import atomic_path
 from multifield.maps.manifest import sha256 as sha256_of
-from multifield.models.network import Network
-from multifield.models.registry import ARCHITECTURES, find_architecture
+from multifield.models.band_powers import FIRST_TENSOR as FIRST_OF_BAND_POWERS
+from multifield.models.network import RECORD, Network
+from multifield.models.registry import find_architecture, import_architecture
+from multifield.models.summary_statistics import FIRST_TENSOR as FIRST_OF_SUMMARY_STATISTICS
 
 PREFIX = "module."  # the released networks were wrapped in DataParallel when they were saved
 StateDict = dict[str, Tensor]
+MARKS = {
+    "C01.weight": "o3_err",
+    FIRST_OF_BAND_POWERS: "band_powers",
+    FIRST_OF_SUMMARY_STATISTICS: "summary_statistics",
+}
+"""A tensor whose presence says the architecture of a state dict."""
 
 # of DataParallel, which may wrap twice, and of torch.compile
 WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")
@@ -145,17 +153,18 @@ def load_weights(
 ) -> Network:
     """Build the network that a weights file belongs to, in evaluation mode, on the CPU.
 
-    Its architecture is known by the tensors' names; channels, hidden, map size and number of parameters are
-    read from their shapes.
+    Channels, hidden, map size and number of parameters are read from the tensors. So is the architecture if
+    it is one of this project; another one has to be named.
 
     Parameters
     ----------
     path : path-like
-        State dict of one of `multifield.models.ARCHITECTURES`, with or without the prefix ``module.``.
+        State dict, with or without the prefix ``module.``.
     hidden, channels, map_size : int, optional
         What a study and the data say of the network; compared with the file where given.
     architecture : str, optional
-        Its short name; compared likewise.
+        Name of the architecture, such as ``o3_err`` or ``module:Class``; compared likewise. The class is
+        imported.
     sha256 : str, optional
         SHA-256 of the file when its training ended; compared likewise.
 
@@ -179,12 +188,12 @@ def load_weights(
             f"{changed[:12]}..., expected {sha256[:12]}.... Restore it, or train anew."
         )
     try:
-        found = find_architecture(state)
+        found = _architecture_of(state, architecture)
+        if architecture not in (None, found):
+            raise ValueError(f"expected weights of {architecture}, got those of {found}")
         network = _build(found, state)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    if architecture not in (None, found):
-        raise ValueError(f"{path}: expected weights of {architecture}, got those of {found}")
     _check_same_tensors(network.state_dict(), state, found, path)
     _check_expected(network, hidden, channels, map_size, path)
     network.load_state_dict(state)
@@ -226,8 +235,25 @@ def save_whole(
             raise
 
 
+def _architecture_of(state: StateDict, asked: str | None) -> str:
+    """Say of which architecture a state dict is, or take the user's word for one of the user's own."""
+    if RECORD in state:
+        if asked is None:
+            raise ValueError(
+                "these are the weights of an architecture of a user's own. Name it, as "
+                "load_weights(path, architecture='module:Class')."
+            )
+        import_architecture(asked)
+        return asked
+    found = [name for mark, name in MARKS.items() if mark in state]
+    if len(found) != 1:
+        marks = " or ".join(f"{mark} ({name})" for mark, name in MARKS.items())
+        raise ValueError(f"missing tensor {marks}, so these are no weights of a known network")
+    return found[0]
+
+
 def _build(architecture: str, state: StateDict) -> Network:
-    kind = ARCHITECTURES[architecture]
+    kind = find_architecture(architecture)
     hidden, channels, map_size, n_parameters = kind.sizes_of(state)
     return kind(hidden, 0.0, channels, map_size, n_parameters)
 

@@ -1,16 +1,16 @@
 """What a training run needs to be told. Values, units and sources are in ``conf/``."""
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, FilePath, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, FilePath, Strict, field_validator
 from pydantic.dataclasses import dataclass
 
 from multifield.maps.manifest import sha256
+from multifield.models.registry import check_architecture
 from multifield.strict import Flag, Integer, Real, Seed
 
-Architecture = Literal["o3_err", "band_powers", "summary_statistics"]
-"""Names in `multifield.models.ARCHITECTURES`, here so that a configuration is read without PyTorch."""
+Architecture = Annotated[str, Strict(), AfterValidator(check_architecture)]
 
 LossName = Literal["moments", "gaussian"]
 """Names in `multifield.training.loss.LOSSES`, likewise."""

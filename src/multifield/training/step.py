@@ -13,8 +13,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from multifield.maps import Batch, SplitLoaders
 from multifield.models.inference import for_inference
-from multifield.models.network import Network
-from multifield.models.registry import ARCHITECTURES
+from multifield.models.network import Network, check_fits
+from multifield.models.registry import BUILT_IN, import_architecture
 from multifield.models.weights import load_weights
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import DeviceBatch, choose_compile, on_device, place
@@ -44,12 +44,14 @@ def build_network(
     ValueError
         If the device has not the precision asked for, or the pretrained network is another one.
     """
-    network = ARCHITECTURES[config.architecture](
+    network = import_architecture(config.architecture)(
         hidden=hyperparameters.hidden,
         dropout=hyperparameters.dr,
         channels=data.network_channels,
         map_size=data.map_size,
     )
+    if config.architecture not in BUILT_IN:
+        check_fits(network, config.architecture)
     if config.pretrained is not None:
         start = load_weights(
             config.pretrained,

@@ -12,6 +12,7 @@ from typing import Any
 
 from multifield.maps import SplitLoaders
 from multifield.models import StateDict, load_state, save_weights
+from multifield.models.registry import import_architecture, place_of_architecture
 from multifield.training.checkpoint import (
     attempts_folder,
     remove_checkpoint,
@@ -79,7 +80,8 @@ class TrainingTask:
                 f"{self.name}: These maps are in memory and cannot be sent to another process. Write "
                 "them to files, or train with workers=1."
             )
-        return _unpack, (pickle.dumps(self.data), {**vars(self), "data": None})
+        place = place_of_architecture(self.config.architecture)
+        return _unpack, (pickle.dumps(self.data), place, {**vars(self), "data": None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +213,8 @@ def _attempt(task: TrainingTask) -> Iterator[Path]:
         raise
 
 
-def _unpack(data: bytes, rest: dict[str, Any]) -> TrainingTask:
+def _unpack(data: bytes, architecture: str, rest: dict[str, Any]) -> TrainingTask:
+    import_architecture(architecture)  # whose decorator gives its short name here too
     return TrainingTask(**{**rest, "data": _open_data(data)})
 
 

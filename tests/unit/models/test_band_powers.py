@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from multifield.models import (
-    ARCHITECTURES,
     BandPowers,
     O3Err,
+    find_architecture,
     for_inference,
     load_weights,
     save_weights,
@@ -212,4 +212,4 @@ def test_it_is_small() -> None:
 
 
 def test_registry_names_it() -> None:
-    assert ARCHITECTURES["band_powers"] is BandPowers
+    assert find_architecture("band_powers") is BandPowers

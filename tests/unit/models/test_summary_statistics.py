@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from multifield.models import (
-    ARCHITECTURES,
     O3Err,
     SummaryStatistics,
+    find_architecture,
     for_inference,
     load_weights,
     save_weights,
@@ -145,4 +145,4 @@ def test_it_is_small() -> None:
 
 
 def test_registry_names_it() -> None:
-    assert ARCHITECTURES["summary_statistics"] is SummaryStatistics
+    assert find_architecture("summary_statistics") is SummaryStatistics

@@ -1,17 +1,8 @@
-from typing import get_args
-
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from multifield.models import ARCHITECTURES
 from multifield.training import Hyperparameters, TrainingConfig
-from multifield.training.config import Architecture
 from tests.unit.training.examples import config
-
-
-def test_architectures_are_those_of_the_registry() -> None:
-    assert get_args(Architecture) == tuple(ARCHITECTURES)
-
 
 NAN, INF = float("nan"), float("inf")
 
@@ -23,7 +14,7 @@ def settings(**changes: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("architecture", ["resnet"]),
+        ("architecture", ["resnet", "my.module", "my module:Net", "module:", 3]),
         ("pretrained", ["no_such_file.pt", 3, ""]),
         ("epochs", [0, 3.0, "3", True, 3.5]),
         ("batch_size", [1, 8.0]),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from multifield.evaluation import predict
-from multifield.models import ARCHITECTURES
+from multifield.models import find_architecture
 from multifield.training import train_network
 from tests.tolerances import (
     BFLOAT16_LOSS_RTOL,
@@ -56,7 +56,7 @@ def test_first_losses_are_those_of_the_cpu(
 )
 def test_predictions_are_those_of_the_cpu(architecture: str, precision: str, rtol: float) -> None:
     torch.manual_seed(1)
-    network = ARCHITECTURES[architecture](hidden=2, dropout=0.0, channels=1, map_size=MAP_SIZE)
+    network = find_architecture(architecture)(hidden=2, dropout=0.0, channels=1, map_size=MAP_SIZE)
     loader = make_data().test
     here, there = (
         predict(network, loader, range(8), device=device, precision=how)

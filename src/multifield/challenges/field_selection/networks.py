@@ -134,7 +134,12 @@ def score_sets(
     """
     data = loaders.load(loaders.fields)
     weights = folder.weights(_best_of(study, range(config.scorer.networks), "scorer"))
-    network = load_weights(weights, channels=2 * data.channels, map_size=data.map_size)
+    network = load_weights(
+        weights,
+        channels=2 * data.channels,
+        map_size=data.map_size,
+        architecture=training.architecture,
+    )
     prior = prior_widths(data.train.theta, data.inferred)
     device, n_orientations = choose_device(training.device), config.scorer.orientations
 
@@ -232,7 +237,12 @@ def measure_finalists(
         numbers = range(per_set * position, per_set * (position + 1))
         weights = folder.weights(_best_of(study, numbers, SEPARATOR.join(fields)))
         data = loaders.load(fields)
-        network = load_weights(weights, channels=data.channels, map_size=data.map_size)
+        network = load_weights(
+            weights,
+            channels=data.channels,
+            map_size=data.map_size,
+            architecture=training.architecture,
+        )
         valid, tested = (
             _look(network, part, evaluation.orientations, training, precision=evaluation.precision)
             for part in (data.valid, data.test)

@@ -113,7 +113,8 @@ class NetworkTrainer:
         """
         while any(training.name == name for training in self._running.values()):
             self._store_finished(patience=None)
-        return load_weights(self._folder.weights(name))
+        architecture = self._runs[name]["training.architecture"]
+        return load_weights(self._folder.weights(name), architecture=architecture)
 
     def _store_finished(self, patience: float | None) -> None:
         """Store what is finished, at least one unless the patience [s] ends."""
