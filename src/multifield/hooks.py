@@ -2,6 +2,8 @@
 
 import itertools
 import logging
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from pydantic_core import to_jsonable_python
 
+from multifield.datasets import ModelCardDataset
 from multifield.last_words import print_table
 from multifield.models.registry import BUILT_IN, import_architecture
 from multifield.parameters import check_globals, check_parameters, check_recipe
@@ -21,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 STAGES = ("ingest", "preprocess", "tune", "evaluate", "report")
 PREDICTIONS = ("predictions_csv", "predictions")
+METRICS = {"metrics": "", "metrics_recalibrated": "recalibrated.", "trained_metrics": ""}
+LONGEST = 6000  # [characters] of a parameter in MLflow
 NEED_NOT_EXIST = {
     "model_folder",  # a study makes it
     "suite_folders",  # which robustness fills
@@ -166,6 +172,44 @@ class PrintSummary:
             catalog.load(f"{prefix}metrics_intervals"),
         )
         print_table(table, (where, *NEXT_STEPS), heading="Next:")
+
+
+class TrackRun:
+    """Adds parameters, metrics, figures and cards to a run of MLflow, if kedro-mlflow has started one."""
+
+    @hook_impl(tryfirst=True)  # kedro-mlflow ends the run
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
+        """Log what the run made."""
+        mlflow = sys.modules.get("mlflow")  # which kedro-mlflow imports
+        if mlflow is None or mlflow.active_run() is None:
+            return
+        parameters = to_jsonable_python(catalog.load("parameters"))
+        texts = {name: str(value)[:LONGEST] for name, value in _flatten(parameters)}
+        mlflow.log_params(texts)
+        for name in sorted(pipeline.all_outputs()):
+            dataset = catalog[name]
+            if name in METRICS:
+                prefix = METRICS[name]
+                values = dict(_flatten(catalog.load(name)))
+                mlflow.log_metrics({f"{prefix}{key}": value for key, value in values.items()})
+            if _is_reported(dataset):
+                mlflow.log_artifact(_path_of(catalog, name))
+
+
+def _is_reported(dataset: Any) -> bool:
+    layer = ((dataset.metadata or {}).get("kedro-viz") or {}).get("layer")
+    return dataset.exists() and (layer == "reporting" or isinstance(dataset, ModelCardDataset))
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give every leaf under its dotted name."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _path_of(catalog: CatalogProtocol[Any, Any], name: str) -> str:

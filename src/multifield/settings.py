@@ -1,11 +1,11 @@
 """Kedro settings."""
 
 from multifield import camels
-from multifield.hooks import CheckInputs, CheckParameters, PrintSummary, ShowProgress
+from multifield.hooks import CheckInputs, CheckParameters, PrintSummary, ShowProgress, TrackRun
 from multifield.inference.config import maps_name
 
 # Kedro calls the last of them first
-HOOKS = (CheckParameters(), CheckInputs(), PrintSummary(), ShowProgress())
+HOOKS = (CheckParameters(), CheckInputs(), PrintSummary(), TrackRun(), ShowProgress())
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)  # a run reports to nobody
 
