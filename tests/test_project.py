@@ -1,6 +1,7 @@
 """Conventions of pipelines and catalog; each check is shown an example that it must reject."""
 
 import importlib.util
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,40 @@ def test_every_entry_of_the_catalog_is_used(catalog):
 def test_every_dataset_that_is_kept_has_a_layer(catalog):
     for name in datasets(sum(PIPELINES.values(), Pipeline([]))) - PASSED_ON:
         assert catalog[name].metadata["kedro-viz"]["layer"], name
+
+
+def layers_of(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, set[str]]:
+    """For each layer of Kedro-Viz the layers before it, where stages are boxes."""
+
+    def layer_of(name: str) -> str | None:
+        metadata = getattr(catalog[name], "metadata", None) or {}
+        return metadata.get("kedro-viz", {}).get("layer")
+
+    before: dict[str, set[str]] = {}
+    for stage in {each.namespace for each in pipeline.nodes}:
+        box = pipeline.only_nodes_with_namespaces([stage])
+        inputs = {layer_of(name) for name in box.inputs() if not name.startswith("param")}
+        for name in box.all_outputs():
+            before.setdefault(layer_of(name) or "", set()).update(inputs - {None, layer_of(name)})
+    return before
+
+
+def test_layers_have_an_order(catalog):
+    """Otherwise Kedro-Viz shows none."""
+    before = layers_of(PIPELINES["__default__"], catalog)
+    order = [*TopologicalSorter(before).static_order()]
+    assert order.index("models") < order.index("test_input") < order.index("reporting")
+
+
+def test_a_circle_of_layers_is_found(catalog):
+    def stage(name: str, *edge: str) -> Pipeline:
+        nodes = [node(len, *edge, name="n")]
+        return Pipeline(nodes, namespace=name, prefix_datasets_with_namespace=False)
+
+    wrong = stage("a", "theta", "split") + stage("b", "split", "test_theta")
+    wrong += stage("c", "test_theta", "normalization")
+    with pytest.raises(CycleError):
+        TopologicalSorter(layers_of(wrong, catalog)).prepare()
 
 
 def test_the_default_is_the_five_stages():

@@ -51,7 +51,7 @@ class CheckParameters:
 
 
 class CheckInputs:
-    """Stops a run that needs what no earlier run has left, and says which stages make it."""
+    """Stops a run whose inputs are missing, and says which stages make them."""
 
     @hook_impl
     def before_pipeline_run(
@@ -77,12 +77,12 @@ def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> s
         for name, stage in pipelines.items()
         if name in STAGES and missing & stage.all_outputs()
     ]
-    advice = f"run `multifield run --pipelines {','.join(stages)}` first, with the same parameters"
+    advice = f"Run `multifield run --pipelines {','.join(stages)}` first, with the same parameters."
     if "prediction_card" in missing:
         advice = CARD_ADVICE
     if "study" in missing:
-        advice += "; or name the folder of released networks with --params models_folder=..."
-    return "\n".join(["expected what earlier stages leave, found none of", *lines, advice])
+        advice += " For released networks, set --params models_folder=<their folder>."
+    return "\n".join(["Missing inputs from earlier stages:", *lines, advice])
 
 
 NO_PARALLEL_RUNNER = (
@@ -90,10 +90,10 @@ NO_PARALLEL_RUNNER = (
     "process. Use the default runner or --runner ThreadRunner. To train in parallel, use --params workers=4."
 )
 CARD_ADVICE = (
-    "run `multifield run --pipelines ingest,preprocess,tune` first (`train` instead of "
-    "`tune` for network=single), with the same parameters; or name the folder of networks with "
-    "--params models_folder=... . Networks without a card, such as released ones, get it from the maps they "
-    "were trained on: `multifield run --pipelines ingest,preprocess,describe`"
+    "Run `multifield run --pipelines ingest,preprocess,tune` first (`train` instead of `tune` for "
+    "network=single), with the same parameters, or set --params models_folder=<folder of networks>. "
+    "Networks without a card, such as released ones, get one from the maps they were trained on: "
+    "`multifield run --pipelines ingest,preprocess,describe`."
 )
 
 

@@ -69,7 +69,7 @@ def test_what_is_missing_is_named(tmp_path):
     project = make_project(tmp_path / "project")
     done = run_kedro(project, "run", "--pipeline", "baselines", *SUITE)
     assert done.returncode != 0
-    assert "run `multifield run --pipelines ingest,preprocess` first" in done.stdout + done.stderr
+    assert "`multifield run --pipelines ingest,preprocess` first" in done.stdout + done.stderr
     assert "network_results" not in done.stdout + done.stderr
 
 

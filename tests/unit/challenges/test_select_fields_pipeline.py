@@ -1,4 +1,4 @@
-"""`kedro run --pipelines select_fields`, on two workers, again, and where it cannot run."""
+"""`multifield run --pipelines select_fields`, on two workers, again, and where it cannot run."""
 
 import csv
 import json
@@ -77,4 +77,4 @@ def test_what_is_missing_is_named(tmp_path):
     project = make_project(tmp_path / "project")
     done = run_kedro(project, *SELECT)
     assert done.returncode != 0
-    assert "run `multifield run --pipelines ingest,preprocess` first" in done.stdout + done.stderr
+    assert "`multifield run --pipelines ingest,preprocess` first" in done.stdout + done.stderr
