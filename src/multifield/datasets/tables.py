@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset
+from kedro.io.core import get_filepath_str
 from kedro.utils import load_obj
 from kedro_datasets._typing import JSONPreview, TablePreview
+from kedro_datasets.json import JSONDataset
 from pydantic import TypeAdapter, ValidationError
 
 from multifield import camels
 from multifield.arrays import Theta
 from multifield.atomic import atomic_path
-from multifield.datasets.base import FileDataset
 from multifield.maps.files import find_file, link_file, read_theta, write_theta
 
 
@@ -61,46 +62,54 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
         return {"path": str(self._folder), "names": self._names}
 
 
-class TypedJSONDataset(FileDataset[Any, Any]):
+class TypedJSONDataset(JSONDataset):  # type: ignore[misc] # it is not typed
     """One object of a pydantic dataclass as JSON, checked when it is loaded.
 
     Parameters
     ----------
     filepath : str
+        Path of the file; any that fsspec takes. On a local disk the file is written whole or not at all.
     model : str
         The class, as ``package.module.Class``.
-    metadata : dict, optional
-        For plugins.
+    **options
+        As in `JSONDataset`: versions, credentials, metadata.
     """
 
-    def __init__(
-        self, *, filepath: str, model: str, metadata: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(filepath=filepath, metadata=metadata)
+    def __init__(self, *, filepath: str, model: str, **options: Any) -> None:
+        super().__init__(filepath=filepath, **options)
         self._model = model
 
     def load(self) -> Any:
         """Read and check the object; ValueError names the file and the key."""
+        path = get_filepath_str(self._get_load_path(), self._protocol)
+        with self._fs.open(path) as file:
+            text = file.read()
         try:
-            return self._adapter.validate_json(self._filepath.read_text())
+            return self._adapter.validate_json(text)
         except ValidationError as error:
-            raise ValueError(f"{self._filepath}: {error}") from None
+            raise ValueError(f"{path}: {error}") from None
 
     def save(self, data: Any) -> None:
         """Write the object."""
-        with atomic_path(self._filepath) as partial:
-            partial.write_bytes(self._adapter.dump_json(data, indent=2))
+        path = get_filepath_str(self._get_save_path(), self._protocol)
+        text = self._adapter.dump_json(data, indent=2)
+        if self._protocol == "file":
+            with atomic_path(path) as partial:
+                partial.write_bytes(text)
+        else:
+            self._fs.pipe(path, text)
+        self._invalidate_cache()
 
     def preview(self) -> JSONPreview:
         """Show the file."""
-        return JSONPreview(self._filepath.read_text())
+        return JSONPreview(self._adapter.dump_json(self.load()).decode())
 
     @property
     def _adapter(self) -> Any:  # beartype does not know TypeAdapter[Any]
         return TypeAdapter(load_obj(self._model))
 
     def _describe(self) -> dict[str, Any]:
-        return super()._describe() | {"model": self._model}
+        return {**super()._describe(), "model": self._model}
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> TablePreview:

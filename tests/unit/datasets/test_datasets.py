@@ -194,6 +194,19 @@ def test_typed_json(tmp_path):
         dataset.load()
 
 
+def test_typed_json_is_versioned_and_saved_wherever_fsspec_can():
+    dataset = datasets.TypedJSONDataset(
+        filepath="memory:///data/split.json",
+        model="multifield.maps.splits.Split",
+        version=Version(None, "1"),
+    )
+    split = Split(seed=1, train=(2, 0), valid=(1,), test=(3,))
+    dataset.save(split)
+    assert dataset.exists()
+    assert dataset.load() == split
+    assert "seed" in dataset.preview()
+
+
 def test_weights_and_losses(tmp_path):
     network = O3Err(hidden=1, dropout=0.0, channels=1, map_size=16)
     weights = datasets.WeightsDataset(path=str(tmp_path), **MODEL, trial="single")
