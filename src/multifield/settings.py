@@ -1,6 +1,7 @@
 """Kedro settings."""
 
 from multifield import camels
+from multifield.defaults import choose, or_same
 from multifield.hooks import CheckInputs, CheckParameters, PrintSummary, ShowProgress, TrackRun
 from multifield.inference.config import maps_name
 
@@ -16,11 +17,11 @@ CONFIG_LOADER_ARGS = {
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
     "custom_resolvers": {
         "recipe_label": camels.recipe_label,
-        "or_same": lambda asked, default: default if asked == "same" else asked,
+        "or_same": or_same,
         "choose_word": lambda asked, word, yes: yes if asked == word else "",
         "run_name": camels.run_name,
         "test_folder": lambda test, at_home: "" if test == at_home else f"/test_{test}",
         "maps_name": maps_name,
-        "choose": lambda condition, yes, no: yes if condition else no,
+        "choose": choose,
     },
 }
