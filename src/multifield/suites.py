@@ -79,7 +79,8 @@ def bring_suites(
     suites = {}
     for suite in config.suites:
         selection = Selection(suite=suite, sim_set=sim_set, field="_".join(config.single_fields))
-        maps, theta, manifest = _bring_raw(selection, source, folders.raw / suite)
+        maps, theta = bring_raw(selection, source, folders.raw / suite)
+        manifest = verify_suite(suite, sim_set, maps, theta, partial=source.partial)
         suites[suite] = SuiteMaps(
             suite,
             theta,
@@ -97,21 +98,38 @@ def bring_suites(
     return suites
 
 
-def _bring_raw(
+def bring_raw(
     selection: Selection, source: SourceConfig, folder: Path
-) -> tuple[dict[str, Maps], Theta, Manifest]:
+) -> tuple[dict[str, Maps], Theta]:
+    """Make or find the raw maps and the parameters of a suite, under CMD's names.
+
+    Parameters
+    ----------
+    selection : Selection
+        Suite, set and fields.
+    source : SourceConfig
+        Where the maps come from.
+    folder : Path
+        Where maps that are made here are written, and published files linked to.
+
+    Returns
+    -------
+    maps : dict of field to (15 S, L, L) float32
+        Memory maps.
+    theta : (S, 6) float64
+        Parameters of the simulations.
+    """
     suite, sim_set = selection.suite, selection.sim_set
     found, table = open_source(selection, source)
     paths = {
         field: folder / camels.maps_names(field, suite, sim_set)[0] for field in selection.fields
     }
     _place(found, table, paths, folder / camels.theta_names(suite, sim_set)[0])
-    maps = {field: open_maps(path) for field, path in paths.items()}
     theta = read_theta(
         find_file(folder, camels.theta_names(suite, sim_set)),
         camels.find_set(sim_set, suite).n_columns,
     )
-    return maps, theta, verify_suite(suite, sim_set, maps, theta, partial=source.partial)
+    return {field: open_maps(path) for field, path in paths.items()}, theta
 
 
 def _place(
@@ -150,11 +168,25 @@ def _preprocess(
                 field, selection.suite, selection.sim_set, width, config.remove_monopole
             )
             wanted = Preprocessing(raw, field, config, checksums[field])
-            log_maps[field, width] = _make_or_open(wanted, folder / selection.suite / name)
+            log_maps[field, width] = make_or_open(wanted, folder / selection.suite / name)
     return log_maps
 
 
-def _make_or_open(wanted: Preprocessing, path: Path) -> LogMaps:
+def make_or_open(wanted: Preprocessing, path: Path) -> LogMaps:
+    """Open log maps that are there, of the same raw maps and settings; make them otherwise.
+
+    Parameters
+    ----------
+    wanted : Preprocessing
+        Log maps to make.
+    path : Path
+        Their file.
+
+    Returns
+    -------
+    log_maps : LogMaps
+        Memory maps.
+    """
     if path.is_file() and moments_path(path).is_file():
         present = open_log_maps(path)
         if dict(present.provenance) == wanted.provenance:

@@ -7,7 +7,9 @@ from .describe import known_causes as known_causes
 from .describe import trained_alone as trained_alone
 from .describe import trained_networks as trained_networks
 from .infer import infer_parameters as infer_parameters
+from .infer import list_records as list_records
 from .infer import load_networks as load_networks
+from .infer import predict_together as predict_together
 from .new_maps import open_new_maps as open_new_maps
 from .novelty import NoveltyReference as NoveltyReference
 from .novelty import fit_novelty as fit_novelty

@@ -117,27 +117,45 @@ def infer_parameters(
     n_maps = len(next(iter(maps.values())))
     with progress("predict", n_maps, "maps") as advance:
         for first, loader in _blocks(maps, card, preprocessing, training):
-            found = [
-                predict_loader(
-                    network,
-                    loader,
-                    range(orientations),
-                    device=training.device,
-                    n_threads=training.n_threads,
-                )
-                for network in networks
-            ]
-            results = average_orientations(average_networks(found), orientations)
-            records += _rows(
-                first,
-                results,
-                recalibrate(results, factors),
-                card,
-                loader,
-                training.loader_threads,
-            )
+            found = predict_together(networks, loader, orientations, training)
+            results = average_orientations(found, orientations)
+            records += list_records(first, results, factors, card, loader, training)
             advance(len(loader))
     return records
+
+
+def predict_together(
+    networks: Sequence[Network], loader: MapLoader, orientations: int, training: TrainingConfig
+) -> Results:
+    """Infer the parameters of the maps of a loader with the average of several posteriors.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        Whose posteriors are averaged as in `multifield.evaluation.average_networks`.
+    loader : MapLoader
+        Standardized maps.
+    orientations : int
+        Number of orientations of each map, 1 to 8.
+    training : TrainingConfig
+        Of which device and threads are read.
+
+    Returns
+    -------
+    results : Results
+        Rows ordered (orientation, simulation, map).
+    """
+    found = [
+        predict_loader(
+            network,
+            loader,
+            range(orientations),
+            device=training.device,
+            n_threads=training.n_threads,
+        )
+        for network in networks
+    ]
+    return average_networks(found)
 
 
 def _blocks(
@@ -188,17 +206,40 @@ def _log_maps(raw: Maps, field: str, first: int, config: PreprocessingConfig) ->
     return log_maps
 
 
-def _rows(
+def list_records(
     first: int,
     results: Results,
-    recalibrated: Results,
+    factors: Mapping[str, float],
     card: ModelCard,
     loader: MapLoader,
-    n_threads: int,
+    training: TrainingConfig,
 ) -> list[Record]:
-    """Make a row of each map of a block."""
-    novelty = card.novelty
-    numbers = measure(loader, novelty.n_bins, novelty.n_quantiles, n_threads=n_threads)
+    """Make the records of the maps of a loader.
+
+    Parameters
+    ----------
+    first : int
+        Number of the first map.
+    results : Results
+        One row per map, in the order of the loader.
+    factors : mapping of str to float
+        Factors of the standard deviations, by parameter.
+    card : ModelCard
+        Card of the networks.
+    loader : MapLoader
+        The maps.
+    training : TrainingConfig
+        Of which threads are read.
+
+    Returns
+    -------
+    records : list of dict
+        As of `infer_parameters`.
+    """
+    recalibrated, novelty = recalibrate(results, factors), card.novelty
+    numbers = measure(
+        loader, novelty.n_bins, novelty.n_quantiles, n_threads=training.loader_threads
+    )
     distances = novelty.distances(numbers)
     p_values = novelty.p_values(distances)
     columns: dict[str, np.ndarray] = {"map": np.arange(first, first + len(loader))}

@@ -164,8 +164,10 @@ def run_task(
     )
 
 
-def train_on_workers(task: TrainingTask, execution: ExecutionConfig) -> TaskResult:
-    """Train one network where a configuration says, and log its epochs.
+def train_on_workers(
+    task: TrainingTask, execution: ExecutionConfig, report: Report = log_epoch
+) -> TaskResult:
+    """Train one network where a configuration says, and report its epochs.
 
     Parameters
     ----------
@@ -173,6 +175,8 @@ def train_on_workers(task: TrainingTask, execution: ExecutionConfig) -> TaskResu
         What to train. Its checkpoint stays: remove it when the result is stored.
     execution : ExecutionConfig
         Where to train.
+    report : callable, optional
+        Called with epoch and losses after each epoch. If not given, they are logged.
 
     Returns
     -------
@@ -182,7 +186,7 @@ def train_on_workers(task: TrainingTask, execution: ExecutionConfig) -> TaskResu
     task.prepare()
     with open_executor(execution) as executor:
         try:
-            return executor.submit(run_task, task, on_epoch=log_epoch).result()
+            return executor.submit(run_task, task, on_epoch=report).result()
         except NonFiniteLoss:  # would come again
             task.clean()
             raise
