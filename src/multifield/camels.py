@@ -13,7 +13,7 @@ CMD documentation, data.rst (its units; Table 1 of arXiv:2109.10915 has wrong on
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from typing import Literal
 
@@ -205,6 +205,7 @@ SETS = {
         SimulationSet("EX", "extreme or no feedback", 4, (_SIX,), _PUBLISHED),
         SimulationSet("BE", "butterfly effect: one model, one seed", 27, (_SIX,), _OF_ILLUSTRIS),
         SimulationSet("SB28", "Sobol sequence", 2048, (_EXTENDED,), _OF_ILLUSTRIS),
+        SimulationSet("own", "simulations of a user's own", None, (_SIX,), ()),  # see `add_suite`
     )
 }
 """The sets of CMD. A mock suite has LH alone, of any number of simulations."""
@@ -214,6 +215,41 @@ def find_suite(name: str) -> Suite:
     """Look up a suite; ValueError names the known ones."""
     if name not in SUITES:
         raise ValueError(f"suite: expected one of {', '.join(SUITES)}; got {name!r}")
+    return SUITES[name]
+
+
+def add_suite(name: str, fields: tuple[str, ...], inferred: tuple[str, ...]) -> Suite:
+    """Make a suite of a user's own known in this process, with the set ``own``.
+
+    Parameters
+    ----------
+    name : str
+        Name for files and messages: letters, digits, ``-`` and ``_``.
+    fields : tuple of str
+        Names of its fields, of `FIELDS`.
+    inferred : tuple of str
+        Names of the parameters that act in it.
+
+    Returns
+    -------
+    suite : Suite
+        The suite; one of the user's of the same name is replaced.
+
+    Raises
+    ------
+    ValueError
+        If the name is CMD's or a mock suite's, cannot be a file's, or a field is unknown.
+    """
+    own = SETS["own"]
+    if name in SUITES and name not in own.suites:
+        raise ValueError(f"suite: {name} is a suite of CMD or a mock one. Choose another name.")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError(f"suite: Expected letters, digits, - and _, got {name!r}.")
+    for field in fields:
+        if field not in FIELDS:
+            raise ValueError(f"field: Expected some of {', '.join(FIELDS)}, got {field!r}.")
+    SUITES[name] = Suite(name, fields, inferred)
+    SETS["own"] = replace(own, suites=(*(s for s in own.suites if s != name), name))
     return SUITES[name]
 
 

@@ -114,6 +114,7 @@ def verify_suite(
     theta: Theta,
     *,
     partial: bool = False,
+    table: Path | None = None,
 ) -> Manifest:
     """Check every pixel and count of the files of a suite, and record what they are.
 
@@ -121,11 +122,13 @@ def verify_suite(
     ----------
     suite, sim_set : str
     maps : mapping of field to (15 S, L, L) float32
-        Memory maps of the files; the parameter table lies in the same folder.
+        Memory maps of the files.
     theta : (S, 6) float64
         NaN in the columns of parameters that the table does not give as CMD does.
     partial : bool, optional
         Whether the files may hold fewer simulations than the set has.
+    table : Path, optional
+        File of the parameters. If not given, that in the folder of the maps.
 
     Returns
     -------
@@ -146,10 +149,11 @@ def verify_suite(
     shapes = {record.shape for record in files.values()}
     if len(shapes) > 1:
         raise ValueError(f"{suite} {sim_set}: expected fields of one shape, got {sorted(shapes)}")
-    folder = Path(source_name(next(iter(maps.values())), ".")).parent
-    theta_path = find_file(folder, camels.theta_names(suite, sim_set))
+    if table is None:
+        folder = Path(source_name(next(iter(maps.values())), ".")).parent
+        table = find_file(folder, camels.theta_names(suite, sim_set))
     files["theta"] = _record(
-        theta_path, theta.shape, np.nanmin(theta), np.nanmax(theta), int(np.sum(theta == 0))
+        table, theta.shape, np.nanmin(theta), np.nanmax(theta), int(np.sum(theta == 0))
     )
     return Manifest(
         suite=suite,
