@@ -11,6 +11,7 @@ from multifield.evaluation.figures.examples import best_and_worst, saliency
 from multifield.evaluation.figures.field_selection import information_of_sets
 from multifield.evaluation.figures.losses import best_losses, loss_curves
 from multifield.evaluation.figures.maps import fields_mosaic, maps_mosaic
+from multifield.evaluation.figures.posterior import posterior_of_maps
 from multifield.evaluation.figures.residuals import residuals
 from multifield.evaluation.figures.robustness import smoothing_scan, suite_matrices
 from multifield.evaluation.figures.spectra import spectra
@@ -36,6 +37,7 @@ __all__ = [
     "loss_curves",
     "maps_mosaic",
     "parallel_coordinates",
+    "posterior_of_maps",
     "residuals",
     "saliency",
     "smoothing_scan",
