@@ -1,5 +1,44 @@
-"""Cosmological parameters, each with an honest error, from CAMELS Multifield Dataset maps."""
+"""Cosmological parameters, each with an honest error, from CAMELS Multifield Dataset maps.
+
+Where to begin::
+
+    import multifield as mf
+
+    suite = mf.load_suite("MockNbody", "Mtot")         # makes a mock suite: 400 simulations, minutes
+    network = mf.train(suite, recipe="multifield")     # seconds to minutes
+    posterior = network.infer(suite.test)              # mean and standard deviation, per map
+    posterior.score()                                  # RMSE, R2, chi2, coverage, ...
+    posterior.plot()                                   # against the truth
+
+    study = mf.tune(suite, n_trials=20, workers=2)     # search hyperparameters
+    network.save("net/")
+    mf.load_network("net/").infer("new_maps.npy")      # maps of which nothing is known
+
+Published maps, and maps of your own::
+
+    mf.load_suite("IllustrisTNG", ["Mgas", "T"], folder="/path/to/CMD/2D_maps/data")
+    mf.load_suite("MySimulation", "Mtot", maps=maps, theta=table)    # 15 maps per row of the table
+
+Any setting of ``conf/base`` is a keyword of `load_suite`, `train` or `tune`; ``help(mf.train)`` names
+the most used. A notebook shows figures after ``%matplotlib inline``. From a shell, ``multifield run`` does
+the same, and writes a report.
+
+Packages, from maps to answers
+------------------------------
+camels       what the maps are: suites, fields, parameters, units, file names
+maps         files, smoothing, logarithm, split, batches
+mock         universes of our own, and Gaussian maps whose exact posterior is known
+models       networks
+training     one training, here or on workers
+tuning       studies of many trainings, with Optuna
+evaluation   metrics, calibration, figures, reports
+inference    maps without parameters, the card of a network, out-of-distribution maps
+challenges   simple baselines, robustness from suite to suite, choice of fields
+"""
 
 from importlib.metadata import version
 
+import lazy_loader
+
 __version__ = version("multifield")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -48,16 +48,11 @@ def read_values(
     ValueError
         If the configuration has no such environment; names those there are.
     """
-    folder = folder or find_configuration()
-    if not (folder / environment).is_dir():
-        known = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        raise ValueError(f"environment: Expected one of {', '.join(known)}, got {environment!r}.")
     OmegaConf.register_new_resolver("choose", choose, replace=True)
     OmegaConf.register_new_resolver("or_same", or_same, replace=True)
-    folders = [folder / "base", folder / environment]
     merged = OmegaConf.merge(
-        {GLOBALS: OmegaConf.merge(*_read_all(folders, "globals"))},
-        *_read_all(folders, "parameters"),
+        {GLOBALS: read_globals(environment, folder)},
+        *_read_all(environment, "parameters", folder),
         OmegaConf.create(dict(choices)),
     )
     values = OmegaConf.to_container(merged, resolve=True)
@@ -65,9 +60,20 @@ def read_values(
     return {str(name): value for name, value in values.items() if not str(name).startswith("_")}
 
 
-def _read_all(folders: list[Path], kind: str) -> list[Any]:
-    paths = [path for folder in folders for path in sorted(folder.glob(f"**/{kind}*.yml"))]
-    return [_read(path) for path in paths]
+def read_globals(environment: str, folder: Path | None = None) -> dict[str, Any]:
+    """Read the values of globals.yml; see `read_values`."""
+    merged = OmegaConf.merge(*_read_all(environment, "globals", folder))
+    values: Any = OmegaConf.to_container(merged, resolve=True)
+    return dict(values)
+
+
+def _read_all(environment: str, kind: str, folder: Path | None) -> list[Any]:
+    folder = folder or find_configuration()
+    if not (folder / environment).is_dir():
+        known = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        raise ValueError(f"environment: Expected one of {', '.join(known)}, got {environment!r}.")
+    folders = (folder / "base", folder / environment)
+    return [_read(path) for each in folders for path in sorted(each.glob(f"**/{kind}*.yml"))]
 
 
 def _read(path: Path) -> Any:

@@ -1,0 +1,21 @@
+from . import camels as camels
+from . import challenges as challenges
+from . import evaluation as evaluation
+from . import inference as inference
+from . import maps as maps
+from . import mock as mock
+from . import models as models
+from . import training as training
+from . import tuning as tuning
+from .api.network import FittedNetwork as FittedNetwork
+from .api.network import load_network as load_network
+from .api.network import train as train
+from .api.posterior import Posterior as Posterior
+from .api.study import Study as Study
+from .api.study import tune as tune
+from .api.suite import Part as Part
+from .api.suite import Suite as Suite
+from .api.suite import load_suite as load_suite
+from .api.table import Table as Table
+
+__version__: str

@@ -1,0 +1,429 @@
+"""A trained network: train it, store it, load it, and infer with it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from multifield import camels, evaluation, inference, models, training
+from multifield.api.posterior import Posterior
+from multifield.api.settings import OF_LOADING, OF_TRAINING, make_parameters, place_settings
+from multifield.api.suite import MODELS, Part, Suite, write_json
+from multifield.arrays import Maps
+from multifield.inference.describe import SINGLE
+from multifield.maps import MapLoader, SplitLoaders, load_splits
+from multifield.maps.manifest import sha256
+from multifield.models.folder import ModelFolder
+from multifield.parameters import Parameters
+from multifield.provenance import fingerprint
+from multifield.selection import Selection
+from multifield.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from multifield.training import Losses
+
+PathLike = str | os.PathLike[str]
+NewMaps = Part | np.ndarray | PathLike | Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedNetwork:
+    """A trained network, or several whose posteriors are averaged.
+
+    Attributes
+    ----------
+    card : multifield.inference.ModelCard
+        All that is known of the network: maps, preprocessing, split, settings, checksums.
+    networks : list of multifield.models.Network
+        The PyTorch modules, best first.
+    settings : TrainingConfig
+        Device, batch size and threads of `infer`.
+    losses : (E, 4) float64 or None
+        Epoch and training, validation and test loss; None if they were not stored.
+    """
+
+    card: "inference.ModelCard"
+    networks: "list[models.Network]"
+    settings: TrainingConfig
+    losses: "Losses | None" = None
+
+    def infer(self, maps: NewMaps, *, orientations: int = 8) -> Posterior:
+        """Infer mean and standard deviation of each parameter of each map.
+
+        Parameters
+        ----------
+        maps : Part, array, path or mapping
+            Maps of a suite, such as ``suite.test``. Or raw maps in CMD's units, neither smoothed nor
+            logarithms: an array (N, L, L) float32 or one map (L, L); a ``.npy`` file; a folder of files
+            that are named after their fields; or a mapping of field to array or file.
+        orientations : int, optional
+            In how many orientations each map is looked at, 1 to 8. The posterior is their equal mixture.
+
+        Returns
+        -------
+        posterior : Posterior
+            Means and standard deviations, one row per map.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            If fields, pixels, shape or type are not those the network was trained on; says which.
+        """
+        if not 1 <= orientations <= 8:
+            raise ValueError(f"orientations: Expected 1 to 8, got {orientations}.")
+        if isinstance(maps, Part):
+            return self._infer_part(maps, orientations)
+        records = inference.infer_parameters(
+            self._open(maps),
+            self.card,
+            self.networks,
+            orientations=orientations,
+            training=self.settings,
+        )
+        return Posterior(self._results_of(records), 1, records, self._trained_on, None)
+
+    def save(self, folder: PathLike) -> None:
+        """Write weights, losses and card into a folder, which `multifield.load_network` reads.
+
+        Parameters
+        ----------
+        folder : path-like
+            Folder with ``weights/``, ``losses/`` and ``cards/`` in the end, named as the benchmark's.
+            The pipelines take it too, as ``models_folder``.
+        """
+        card, place = self.card, self._folder(folder)
+        records = []
+        for record, network in zip(card.networks, self.networks, strict=False):
+            path = place.weights(record.trial)
+            models.save_weights(path, network.state_dict())
+            records.append(replace(record, weights=path.name, sha256=sha256(path)))
+        factors = tuple(each for each in card.sigma_factors if each.n_networks <= len(records))
+        if self.losses is not None:
+            training.write_losses(place.losses(records[0].trial), self.losses)
+        single = SINGLE if records[0].trial == SINGLE else None
+        write_json(
+            place.card(single), replace(card, networks=tuple(records), sigma_factors=factors)
+        )
+
+    def plot(self) -> Any:
+        """Draw the losses, epoch by epoch.
+
+        Returns
+        -------
+        figure : matplotlib.figure.Figure
+            Training, validation and test loss.
+
+        Raises
+        ------
+        ValueError
+            If the losses were not stored with the network.
+        """
+        if self.losses is None:
+            raise ValueError("losses: None were stored with this network.")
+        return evaluation.figures.loss_curves({0: self.losses}, 0, self.card.suite, self.card.field)
+
+    def __repr__(self) -> str:
+        """Say what the network is, and what it was trained on."""
+        card = self.card
+        mock = "mock suite " if camels.find_suite(card.suite).mock else ""
+        n_weights = sum(weight.numel() for weight in self.networks[0].parameters())
+        split = card.split
+        several = f", {len(self.networks)} networks" if len(self.networks) > 1 else ""
+        lines = [
+            f"Network {card.architecture}: {n_weights:,} weights{several}",
+            f"  trained on {mock}{card.suite}: {', '.join(card.fields)}, "
+            f"{len(split.train)} simulations, {card.map_size} x {card.map_size} pixels",
+            f"  infers {', '.join(card.inferred)}",
+            f"  best validation loss {card.networks[0].valid_loss:.4g}",
+        ]
+        if self.losses is not None:
+            lines[-1] += f" in epoch {int(np.argmin(self.losses[:, 2]))} of {len(self.losses)}"
+        return "\n".join(lines)
+
+    @property
+    def _trained_on(self) -> Selection:
+        card = self.card
+        return Selection(suite=card.suite, sim_set=card.sim_set, field=card.field)
+
+    def _folder(self, path: PathLike) -> ModelFolder:
+        card = self.card
+        return ModelFolder(path=Path(path), suite=card.suite, field=card.field, label=card.label)
+
+    def _infer_part(self, part: Part, orientations: int) -> Posterior:
+        self._check_part(part)
+        suite, card = part.suite, self.card
+        loader = MapLoader(
+            list(suite.log_maps.values()),
+            suite.theta,
+            part.simulations,
+            card.normalization,
+            batch_size=self.settings.batch_size,
+            inferred=tuple(camels.PARAMETER_NAMES.index(name) for name in card.inferred),
+            **training.loader_options(self.settings),
+        )
+        results = inference.predict_together(self.networks, loader, orientations, self.settings)
+        records = inference.list_records(
+            0,
+            evaluation.average_orientations(results, orientations),
+            card.factors(len(self.networks), orientations),
+            card,
+            loader,
+            self.settings,
+        )
+        return Posterior(results, orientations, records, self._trained_on, suite.selection)
+
+    def _check_part(self, part: Part) -> None:
+        """Require maps preprocessed as those trained on, and no test on what was trained on."""
+        suite, card = part.suite, self.card
+        config = suite.parameters.preprocessing
+        for what, found, expected in (
+            ("fields", suite.fields, card.fields),
+            ("map_size", suite.map_size, card.map_size),
+            ("smoothing_width", config.smoothing_width, card.smoothing_width),
+            ("remove_monopole", config.remove_monopole, card.remove_monopole),
+        ):
+            if found != expected:
+                raise ValueError(
+                    f"maps: Expected {what} {expected}, as the network was trained on, got {found}. "
+                    "Load the suite with it."
+                )
+        seen = set(part.simulations) & set(card.split.train)
+        if part.name != "train" and suite.name == card.suite and seen:
+            raise ValueError(
+                f"maps: {len(seen)} simulations of {suite.name} {part.name} were trained on. Load the "
+                f"suite with the split of the network: split_seed={card.split.seed}, "
+                f"n_valid={len(card.split.valid)}, n_test={len(card.split.test)}."
+            )
+
+    def _open(self, maps: np.ndarray | PathLike | Mapping[str, Any]) -> dict[str, Maps]:
+        """Give the raw maps of each field, checked."""
+        fields, size = self.card.fields, self.card.map_size
+        if not isinstance(maps, Mapping) and not isinstance(maps, np.ndarray):
+            return inference.open_new_maps(str(maps), fields, size)
+        if isinstance(maps, np.ndarray):
+            if len(fields) > 1:
+                raise ValueError(
+                    f"maps: Expected a mapping of {', '.join(fields)} to arrays, got one array."
+                )
+            maps = {fields[0]: maps}
+        if set(maps) != set(fields):
+            raise ValueError(f"maps: Expected those of {', '.join(fields)}, got {', '.join(maps)}.")
+        opened = {field: self._open_field(maps[field], field) for field in fields}
+        if len({len(each) for each in opened.values()}) > 1:
+            numbers = {field: len(each) for field, each in opened.items()}
+            raise ValueError(f"maps: Expected as many of each field, got {numbers}.")
+        return opened
+
+    def _open_field(self, source: Any, field: str) -> Maps:
+        size = self.card.map_size
+        if not isinstance(source, np.ndarray):
+            return inference.open_new_maps(str(source), (field,), size)[field]
+        maps = source[np.newaxis] if source.ndim == 2 else source
+        if maps.dtype != np.float32:
+            raise TypeError(
+                f"maps of {field}: Expected float32, got {maps.dtype.name}. Convert them with "
+                "maps.astype(np.float32)."
+            )
+        if maps.ndim != 3 or maps.shape[1:] != (size, size) or not len(maps):
+            raise ValueError(
+                f"maps of {field}: Expected shape (N, {size}, {size}), the size trained on, got "
+                f"{source.shape}."
+            )
+        return np.ascontiguousarray(maps)
+
+    def _results_of(self, records: Sequence[Mapping[str, Any]]) -> "evaluation.Results":
+        shape = (len(records), len(camels.PARAMETERS))
+        theta, mean, std = (np.full(shape, np.nan) for _ in range(3))
+        for name in self.card.inferred:
+            column = camels.PARAMETER_NAMES.index(name)
+            mean[:, column] = [record[f"{name}_mean"] for record in records]
+            std[:, column] = [record[f"{name}_std"] for record in records]
+        return evaluation.Results(theta, mean, std, self.card.inferred)
+
+
+def train(
+    suite: Suite, *, recipe: str | None = None, epochs: int | None = None, **settings: Any
+) -> FittedNetwork:
+    """Train one network, as ``multifield run --pipelines train`` does.
+
+    Weights, losses and card are stored in ``06_models`` of the data folder of the suite, under the names
+    that the pipelines use. A training that was interrupted is resumed by the same call.
+
+    Parameters
+    ----------
+    suite : Suite
+        Maps to train, validate and test on.
+    recipe : str, optional
+        How networks are trained: ``published``, the benchmark's; ``multifield``, recommended;
+        ``band_powers``. If not given, that of ``conf``.
+    epochs : int, optional
+        Number of epochs. If not given, that of ``conf``.
+    **settings : object
+        Other values than those of the recipe: any of ``training`` and ``hyperparameters`` in
+        ``conf/base/train/parameters.yml``, such as ``lr``, ``wd``, ``dr``, ``hidden``, ``batch_size``,
+        ``loss``, ``seed``, ``device``, ``n_threads``; ``workers`` or ``scheduler``; ``models_folder``.
+
+    Returns
+    -------
+    network : FittedNetwork
+        The network of the epoch of the lowest validation loss.
+
+    Raises
+    ------
+    TypeError
+        If a setting has no such name.
+    ValueError
+        If a value is out of range, or a checkpoint of a training with other settings is in the way.
+    """
+    chosen = {"recipe": recipe, "epochs": epochs}
+    given = {name: value for name, value in chosen.items() if value is not None} | settings
+    parameters = settings_of(suite, given, OF_TRAINING)
+    folder, data = model_folder(suite, parameters), load_parts(suite, parameters)
+    config, hyperparameters = parameters.training, parameters.hyperparameters
+    task = training.TrainingTask(
+        name=SINGLE,
+        data=data,
+        hyperparameters=hyperparameters,
+        config=config,
+        seed=config.seed,
+        checkpoint=folder.checkpoint(SINGLE),
+    )
+    with training.TrainingProgress("networks", 1, config.epochs) as progress:
+        progress.begin(SINGLE)
+        result = training.train_on_workers(
+            task, parameters.execution, lambda *losses: progress.on_epoch(SINGLE, *losses)
+        )
+        progress.end(SINGLE, f"valid loss {result.best_valid_loss:.4f}")
+    result.publish(folder.weights(SINGLE))
+    training.write_losses(folder.losses(SINGLE), result.losses)
+    card = inference.describe_networks(
+        [inference.trained_alone(folder, hyperparameters, result.losses)],
+        trained_on(suite, data),
+        folder,
+        config,
+        parameters.card,
+        fingerprint(data, config),
+    )
+    write_json(folder.card(SINGLE), card)
+    task.clean()
+    return FittedNetwork(card, inference.load_networks(card, folder, 1), config, result.losses)
+
+
+def load_network(path: PathLike, *, n_networks: int = 1, **settings: Any) -> FittedNetwork:
+    """Load a network that `FittedNetwork.save`, `train` or a pipeline has stored.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder with ``cards/`` and ``weights/``, or the file of one card where the folder has several.
+    n_networks : int, optional
+        Number of networks of a study whose posteriors are averaged, the best first.
+    **settings : object
+        Where and how it infers: ``device``, ``batch_size``, ``n_threads``, ``loader_threads``.
+
+    Returns
+    -------
+    network : FittedNetwork
+        The network, ready to infer.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no card, or weights that it names are missing.
+    ValueError
+        If there are several cards, or weights are not those of the card.
+    """
+    placed = place_settings(settings, OF_LOADING)
+    path = _find_card(Path(path))
+    card = _read_card(path)
+    environment = "mock" if camels.find_suite(card.suite).mock else "base"
+    chosen = {"suite": card.suite, "field": card.field, "sim_set": card.sim_set}
+    config = make_parameters(environment, placed | chosen, OF_LOADING).training
+    place = path.parent.parent
+    folder = ModelFolder(path=place, suite=card.suite, field=card.field, label=card.label)
+    networks = inference.load_networks(card, folder, n_networks)
+    losses = folder.losses(card.networks[0].trial)
+    found = training.read_losses(losses) if losses.is_file() else None
+    return FittedNetwork(card, networks, config, found)
+
+
+def _find_card(path: Path) -> Path:
+    if path.is_file():
+        return path
+    found = sorted((path / "cards").glob("card_*.json"))
+    if not found:
+        raise FileNotFoundError(
+            f"{path}: Expected the card of a network in cards/, found none. Networks without a card, "
+            "such as released ones, get one from the pipeline describe."
+        )
+    if len(found) > 1:
+        names = ", ".join(card.name for card in found)
+        raise ValueError(f"{path / 'cards'}: Expected one card, found {names}. Give its file.")
+    return found[0]
+
+
+def _read_card(path: Path) -> "inference.ModelCard":
+    """Read a card; a suite of a user's own becomes known."""
+    adapter: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
+    content = adapter.validate_json(path.read_bytes())
+    if content["sim_set"] == "own":
+        names = tuple(channel["field"] for channel in content["channels"])
+        inferred = tuple(parameter["name"] for parameter in content["parameters"])
+        camels.add_suite(content["suite"], names, inferred)
+    card: inference.ModelCard = TypeAdapter(inference.ModelCard).validate_json(path.read_bytes())
+    return card
+
+
+# ---- what training and tuning have in common ----
+
+
+def settings_of(suite: Suite, given: Mapping[str, Any], places: Mapping[str, str]) -> Parameters:
+    """Give the parameters of a run on a suite, with settings of a function."""
+    own = {"models_folder": str(suite.data / MODELS)}
+    placed = {**suite.settings, **own, **place_settings(given, places)}
+    return make_parameters(suite.environment, placed, places)
+
+
+def model_folder(suite: Suite, parameters: Parameters) -> ModelFolder:
+    """Give the folder of the networks of a suite, as the catalog of the pipelines names it."""
+    config, preprocessing = parameters.training, parameters.preprocessing
+    label = camels.recipe_label(
+        config.steps_up,
+        config.steps_down,
+        preprocessing.smoothing_width,
+        preprocessing.remove_monopole,
+        config.architecture,
+        config.schedule,
+    )
+    return ModelFolder(
+        path=Path(parameters.models_folder),
+        suite=suite.name,
+        field=suite.selection.field,
+        label=label,
+    )
+
+
+def load_parts(suite: Suite, parameters: Parameters) -> SplitLoaders:
+    """Give the loaders of the three parts of a suite."""
+    return load_splits(
+        suite.log_maps,
+        suite.theta,
+        suite.split,
+        suite.normalization,
+        suite.manifest,
+        split_config=parameters.split,
+        normalization_config=parameters.normalization,
+        batch_size=parameters.training.batch_size,
+        **training.loader_options(parameters.training),
+    )
+
+
+def trained_on(suite: Suite, data: SplitLoaders) -> "inference.TrainedOn":
+    """Say what networks of a suite were trained on, for their card."""
+    return inference.TrainedOn(
+        data, suite.split, suite.normalization, suite.manifest, suite.parameters.preprocessing
+    )

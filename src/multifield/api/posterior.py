@@ -1,0 +1,200 @@
+"""What networks say of maps: a mean and a standard deviation of each parameter of each map."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from multifield import camels
+from multifield.api.table import Table
+from multifield.evaluation import Results, average_orientations, comparable, score_results
+from multifield.evaluation.metrics import METRICS
+from multifield.selection import Selection
+
+Values = Float64[np.ndarray, "N P"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior:
+    """Posterior mean and standard deviation of each parameter of each map.
+
+    Attributes
+    ----------
+    results : Results
+        Rows ordered (orientation, map), physical units; truth NaN where unknown.
+    n_orientations : int
+        In how many orientations each map was looked at. `mean` and `std` are of their equal mixture.
+    records : sequence of dict
+        Per map: mean, standard deviation, the recalibrated one, and whether the map is
+        out-of-distribution.
+    trained_on : Selection
+        Suite, set and fields the networks were trained on.
+    tested_on : Selection or None
+        Those of the maps, if they come from a suite.
+    """
+
+    results: Results
+    n_orientations: int
+    records: Sequence[Mapping[str, Any]]
+    trained_on: Selection
+    tested_on: Selection | None
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters, the columns of `mean`, `std` and `truth`."""
+        return self.results.inferred
+
+    @property
+    def mean(self) -> Values:
+        """Posterior means, (N, P), one row per map."""
+        return self._column("mean")
+
+    @property
+    def std(self) -> Values:
+        """Posterior standard deviations, (N, P)."""
+        return self._column("std")
+
+    @property
+    def std_recalibrated(self) -> Values:
+        """Standard deviations times one factor per parameter, fitted on validation maps, (N, P)."""
+        return self._column("std_recalibrated")
+
+    @property
+    def truth(self) -> Values | None:
+        """True parameters, (N, P); None where unknown."""
+        theta = self.results.theta[: len(self), self._columns]
+        return None if np.isnan(theta).all() else theta
+
+    @property
+    def is_novel(self) -> np.ndarray:
+        """Whether each map is flagged as out-of-distribution, (N,) bool."""
+        return np.array([bool(record["unlike_training"]) for record in self.records])
+
+    def __len__(self) -> int:
+        """Count the maps."""
+        return len(self.records)
+
+    def table(self) -> Table:
+        """Give mean, standard deviation and, where known, truth of each map.
+
+        Returns
+        -------
+        table : Table
+            One row per map; ``table().to_pandas()`` is a data frame.
+        """
+        truth = self.truth
+        if truth is None:
+            return Table(self.records)
+        names = [f"{name}_true" for name in self.parameters]
+        known = (dict(zip(names, row, strict=True)) for row in truth.tolist())
+        return Table([{**r, **values} for r, values in zip(self.records, known, strict=True)])
+
+    def recalibrated(self) -> "Posterior":
+        """Give the posterior of each map with recalibrated standard deviations.
+
+        Returns
+        -------
+        posterior : Posterior
+            One row per map: its orientations are combined.
+        """
+        maps = average_orientations(self.results, self.n_orientations)
+        std = maps.std.copy()
+        std[:, self._columns] = self.std_recalibrated
+        results = Results(maps.theta, maps.mean, std, maps.inferred)
+        records = [
+            {**row, **{f"{name}_std": row[f"{name}_std_recalibrated"] for name in self.parameters}}
+            for row in self.records
+        ]
+        return Posterior(results, 1, records, self.trained_on, self.tested_on)
+
+    def score(self, per: Literal["orientation", "map"] = "orientation") -> Table:
+        """Score means and standard deviations against the truth.
+
+        Parameters
+        ----------
+        per : {"orientation", "map"}, optional
+            What counts as one answer: each orientation of a map, as in the benchmark and in
+            ``metrics.json``; or each map, its orientations combined.
+
+        Returns
+        -------
+        scores : Table
+            One row per parameter, one column per metric of `multifield.evaluation.metrics`; None where
+            a metric is undefined. On a suite other than that trained on, the cosmological parameters.
+
+        Raises
+        ------
+        ValueError
+            If the true parameters are not known.
+        """
+        if per not in ("orientation", "map"):
+            raise ValueError(f"per: Expected orientation or map, got {per!r}.")
+        known = self._comparable("scored")
+        if per == "map":
+            known = average_orientations(known, self.n_orientations)
+        metrics = score_results(known)
+        return Table(
+            [
+                {"parameter": name, **{metric: metrics[metric].get(name) for metric in METRICS}}
+                for name in known.inferred
+            ],
+            turned=True,
+        )
+
+    def plot(self) -> Any:
+        """Draw means and standard deviations: against the truth where it is known, else map by map.
+
+        Returns
+        -------
+        figure : matplotlib.figure.Figure
+            One panel per parameter. A notebook shows it after ``%matplotlib inline``.
+        """
+        from multifield.evaluation import figures
+
+        trained_on = self.trained_on
+        if self.truth is None:
+            return figures.posterior_of_maps(self.results, trained_on.suite, trained_on.field)
+        return figures.true_against_predicted(
+            self._comparable("compared"),
+            trained_on.suite,
+            trained_on.field,
+            None if self.tested_on == trained_on else self.tested_on,
+            n_orientations=self.n_orientations,
+        )
+
+    def __repr__(self) -> str:
+        """Show the first maps."""
+        rows = [
+            {"map": record["map"]}
+            | {name: _interval(record, name) for name in self.parameters}
+            | {"": "out-of-distribution" if record["unlike_training"] else ""}
+            for record in self.records
+        ]
+        trained_on = self.trained_on
+        return (
+            f"Posterior of {len(self)} maps, by a network trained on {trained_on.suite}: "
+            f"{', '.join(trained_on.fields)}; {self.is_novel.sum()} flagged as out-of-distribution\n"
+            f"{Table(rows)!r}"
+        )
+
+    @property
+    def _columns(self) -> list[int]:
+        return [camels.PARAMETER_NAMES.index(name) for name in self.parameters]
+
+    def _column(self, what: str) -> Values:
+        return np.array(
+            [[record[f"{name}_{what}"] for name in self.parameters] for record in self.records]
+        )
+
+    def _comparable(self, done: str) -> Results:
+        if self.truth is None or self.tested_on is None:
+            raise ValueError(
+                f"posterior: The true parameters of these maps are unknown, so nothing can be {done}."
+            )
+        return comparable(self.results, self.trained_on.suite, self.tested_on.suite)
+
+
+def _interval(record: Mapping[str, Any], name: str) -> str:
+    return f"{record[f'{name}_mean']:.3g} +- {record[f'{name}_std']:.1g}"

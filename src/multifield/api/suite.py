@@ -1,0 +1,426 @@
+"""A suite of maps, ready to train on and to test on."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from multifield import camels
+from multifield.api.settings import OF_SUITES, make_parameters, place_settings
+from multifield.arrays import Index, Maps, Theta
+from multifield.atomic import atomic_path
+from multifield.maps.files import find_file, link_file, save_maps
+from multifield.maps.manifest import Manifest, verify_suite
+from multifield.maps.normalization import Normalization, fit_normalization
+from multifield.maps.preprocess import LogMaps, Preprocessing
+from multifield.maps.splits import Simulations, Split, maps_of, split_simulations
+from multifield.parameters import Parameters
+from multifield.selection import Selection
+from multifield.suites import bring_raw, make_or_open
+
+RAW, LOG_MAPS, MODELS = (
+    "01_raw",
+    "05_model_input",
+    "06_models",
+)  # as in the catalog of the pipelines
+Source = np.ndarray | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Suite:
+    """Maps of one suite, preprocessed, with their parameters and who trains, validates and tests.
+
+    Attributes
+    ----------
+    selection : Selection
+        Suite, set of simulations and fields.
+    data : Path
+        Folder with the files, laid out as by the pipelines.
+    environment : str
+        Environment of ``conf`` whose values are the defaults.
+    settings : dict of str to object
+        What was given in their place, by its place among the parameters.
+    parameters : Parameters
+        All parameters of a run with these settings.
+    maps : dict of str to (15 S, L, L) float32
+        Raw maps of each field; memory maps.
+    theta : (S, 6) float64
+        Parameters of the simulations, columns as `multifield.camels.PARAMETERS`.
+    log_maps : dict of str to LogMaps
+        Preprocessed maps of each field.
+    manifest : Manifest
+        Sizes and checksums of the files.
+    split : Split
+        Numbers of the simulations of each part.
+    normalization : Normalization
+        Mean and standard deviation of the log maps of each field.
+    """
+
+    selection: Selection
+    data: Path
+    environment: str
+    settings: dict[str, Any]
+    parameters: Parameters
+    maps: dict[str, Maps]
+    theta: Theta
+    log_maps: dict[str, LogMaps]
+    manifest: Manifest
+    split: Split
+    normalization: Normalization
+
+    @property
+    def name(self) -> str:
+        """Name of the suite."""
+        return self.selection.suite
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields, which are the channels of a network, in order."""
+        return self.selection.fields
+
+    @property
+    def map_size(self) -> int:
+        """Pixels per side of a map."""
+        return int(self.maps[self.fields[0]].shape[-1])
+
+    @property
+    def inferred(self) -> tuple[str, ...]:
+        """Names of the parameters that act in the suite."""
+        columns = camels.find_suite(self.name).inferred_columns
+        known = np.isfinite(self.theta).all(axis=0)  # not all in the tables of 28 columns
+        return tuple(camels.PARAMETER_NAMES[column] for column in columns if known[column])
+
+    @property
+    def train(self) -> "Part":
+        """Maps to train on."""
+        return Part(self, "train", self.split.train)
+
+    @property
+    def valid(self) -> "Part":
+        """Maps by which epochs and trials are chosen."""
+        return Part(self, "valid", self.split.valid)
+
+    @property
+    def test(self) -> "Part":
+        """Maps held out of training and of every choice."""
+        return Part(self, "test", self.split.test)
+
+    def plot(self, number: int = 0) -> Any:
+        """Draw one map of each field.
+
+        Parameters
+        ----------
+        number : int, optional
+            Number of the map in its file; map i is of simulation ``i // 15``.
+
+        Returns
+        -------
+        figure : matplotlib.figure.Figure
+            One panel per field.
+        """
+        from multifield.evaluation import figures
+
+        shown = {field: np.array(maps[number]) for field, maps in self.maps.items()}
+        return figures.fields_mosaic(shown, self.name)
+
+    def __repr__(self) -> str:
+        """Say in a few lines what the suite is."""
+        mock = ", a mock suite" if camels.find_suite(self.name).mock else ""
+        parts = (self.train, self.valid, self.test)
+        sizes = ", ".join(f"{part.name} {len(part.simulations)}" for part in parts)
+        width = self.parameters.preprocessing.smoothing_width
+        return (
+            f"Suite {self.name}{mock}: {', '.join(self.fields)}\n"
+            f"  {len(self.maps[self.fields[0]]):,} maps of {self.map_size} x {self.map_size} pixels"
+            f"{f', smoothed by {width:g} pixels' if width else ''}\n"
+            f"  {len(self.theta)} simulations: {sizes}\n"
+            f"  parameters: {', '.join(self.inferred)}\n"
+            f"  files: {self.data}"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Part:
+    """The maps of some simulations of a suite.
+
+    Attributes
+    ----------
+    suite : Suite
+        The suite.
+    name : {"train", "valid", "test"}
+        Which part it is.
+    simulations : tuple of int
+        Numbers of the simulations.
+    """
+
+    suite: Suite
+    name: Literal["train", "valid", "test"]
+    simulations: Simulations
+
+    @property
+    def index(self) -> Index:
+        """Numbers of the maps in their file: ``suite.maps["Mtot"][suite.test.index]`` are the maps."""
+        return maps_of(self.simulations)
+
+    @property
+    def theta(self) -> Theta:
+        """Parameters of each map, (N, 6)."""
+        theta: Theta = self.suite.theta[self.index // camels.MAPS_PER_SIMULATION]
+        return theta
+
+    def __len__(self) -> int:
+        """Count the maps."""
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        """Say how many maps of what."""
+        suite = self.suite
+        return f"{len(self)} {self.name} maps of {suite.name}: {', '.join(suite.fields)}"
+
+
+def load_suite(
+    name: str,
+    field: str | Sequence[str],
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    maps: Mapping[str, Source] | Source | None = None,
+    theta: Source | None = None,
+    sim_set: str = "LH",
+    data: str | os.PathLike[str] = "data",
+    environment: str | None = None,
+    **settings: Any,
+) -> Suite:
+    """Make or find the maps of a suite, check and preprocess them.
+
+    The files are those that ``multifield run --pipelines ingest,preprocess`` leaves: what is there
+    already is used, and the pipelines use what this leaves.
+
+    Parameters
+    ----------
+    name : str
+        A mock suite, such as ``MockNbody`` or ``MockTNG``, whose maps are made here; a suite of CMD, such
+        as ``IllustrisTNG``; or any name for maps of your own.
+    field : str or sequence of str
+        Field or fields, which are the channels of a network in this order: ``"Mtot"``, ``["Mgas", "T"]``
+        or ``"Mgas_T"``.
+    folder : path-like, optional
+        Folder with published files, in it or in a sub-folder of the suite's name. If not given, that of
+        the configuration.
+    maps : mapping of str to array or path, optional
+        Maps of your own, (15 S, L, L) float32 for each field: 15 maps of each of S simulations, one
+        simulation after another. L is a power of two from 16. One array or path is enough for one field.
+    theta : (S, 6) or (S, 2) array or path, optional
+        Parameters of your simulations; columns as `multifield.camels.PARAMETERS`, or Omega_m and sigma_8
+        alone. Needed with `maps`.
+    sim_set : str, optional
+        Set of simulations of a published suite.
+    data : path-like, optional
+        Folder for the files, laid out as by the pipelines.
+    environment : str, optional
+        Environment of ``conf`` whose values are the defaults. If not given, ``mock`` for mock suites
+        and ``base`` for others.
+    **settings : object
+        Other values than those of ``conf``. Mock suites: ``n_simulations``, ``map_size`` [pixels],
+        ``lattice``, ``refine``, ``seed``, ``n_threads``. Published suites: ``partial``, ``download``.
+        Preprocessing: ``smoothing_width`` [pixels], ``remove_monopole``, ``compact``. Split: ``n_valid``
+        and ``n_test`` [simulations], ``split_seed``; ``normalize_over``, "training" or "all".
+
+    Returns
+    -------
+    suite : Suite
+        The maps, ready for `multifield.train`.
+
+    Raises
+    ------
+    TypeError
+        If a setting has no such name, or maps are not float32.
+    ValueError
+        If a value is out of range, or maps and parameters do not fit each other.
+    FileNotFoundError
+        If a published file is missing.
+    """
+    field = field if isinstance(field, str) else "_".join(field)
+    given = place_settings(settings, OF_SUITES)
+    data = Path(data)
+    if (maps is None) != (theta is None):
+        raise ValueError("maps, theta: Give both, or none.")
+    if maps is not None and theta is not None:
+        sim_set = "own"
+        given |= {"source.partial": True, "source.kind": "folder"}
+        _write_own(name, field.split("_"), maps, theta, data / RAW / name)
+        folder = data / RAW
+    if environment is None:
+        environment = "mock" if camels.find_suite(name).mock else "base"
+    if folder is not None:
+        given["source.folder"] = str(folder)
+    choices = {"suite": name, "field": field, "sim_set": sim_set}
+    parameters = make_parameters(environment, {**given, **choices}, OF_SUITES)
+    selection = parameters.selection
+    raw, table = bring_raw(selection, parameters.source, data / RAW / name)
+    given = {**_keep_shares(parameters, len(table)), **given}
+    parameters = make_parameters(environment, {**given, **choices}, OF_SUITES)
+    manifest = _verify(selection, raw, table, parameters, data / RAW / name)
+    log_maps = _preprocess(selection, raw, manifest, parameters, data / LOG_MAPS / name)
+    config = parameters.split
+    split = split_simulations(len(table), config.seed, n_valid=config.n_valid, n_test=config.n_test)
+    moments = {field: entry.moments for field, entry in log_maps.items()}
+    normalization = fit_normalization(moments, split, parameters.normalization.over)
+    suite = Suite(
+        selection,
+        data,
+        environment,
+        {**given, **choices},
+        parameters,
+        raw,
+        table,
+        log_maps,
+        manifest,
+        split,
+        normalization,
+    )
+    _write_descriptions(suite)
+    return suite
+
+
+def _keep_shares(parameters: Parameters, n: int) -> dict[str, int]:
+    """Hold out the share of `n` simulations that the environment holds out of its mock suites."""
+    split, of_all = parameters.split, parameters.source.mock.n_simulations
+    numbers = {"split.n_valid": split.n_valid, "split.n_test": split.n_test}
+    return {name: max(1, round(n * number / of_all)) for name, number in numbers.items()}
+
+
+def _write_own(
+    name: str,
+    fields: Sequence[str],
+    maps: Mapping[str, Source] | Source,
+    theta: Source,
+    folder: Path,
+) -> None:
+    """Write or link maps and parameters of a user's own under CMD's names, and make the suite known."""
+    given = maps if isinstance(maps, Mapping) else {fields[0]: maps}
+    if set(given) != set(fields):
+        raise ValueError(f"maps: Expected those of {', '.join(fields)}, got {', '.join(given)}.")
+    table = _read_own_theta(theta)
+    n = len(camels.COSMOLOGY)
+    inferred = camels.COSMOLOGY if table.shape[1] == n else camels.PARAMETER_NAMES
+    camels.add_suite(name, tuple(fields), inferred)
+    for field in fields:
+        source, path = given[field], folder / camels.maps_names(field, name, "own")[0]
+        if isinstance(source, np.ndarray):
+            _check_own_maps(source, field, len(table))
+            save_maps(path, source)
+            continue
+        if path.exists() and Path(source).resolve() != path.resolve():
+            path.unlink()  # of an earlier call
+        link_file(Path(source), path)
+    whole = np.ones((len(table), len(camels.PARAMETERS)))
+    whole[:, : table.shape[1]] = table
+    with atomic_path(folder / camels.theta_names(name, "own")[0]) as partial:
+        np.savetxt(partial, whole, fmt="%.17g")
+
+
+def _read_own_theta(theta: Source) -> Theta:
+    n_columns = (len(camels.COSMOLOGY), len(camels.PARAMETERS))
+    if not isinstance(theta, np.ndarray):
+        table = np.loadtxt(Path(theta), ndmin=2)
+    else:
+        table = np.asarray(theta, np.float64)
+    if table.ndim != 2 or table.shape[1] not in n_columns or not np.isfinite(table).all():
+        raise ValueError(
+            f"theta: Expected finite numbers, one row per simulation, of {n_columns[1]} columns "
+            f"({', '.join(camels.PARAMETER_NAMES)}) or the first {n_columns[0]}, got shape {table.shape}."
+        )
+    return table
+
+
+def _check_own_maps(maps: np.ndarray, field: str, n_simulations: int) -> None:
+    expected = camels.MAPS_PER_SIMULATION * n_simulations
+    if maps.dtype != np.float32:
+        raise TypeError(
+            f"maps of {field}: Expected float32, got {maps.dtype.name}. Convert them with "
+            "maps.astype(np.float32)."
+        )
+    if maps.ndim != 3 or maps.shape[1] != maps.shape[2] or len(maps) != expected:
+        raise ValueError(
+            f"maps of {field}: Expected shape ({expected}, L, L), {camels.MAPS_PER_SIMULATION} maps of "
+            f"each of the {n_simulations} simulations of theta, got {maps.shape}."
+        )
+
+
+def _verify(
+    selection: Selection,
+    raw: Mapping[str, Maps],
+    theta: Theta,
+    parameters: Parameters,
+    folder: Path,
+) -> Manifest:
+    """Check every pixel, unless that was done for these very files."""
+    path = folder / f"manifest_{selection.field}_{selection.suite}_{selection.sim_set}.json"
+    try:
+        present = TypeAdapter(Manifest).validate_json(path.read_bytes())
+        present.check_files(raw)
+        present.check_theta(theta)
+    except (OSError, ValueError, ValidationError):
+        pass
+    else:
+        return present
+    manifest = verify_suite(
+        selection.suite,
+        selection.sim_set,
+        raw,
+        theta,
+        partial=parameters.source.partial,
+        table=find_file(folder, camels.theta_names(selection.suite, selection.sim_set)),
+    )
+    write_json(path, manifest)
+    return manifest
+
+
+def _preprocess(
+    selection: Selection,
+    raw: Mapping[str, Maps],
+    manifest: Manifest,
+    parameters: Parameters,
+    folder: Path,
+) -> dict[str, LogMaps]:
+    """Make the log maps of each field, or open those that are there."""
+    config = parameters.preprocessing
+    checksums = manifest.checksums(tuple(raw))
+    log_maps = {}
+    for field, maps in raw.items():
+        name = camels.log_maps_name(
+            field,
+            selection.suite,
+            selection.sim_set,
+            config.smoothing_width,
+            config.remove_monopole,
+            config.compact,
+        )
+        wanted = Preprocessing(maps, field, config, checksums[field])
+        log_maps[field] = make_or_open(wanted, folder / name)
+    return log_maps
+
+
+def _write_descriptions(suite: Suite) -> None:
+    """Write split and normalization as `preprocess` does, so that the pipelines can go on."""
+    selection, parameters = suite.selection, suite.parameters
+    folder = suite.data / LOG_MAPS / suite.name
+    ends = f"{selection.suite}_{selection.sim_set}"
+    label = camels.recipe_label(
+        parameters.training.steps_up,
+        parameters.training.steps_down,
+        parameters.preprocessing.smoothing_width,
+        parameters.preprocessing.remove_monopole,
+    )
+    write_json(folder / f"split_{ends}.json", suite.split)
+    write_json(folder / f"normalization_{selection.field}_{ends}_{label}.json", suite.normalization)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a pydantic dataclass, whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(TypeAdapter(type(content)).dump_json(content, indent=2))

@@ -1,0 +1,386 @@
+"""The Python API: the whole screen at the scale of tests, and the same numbers as the pipelines."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import multifield as mf
+from multifield import camels
+from multifield.training import read_losses
+from multifield.tuning import load_study, rank_trials
+from tests.support import make_project, run_kedro, run_python
+
+TINY = {"environment": "test"}
+NO_KEDRO = """
+import sys
+import time
+
+start = time.perf_counter()
+import multifield as mf
+
+assert time.perf_counter() - start < 0.3
+assert not {"torch", "optuna", "matplotlib"} & sys.modules.keys()
+suite = mf.load_suite("MockNbody", "Mtot", environment="test")
+network = mf.train(suite, epochs=1)
+posterior = network.infer(suite.test)
+posterior.score(), posterior.plot(), repr(suite), repr(network), repr(posterior)
+network.save("net")
+mf.load_network("net").infer("data/01_raw/MockNbody/Maps_Mtot_MockNbody_LH_z=0.00.npy").plot()
+study = mf.tune(suite, n_trials=1, epochs=1)
+study.plot(), repr(study), study.load_network()
+assert not {name for name in sys.modules if name.partition(".")[0].startswith("kedro")}
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tmp_path_factory.mktemp("api") / "data"
+
+
+@pytest.fixture(scope="module")
+def suite(data) -> mf.Suite:
+    return mf.load_suite("MockNbody", "Mtot", data=data, **TINY)
+
+
+@pytest.fixture(scope="module")
+def network(suite) -> mf.FittedNetwork:
+    return mf.train(suite)
+
+
+@pytest.fixture(scope="module")
+def study(suite) -> mf.Study:
+    return mf.tune(suite)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = make_project(tmp_path_factory.mktemp("pipelines") / "project")
+    done = run_kedro(project, "run", "--env", "test", "--pipelines", "ingest,preprocess,train,tune")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+# ---- the same as the pipelines ----
+
+
+def test_it_needs_no_kedro_and_is_imported_at_once(tmp_path):
+    done = run_python(tmp_path, "-W", "error", "-c", NO_KEDRO, OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_network_is_that_of_the_pipeline(project, suite, network):
+    name = "weights_MockNbody_Mtot_single_all_steps_4_4_o3.pt"
+    expected = torch.load(project / "data/06_models/weights" / name, weights_only=True)
+    found = torch.load(suite.data / "06_models/weights" / name, weights_only=True)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[tensor], expected[tensor]) for tensor in expected)
+    losses = (
+        project / "data/06_models/losses" / name.replace("weights", "losses").replace("pt", "txt")
+    )
+    np.testing.assert_array_equal(network.losses, read_losses(losses))
+
+
+def test_scores_are_those_of_the_pipeline(project, suite, network):
+    (path,) = (project / "data/08_reporting").rglob("metrics.json")
+    metrics = json.loads(path.read_text())
+    scores = network.infer(suite.test).score()
+    for row in scores:
+        for metric, values in metrics.items():
+            assert row[metric] == values.get(row["parameter"])
+
+
+def test_a_study_is_that_of_the_pipeline(project, suite, study):
+    (database,) = (project / "data/06_models/databases").glob("*.db")
+    expected = {
+        trial.number: (trial.params, trial.value) for trial in rank_trials(load_study(database))
+    }
+    found = {trial.number: (trial.params, trial.value) for trial in rank_trials(study.optuna)}
+    assert found == expected
+    assert (suite.data / "06_models/databases" / database.name).is_file()
+
+
+def test_files_are_named_and_filled_as_by_the_pipelines(project, suite, network, study):
+    for folder in ("01_raw", "05_model_input", "06_models"):
+        names = {
+            str(path.relative_to(root))
+            for root in (project / "data", suite.data)
+            for path in (root / folder).rglob("*")
+            if path.is_file() and not path.name.startswith(".")
+        }
+        for name in names:
+            assert (project / "data" / name).is_file(), name
+            assert (suite.data / name).is_file(), name
+            if folder != "06_models" and name.endswith((".npy", ".txt")):
+                assert (suite.data / name).read_bytes() == (project / "data" / name).read_bytes()
+    for each in ("split", "normalization"):
+        (path,) = (suite.data / "05_model_input").rglob(f"{each}_*.json")
+        written = json.loads((project / "data" / path.relative_to(suite.data)).read_text())
+        assert json.loads(path.read_text()) == written
+
+
+def test_what_the_pipelines_left_is_used(project):
+    data = project / "data"
+    before = {path: path.stat().st_mtime_ns for path in data.rglob("*.npy")}
+    suite = mf.load_suite("MockNbody", "Mtot", data=data, **TINY)
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("*.npy")} == before
+    cards = data / "06_models" / "cards"
+    with pytest.raises(ValueError, match=r"Expected one card, found card_.*Give its file"):
+        mf.load_network(data / "06_models")
+    network = mf.load_network(cards / "card_MockNbody_Mtot_all_steps_4_4_o3.json", n_networks=2)
+    assert len(network.infer(suite.test)) == len(suite.test)
+
+
+# ---- objects ----
+
+
+def test_parts_share_no_simulation(suite):
+    parts = (suite.train, suite.valid, suite.test)
+    assert sorted(n for part in parts for n in part.simulations) == list(range(24))
+    assert [len(part) for part in parts] == [15 * 14, 15 * 4, 15 * 6]
+    np.testing.assert_array_equal(suite.test.theta[::15], suite.theta[list(suite.test.simulations)])
+    assert "24 simulations: train 14, valid 4, test 6" in repr(suite)
+    assert "mock" in repr(suite)
+    assert repr(suite.test) == "90 test maps of MockNbody: Mtot"
+
+
+def test_a_posterior_has_one_row_per_map(suite, network):
+    posterior = network.infer(suite.test)
+    assert posterior.parameters == ("Omega_m", "sigma_8")
+    assert posterior.mean.shape == posterior.std.shape == posterior.truth.shape == (90, 2)
+    np.testing.assert_array_equal(posterior.truth, suite.test.theta[:, :2])
+    row = posterior.table()[3]
+    assert (row["map"], row["Omega_m_mean"]) == (3, posterior.mean[3, 0])
+    assert row["sigma_8_true"] == posterior.truth[3, 1]
+    recalibrated = posterior.recalibrated()
+    np.testing.assert_array_equal(recalibrated.std, posterior.std_recalibrated)
+    assert "90 maps" in repr(posterior)
+
+
+def test_maps_of_a_suite_and_the_same_in_an_array_get_the_same_answer(suite, network, tmp_path):
+    known = network.infer(suite.test, orientations=2)
+    maps = np.array(suite.maps["Mtot"][suite.test.index])
+    np.save(tmp_path / "maps.npy", maps)
+    for given in (maps, {"Mtot": maps}, tmp_path / "maps.npy", {"Mtot": tmp_path / "maps.npy"}):
+        unknown = network.infer(given, orientations=2)
+        np.testing.assert_array_equal(unknown.mean, known.mean)
+        np.testing.assert_array_equal(unknown.std, known.std)
+    assert unknown.truth is None
+    assert len(network.infer(maps[0])) == 1
+    with pytest.raises(ValueError, match="unknown, so nothing can be scored"):
+        unknown.score()
+
+
+def test_scores_per_map_are_of_the_means_shown(suite, network):
+    posterior = network.infer(suite.test)
+    rmse = np.sqrt(np.mean((posterior.mean - posterior.truth) ** 2, axis=0))
+    np.testing.assert_allclose(posterior.score("map")["RMSE"], rmse, rtol=1e-12)
+
+
+def test_a_saved_network_comes_back(suite, network, tmp_path):
+    network.save(tmp_path / "net")
+    loaded = mf.load_network(tmp_path / "net", n_threads=1)
+    assert repr(loaded) == repr(network)
+    np.testing.assert_array_equal(loaded.losses, network.losses)
+    expected, found = network.infer(suite.test), loaded.infer(suite.test)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    np.testing.assert_array_equal(found.std_recalibrated, expected.std_recalibrated)
+
+
+def test_a_network_meets_another_suite(network, data):
+    other = mf.load_suite("MockTNG", "Mtot", data=data, **TINY)
+    posterior = network.infer(other.test)
+    assert list(posterior.score()["parameter"]) == list(camels.COSMOLOGY)
+    posterior.plot()
+
+
+def test_any_trial_of_a_study_infers(suite, study):
+    assert study.best["value"] == min(study.trials["value"])
+    assert "best trial" in repr(study)
+    for number in range(2):
+        network = study.load_network(number)
+        assert network.card.networks[0].trial == number
+        assert network.card.networks[0].valid_loss == study.trials[number]["value"]
+    both = study.load_network(n_networks=2)
+    assert len(both.infer(suite.test)) == len(suite.test)
+    with pytest.raises(ValueError, match=r"trial: Expected one with a network \(0, 1\), got 7"):
+        study.load_network(7)
+
+
+def test_a_table_is_rows_columns_and_a_data_frame(suite, network):
+    scores = network.infer(suite.test).score()
+    assert next(iter(scores))["parameter"] == "Omega_m"
+    assert scores["RMSE"].shape == (2,)
+    assert [line.split()[0] for line in repr(scores).splitlines()[:2]] == ["parameter", "RMSE"]
+    assert "<td>RMSE</td>" in scores._repr_html_()
+    frame = pytest.importorskip("pandas") and scores.to_pandas()
+    assert list(frame["RMSE"]) == list(scores["RMSE"])
+    with pytest.raises(KeyError, match="RMS: Expected one of the columns parameter, RMSE"):
+        scores["RMS"]
+
+
+# ---- maps of one's own ----
+
+
+@pytest.mark.parametrize("columns", [2, 6])
+def test_maps_of_ones_own(columns, suite, data, tmp_path):
+    theta = suite.theta[:, :columns] + 1e-9  # more digits than CMD's tables
+    own = mf.load_suite(
+        "MyUniverse",
+        "Mtot",
+        maps=np.array(suite.maps["Mtot"]),
+        theta=theta,
+        data=data,
+        n_test=6,
+        n_valid=4,
+    )
+    assert own.inferred == camels.PARAMETER_NAMES[:columns]
+    np.testing.assert_array_equal(own.theta[:, :columns], theta)
+    network = mf.train(own, epochs=1, hidden=2, batch_size=32, device="cpu", n_threads=1)
+    network.save(tmp_path / "net")
+    script = "import multifield as mf; print(mf.load_network('net'))"
+    done = run_python(tmp_path, "-W", "error", "-c", script)
+    assert "trained on MyUniverse: Mtot" in done.stdout, done.stderr
+
+
+def test_files_of_ones_own_are_linked_to(suite, data, tmp_path):
+    np.save(tmp_path / "maps.npy", suite.maps["Mtot"])
+    np.savetxt(tmp_path / "theta.txt", suite.theta)
+    own = mf.load_suite(
+        "Linked", "Mtot", maps=tmp_path / "maps.npy", theta=tmp_path / "theta.txt", data=data
+    )
+    (path,) = (data / "01_raw" / "Linked").glob("*.npy")
+    assert path.resolve() == tmp_path / "maps.npy"
+    assert len(own.theta) == 24
+    assert (len(own.split.valid), len(own.split.test)) == (1, 1)  # the published share
+
+
+@pytest.mark.parametrize(
+    ("maps", "theta", "message"),
+    [
+        (np.ones((15, 16, 16), np.float32), None, "maps, theta: Give both, or none"),
+        (np.ones((15, 16, 16)), np.ones((1, 2)), r"Expected float32, got float64.*astype"),
+        (np.ones((14, 16, 16), np.float32), np.ones((1, 2)), r"Expected shape \(15, L, L\)"),
+        (
+            np.ones((15, 16, 16), np.float32),
+            np.ones((1, 3)),
+            "Expected finite numbers.* of 6 columns",
+        ),
+        (
+            {"T": np.ones((15, 16, 16), np.float32)},
+            np.ones((1, 2)),
+            "Expected those of Mtot, got T",
+        ),
+    ],
+)
+def test_maps_of_ones_own_that_do_not_fit(maps, theta, message, tmp_path):
+    with pytest.raises((ValueError, TypeError), match=message):
+        mf.load_suite("Bad", "Mtot", maps=maps, theta=theta, data=tmp_path)
+
+
+# ---- errors ----
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "settings"),
+    [
+        (TypeError, "^epoch: No setting has this name. Did you mean epochs[?]$", {"epoch": 3}),
+        (TypeError, "^xyz: No setting has this name. Settings: architecture, ", {"xyz": 3}),
+        (ValueError, "^epochs: expected a value greater than or equal to 1, got 0$", {"epochs": 0}),
+        (ValueError, "^lr: .*, got -1\n?", {"lr": -1}),
+        (ValueError, "^recipe: expected one of published, .*, got 'x'$", {"recipe": "x"}),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(error, message, settings, suite):
+    with pytest.raises(error, match=message):
+        mf.train(suite, **settings)
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "settings"),
+    [
+        ("^suite: expected one of IllustrisTNG", ("MockNbod", "Mtot"), {}),
+        ("^field: suite MockNbody has Mtot; got 'T'", ("MockNbody", "T"), {}),
+        ("^map_size: expected a power of two", ("MockNbody", "Mtot"), {"map_size": 17}),
+        ("^environment: Expected one of base", ("MockNbody", "Mtot"), {"environment": "x"}),
+        (
+            "^suite: source 'folder' has not MockNbody",
+            ("MockNbody", "Mtot"),
+            {"environment": "base"},
+        ),
+    ],
+)
+def test_a_suite_that_is_not_there_is_refused(message, arguments, settings, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        mf.load_suite(*arguments, data=tmp_path, **settings)
+
+
+def test_a_folder_of_published_files_is_looked_into(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"Maps_T_IllustrisTNG_LH_z=0.00.npy"):
+        mf.load_suite("IllustrisTNG", "T", folder=tmp_path, data=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        (np.ones((3, 8, 8), np.float32), r"Expected shape \(N, 16, 16\).*got \(3, 8, 8\)"),
+        (np.ones((3, 16, 16)), "Expected float32, got float64"),
+        ({"T": np.ones((3, 16, 16), np.float32)}, "Expected those of Mtot, got T"),
+        ("nothing.npy", "nothing.npy"),
+    ],
+)
+def test_maps_that_a_network_cannot_take(maps, message, network):
+    with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message):
+        network.infer(maps)
+
+
+def test_a_test_on_simulations_trained_on_is_refused(network, data):
+    other = mf.load_suite("MockNbody", "Mtot", data=data, split_seed=2, **TINY)
+    with pytest.raises(
+        ValueError, match=r"simulations of MockNbody test were trained on.*split_seed=1"
+    ):
+        network.infer(other.test)
+
+
+def test_maps_smoothed_otherwise_are_refused(network, data):
+    other = mf.load_suite("MockNbody", "Mtot", data=data, smoothing_width=1, **TINY)
+    with pytest.raises(ValueError, match=r"Expected smoothing_width 0.0, .* got 1.0"):
+        network.infer(other.test)
+
+
+def test_a_folder_without_a_card_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Expected the card of a network"):
+        mf.load_network(tmp_path)
+
+
+# ---- help ----
+
+
+def test_help_says_where_to_begin():
+    assert "mf.load_suite(" in mf.__doc__
+    for name in mf.__all__:
+        assert getattr(mf, name).__doc__, name
+    for package in ("maps", "training", "tuning", "evaluation", "inference", "challenges"):
+        assert f"\n{package}  " in mf.__doc__
+
+
+def test_bars_in_a_notebook_are_text_that_is_redrawn(monkeypatch):
+    from multifield.progress import NotebookBars
+
+    shown = []
+
+    class Cell:
+        def update(self, content, raw):
+            shown.append(content["text/plain"])
+
+    monkeypatch.setitem(
+        sys.modules, "IPython.display", type("", (), {"display": lambda *_, **__: Cell()})
+    )
+    monkeypatch.setattr(NotebookBars, "PERIOD", 0.0)
+    with NotebookBars("{task.description} {task.completed:.0f}/{task.total:.0f}") as bars:
+        task = bars.add_task("maps", total=3)
+        bars.advance(task, 2)
+        bars.update(task, completed=3)
+    assert shown == ["maps 2/3", "maps 3/3", "maps 3/3"]
