@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -366,21 +367,27 @@ def test_help_says_where_to_begin():
         assert f"\n{package}  " in mf.__doc__
 
 
-def test_bars_in_a_notebook_are_text_that_is_redrawn(monkeypatch):
+def test_bars_of_a_cell_are_text_in_one_place(monkeypatch):
     from multifield.progress import NotebookBars
 
-    shown = []
+    shown, places = [], []
 
-    class Cell:
+    class Place:
         def update(self, content, raw):
             shown.append(content["text/plain"])
 
-    monkeypatch.setitem(
-        sys.modules, "IPython.display", type("", (), {"display": lambda *_, **__: Cell()})
-    )
+    def display(*_, **__):
+        places.append(Place())
+        return places[-1]
+
+    cell = SimpleNamespace(execution_count=7)
+    ipython = SimpleNamespace(display=SimpleNamespace(display=display), get_ipython=lambda: cell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setattr(NotebookBars, "PERIOD", 0.0)
-    with NotebookBars("{task.description} {task.completed:.0f}/{task.total:.0f}") as bars:
-        task = bars.add_task("maps", total=3)
-        bars.advance(task, 2)
-        bars.update(task, completed=3)
-    assert shown == ["maps 2/3", "maps 3/3", "maps 3/3"]
+    for cell.execution_count in (7, 7, 8):
+        with NotebookBars("{task.description} {task.completed:.0f}/{task.total:.0f}") as bars:
+            task = bars.add_task("maps", total=3)
+            bars.advance(task, 2)
+            bars.update(task, completed=3)
+    assert shown == ["maps 2/3", "maps 3/3", "maps 3/3"] * 3
+    assert len(places) == 2

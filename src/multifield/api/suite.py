@@ -227,7 +227,8 @@ def load_suite(
         Other values than those of ``conf``. Mock suites: ``n_simulations``, ``map_size`` [pixels],
         ``lattice``, ``refine``, ``seed``, ``n_threads``. Published suites: ``partial``, ``download``.
         Preprocessing: ``smoothing_width`` [pixels], ``remove_monopole``, ``compact``. Split: ``n_valid``
-        and ``n_test`` [simulations], ``split_seed``; ``normalize_over``, "training" or "all".
+        and ``n_test`` [simulations; 5% of a set of other size than CMD's], ``split_seed``;
+        ``normalize_over``, "training" or "all".
 
     Returns
     -------
@@ -261,7 +262,8 @@ def load_suite(
     parameters = make_parameters(environment, {**given, **choices}, OF_SUITES)
     selection = parameters.selection
     raw, table = bring_raw(selection, parameters.source, data / RAW / name)
-    given = {**_keep_shares(parameters, len(table)), **given}
+    if parameters.source.kind == "folder":
+        given = {**_keep_shares(parameters, len(table)), **given}
     parameters = make_parameters(environment, {**given, **choices}, OF_SUITES)
     manifest = _verify(selection, raw, table, parameters, data / RAW / name)
     log_maps = _preprocess(selection, raw, manifest, parameters, data / LOG_MAPS / name)
@@ -287,8 +289,9 @@ def load_suite(
 
 
 def _keep_shares(parameters: Parameters, n: int) -> dict[str, int]:
-    """Hold out the share of `n` simulations that the environment holds out of its mock suites."""
-    split, of_all = parameters.split, parameters.source.mock.n_simulations
+    """Hold out the share of `n` simulations that ``conf`` holds out of a latin hypercube of CMD."""
+    split, of_all = parameters.split, camels.SETS["LH"].n_simulations
+    assert of_all is not None
     numbers = {"split.n_valid": split.n_valid, "split.n_test": split.n_test}
     return {name: max(1, round(n * number / of_all)) for name, number in numbers.items()}
 
