@@ -169,6 +169,7 @@ def test_maps_of_a_suite_and_the_same_in_an_array_get_the_same_answer(suite, net
         np.testing.assert_array_equal(unknown.mean, known.mean)
         np.testing.assert_array_equal(unknown.std, known.std)
     assert unknown.truth is None
+    assert [len(ax.containers) for ax in unknown.plot().axes] == [1, 1]  # error bars
     assert len(network.infer(maps[0])) == 1
     with pytest.raises(ValueError, match="unknown, so nothing can be scored"):
         unknown.score()
@@ -339,10 +340,16 @@ def test_maps_that_a_network_cannot_take(maps, message, network):
 
 def test_a_test_on_simulations_trained_on_is_refused(network, data):
     other = mf.load_suite("MockNbody", "Mtot", data=data, split_seed=2, **TINY)
-    with pytest.raises(
-        ValueError, match=r"simulations of MockNbody test were trained on.*split_seed=1"
-    ):
+    with pytest.raises(ValueError, match=r"simulations of MockNbody were trained on.*split_seed=1"):
         network.infer(other.test)
+
+
+def test_all_maps_of_another_suite_are_tested(network, suite, data):
+    other = mf.load_suite("MockTNG", "Mtot", data=data, **TINY)
+    assert repr(other.all) == "360 maps of MockTNG: Mtot"
+    assert len(network.infer(other.all, orientations=1)) == 360
+    with pytest.raises(ValueError, match="14 of these simulations of MockNbody were trained on"):
+        network.infer(suite.all)
 
 
 def test_maps_smoothed_otherwise_are_refused(network, data):

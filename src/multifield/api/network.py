@@ -192,10 +192,10 @@ class FittedNetwork:
                     "Load the suite with it."
                 )
         seen = set(part.simulations) & set(card.split.train)
-        if part.name != "train" and suite.name == card.suite and seen:
+        if part.name != "train" and suite.selection == self._trained_on and seen:
             raise ValueError(
-                f"maps: {len(seen)} simulations of {suite.name} {part.name} were trained on. Load the "
-                f"suite with the split of the network: split_seed={card.split.seed}, "
+                f"maps: {len(seen)} of these simulations of {suite.name} were trained on. Take "
+                f"suite.test of the split of the network: split_seed={card.split.seed}, "
                 f"n_valid={len(card.split.valid)}, n_test={len(card.split.test)}."
             )
 

@@ -109,6 +109,11 @@ class Suite:
         """Maps held out of training and of every choice."""
         return Part(self, "test", self.split.test)
 
+    @property
+    def all(self) -> "Part":
+        """All maps, for a test of a network that was trained on another suite or set."""
+        return Part(self, "all", tuple(range(len(self.theta))))
+
     def plot(self, number: int = 0) -> Any:
         """Draw one map of each field.
 
@@ -151,14 +156,14 @@ class Part:
     ----------
     suite : Suite
         The suite.
-    name : {"train", "valid", "test"}
+    name : {"train", "valid", "test", "all"}
         Which part it is.
     simulations : tuple of int
         Numbers of the simulations.
     """
 
     suite: Suite
-    name: Literal["train", "valid", "test"]
+    name: Literal["train", "valid", "test", "all"]
     simulations: Simulations
 
     @property
@@ -179,7 +184,8 @@ class Part:
     def __repr__(self) -> str:
         """Say how many maps of what."""
         suite = self.suite
-        return f"{len(self)} {self.name} maps of {suite.name}: {', '.join(suite.fields)}"
+        which = "maps" if self.name == "all" else f"{self.name} maps"
+        return f"{len(self)} {which} of {suite.name}: {', '.join(suite.fields)}"
 
 
 def load_suite(
