@@ -375,7 +375,7 @@ def test_help_says_where_to_begin():
 
 
 def test_bars_of_a_cell_are_text_in_one_place(monkeypatch):
-    from multifield.progress import NotebookBars
+    from multifield.notebook import NotebookBars
 
     shown, places = [], []
 

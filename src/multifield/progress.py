@@ -1,4 +1,4 @@
-"""Progress bars on a terminal, a line in the log at most once a minute elsewhere."""
+"""Progress bars on a terminal or in a notebook, a line in the log once a minute elsewhere."""
 
 import logging
 import time
@@ -19,6 +19,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from multifield.notebook import NotebookBars, in_notebook
+
 logger = logging.getLogger(__name__)
 
 LOG_PERIOD = 60.0  # [s] between two lines of a log
@@ -26,7 +28,7 @@ RATE_PERIOD = 3600.0  # [s] over which the rate is averaged
 
 
 def make_bars(*columns: ProgressColumn, console: Console | None = None, **options: Any) -> Progress:
-    """Make bars for a terminal; elsewhere they count and show nothing.
+    """Make bars for a terminal or a notebook; elsewhere they count and show nothing.
 
     Parameters
     ----------
@@ -38,11 +40,14 @@ def make_bars(*columns: ProgressColumn, console: Console | None = None, **option
     **options
         Of `rich.progress.Progress`.
     """
+    options = {"speed_estimate_period": RATE_PERIOD} | options
+    if console is None and in_notebook():
+        return NotebookBars(*columns, **options)
     if console is None:
         console = rich.get_console()
         console = console if console.is_terminal else Console(stderr=True)
     is_live = console.is_terminal and not console.is_dumb_terminal
-    options = {"refresh_per_second": 2, "speed_estimate_period": RATE_PERIOD} | options
+    options = {"refresh_per_second": 2} | options
     return Progress(*columns, console=console, disable=not is_live, **options)
 
 
