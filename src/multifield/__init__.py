@@ -36,9 +36,13 @@ inference    maps without parameters, the card of a network, out-of-distribution
 challenges   simple baselines, robustness from suite to suite, choice of fields
 """
 
+import warnings
 from importlib.metadata import version
 
 import lazy_loader
 
 __version__ = version("multifield")
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+# tqdm, which Optuna imports, asks for ipywidgets in every notebook; none of its bars is shown
+warnings.filterwarnings("ignore", message="IProgress not found")

@@ -16,6 +16,5 @@ from .api.study import tune as tune
 from .api.suite import Part as Part
 from .api.suite import Suite as Suite
 from .api.suite import load_suite as load_suite
-from .api.table import Table as Table
 
 __version__: str

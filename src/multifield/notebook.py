@@ -39,9 +39,10 @@ class NotebookBars(Progress):
 
     def start(self) -> None:
         """Find a place for the bars."""
-        from IPython import display, get_ipython
+        from IPython.core.getipython import get_ipython
+        from IPython.display import display
 
-        ipython, show = cast(Any, get_ipython), cast(Any, display.display)  # which have no types
+        ipython, show = cast(Any, get_ipython), cast(Any, display)  # which have no types
         cell = ipython().execution_count
         if cell not in self._places:
             self._places.clear()

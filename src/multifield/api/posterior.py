@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float64
 
 from multifield import camels
-from multifield.api.table import Table
 from multifield.evaluation import Results, average_orientations, comparable, score_results
 from multifield.evaluation.metrics import METRICS
 from multifield.selection import Selection
@@ -76,20 +76,20 @@ class Posterior:
         """Count the maps."""
         return len(self.records)
 
-    def table(self) -> Table:
+    def table(self) -> pd.DataFrame:
         """Give mean, standard deviation and, where known, truth of each map.
 
         Returns
         -------
-        table : Table
-            One row per map; ``table().to_pandas()`` is a data frame.
+        table : pandas.DataFrame
+            One row per map: ``<name>_mean``, ``<name>_std``, ``<name>_std_recalibrated`` of each parameter,
+            and how usual the map is; ``<name>_true`` where known.
         """
-        truth = self.truth
-        if truth is None:
-            return Table(self.records)
-        names = [f"{name}_true" for name in self.parameters]
-        known = (dict(zip(names, row, strict=True)) for row in truth.tolist())
-        return Table([{**r, **values} for r, values in zip(self.records, known, strict=True)])
+        table = pd.DataFrame(self.records).set_index("map")
+        if self.truth is not None:
+            names = [f"{name}_true" for name in self.parameters]
+            table[names] = self.truth
+        return table
 
     def recalibrated(self) -> "Posterior":
         """Give the posterior of each map with recalibrated standard deviations.
@@ -109,7 +109,7 @@ class Posterior:
         ]
         return Posterior(results, 1, records, self.trained_on, self.tested_on)
 
-    def score(self, per: Literal["orientation", "map"] = "orientation") -> Table:
+    def score(self, per: Literal["orientation", "map"] = "orientation") -> pd.DataFrame:
         """Score means and standard deviations against the truth.
 
         Parameters
@@ -120,9 +120,10 @@ class Posterior:
 
         Returns
         -------
-        scores : Table
-            One row per parameter, one column per metric of `multifield.evaluation.metrics`; None where
-            a metric is undefined. On a suite other than that trained on, the cosmological parameters.
+        scores : pandas.DataFrame
+            One row per metric of `multifield.evaluation.metrics`, one column per parameter:
+            ``scores.loc["RMSE"]``. NaN where a metric is undefined. On a suite other than that trained on,
+            the cosmological parameters alone.
 
         Raises
         ------
@@ -134,14 +135,8 @@ class Posterior:
         known = self._comparable("scored")
         if per == "map":
             known = average_orientations(known, self.n_orientations)
-        metrics = score_results(known)
-        return Table(
-            [
-                {"parameter": name, **{metric: metrics[metric].get(name) for metric in METRICS}}
-                for name in known.inferred
-            ],
-            turned=True,
-        )
+        scores = pd.DataFrame(score_results(known)).T
+        return scores.reindex(index=METRICS, columns=known.inferred)
 
     def plot(self) -> Any:
         """Draw means and standard deviations: against the truth where it is known, else map by map.
@@ -166,17 +161,12 @@ class Posterior:
 
     def __repr__(self) -> str:
         """Show the first maps."""
-        rows = [
-            {"map": record["map"]}
-            | {name: _interval(record, name) for name in self.parameters}
-            | {"": "out-of-distribution" if record["unlike_training"] else ""}
-            for record in self.records
-        ]
+        shown = pd.DataFrame({name: self._intervals(name) for name in self.parameters})
         trained_on = self.trained_on
         return (
             f"Posterior of {len(self)} maps, by a network trained on {trained_on.suite}: "
             f"{', '.join(trained_on.fields)}; {self.is_novel.sum()} flagged as out-of-distribution\n"
-            f"{Table(rows)!r}"
+            f"{shown.to_string(max_rows=10)}"
         )
 
     @property
@@ -188,13 +178,12 @@ class Posterior:
             [[record[f"{name}_{what}"] for name in self.parameters] for record in self.records]
         )
 
+    def _intervals(self, name: str) -> list[str]:
+        return [f"{row[f'{name}_mean']:.3g} +- {row[f'{name}_std']:.1g}" for row in self.records]
+
     def _comparable(self, done: str) -> Results:
         if self.truth is None or self.tested_on is None:
             raise ValueError(
                 f"posterior: The true parameters of these maps are unknown, so nothing can be {done}."
             )
         return comparable(self.results, self.trained_on.suite, self.tested_on.suite)
-
-
-def _interval(record: Mapping[str, Any], name: str) -> str:
-    return f"{record[f'{name}_mean']:.3g} +- {record[f'{name}_std']:.1g}"

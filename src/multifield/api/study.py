@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from multifield import evaluation, inference, training, tuning
 from multifield.api.network import (
     FittedNetwork,
@@ -13,7 +15,6 @@ from multifield.api.network import (
 )
 from multifield.api.settings import OF_TUNING
 from multifield.api.suite import Suite, write_json
-from multifield.api.table import Table
 from multifield.models.folder import ModelFolder
 from multifield.parameters import Parameters
 from multifield.provenance import fingerprint
@@ -44,15 +45,14 @@ class Study:
     card: "inference.ModelCard"
 
     @property
-    def trials(self) -> Table:
-        """All trials: number, state, value (lowest validation loss), hyperparameters, best epoch, time."""
-        return Table(tuning.trials_table(self.optuna))
+    def trials(self) -> pd.DataFrame:
+        """All trials: state, value (lowest validation loss), hyperparameters, best epoch, seconds."""
+        return pd.DataFrame(tuning.trials_table(self.optuna)).set_index("number")
 
     @property
-    def best(self) -> dict[str, Any]:
-        """The row of the trial of the lowest validation loss."""
-        best = tuning.best_trial(self.optuna).number
-        return next(row for row in self.trials if row["number"] == best)
+    def best(self) -> int:
+        """Number of the trial of the lowest validation loss."""
+        return tuning.best_trial(self.optuna).number
 
     def load_network(self, trial: int | None = None, *, n_networks: int = 1) -> FittedNetwork:
         """Load the network of a trial, or the best ones together.
@@ -91,15 +91,15 @@ class Study:
             trial.number: training.read_losses(self.folder.losses(trial.number))
             for trial in tuning.rank_trials(self.optuna)
         }
-        best, selection = self.best["number"], self.suite.selection
-        return evaluation.figures.loss_curves(losses, best, selection.suite, selection.field)
+        selection = self.suite.selection
+        return evaluation.figures.loss_curves(losses, self.best, selection.suite, selection.field)
 
     def __repr__(self) -> str:
         """Say how the study went."""
         selection = self.suite.selection
         return (
             f"Study of {selection.suite}: {', '.join(selection.fields)}, "
-            f"best trial {self.best['number']}\n{self.trials!r}"
+            f"best trial {self.best}\n{self.trials.to_string(max_rows=12)}"
         )
 
     def _describe(self, number: int) -> "inference.ModelCard":
