@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -189,6 +190,17 @@ def test_a_saved_network_comes_back(suite, network, tmp_path):
     np.testing.assert_array_equal(found.std_recalibrated, expected.std_recalibrated)
 
 
+def test_the_pipeline_predicts_with_a_saved_network(project, suite, network):
+    network.save(project / "net")
+    path = "data/01_raw/MockNbody/Maps_Mtot_MockNbody_LH_z=0.00.npy"
+    asked = f"maps={path},network=single,models_folder=net"
+    done = run_kedro(project, "run", "--env", "test", "--pipelines", "predict", "--params", asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (table,) = (project / "data/07_model_output").rglob("predictions*.csv")
+    expected = pd.read_csv(table, index_col="map")
+    pd.testing.assert_frame_equal(network.infer(project / path).table(), expected, rtol=1e-12)
+
+
 def test_a_network_meets_another_suite(network, data):
     other = mf.load_suite("MockTNG", "Mtot", data=data, **TINY)
     posterior = network.infer(other.test)
@@ -243,6 +255,20 @@ def test_files_of_ones_own_are_linked_to(suite, data, tmp_path):
     assert path.resolve() == tmp_path / "maps.npy"
     assert len(own.theta) == 24
     assert (len(own.split.valid), len(own.split.test)) == (1, 1)  # the published share
+
+
+def test_published_files_are_found_and_linked_to(suite, tmp_path):
+    folder = tmp_path / "Nbody_SIMBA"
+    folder.mkdir()
+    np.save(folder / "Maps_Mtot_Nbody_SIMBA_LH_z=0.00.npy", suite.maps["Mtot"])
+    np.savetxt(folder / "params_LH_Nbody_SIMBA.txt", suite.theta, fmt="%.5f")
+    data = tmp_path / "data"
+    arguments = {"folder": tmp_path, "data": data}
+    with pytest.raises(ValueError, match="expected 1000 simulations, got 24"):
+        mf.load_suite("Nbody_SIMBA", "Mtot", **arguments)
+    published = mf.load_suite("Nbody_SIMBA", ["Mtot"], partial=True, **arguments)
+    assert "mock" not in repr(published)
+    assert (data / "01_raw/Nbody_SIMBA/Maps_Mtot_Nbody_SIMBA_LH_z=0.00.npy").is_symlink()
 
 
 @pytest.mark.parametrize(
