@@ -294,6 +294,20 @@ def test_maps_of_ones_own_that_do_not_fit(maps, theta, message, tmp_path):
         mf.load_suite("Bad", "Mtot", maps=maps, theta=theta, data=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "message"),
+    [
+        ("SIMBA", "Mtot", "SIMBA is a suite of CMD or a mock one"),
+        ("a/b", "Mtot", "Expected letters, digits, - and _, got 'a/b'"),
+        ("Mine", "Dust", "Expected some of Mgas, .*, got 'Dust'"),
+    ],
+)
+def test_names_that_a_suite_of_ones_own_cannot_have(name, field, message, tmp_path):
+    maps, theta = np.ones((15, 16, 16), np.float32), np.ones((1, 2))
+    with pytest.raises(ValueError, match=message):
+        mf.load_suite(name, field, maps=maps, theta=theta, data=tmp_path)
+
+
 # ---- errors ----
 
 

@@ -61,7 +61,7 @@ class FittedNetwork:
             logarithms: an array (N, L, L) float32 or one map (L, L); a ``.npy`` file; a folder of files
             that are named after their fields; or a mapping of field to array or file.
         orientations : int, optional
-            In how many orientations each map is looked at, 1 to 8. The posterior is their equal mixture.
+            Number of orientations of each map, 1 to 8. The posterior is their equal mixture.
 
         Returns
         -------

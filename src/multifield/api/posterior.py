@@ -25,7 +25,7 @@ class Posterior:
     results : Results
         Rows ordered (orientation, map), physical units; truth NaN where unknown.
     n_orientations : int
-        In how many orientations each map was looked at. `mean` and `std` are of their equal mixture.
+        Number of orientations of each map. `mean` and `std` are of their equal mixture.
     records : sequence of dict
         Per map: mean, standard deviation, the recalibrated one, and whether the map is
         out-of-distribution.
