@@ -1,6 +1,10 @@
 """The Python API: the whole screen at the scale of tests, and the same numbers as the pipelines."""
 
+import ast
+import inspect
 import json
+import re
+import textwrap
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +14,10 @@ import torch
 
 import multifield as mf
 from multifield import camels
+from multifield.api.settings import OF_SUITES, OF_TRAINING, OF_TUNING
 from multifield.training import read_losses
 from multifield.tuning import load_study, rank_trials
-from tests.support import make_project, run_kedro, run_python
+from tests.support import ROOT, make_project, run_kedro, run_python
 
 TINY = {"environment": "test"}
 NO_KEDRO = """
@@ -398,6 +403,22 @@ def test_help_says_where_to_begin():
         assert getattr(mf, name).__doc__, name
     for package in ("maps", "training", "tuning", "evaluation", "inference", "challenges"):
         assert f"\n{package}  " in mf.__doc__
+
+
+def test_the_examples_of_readme_and_help_name_what_there_is():
+    readme = (ROOT / "README.md").read_text().partition("### In Python\n\n```python\n")[2]
+    examples = re.findall(r"(?m)(?<=::\n)\n((?:    .*\n|\n)+)", f"{mf.__doc__}")
+    places = {"load_suite": OF_SUITES, "train": OF_TRAINING, "tune": OF_TUNING}
+    called = []
+    for example in (readme.partition("```")[0], *map(textwrap.dedent, examples)):
+        for call in ast.walk(ast.parse(example)):
+            if isinstance(call, ast.Call) and re.fullmatch(r"mf\.\w+", ast.unparse(call.func)):
+                function = getattr(mf, call.func.attr)
+                known = {*inspect.signature(function).parameters, *places.get(call.func.attr, ())}
+                assert {keyword.arg for keyword in call.keywords} <= known, ast.unparse(call)
+                called.append(call.func.attr)
+    assert set(called) == {"load_suite", "train", "tune", "load_network"}
+    assert len(called) == 2 * 6
 
 
 def test_bars_of_a_cell_are_text_in_one_place(monkeypatch):
