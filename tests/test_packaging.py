@@ -13,10 +13,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.interrupted import INTERRUPTED
 
 from multifield.configuration import copy_configuration, find_project
 from tests.support import ROOT
+from tests.test_interruption import INTERRUPTED
 from tests.tolerances import TIME_LIMIT
 
 BUILD_FOLDER = ROOT / ".skbuild" / "test_packaging"  # kept: compiling takes a minute

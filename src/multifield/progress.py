@@ -40,14 +40,14 @@ def make_bars(*columns: ProgressColumn, console: Console | None = None, **option
     **options
         Of `rich.progress.Progress`.
     """
-    options = {"speed_estimate_period": RATE_PERIOD} | options
+    options.setdefault("speed_estimate_period", RATE_PERIOD)
     if console is None and in_notebook():
         return NotebookBars(*columns, **options)
     if console is None:
         console = rich.get_console()
         console = console if console.is_terminal else Console(stderr=True)
     is_live = console.is_terminal and not console.is_dumb_terminal
-    options = {"refresh_per_second": 2} | options
+    options.setdefault("refresh_per_second", 2)
     return Progress(*columns, console=console, disable=not is_live, **options)
 
 

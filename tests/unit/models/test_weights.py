@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from multifield.maps.manifest import sha256
-from multifield.models import ARCHITECTURES, O3Err, load_state, load_weights, save_weights
+from multifield.models import O3Err, find_architecture, load_state, load_weights, save_weights
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_half_precision_is_widened(network: O3Err, tmp_path: Path) -> None:
 def test_a_small_tensor_cannot_claim_a_large_network(
     architecture: str, mark: str, tmp_path: Path
 ) -> None:
-    state = ARCHITECTURES[architecture](2, 0.0, 1, 16, 2).state_dict()
+    state = find_architecture(architecture)(2, 0.0, 1, 16, 2).state_dict()
     wide = torch.zeros(20_000, *state[mark].shape[1:])
     torch.save(state | {mark: wide}, tmp_path / "a.pt")  # would take 10 TB
     with pytest.raises(ValueError, match=rf"{mark}: expected shape"):
