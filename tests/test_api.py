@@ -319,7 +319,7 @@ def test_names_that_a_suite_of_ones_own_cannot_have(name, field, message, tmp_pa
 @pytest.mark.parametrize(
     ("error", "message", "settings"),
     [
-        (TypeError, "^epoch: No setting has this name. Did you mean epochs[?]$", {"epoch": 3}),
+        (TypeError, "^epoch: No setting has this name. Did you mean 'epochs'[?]$", {"epoch": 3}),
         (TypeError, "^xyz: No setting has this name. Settings: architecture, ", {"xyz": 3}),
         (ValueError, "^epochs: expected a value greater than or equal to 1, got 0$", {"epochs": 0}),
         (ValueError, "^lr: .*, got -1\n?", {"lr": -1}),

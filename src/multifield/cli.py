@@ -6,8 +6,10 @@ stopped. `program` is the command ``multifield``, which has the commands of Kedr
 
 import copy
 import logging
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from kedro import __version__ as kedro_version
 from kedro.framework.cli import catalog, project, registry
 from kedro.framework.project import configure_project, settings
 from kedro.framework.startup import ProjectMetadata
+from kedro.io import DatasetError
 from kedro.utils import is_kedro_project
 
 from multifield.configuration import copy_configuration, find_configuration, find_project
@@ -25,6 +28,10 @@ from multifield.threads import spin_briefly
 from multifield.training.allocator import keep_freed_memory
 
 PACKAGE = "multifield"
+TRACEBACK = "MULTIFIELD_TRACEBACK"
+ERROR_CODE = 2
+TO_BE_READ = (ValueError, TypeError, OSError, RuntimeError, ImportError, DatasetError)
+SPEAKERS = (PACKAGE, "kedro", "kedro_datasets", "omegaconf")  # packages with messages for users
 logger = logging.getLogger(__name__)
 
 
@@ -50,12 +57,55 @@ def exit_when_interrupted() -> Iterator[None]:
         raise SystemExit(128 + signum) from None
 
 
+@contextmanager
+def end_with_a_message() -> Iterator[None]:
+    """Turn errors that a user can mend into their message on stderr, and exit code 2.
+
+    Raises
+    ------
+    SystemExit
+        In the place of such an error. Others go on, with their traceback; with the environment variable
+        MULTIFIELD_TRACEBACK all do.
+    """
+    try:
+        yield
+    except Exception as error:
+        message = explain(error)
+        if message is None or os.environ.get(TRACEBACK):
+            raise
+        click.echo(f"Error: {message}\n({TRACEBACK}=1 shows the traceback.)", err=True)
+        raise SystemExit(ERROR_CODE) from None
+
+
+def explain(error: Exception) -> str | None:
+    """Give the message of an error that was raised to be read.
+
+    Parameters
+    ----------
+    error : Exception
+        What ended a run.
+
+    Returns
+    -------
+    message : str or None
+        None for a fault of the program: of a type for those, or raised in other code than ours and Kedro's.
+    """
+    if isinstance(error, DatasetError) and isinstance(error.__cause__, Exception):
+        return explain(error.__cause__)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    frames = list(traceback.walk_tb(error.__traceback__))
+    package = str(frames[-1][0].f_globals.get("__name__", "")).partition(".")[0] if frames else ""
+    return str(error) if isinstance(error, TO_BE_READ) and package in SPEAKERS else None
+
+
 @click.group()
 def cli() -> None:
-    """Commands in the place of Kedro's."""
+    """Run the pipelines of multifield."""
 
 
 @exit_when_interrupted()
+@end_with_a_message()
 def _run(**options: Any) -> Any:
     """Run as Kedro does, in a process that is this program's own."""
     spin_briefly()

@@ -14,9 +14,9 @@ GLOBALS = (
 )
 
 
-def choose(condition: bool, yes: Any, no: Any) -> Any:
-    """Give `yes` or `no`; a resolver of the YAML files."""
-    return yes if condition else no
+def choose(condition: Any, yes: Any, no: Any) -> Any:
+    """Give `yes` or `no`; a resolver of the YAML files. What is no flag is refused later, by its name."""
+    return yes if condition is True else no
 
 
 def or_same(asked: Any, default: Any) -> Any:

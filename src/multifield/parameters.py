@@ -4,7 +4,9 @@ Kedro checks the groups that the running pipeline's nodes take. It does not noti
 takes, such as a misspelt ``--params feild=HI``; this does, for YAML and command line alike.
 """
 
+import difflib
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
@@ -178,7 +180,7 @@ def check_globals(choices: dict[str, Any], parameters: Parameters, runtime: dict
     try:
         TypeAdapter(Globals).validate_python(choices)
     except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
+        lines = [_explain(item, choices) for item in error.errors()]
         raise ValueError("\n".join(["globals:", *lines])) from None
     of_recipe = choices["recipes"][parameters.recipe]
     for group, name, chosen in (
@@ -202,8 +204,9 @@ def check_recipe(choices: dict[str, Any], runtime: dict[str, Any]) -> None:
     """Refuse an unknown recipe before anything is looked up in it; ValueError names those there are."""
     recipes = choices.get("recipes", {})
     asked = runtime.get("recipe", choices.get("recipe"))
-    if asked not in recipes:
-        raise ValueError(f"recipe: expected one of {', '.join(recipes)}, got {asked!r}")
+    if not isinstance(asked, str) or asked not in recipes:
+        hint = suggest(str(asked), recipes)
+        raise ValueError(f"recipe: expected one of {', '.join(recipes)}, got {asked!r}{hint}")
 
 
 def check_parameters(parameters: dict[str, Any]) -> Parameters:
@@ -218,18 +221,39 @@ def check_parameters(parameters: dict[str, Any]) -> Parameters:
     try:
         return TypeAdapter(Parameters).validate_python(parameters)
     except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
+        lines = [_explain(item, parameters) for item in error.errors()]
         raise ValueError("\n".join(["parameters:", *lines])) from None
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Suggest the name that is meant.
+
+    Parameters
+    ----------
+    name : str
+        Name that is not known.
+    known : iterable of str
+        Names that are.
+
+    Returns
+    -------
+    hint : str
+        Such as ``. Did you mean 'field'?``; empty if none is similar.
+    """
+    similar = difflib.get_close_matches(name, known, n=1)
+    return f". Did you mean {similar[0]!r}?" if similar else ""
 
 
 # what pydantic adds to a name where several types are allowed, and each says why it is not the one
 UNION_MEMBER = re.compile(r"(float|int|str|constrained-str|bool|none|literal\[.*\]|dict\[.*\])")
 
 
-def _explain(item: Any) -> str:
+def _explain(item: Any, parameters: Mapping[str, Any]) -> str:
     name = ".".join(part for part in map(str, item["loc"]) if not UNION_MEMBER.fullmatch(part))
     if item["type"] == "unexpected_keyword_argument":
-        return f"  {name}: no parameter has this name (value {item['input']!r})"
+        known = _siblings(item["loc"], parameters)
+        hint = suggest(str(item["loc"][-1]), known)
+        return f"  {name}: no parameter has this name (value {item['input']!r}){hint}"
     if item["type"] == "missing":
         return f"  {name}: expected a value, got none"
     if item["type"] != "value_error":
@@ -241,3 +265,11 @@ def _explain(item: Any) -> str:
         name = name.rpartition(".")[0]
         return f"  {name}.{message}" if name else f"  {message}"
     return f"  {name}: {message}"
+
+
+def _siblings(place: Sequence[str | int], parameters: Mapping[str, Any]) -> list[str]:
+    """Give the names beside a parameter; all of them are always given, for none has a default."""
+    group: Any = parameters
+    for key in place[:-1]:
+        group = group.get(key, {}) if isinstance(group, Mapping) else {}
+    return [str(name) for name in group if name != place[-1]]

@@ -1,5 +1,7 @@
 """Kedro settings."""
 
+import os
+
 from multifield import camels
 from multifield.defaults import choose, or_same
 from multifield.hooks import CheckInputs, CheckParameters, PrintSummary, ShowProgress, TrackRun
@@ -22,6 +24,7 @@ CONFIG_LOADER_ARGS = {
         "run_name": camels.run_name,
         "test_folder": lambda test, at_home: "" if test == at_home else f"/test_{test}",
         "maps_name": maps_name,
+        "expand_user": os.path.expanduser,
         "choose": choose,
     },
 }

@@ -61,7 +61,7 @@ def open_source(
     if config.kind == "mock":
         theta, stream = make_suite(selection.suite, selection.fields, config.mock)
         return stream, theta
-    folder = Path(config.folder)
+    folder = Path(config.folder).expanduser()
     if config.download.enabled and not config.partial:
         download_missing(selection, folder, config.download)
         return find_published(selection, folder)

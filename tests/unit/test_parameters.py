@@ -43,7 +43,12 @@ def test_choices_reach_their_groups():
 @pytest.mark.parametrize(
     ("runtime", "message"),
     [
-        ({"feild": "HI"}, r"feild: no parameter has this name \(value 'HI'\)"),
+        ({"feild": "HI"}, r"feild: no parameter has this name \(value 'HI'\). Did you mean 'field'"),
+        (
+            {"source": {"mock": {"nsimulations": 3}}},
+            r"source\.mock\.nsimulations: .* Did you mean 'n_simulations'",
+        ),
+        ({"maps": {}}, "maps: .*at least 1 item"),
         ({"training": {"epoch": 5}}, r"training\.epoch: no parameter has this name"),
         (
             {"training": {"batch_size": 0}},

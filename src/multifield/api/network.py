@@ -400,7 +400,7 @@ def model_folder(suite: Suite, parameters: Parameters) -> ModelFolder:
         config.schedule,
     )
     return ModelFolder(
-        path=Path(parameters.models_folder),
+        path=Path(parameters.models_folder).expanduser(),
         suite=suite.name,
         field=suite.selection.field,
         label=label,

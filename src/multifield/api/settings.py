@@ -1,13 +1,12 @@
 """Settings given by keyword: looked up by name, checked, and merged into the values of ``conf``."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from multifield.defaults import read_globals, read_values
-from multifield.parameters import Parameters, check_parameters, check_recipe
+from multifield.parameters import Parameters, check_parameters, check_recipe, suggest
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.tuning.config import TuningConfig
 
@@ -64,9 +63,8 @@ def place_settings(given: Mapping[str, Any], places: Mapping[str, str]) -> dict[
     """
     for name in given:
         if name not in places:
-            similar = difflib.get_close_matches(name, places, n=1)
-            hint = f"Did you mean {similar[0]}?" if similar else f"Settings: {', '.join(places)}."
-            raise TypeError(f"{name}: No setting has this name. {hint}")
+            hint = suggest(name, places) or f". Settings: {', '.join(places)}."
+            raise TypeError(f"{name}: No setting has this name{hint}")
     return {places[name]: value for name, value in given.items()}
 
 

@@ -1,5 +1,6 @@
 """How networks are described, and how they infer from new maps. Values and units are in ``conf/``."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,18 +11,30 @@ from pydantic.dataclasses import dataclass
 from multifield.strict import Integer, Real
 
 FileName = Annotated[str, Field(min_length=1)]
-AskedMaps = FileName | dict[str, FileName] | None
+FileOfField = Annotated[dict[str, FileName], Field(min_length=1)]
+AskedMaps = FileName | FileOfField | None
 
 
 def maps_name(asked: AskedMaps) -> str:
     """Name the maps that a run asks for, in the names of what is inferred from them.
 
-    The file's or the folder's own name; of a file a field, that of the first field asked for.
+    Parameters
+    ----------
+    asked : str, mapping of str to str, or None
+        A file, a folder, or one file per field.
+
+    Returns
+    -------
+    name : str
+        Name of the file or folder, of the first field asked for, and a checksum of the whole paths: files
+        of one name in two folders differ in it.
     """
-    if asked is None:
+    if not asked:
         return "maps"
-    path = Path(next(iter(asked.values())) if isinstance(asked, Mapping) else asked)
-    return path.name.removesuffix(".npy") or path.resolve().name
+    paths = list(asked.values()) if isinstance(asked, Mapping) else [asked]
+    resolved = [Path(path).expanduser().resolve() for path in paths]
+    checksum = hashlib.sha256("\n".join(map(str, resolved)).encode()).hexdigest()[:6]
+    return f"{resolved[0].name.removesuffix('.npy')}_{checksum}"
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

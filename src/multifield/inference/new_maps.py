@@ -82,8 +82,8 @@ def find_new_maps(asked: AskedMaps, fields: tuple[str, ...]) -> dict[str, Path]:
             raise ValueError(
                 f"maps: expected a file for each of {', '.join(fields)}, got {', '.join(asked)}"
             )
-        return {field: Path(asked[field]) for field in fields}
-    path = Path(asked)
+        return {field: Path(asked[field]).expanduser() for field in fields}
+    path = Path(asked).expanduser()
     if path.is_dir():
         return {field: _find_in(path, field) for field in fields}
     if len(fields) > 1:

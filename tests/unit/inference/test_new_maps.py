@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -111,8 +113,14 @@ def test_fields_with_other_numbers_of_maps_are_refused(tmp_path, maps):
         ("/data/Maps_T_SIMBA_LH_z=0.00.npy", "Maps_T_SIMBA_LH_z=0.00"),
         ("/data/mine/", "mine"),
         ({"T": "/a/t.npy", "Mgas": "/b/gas.npy"}, "t"),
-        (None, "maps"),
     ],
 )
 def test_what_is_inferred_is_named_after_the_maps(asked, name):
-    assert maps_name(asked) == name
+    found, _, checksum = maps_name(asked).rpartition("_")
+    assert found == name
+    assert len(checksum) == 6
+
+
+def test_files_of_one_name_in_two_folders_have_two_names():
+    assert maps_name("/a/maps.npy") != maps_name("/b/maps.npy")
+    assert maps_name("~/maps.npy") == maps_name(str(Path.home() / "maps.npy"))

@@ -1,0 +1,57 @@
+"""How a run ends that cannot go on."""
+
+import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.session import KedroSession
+from kedro.io import DatasetError
+
+from multifield.cli import ERROR_CODE, TRACEBACK, cli
+from multifield.models import load_weights
+
+
+def run_into(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> Result:
+    """Begin a run that ends with an error, or with that of a missing file of weights."""
+
+    def create(**_: object) -> None:
+        if error is None:
+            load_weights("no_such.pt")
+        else:
+            raise error
+
+    monkeypatch.setattr(KedroSession, "create", create)
+    return CliRunner().invoke(cli, ["run"])
+
+
+def test_an_error_of_ours_is_its_message_and_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = run_into(monkeypatch)
+    assert ended.exit_code == ERROR_CODE == 2
+    assert ended.stderr.splitlines() == [
+        "Error: no_such.pt: No such file of weights.",
+        f"({TRACEBACK}=1 shows the traceback.)",
+    ]
+
+
+def test_an_error_of_the_system_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = run_into(monkeypatch, OSError(28, "No space left on device", "data/maps.npy"))
+    assert ended.exit_code == ERROR_CODE
+    assert ended.stderr.startswith("Error: data/maps.npy: No space left on device\n")
+
+
+def test_a_dataset_gives_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = DatasetError("Failed while saving data to dataset ...")
+    error.__cause__ = OSError(28, "No space left on device", "metrics.json")
+    ended = run_into(monkeypatch, error)
+    assert ended.stderr.startswith("Error: metrics.json: No space left on device\n")
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), AssertionError("x"), ValueError("of a test")])
+def test_a_fault_of_the_program_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    ended = run_into(monkeypatch, error)  # raised here, in code that speaks to no user
+    assert ended.exception is error
+
+
+def test_every_traceback_is_there_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TRACEBACK, "1")
+    assert isinstance(run_into(monkeypatch).exception, FileNotFoundError)
