@@ -112,7 +112,7 @@ def test_the_wheel_has_the_configuration_and_nobody_s_own(distributions):
 
 def test_it_runs_in_an_empty_folder(finished):
     folder, output = finished
-    assert (folder / "data/08_reporting/metrics.json").is_file()
+    assert len(list((folder / "data/08_reporting").glob("*/metrics.json"))) == 1
     assert [path.name for path in folder.iterdir()] == ["data"]
     assert "No Kedro project" not in output
 
@@ -143,7 +143,7 @@ def test_missing_inputs_name_the_command(programs, tmp_path):
     done = call(
         *(programs / "multifield", "run", "--env", "test", "--pipelines", "tune"), folder=tmp_path
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "`multifield run --pipelines ingest,preprocess` first" in done.stdout + done.stderr
 
 
@@ -159,8 +159,9 @@ def test_a_configuration_from_elsewhere(programs, tmp_path, packed):
         source = tmp_path / "conf-multifield.tar.gz"
     arguments = ("run", "--env", "test", "--pipelines", "ingest", "--conf-source", source)
     done = call(programs / "multifield", *arguments, folder=tmp_path)
-    assert done.returncode == 1
-    assert "no_such_setting" in done.stdout + done.stderr
+    assert done.returncode == 2
+    assert "no_such_setting" in done.stderr
+    assert len(done.stderr.splitlines()) <= 5
 
 
 def test_init_copies_the_configuration_for_both_commands(programs, tmp_path):
@@ -172,7 +173,7 @@ def test_init_copies_the_configuration_for_both_commands(programs, tmp_path):
     for program in ("multifield", "python"):
         command = (programs / program, *(("-m", "kedro") if program == "python" else ()))
         done = call(*command, "run", "--env", "test", "--pipelines", "ingest", folder=folder)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert "no_such_setting" in done.stdout + done.stderr
     again = call(programs / "multifield", "init", folder=folder)
     assert again.returncode == 1
