@@ -236,14 +236,27 @@ def check_attribute(
 
 
 def trials_table(study: Study) -> list[dict[str, Any]]:
-    """One row a trial, in the order of their numbers; None for what a trial does not have."""
+    """Give one row per trial, in the order of their numbers; None for what a trial does not have.
+
+    Parameters
+    ----------
+    study : Study
+        Study of this project, or a released one.
+
+    Returns
+    -------
+    rows : list of dict
+        ``best_epoch`` is counted from 1, as in the progress of a training and in figures.
+    """
     return [
         {
             "number": trial.number,
             "state": trial.state.name,
             "value": trial.value,
             **{name: trial.params.get(name) for name in HYPERPARAMETER_NAMES},
-            "best_epoch": trial.user_attrs.get("best_epoch"),
+            "best_epoch": None
+            if (best := trial.user_attrs.get("best_epoch")) is None
+            else best + 1,
             "seconds": trial.duration.total_seconds() if trial.duration else None,
         }
         for trial in study.get_trials(deepcopy=False)

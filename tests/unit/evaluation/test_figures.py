@@ -186,6 +186,7 @@ def test_losses_of_the_best_and_of_the_others():
     assert figure.axes[0].get_title() == "T of MockTNG (mock)"
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     np.testing.assert_array_equal(lines["trial 3, training"].get_ydata(), losses[3][:, 1])
+    np.testing.assert_array_equal(lines["trial 3, training"].get_xdata(), np.arange(1, 21))
     np.testing.assert_array_equal(lines["trial 3, validation"].get_ydata(), losses[3][:, 2])
     np.testing.assert_array_equal(lines["trial 3, test"].get_ydata(), losses[3][:, 3])
     np.testing.assert_array_equal(

@@ -29,6 +29,7 @@ from multifield.tuning import (
     only_driver,
     open_study,
     rank_trials,
+    trials_table,
     tune,
 )
 from tests.unit.training.examples import config, make_data
@@ -113,6 +114,7 @@ def test_every_trial_has_weights_and_losses_that_belong_to_it(finished: ModelFol
         assert (trial.user_attrs["train_loss"], trial.user_attrs["test_loss"]) == tuple(
             losses[best, [1, 3]]
         )
+        assert trials_table(study)[trial.number]["best_epoch"] == best + 1  # people count from 1
         digest = trial.user_attrs["weights_sha256"]
         network = load_weights(finished.weights(trial.number), sha256=digest)
         assert network.hidden == trial.params["hidden"]

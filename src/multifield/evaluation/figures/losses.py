@@ -38,7 +38,8 @@ def loss_curves(losses: Mapping[int, Losses], best_trial: int, suite: str, field
     Returns
     -------
     figure : Figure
-        The vertical range is the best trial's; worse epochs of the others may leave it.
+        The vertical range is the best trial's; worse epochs of the others may leave it. Epochs are
+        counted from 1, as the progress of a training is; files of losses count from 0.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def loss_curves(losses: Mapping[int, Losses], best_trial: int, suite: str, field
 def _draw_others(ax: Axes, others: Sequence[Losses]) -> None:
     for number, history in enumerate(others):
         label = f"other trials ({len(others)}), validation" if number == 0 else None
-        ax.plot(history[:, 0], history[:, 2], color=GREY, linewidth=0.6, alpha=0.6, label=label)
+        ax.plot(history[:, 0] + 1, history[:, 2], color=GREY, linewidth=0.6, alpha=0.6, label=label)
 
 
 def _draw_best(ax: Axes, history: Losses, trial: int) -> None:
@@ -74,10 +75,12 @@ def _draw_best(ax: Axes, history: Losses, trial: int) -> None:
     )  # fmt: skip
     for column, (name, color, line) in enumerate(styles, start=1):
         label = f"trial {trial}, {name}"
-        ax.plot(history[:, 0], history[:, column], line, color=color, marker=marker, label=label)
+        ax.plot(
+            history[:, 0] + 1, history[:, column], line, color=color, marker=marker, label=label
+        )
     best = int(np.argmin(history[:, 2]))
     ax.plot(
-        history[best, 0], history[best, 2], "*", color=VERMILION, markersize=9,
+        history[best, 0] + 1, history[best, 2], "*", color=VERMILION, markersize=9,
         markeredgecolor=BLACK, markeredgewidth=0.5, zorder=4,
         label=f"lowest validation loss, ${history[best, 2]:.2f}$",
     )  # fmt: skip
