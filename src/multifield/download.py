@@ -21,10 +21,11 @@ from multifield.transfer import (
     DownloadConfig,
     DownloadError,
     Item,
-    TransientError,
     attempt_often,
     check_status,
     fetch,
+    length_of,
+    read_text,
     send_request,
     wrong_size,
 )
@@ -129,10 +130,7 @@ def _published_checksums(suite: str, config: DownloadConfig) -> dict[str, str]:
             if response.status_code in (403, 404, 410):  # some servers forbid what they do not have
                 return ""
             check_status(response, url, (200,))
-            try:
-                return response.text
-            except requests.RequestException as error:
-                raise TransientError(f"connection lost ({type(error).__name__})") from None
+            return read_text(response, url)
 
     matches = re.findall(r"^([0-9a-f]{64}) [ *](.+)$", attempt_often(url, config, read), re.M)
     return {name: checksum for checksum, name in matches}
@@ -169,7 +167,8 @@ def _ask(url: str, timeout: float) -> int | None:
         if response.status_code == 404:
             return None
         check_status(response, url, (200,))
-        return int(response.headers.get("Content-Length", -1))
+        length = length_of(response)
+        return -1 if length is None else length
 
 
 # ---- several files ----

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass as plain_dataclass
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 2**18  # [bytes] read and written at a time; what a kill loses at most
 LONGEST_WAIT = 300.0  # [s] between two attempts, whatever the server asks for
+MAX_UNKNOWN = 2**24  # [bytes] of a file whose size nobody knows: tables of parameters have 60 kB
+WINDOW, LEAST_RATE = 60.0, 1000  # [s], [bytes/s] over it; a server that sends less is given up
 T = TypeVar("T")
 TRANSIENT = (408, 429)  # and 5xx: statuses that a later attempt may not meet
 
@@ -228,9 +231,9 @@ def _continue(
             _restart(file, item, "the server has another version, or sends no parts of it", advance)
             if response.status_code != 200:
                 raise TransientError("the server did not send the whole file", wait=0.0)
-        length = response.headers.get("Content-Length")
-        if size is not None and length and file.tell() + int(length) != size:
-            raise DownloadError(wrong_size(item, file.tell() + int(length)))
+        length = length_of(response)
+        if size is not None and length is not None and file.tell() + length != size:
+            raise DownloadError(wrong_size(item, file.tell() + length))
         with atomic_path(item.version) as written:
             written.write_text(json.dumps({"url": item.url, "version": found}))
         _receive(response, item, file, advance, stop)
@@ -245,14 +248,17 @@ def _receive(
     advance: Callable[[int], None],
     stop: threading.Event,
 ) -> None:
+    most = MAX_UNKNOWN if item.size is None else item.size
     try:
-        # read1 gives what has come; a full read would throw it away when the connection is cut
-        while chunk := response.raw.read1(CHUNK, decode_content=False):
+        for chunk in _chunks(response, item.url):
             if stop.is_set():
                 raise DownloadError(f"{item.url}: stopped")
-            if item.size is not None and file.tell() + len(chunk) > item.size:
+            if file.tell() + len(chunk) > most:
                 file.truncate(0)
-                raise DownloadError(f"{item.url}: expected {item.size} bytes, the server sent more")
+                limit = "at most " if item.size is None else ""
+                raise DownloadError(
+                    f"{item.url}: expected {limit}{most} bytes, the server sent more"
+                )
             rest = memoryview(chunk)
             while rest:
                 rest = rest[file.write(rest) :]
@@ -266,6 +272,58 @@ def _receive(
             f"{item.partial}: cannot be written ({error.strerror}); what was fetched is kept, "
             "make room and run again to go on"
         ) from error
+
+
+def _chunks(response: requests.Response, url: str) -> Iterator[bytes]:
+    """Give what comes; DownloadError if that is next to nothing, which no timeout notices."""
+    begin, n_bytes = time.monotonic(), 0
+    # read1 gives what has come; a full read would throw it away when the connection is cut
+    while chunk := response.raw.read1(CHUNK, decode_content=False):
+        yield chunk
+        n_bytes += len(chunk)
+        elapsed = time.monotonic() - begin
+        if elapsed > WINDOW:
+            if n_bytes < LEAST_RATE * elapsed:
+                raise DownloadError(
+                    f"{url}: The server sent less than {LEAST_RATE} bytes/s for {WINDOW:g} s. What was "
+                    "fetched is kept. Run again later to go on."
+                )
+            begin, n_bytes = time.monotonic(), 0
+
+
+def read_text(response: requests.Response, url: str) -> str:
+    """Read a short answer.
+
+    Parameters
+    ----------
+    response : requests.Response
+        Answer of `send_request`.
+    url : str
+        Named in messages.
+
+    Returns
+    -------
+    text : str
+        At most `MAX_UNKNOWN` bytes of it.
+
+    Raises
+    ------
+    DownloadError
+        If the answer is longer, or comes too slowly.
+    TransientError
+        If the connection is lost.
+    """
+    content = bytearray()
+    try:
+        for chunk in _chunks(response, url):
+            content += chunk
+            if len(content) > MAX_UNKNOWN:
+                raise DownloadError(
+                    f"{url}: expected at most {MAX_UNKNOWN} bytes, the server sent more"
+                )
+    except urllib3.exceptions.HTTPError as error:
+        raise TransientError(f"connection lost ({type(error).__name__})") from None
+    return content.decode("utf-8", errors="replace")
 
 
 def _restart(file: FileIO, item: Item, reason: str, advance: Callable[[int], None]) -> None:
@@ -307,6 +365,12 @@ def send_request(
         if may_pass and not isinstance(error, requests.exceptions.SSLError):
             raise TransientError(f"no answer ({type(error).__name__})") from None
         raise DownloadError(f"{url}: cannot be asked for ({error})") from None
+    if url.startswith("https:") and not response.url.startswith("https:"):
+        response.close()
+        raise DownloadError(
+            f"{url}: The server redirects to {response.url}, which is not encrypted. If that is right, "
+            "give it as source.download.base_url."
+        )
     if response.status_code in TRANSIENT or response.status_code >= 500:
         response.close()
         wait, after = None, response.headers.get("Retry-After")
@@ -314,6 +378,12 @@ def send_request(
             wait = float(urllib3.Retry().parse_retry_after(after)) if after else None
         raise TransientError(f"the server answered {response.status_code}", wait)
     return response
+
+
+def length_of(response: requests.Response) -> int | None:
+    """Give the length that an answer announces [bytes]; None if it gives none, or no number."""
+    text = response.headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def check_status(response: requests.Response, url: str, allowed: tuple[int, ...]) -> None:
@@ -338,9 +408,12 @@ def _read_version(item: Item) -> str | None:
     """Give the version that the partial file is of; None if it is unknown or another address's."""
     if not item.version.is_file():
         return None
-    kept = json.loads(item.version.read_text())
-    version: str | None = kept["version"]
-    return version if kept["url"] == item.url else None
+    try:
+        kept = json.loads(item.version.read_text())
+        version: str | None = kept["version"]
+        return version if kept["url"] == item.url else None
+    except (ValueError, LookupError, TypeError):  # damaged, such as by a full disk
+        return None
 
 
 def wrong_size(item: Item, size: int) -> str:

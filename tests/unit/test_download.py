@@ -48,7 +48,9 @@ class Site:
     changed: bytes | None = None  # what the maps become after their first GET
     cut: list[int] = field(default_factory=list)  # bytes after which each next GET is cut
     failures: list[tuple[int, str | None]] = field(default_factory=list)  # status, Retry-After
-    length: int | None = None  # a lie about the size
+    length: int | str | None = None  # a lie about the size
+    endless: bool = False  # sends the body again and again
+    drip: float = 0.0  # [s] between two bytes
     chunked: bool = False  # says no size
     redirect: bool = False
     forbids: bool = False  # a list of checksums
@@ -121,6 +123,11 @@ class Handler(BaseHTTPRequestHandler):
             path = f"/{SUITE}/{MAPS}"
             site.files[path], site.tag, site.changed = site.changed, '"two"', None
         try:
+            while chosen and site.endless:
+                self.wfile.write(data * 100)
+            for i in range(len(data) if chosen and site.drip else 0):
+                self.wfile.write(data[i : i + 1])
+                time.sleep(site.drip)
             for start in range(0, len(data), 65536):
                 if chosen:
                     site.sending(start)
@@ -558,3 +565,48 @@ def test_ingest_fetches_what_is_missing(site, tmp_path, monkeypatch):
     data = project / "data/01_raw" / SUITE
     manifest = json.loads((data / f"manifest_Mtot_{SUITE}_EX.json").read_text())
     assert manifest["files"]["Mtot"]["sha256"] == hashlib.sha256(published(site)).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", THETA])
+def test_an_answer_without_end_is_given_up(
+    site: Site, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "MAX_UNKNOWN", 100_000)
+    site.files[f"/{SUITE}/SHA256SUMS"] = b"0" * 64 + b"  a\n"
+    site.only, site.endless, site.chunked = name, True, True
+    with pytest.raises(DownloadError, match=rf"{name}: expected at most 100000 bytes"):
+        bring(site, tmp_path)
+    assert not (tmp_path / SUITE / THETA).exists()
+
+
+def test_a_server_that_sends_next_to_nothing_is_given_up(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "WINDOW", 0.3)
+    site.drip = 0.02
+    with pytest.raises(DownloadError, match=r"Maps_Mtot.*less than 1000 bytes/s for 0\.3 s"):
+        bring(site, tmp_path)
+    assert (tmp_path / SUITE / f"{MAPS}.download").stat().st_size > 0
+    site.drip = 0.0
+    assert bring(site, tmp_path) == published(site)
+
+
+def test_a_length_that_is_no_number_says_nothing(site: Site, tmp_path: Path) -> None:
+    site.length = "abc"
+    assert bring(site, tmp_path) == published(site)
+
+
+def test_a_damaged_record_of_the_version_is_no_obstacle(site: Site, tmp_path: Path) -> None:
+    partial = leave_partial(site, tmp_path, published(site)[:300], '"one"')
+    partial.with_name(f"{partial.name}.json").write_text("")
+    assert bring(site, tmp_path) == published(site)
+    assert site.gets(MAPS) == [None]  # all of it: nobody knows what the part is of
+
+
+def test_a_redirect_without_encryption_is_refused(site: Site) -> None:
+    class Redirected(transfer.requests.Session):
+        def request(self, method: str, url: str, **options: Any) -> Any:  # type: ignore[override]
+            return super().request(method, f"{site.base}/{SUITE}/{MAPS}", **options)
+
+    with Redirected() as session, pytest.raises(DownloadError, match="redirects to http://127"):
+        transfer.send_request(session, "GET", "https://example.org/a", {}, TIME_LIMIT)

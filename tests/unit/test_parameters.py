@@ -43,7 +43,10 @@ def test_choices_reach_their_groups():
 @pytest.mark.parametrize(
     ("runtime", "message"),
     [
-        ({"feild": "HI"}, r"feild: no parameter has this name \(value 'HI'\). Did you mean 'field'"),
+        (
+            {"feild": "HI"},
+            r"feild: no parameter has this name \(value 'HI'\). Did you mean 'field'",
+        ),
         (
             {"source": {"mock": {"nsimulations": 3}}},
             r"source\.mock\.nsimulations: .* Did you mean 'n_simulations'",
