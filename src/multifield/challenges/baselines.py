@@ -93,6 +93,12 @@ def _mean(batch: Batch, config: BaselinesConfig) -> Statistic:
 
 def _ln_spectra(batch: Batch, config: BaselinesConfig) -> Statistic:
     """Ln of the power spectrum of each channel: linear in the slope and in the ln of an amplitude."""
+    most = batch.x.shape[-1] // 2
+    if config.n_bins > most:
+        raise ValueError(
+            f"baselines.n_bins: expected 1 to {most}, half the pixels per side of these maps, got "
+            f"{config.n_bins}"
+        )
     power = channel_spectra(batch.x, config.n_bins)
     without = ~(power > 0).all(axis=1)
     if without.any():

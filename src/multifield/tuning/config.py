@@ -17,7 +17,9 @@ def check_storage(storage: str) -> str:
         return storage
     try:
         url = urlsplit(storage)
-        secret = url.password is not None or "password" in parse_qs(url.query)
+        options = parse_qs(url.query, keep_blank_values=True)
+        # of PostgreSQL's driver, `password` and `sslpassword`; of MySQL's, `passwd`
+        secret = url.password is not None or any("passw" in name.lower() for name in options)
     except ValueError:
         raise ValueError("storage: This is not a URL that can be read.") from None
     if secret:
