@@ -91,7 +91,10 @@ def test_choices_reach_their_groups():
         ),
         ({"storage": "journal"}, r"storage: Expected sqlite or the URL .* got 'journal'"),
         ({"storage": "postgresql://me:secret@db/x"}, "storage: The URL contains a password"),
-        ({"storage": "postgresql://db/x?sslpassword=secret"}, "storage: The URL contains a password"),
+        (
+            {"storage": "postgresql://db/x?sslpassword=secret"},
+            "storage: The URL contains a password",
+        ),
         ({"workers": -1}, "workers: .*got -1"),
         ({"workers": 2, "scheduler": "s.json"}, "workers: Expected 1 with scheduler=s.json"),
         ({"tuning": {"n_trials": 3}}, r"n_trials: is 50 at the top and 3 in its group"),

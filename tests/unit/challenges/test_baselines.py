@@ -160,7 +160,9 @@ def test_parameters_that_do_not_act_are_not_inferred(make_loaders, config):
 def test_too_many_bins_are_refused(make_loaders):
     theta, maps = noise(20)
     wrong = BaselinesConfig(n_bins=9, n_quantiles=4, degree=1)
-    with pytest.raises(ValueError, match=r"baselines\.n_bins: expected 1 to 8, half the pixels .*, got 9"):
+    with pytest.raises(
+        ValueError, match=r"baselines\.n_bins: expected 1 to 8, half the pixels .*, got 9"
+    ):
         infer_with_baselines(make_loaders(theta, maps), wrong)
 
 
