@@ -107,11 +107,6 @@ def ours(folder: Path, width: float, consume: Consume) -> None:
     make_sets(folder, width, consume, Preprocessing.stream)
 
 
-def ours_in_memory(folder: Path, width: float, consume: Consume) -> None:
-    """Make the sets with log maps in memory, as the published scripts keep theirs."""
-    make_sets(folder, width, consume, Preprocessing.compute)
-
-
 def ours_through_a_file(folder: Path, width: float, consume: Consume) -> None:
     """Make the sets with log maps in a file, as the pipeline keeps them for hundreds of epochs."""
 
@@ -185,7 +180,7 @@ def oriented_copies(maps: np.ndarray) -> list[np.ndarray]:
     return [copy for turn in rotated for copy in (turn, np.flip(turn, axis=1))]
 
 
-OURS = {"streamed": ours, "in memory": ours_in_memory, "through a file": ours_through_a_file}
+OURS = {"streamed": ours, "through a file": ours_through_a_file}
 SIDES = {**OURS, "reference": reference}
 TOUCHED = "touched"  # no side, but the memory that two of them need
 
@@ -375,7 +370,7 @@ def touching(folder: Path, n_maps: int, n_samples: int) -> str:
     return (
         f"Filling as much new memory as the log maps take, nothing computed: {fastest:.0f} to {slowest:.0f} "
         "us a map. On a virtual machine the host may have to supply it; streamed log maps need none, "
-        "those in memory and the published order do: therefore the fastest samples beside the medians."
+        "the published order does: therefore the fastest samples beside the medians."
     )
 
 
