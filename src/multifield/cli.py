@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 from kedro import __version__ as kedro_version
+from kedro.config import MissingConfigException
 from kedro.framework.cli import catalog, project, registry
 from kedro.framework.project import configure_project, settings
 from kedro.framework.startup import ProjectMetadata
@@ -30,7 +31,10 @@ from multifield.training.allocator import keep_freed_memory
 PACKAGE = "multifield"
 TRACEBACK = "MULTIFIELD_TRACEBACK"
 ERROR_CODE = 2
-TO_BE_READ = (ValueError, TypeError, OSError, RuntimeError, ImportError, DatasetError)
+TO_BE_READ = (
+    *(ValueError, TypeError, OSError, RuntimeError, ImportError),
+    *(DatasetError, MissingConfigException),
+)
 SPEAKERS = (PACKAGE, "kedro", "kedro_datasets", "omegaconf")  # packages with messages for users
 logger = logging.getLogger(__name__)
 

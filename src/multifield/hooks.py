@@ -71,7 +71,9 @@ class CheckInputs:
 
 
 def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> str:
-    lines = [f"  {name}: {catalog[name]}" for name in sorted(missing)]
+    first = min(missing)
+    where = catalog[first]._describe()
+    file = where.get("filepath") or next(iter(where.get("paths", {}).values()), where.get("path"))
     stages = [
         name
         for name, stage in pipelines.items()
@@ -82,7 +84,10 @@ def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> s
         advice = CARD_ADVICE
     if "study" in missing:
         advice += " For released networks, set --params models_folder=<their folder>."
-    return "\n".join(["Missing inputs from earlier stages:", *lines, advice])
+    found = (
+        f"Missing inputs from earlier stages: {', '.join(sorted(missing))} (no {first} at {file})."
+    )
+    return f"{found}\n{advice}"
 
 
 NO_PARALLEL_RUNNER = (

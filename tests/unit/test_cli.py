@@ -2,10 +2,11 @@
 
 import pytest
 from click.testing import CliRunner, Result
+from kedro.config import OmegaConfigLoader
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 
-from multifield.cli import ERROR_CODE, TRACEBACK, cli
+from multifield.cli import ERROR_CODE, TRACEBACK, cli, explain
 from multifield.models import load_weights
 
 
@@ -42,6 +43,13 @@ def test_a_dataset_gives_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     error.__cause__ = OSError(28, "No space left on device", "metrics.json")
     ended = run_into(monkeypatch, error)
     assert ended.stderr.startswith("Error: metrics.json: No space left on device\n")
+
+
+def test_an_environment_that_is_not_there_is_named() -> None:
+    loader = OmegaConfigLoader("conf", base_env="base", env="no_such")
+    with pytest.raises(Exception, match="no_such") as caught:
+        loader["globals"]
+    assert explain(caught.value) == str(caught.value)
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), AssertionError("x"), ValueError("of a test")])
