@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic_core import to_jsonable_python
 
+import multifield
 from multifield.datasets import ModelCardDataset
 from multifield.last_words import print_table
 from multifield.models.registry import BUILT_IN, import_architecture
@@ -42,12 +43,36 @@ class CheckParameters:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Check globals and the parameters of every pipeline, and import an architecture of the user."""
+        check_code(Path(context.project_path))
         loader = context.config_loader
         check_recipe(loader["globals"], loader.runtime_params or {})
         parameters = check_parameters(loader["parameters"])
         if parameters.training.architecture not in BUILT_IN:  # PyTorch is imported then
             import_architecture(parameters.training.architecture)
         check_globals(loader["globals"], parameters, loader.runtime_params or {})
+
+
+def check_code(project: Path) -> None:
+    """Refuse to run the code of one clone in the folder of another.
+
+    An environment holds one editable installation, and runs it in every folder.
+
+    Parameters
+    ----------
+    project : Path
+        Folder of the run.
+
+    Raises
+    ------
+    RuntimeError
+        If the folder has code of its own, which is not what runs.
+    """
+    own, used = project / "src" / "multifield", Path(multifield.__file__).parent
+    if own.is_dir() and own.resolve() != used.resolve():
+        raise RuntimeError(
+            f"The code of this project is {own}, but the environment runs {used}. Activate the "
+            "environment of this clone, or install it with `pip install -e .`."
+        )
 
 
 class CheckInputs:

@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
-from multifield.hooks import ShowProgress
+from multifield.hooks import ShowProgress, check_code
 from tests.support import ROOT
 
 PIPELINE = Pipeline(
@@ -51,3 +51,11 @@ def test_skipped_nodes_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixt
     caplog.clear()
     run(tmp_path, only_missing=True)
     assert caplog.messages == ["[1/2] add", "Skipped 1 of 2 nodes, whose outputs exist."]
+
+
+def test_the_code_of_another_clone_is_not_run(tmp_path: Path) -> None:
+    check_code(ROOT)
+    check_code(tmp_path)  # a folder without code
+    (tmp_path / "src" / "multifield").mkdir(parents=True)
+    with pytest.raises(RuntimeError, match=rf"{tmp_path}.*but the environment runs .*multifield"):
+        check_code(tmp_path)
