@@ -118,7 +118,19 @@ def _run(**options: Any) -> Any:
     return project.run.callback(**options)
 
 
+ENVIRONMENT = "Environment of conf/. If not given, mock: universes that are made here."
+
+
+def _about(option: click.Parameter) -> click.Parameter:
+    """Give an option with what is true of it here: Kedro's help says that --env is `local`."""
+    if option.name == "env":
+        option = copy.copy(option)
+        option.help = ENVIRONMENT  # type: ignore[attr-defined]
+    return option
+
+
 run = copy.copy(project.run)
+run.params = [_about(option) for option in project.run.params]
 run.callback = _run
 cli.add_command(run)
 

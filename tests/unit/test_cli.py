@@ -63,3 +63,9 @@ def test_a_fault_of_the_program_keeps_its_traceback(
 def test_every_traceback_is_there_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TRACEBACK, "1")
     assert isinstance(run_into(monkeypatch).exception, FileNotFoundError)
+
+
+def test_the_help_names_the_environment_of_a_bare_run() -> None:
+    told = " ".join(CliRunner().invoke(cli, ["run", "--help"]).output.split())
+    assert "If not given, mock:" in told
+    assert "local" not in told
