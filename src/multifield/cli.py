@@ -125,7 +125,7 @@ def _about(option: click.Parameter) -> click.Parameter:
     """Give an option with what is true of it here: Kedro's help says that --env is `local`."""
     if option.name == "env":
         option = copy.copy(option)
-        option.help = ENVIRONMENT  # type: ignore[attr-defined]
+        option.help = ENVIRONMENT
     return option
 
 
