@@ -256,7 +256,9 @@ def test_a_stage_without_what_it_needs_names_the_stages_that_make_it(project):
     assert done.returncode != 0
     output = " ".join((done.stdout + done.stderr).split())
     assert "multifield run --pipelines ingest,preprocess,tune` first" in output
-    assert "study: multifield.datasets.models.StudyDataset" in output
+    assert "Missing inputs from earlier stages: log_maps, " in output
+    assert ", study, " in output
+    assert "(no log_maps at " in output
     assert "--params models_folder=" in output
 
 
