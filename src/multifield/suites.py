@@ -1,6 +1,6 @@
 """Several suites brought and preprocessed together, each file under its usual name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,9 +90,17 @@ def bring_suites(
                 n_valid=split_config.n_valid,
                 n_test=split_config.n_test,
             ),
-            _preprocess(
-                selection, maps, manifest, preprocessing, config.all_widths, folders.log_maps
-            ),
+            {
+                (field, width): log_maps
+                for width in config.all_widths
+                for field, log_maps in make_log_maps(
+                    selection,
+                    maps,
+                    manifest,
+                    replace(preprocessing, smoothing_width=width),
+                    folders.log_maps / suite,
+                ).items()
+            },
         )
     check_equal_sizes(suites)
     return suites
@@ -150,43 +158,51 @@ def _place(
         link_file(found[field], path)
 
 
-def _preprocess(
+def make_log_maps(
     selection: Selection,
     maps: Mapping[str, Maps],
     manifest: Manifest,
-    preprocessing: PreprocessingConfig,
-    widths: Sequence[float],
+    config: PreprocessingConfig,
     folder: Path,
-) -> dict[tuple[str, float], LogMaps]:
-    """Give the log maps of each field at each smoothing."""
-    checksums = manifest.checksums(tuple(maps))
-    log_maps = {}
-    for width in widths:
-        config = replace(preprocessing, smoothing_width=width)
-        for field, raw in maps.items():
-            name = camels.log_maps_name(
-                field, selection.suite, selection.sim_set, width, config.remove_monopole
-            )
-            wanted = Preprocessing(raw, field, config, checksums[field])
-            log_maps[field, width] = make_or_open(wanted, folder / selection.suite / name)
-    return log_maps
-
-
-def make_or_open(wanted: Preprocessing, path: Path) -> LogMaps:
-    """Open log maps that are there, of the same raw maps and settings; make them otherwise.
+) -> dict[str, LogMaps]:
+    """Open log maps that are there, of the same raw maps and settings; make the others.
 
     Parameters
     ----------
-    wanted : Preprocessing
-        Log maps to make.
-    path : Path
-        Their file.
+    selection : Selection
+        Suite and set, which are in the names of the files.
+    maps : mapping of field to (15 S, L, L) float32
+        Raw maps.
+    manifest : Manifest
+        Checksums of the raw maps.
+    config : PreprocessingConfig
+        Smoothing, monopole and how log maps are stored.
+    folder : Path
+        Where they are.
 
     Returns
     -------
-    log_maps : LogMaps
+    log_maps : dict of field to LogMaps
         Memory maps.
     """
+    checksums = manifest.checksums(tuple(maps))
+    log_maps = {}
+    for field, raw in maps.items():
+        name = camels.log_maps_name(
+            field,
+            selection.suite,
+            selection.sim_set,
+            config.smoothing_width,
+            config.remove_monopole,
+            config.compact,
+        )
+        log_maps[field] = _make_or_open(
+            Preprocessing(raw, field, config, checksums[field]), folder / name
+        )
+    return log_maps
+
+
+def _make_or_open(wanted: Preprocessing, path: Path) -> LogMaps:
     if path.is_file() and moments_path(path).is_file():
         present = open_log_maps(path)
         if dict(present.provenance) == wanted.provenance:

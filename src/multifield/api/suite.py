@@ -16,11 +16,11 @@ from multifield.atomic import atomic_path
 from multifield.maps.files import find_file, link_file, save_maps
 from multifield.maps.manifest import Manifest, verify_suite
 from multifield.maps.normalization import Normalization, fit_normalization
-from multifield.maps.preprocess import LogMaps, Preprocessing
+from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Simulations, Split, maps_of, split_simulations
 from multifield.parameters import Parameters
 from multifield.selection import Selection
-from multifield.suites import bring_raw, make_or_open
+from multifield.suites import bring_raw, make_log_maps
 
 RAW, LOG_MAPS, MODELS = (
     "01_raw",
@@ -272,7 +272,9 @@ def load_suite(
         given = {**_keep_shares(parameters, len(table)), **given}
     parameters = make_parameters(environment, {**given, **choices}, OF_SUITES)
     manifest = _verify(selection, raw, table, parameters, data / RAW / name)
-    log_maps = _preprocess(selection, raw, manifest, parameters, data / LOG_MAPS / name)
+    log_maps = make_log_maps(
+        selection, raw, manifest, parameters.preprocessing, data / LOG_MAPS / name
+    )
     config = parameters.split
     split = split_simulations(len(table), config.seed, n_valid=config.n_valid, n_test=config.n_test)
     moments = {field: entry.moments for field, entry in log_maps.items()}
@@ -387,31 +389,6 @@ def _verify(
     )
     write_json(path, manifest)
     return manifest
-
-
-def _preprocess(
-    selection: Selection,
-    raw: Mapping[str, Maps],
-    manifest: Manifest,
-    parameters: Parameters,
-    folder: Path,
-) -> dict[str, LogMaps]:
-    """Make the log maps of each field, or open those that are there."""
-    config = parameters.preprocessing
-    checksums = manifest.checksums(tuple(raw))
-    log_maps = {}
-    for field, maps in raw.items():
-        name = camels.log_maps_name(
-            field,
-            selection.suite,
-            selection.sim_set,
-            config.smoothing_width,
-            config.remove_monopole,
-            config.compact,
-        )
-        wanted = Preprocessing(maps, field, config, checksums[field])
-        log_maps[field] = make_or_open(wanted, folder / name)
-    return log_maps
 
 
 def _write_descriptions(suite: Suite) -> None:
