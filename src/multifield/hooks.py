@@ -97,8 +97,6 @@ class CheckInputs:
 
 def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> str:
     first = min(missing)
-    where = catalog[first]._describe()
-    file = where.get("filepath") or next(iter(where.get("paths", {}).values()), where.get("path"))
     stages = [
         name
         for name, stage in pipelines.items()
@@ -109,10 +107,8 @@ def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> s
         advice = CARD_ADVICE
     if "study" in missing:
         advice += " For released networks, set --params models_folder=<their folder>."
-    found = (
-        f"Missing inputs from earlier stages: {', '.join(sorted(missing))} (no {first} at {file})."
-    )
-    return f"{found}\n{advice}"
+    names, file = ", ".join(sorted(missing)), _file_of(catalog, first)
+    return f"Missing inputs from earlier stages: {names} (no {first} at {file}).\n{advice}"
 
 
 NO_PARALLEL_RUNNER = (
@@ -242,9 +238,17 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{key}", value
 
 
+def _file_of(catalog: CatalogProtocol[Any, Any], name: str) -> str:
+    """Give the file of a dataset; of several the first, or their folder."""
+    about = catalog[name]._describe()
+    return str(
+        about.get("filepath") or next(iter(about.get("paths", {}).values()), about.get("path"))
+    )
+
+
 def _path_of(catalog: CatalogProtocol[Any, Any], name: str) -> str:
     """Give the file of a dataset, from the working folder if it is below it."""
-    path = Path(str(catalog[name]._describe()["filepath"]))
+    path = Path(_file_of(catalog, name))
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
