@@ -15,6 +15,7 @@ from multifield.api.network import (
 )
 from multifield.api.settings import OF_TUNING
 from multifield.api.suite import Suite, write_json
+from multifield.maps import SplitLoaders
 from multifield.models.folder import ModelFolder
 from multifield.parameters import Parameters
 from multifield.provenance import fingerprint
@@ -107,12 +108,9 @@ class Study:
         if number not in ranked or not self.folder.weights(number).is_file():
             known = ", ".join(map(str, self.folder.trials_with_weights()))
             raise ValueError(f"trial: Expected one with a network ({known}), got {number}.")
-        trial, path = ranked[number], self.folder.weights(number)
-        assert trial.value is not None
-        network = inference.Trained(
-            number, path, training.Hyperparameters(**trial.params), trial.value
-        )
-        return _describe(self.optuna, [network], self.suite, self.folder, self.parameters)
+        network = inference.trained_by(ranked[number], self.folder.weights(number))
+        data = load_parts(self.suite, self.parameters)
+        return _describe(self.optuna, [network], self.suite, data, self.folder, self.parameters)
 
 
 def tune(
@@ -169,7 +167,7 @@ def tune(
         fingerprint(data, parameters.training),
     )
     best = inference.trained_networks(study, folder.weights, parameters.card.top_k)
-    card = _describe(study, best, suite, folder, parameters)
+    card = _describe(study, best, suite, data, folder, parameters)
     write_json(folder.card(), card)
     return Study(study, suite, folder, parameters, card)
 
@@ -178,12 +176,13 @@ def _describe(
     study: "tuning.Study",
     networks: "list[inference.Trained]",
     suite: Suite,
+    data: SplitLoaders,
     folder: ModelFolder,
     parameters: Parameters,
 ) -> "inference.ModelCard":
     return inference.describe_networks(
         networks,
-        trained_on(suite, load_parts(suite, parameters)),
+        trained_on(suite, data),
         folder,
         parameters.training,
         parameters.card,

@@ -5,6 +5,7 @@ from .describe import TrainedOn as TrainedOn
 from .describe import describe_networks as describe_networks
 from .describe import known_causes as known_causes
 from .describe import trained_alone as trained_alone
+from .describe import trained_by as trained_by
 from .describe import trained_networks as trained_networks
 from .infer import infer_parameters as infer_parameters
 from .infer import list_records as list_records

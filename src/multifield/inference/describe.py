@@ -23,7 +23,7 @@ from multifield.maps.preprocess import PreprocessingConfig
 from multifield.models import ModelFolder, load_weights
 from multifield.software import describe_software
 from multifield.training import Hyperparameters, Losses, TrainingConfig
-from multifield.tuning import Study, rank_trials
+from multifield.tuning import FrozenTrial, Study, rank_trials
 from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES, WEIGHTS_SHA256
 
 N_ORIENTATIONS = 8
@@ -76,6 +76,27 @@ class Trained:
     sha256: str | None = None
 
 
+def trained_by(trial: FrozenTrial, weights: Path) -> Trained:
+    """Give the network of a complete trial.
+
+    Parameters
+    ----------
+    trial : optuna.trial.FrozenTrial
+        Number, hyperparameters, value, and the checksum of the weights if the study has it.
+    weights : Path
+        File of its weights.
+
+    Returns
+    -------
+    network : Trained
+        The network. Its loss is NaN if the trial has no value.
+    """
+    parameters = {name: trial.params[name] for name in HYPERPARAMETER_NAMES}
+    loss = float(trial.value) if trial.value is not None else float("nan")
+    stored = trial.user_attrs.get(WEIGHTS_SHA256)
+    return Trained(trial.number, weights, Hyperparameters(**parameters), loss, stored)
+
+
 def trained_networks(study: Study, weights: Callable[[int], Path], top_k: int) -> list[Trained]:
     """List the best networks of a study, best first.
 
@@ -105,10 +126,7 @@ def trained_networks(study: Study, weights: Callable[[int], Path], top_k: int) -
         path = weights(trial.number)
         if not path.is_file():
             break
-        parameters = {name: trial.params[name] for name in HYPERPARAMETER_NAMES}
-        loss = float(trial.value) if trial.value is not None else float("nan")
-        stored = trial.user_attrs.get(WEIGHTS_SHA256)
-        networks.append(Trained(trial.number, path, Hyperparameters(**parameters), loss, stored))
+        networks.append(trained_by(trial, path))
     if not networks:
         ranked = rank_trials(study)
         if not ranked:

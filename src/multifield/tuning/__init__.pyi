@@ -11,6 +11,7 @@ from .importance import estimate_importances as estimate_importances
 from .storage import StudyStorage as StudyStorage
 from .storage import choose_storage as choose_storage
 from .study import WEIGHTS_SHA256 as WEIGHTS_SHA256
+from .study import FrozenTrial as FrozenTrial
 from .study import Study as Study
 from .study import best_trial as best_trial
 from .study import check_fingerprint as check_fingerprint

@@ -17,7 +17,8 @@ from typing import Any
 import optuna
 from optuna import Study as Study
 from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial as FrozenTrial
+from optuna.trial import TrialState
 
 from multifield.tuning.config import TuningConfig
 from multifield.tuning.pruning import make_pruner
