@@ -141,7 +141,7 @@ class FittedNetwork:
             f"  best validation loss {card.networks[0].valid_loss:.4g}",
         ]
         if self.losses is not None:
-            lines[-1] += f" in epoch {int(np.argmin(self.losses[:, 2]))} of {len(self.losses)}"
+            lines[-1] += f" in epoch {int(np.argmin(self.losses[:, 2])) + 1} of {len(self.losses)}"
         return "\n".join(lines)
 
     @property
@@ -368,13 +368,14 @@ def _find_card(path: Path) -> Path:
 
 def _read_card(path: Path) -> "inference.ModelCard":
     """Read a card; a suite of a user's own becomes known."""
+    text = path.read_bytes()
     adapter: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
-    content = adapter.validate_json(path.read_bytes())
+    content = adapter.validate_json(text)
     if content["sim_set"] == "own":
         names = tuple(channel["field"] for channel in content["channels"])
         inferred = tuple(parameter["name"] for parameter in content["parameters"])
         camels.add_suite(content["suite"], names, inferred)
-    card: inference.ModelCard = TypeAdapter(inference.ModelCard).validate_json(path.read_bytes())
+    card: inference.ModelCard = TypeAdapter(inference.ModelCard).validate_json(text)
     return card
 
 
