@@ -1,6 +1,7 @@
-# multifield on CPUs. Work in a folder of yours, to which data go:
+# multifield on CPUs and NVIDIA GPUs. Work in a folder of yours, to which data go:
 #   docker build -t multifield . && docker run --rm -v "$PWD:/work" multifield run
-# On NVIDIA GPUs: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130, and docker run --gpus all.
+# PyTorch is that of pip's index; another build, such as the small one for CPUs: --build-arg TORCH_INDEX=<URL>.
+# On NVIDIA GPUs: docker run --gpus all.
 FROM python:3.12-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends g++ git && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
@@ -8,9 +9,9 @@ COPY . .
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX
 COPY constraints.txt /tmp/
-RUN pip install --no-cache-dir --index-url ${TORCH_INDEX} "$(grep '^torch==' /tmp/constraints.txt)"
+RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} "$(grep '^torch==' /tmp/constraints.txt)"
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir --constraint /tmp/constraints.txt "$(ls /wheels/*.whl)[cluster,viz]"
 ENV DO_NOT_TRACK=1
