@@ -16,12 +16,12 @@ from scipy import ndimage
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import Comparison, Section, compare, options, say, write_report
+from multifield.core.threads import available_threads
 from multifield.maps import reference as plain
 from multifield.maps.memory import aligned_empty
 from multifield.mock.growth import Growth
 from multifield.mock.particle_mesh import begin
 from multifield.mock.universe import linear_field
-from multifield.threads import available_threads
 
 SIDE = 256  # [pixels], as in CMD
 SMOOTH_RTOL = 2e-6  # of ours against float64; see tests/tolerances.py

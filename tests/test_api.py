@@ -422,7 +422,7 @@ def test_the_examples_of_readme_and_help_name_what_there_is():
 
 
 def test_bars_of_a_cell_are_text_in_one_place(monkeypatch):
-    from multifield.notebook import NotebookBars
+    from multifield.core.notebook_bars import NotebookBars
 
     shown, places = [], []
 

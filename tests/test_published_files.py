@@ -7,7 +7,7 @@ import numpy as np
 import optuna
 import pytest
 
-from multifield.atomic import atomic_path
+from multifield.core.atomic_files import atomic_path
 from multifield.maps.files import save_maps
 from multifield.mock import MockConfig, simulate
 from multifield.models import load_weights

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from multifield import camels
-from multifield.arrays import Maps, Theta
-from multifield.atomic import atomic_path
+from multifield.core.arrays import Maps, Theta
+from multifield.core.atomic_files import atomic_path
 from multifield.evaluation import Results
 from multifield.maps import (
     MapLoader,

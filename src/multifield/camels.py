@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from multifield.arrays import Theta
+from multifield.core.arrays import Theta
 
 HUBBLE = 0.67  # reduced Hubble constant h in all of CMD; data.rst
 BOX_SIZE = 25.0  # [Mpc/h], side of a simulation and of a map; data.rst

@@ -25,7 +25,7 @@ from kedro.io import DatasetError
 from kedro.utils import is_kedro_project
 
 from multifield.configuration import copy_configuration, find_configuration, find_project
-from multifield.threads import spin_briefly
+from multifield.core.threads import spin_briefly
 from multifield.training.allocator import keep_freed_memory
 
 PACKAGE = "multifield"

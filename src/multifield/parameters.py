@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from multifield.challenges.baselines import BaselinesConfig
 from multifield.challenges.field_selection.config import SelectFieldsConfig
 from multifield.challenges.robustness.config import RobustnessConfig
+from multifield.core.strict_types import Flag, Integer, Real, Text
 from multifield.evaluation.config import EvaluationConfig
 from multifield.inference.config import AskedMaps, CardConfig, PredictionConfig
 from multifield.maps.normalization import NormalizationConfig
@@ -22,7 +23,6 @@ from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import SplitConfig
 from multifield.selection import Selection
 from multifield.sources import SourceConfig, check_source
-from multifield.strict import Flag, Integer, Real, Text
 from multifield.training.config import (
     Architecture,
     Hyperparameters,

@@ -4,7 +4,7 @@ from pydantic import ConfigDict, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.strict import Text
+from multifield.core.strict_types import Text
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

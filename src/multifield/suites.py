@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multifield import camels
-from multifield.arrays import Maps, Theta
 from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.challenges.robustness.data import SuiteMaps
+from multifield.core.arrays import Maps, Theta
 from multifield.maps.files import (
     MapStream,
     find_file,

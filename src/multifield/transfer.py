@@ -24,9 +24,9 @@ from filelock import FileLock, Timeout
 from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.atomic import atomic_path
+from multifield.core.atomic_files import atomic_path
+from multifield.core.strict_types import Flag, Integer, Real, Text
 from multifield.maps.manifest import sha256
-from multifield.strict import Flag, Integer, Real, Text
 
 logger = logging.getLogger(__name__)
 

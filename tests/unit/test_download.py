@@ -22,7 +22,8 @@ import pytest
 from filelock import FileLock
 from pydantic import ValidationError
 
-from multifield import download, progress, transfer
+from multifield import download, transfer
+from multifield.core import progress
 from multifield.download import DownloadConfig, DownloadError, download_missing
 from multifield.mock import MockConfig
 from multifield.selection import Selection
@@ -505,7 +506,7 @@ def test_a_missing_file_without_download_says_how_to_have_it(tmp_path):
 
 
 def test_a_log_without_a_terminal_has_lines_with_rate(site, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("multifield.progress.LOG_PERIOD", 0.0)
+    monkeypatch.setattr("multifield.core.progress.LOG_PERIOD", 0.0)
     with caplog.at_level(logging.INFO):
         bring(site, tmp_path)
     assert re.search(r"4128/4128 bytes, .*time left: 0 s", caplog.text)

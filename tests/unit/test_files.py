@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multifield.atomic import atomic_path
+from multifield.core.atomic_files import atomic_path
 from multifield.maps.files import (
     check_counts,
     find_file,

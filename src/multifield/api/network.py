@@ -13,7 +13,7 @@ from multifield import camels, evaluation, inference, models, training
 from multifield.api.posterior import Posterior
 from multifield.api.settings import OF_LOADING, OF_TRAINING, make_parameters, place_settings
 from multifield.api.suite import MODELS, Part, Suite, write_json
-from multifield.arrays import Maps
+from multifield.core.arrays import Maps
 from multifield.inference.describe import SINGLE
 from multifield.maps import MapLoader, SplitLoaders, load_splits
 from multifield.maps.manifest import sha256

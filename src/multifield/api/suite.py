@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from multifield import camels
 from multifield.api.settings import OF_SUITES, make_parameters, place_settings
-from multifield.arrays import Index, Maps, Theta
-from multifield.atomic import atomic_path
+from multifield.core.arrays import Index, Maps, Theta
+from multifield.core.atomic_files import atomic_path
 from multifield.maps.files import find_file, link_file, save_maps
 from multifield.maps.manifest import Manifest, verify_suite
 from multifield.maps.normalization import Normalization, fit_normalization

@@ -12,6 +12,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.core.progress import progress
+from multifield.core.strict_types import Integer
 from multifield.evaluation import Results
 from multifield.maps.loader import Batch, MapLoader, SplitLoaders
 from multifield.maps.summaries import (
@@ -20,8 +22,6 @@ from multifield.maps.summaries import (
     channel_quantiles,
     channel_spectra,
 )
-from multifield.progress import progress
-from multifield.strict import Integer
 
 # [standard deviations] A number is clipped there: quantiles of Mstar are zero on most maps and hundreds on a
 # few, over which a polynomial goes wrong

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from multifield import camels
-from multifield.arrays import Maps, Theta
+from multifield.core.arrays import Maps, Theta
 from multifield.evaluation import Results
 from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split, maps_of

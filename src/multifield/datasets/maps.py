@@ -8,7 +8,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
 
 from multifield import camels
-from multifield.arrays import Maps
+from multifield.core.arrays import Maps
 from multifield.datasets.previews import preview_maps
 from multifield.maps.files import (
     MapStream,

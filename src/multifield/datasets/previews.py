@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kedro_datasets._typing import ImagePreview
 from PIL import Image
 
-from multifield.arrays import Maps
+from multifield.core.arrays import Maps
 
 PANEL = 428 / 300  # width to height of Kedro-Viz's preview, which stretches every picture to that
 

@@ -12,8 +12,8 @@ from kedro_datasets.json import JSONDataset
 from pydantic import TypeAdapter, ValidationError
 
 from multifield import camels
-from multifield.arrays import Theta
-from multifield.atomic import atomic_path
+from multifield.core.arrays import Theta
+from multifield.core.atomic_files import atomic_path
 from multifield.maps.files import find_file, link_file, read_theta, write_theta
 
 

@@ -27,8 +27,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.core.strict_types import Integer, Real
 from multifield.evaluation.results import Results
-from multifield.strict import Integer, Real
 
 Simulation = Int64[np.ndarray, " M"]
 """Which simulation each row is of: 0 to S - 1, each at least once."""

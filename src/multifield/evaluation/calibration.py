@@ -45,9 +45,9 @@ from pydantic.dataclasses import dataclass
 from scipy import special, stats
 
 from multifield import camels
+from multifield.core.strict_types import Integer
 from multifield.evaluation.bootstrap import BootstrapConfig, Resamples, Simulation
 from multifield.evaluation.results import Results, parameter_columns
-from multifield.strict import Integer
 
 Uniform = Float64[np.ndarray, " M"]
 """A number a row, uniform on [0, 1] if the posteriors are right."""

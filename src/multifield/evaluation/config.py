@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from multifield.core.strict_types import Integer, Real
 from multifield.evaluation.bootstrap import BootstrapConfig
 from multifield.evaluation.calibration import CalibrationConfig
 from multifield.maps.test_maps import WhichSimulations
-from multifield.strict import Integer, Real
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

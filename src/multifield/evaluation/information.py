@@ -29,7 +29,7 @@ from jaxtyping import Float64
 from scipy.optimize import minimize
 
 from multifield import camels
-from multifield.arrays import Theta
+from multifield.core.arrays import Theta
 from multifield.evaluation.results import Results, parameter_columns
 
 _Column = Float64[np.ndarray, " M"]

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from multifield import camels
-from multifield.arrays import Theta
+from multifield.core.arrays import Theta
 from multifield.evaluation.results import N_PARAMETERS, Results
 from multifield.maps import MapLoader
 from multifield.models.inference import for_inference

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from multifield import camels
-from multifield.atomic import atomic_path
+from multifield.core.atomic_files import atomic_path
 
 Table = Float[np.ndarray, "..."]
 """(M, 6) parameters in CMD's column order.

@@ -20,7 +20,7 @@ from jaxtyping import Float32, Float64
 from torch import nn
 
 from multifield import camels
-from multifield.arrays import MapBatch
+from multifield.core.arrays import MapBatch
 from multifield.training import choose_device, torch_threads
 
 N_STEPS = 64  # of the quadrature (Gauss-Legendre); the sums of o3_err then miss by some per cent

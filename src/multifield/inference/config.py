@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from multifield.strict import Integer, Real
+from multifield.core.strict_types import Integer, Real
 
 FileName = Annotated[str, Field(min_length=1)]
 FileOfField = Annotated[dict[str, FileName], Field(min_length=1)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multifield import camels
+from multifield.core.versions import describe_software
 from multifield.evaluation import Results, average_networks, average_orientations, fit_sigma_factors
 from multifield.evaluation import predict as predict_known
 from multifield.inference.card import (
@@ -21,7 +22,6 @@ from multifield.maps import MapLoader, Normalization, Split, SplitLoaders
 from multifield.maps.manifest import Manifest, sha256
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.models import ModelFolder, load_weights
-from multifield.software import describe_software
 from multifield.training import Hyperparameters, Losses, TrainingConfig
 from multifield.tuning import FrozenTrial, Study, rank_trials
 from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES, WEIGHTS_SHA256

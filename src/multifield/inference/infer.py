@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from multifield import camels
-from multifield.arrays import Maps
+from multifield.core.arrays import Maps
+from multifield.core.progress import progress
+from multifield.core.threads import available_threads
 from multifield.evaluation import Results, average_networks, average_orientations, recalibrate
 from multifield.evaluation import predict as predict_loader
 from multifield.inference.card import ModelCard
@@ -15,8 +17,6 @@ from multifield.maps.files import source_name
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.transforms import preprocess_block
 from multifield.models import ModelFolder, Network, find_architecture, load_weights
-from multifield.progress import progress
-from multifield.threads import available_threads
 from multifield.training import TrainingConfig, loader_options
 
 BLOCK_BYTES = 128 * 2**20  # [bytes] of maps in memory: 512 of CMD's

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from multifield.arrays import Maps
+from multifield.core.arrays import Maps
 from multifield.inference.config import AskedMaps
 from multifield.maps import open_maps
 

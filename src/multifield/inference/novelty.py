@@ -31,7 +31,9 @@ from jaxtyping import Float64
 from pydantic import ConfigDict, Field, FiniteFloat
 from pydantic.dataclasses import dataclass
 
-from multifield.arrays import MapBatch
+from multifield.core.arrays import MapBatch
+from multifield.core.progress import progress
+from multifield.core.threads import available_threads
 from multifield.inference.config import NoveltyConfig
 from multifield.maps.loader import MapLoader
 from multifield.maps.summaries import (
@@ -40,8 +42,6 @@ from multifield.maps.summaries import (
     channel_quantiles,
     channel_spectra,
 )
-from multifield.progress import progress
-from multifield.threads import available_threads
 
 # In standard deviations of a pixel, or in ln: numbers that vary less are taken to vary by this, which is
 # above the rounding of float32 and what two machines differ by

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from multifield.arrays import HalfMaps, Maps, Moments, StoredMaps
+from multifield.core.arrays import HalfMaps, Maps, Moments, StoredMaps
 from multifield.maps.kernels import mapkernels
 from multifield.maps.normalization import Normalization
 from multifield.maps.transforms import combine_moments

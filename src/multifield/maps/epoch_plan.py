@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from multifield.arrays import Index
+from multifield.core.arrays import Index
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from jaxtyping import Float64
 from numpy.typing import DTypeLike
 
 from multifield import camels
-from multifield.arrays import Maps, StoredMaps, Theta
-from multifield.atomic import atomic_path
+from multifield.core.arrays import Maps, StoredMaps, Theta
+from multifield.core.atomic_files import atomic_path
 from multifield.maps.memory import map_file
 from multifield.maps.origin import is_made_from, write_origin
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
-from multifield.arrays import HalfBatch, Index, MapBatch
+from multifield.core.arrays import HalfBatch, Index, MapBatch
 from multifield.maps.kernels import mapkernels
 
 

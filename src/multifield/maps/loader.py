@@ -9,7 +9,8 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 
 from multifield import camels
-from multifield.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
+from multifield.core.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
+from multifield.core.threads import available_threads
 from multifield.maps.compact import Encoding, kept_type, normalization_as_kept
 from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch, take_maps
 from multifield.maps.files import check_counts
@@ -26,7 +27,6 @@ from multifield.maps.prefetch import prefetched
 from multifield.maps.preprocess import LogMaps, check_current
 from multifield.maps.splits import Simulations, Split, SplitConfig, maps_of, split_simulations
 from multifield.maps.streamed import StreamedMaps, gather_streamed
-from multifield.threads import available_threads
 
 BatchType = Literal["float32", "float16", "bfloat16"]
 DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}

@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.arrays import Maps, Theta
+from multifield.core.arrays import Maps, Theta
 from multifield.maps.files import blocks_of, check_counts, find_file, source_name
 from multifield.maps.transforms import check_pixels
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from multifield.arrays import StoredMaps
+from multifield.core.arrays import StoredMaps
 from multifield.maps.kernels import mapkernels
 
 Allocate = Callable[[tuple[int, ...], Any], np.ndarray]

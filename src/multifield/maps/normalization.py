@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from multifield.arrays import Moments
+from multifield.core.arrays import Moments
 from multifield.maps.splits import Split, maps_of
 from multifield.maps.transforms import combine_moments
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from multifield.atomic import atomic_path
+from multifield.core.atomic_files import atomic_path
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

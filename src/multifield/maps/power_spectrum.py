@@ -14,7 +14,7 @@ import scipy.fft
 import scipy.sparse
 from jaxtyping import Float64, Int64
 
-from multifield.arrays import Maps
+from multifield.core.arrays import Maps
 from multifield.maps.files import blocks_of
 
 _HalfPlane = Int64[np.ndarray, "L half"]

@@ -15,16 +15,16 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.arrays import Index, Maps, Moments, StoredMaps
-from multifield.atomic import atomic_path
+from multifield.core.arrays import Index, Maps, Moments, StoredMaps
+from multifield.core.atomic_files import atomic_path
+from multifield.core.progress import progress
+from multifield.core.strict_types import Flag, Integer, Real
+from multifield.core.threads import available_threads
 from multifield.maps.compact import Encoding
 from multifield.maps.files import open_maps, source_name, write_header
 from multifield.maps.memory import aligned_empty, read_ahead
 from multifield.maps.streamed import StreamedMaps
 from multifield.maps.transforms import map_moments, preprocess_block
-from multifield.progress import progress
-from multifield.strict import Flag, Integer, Real
-from multifield.threads import available_threads
 
 _one_writer = threading.Lock()  # of a file whose position threads share
 BLOCK_BYTES = 2 * 2**20  # 8 CMD maps: what was computed is still in cache when it is written

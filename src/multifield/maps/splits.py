@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from multifield.arrays import Index
 from multifield.camels import MAPS_PER_SIMULATION
-from multifield.strict import Integer
+from multifield.core.arrays import Index
+from multifield.core.strict_types import Integer
 
 Simulations = tuple[Annotated[int, Field(ge=0)], ...]
 

@@ -13,7 +13,7 @@ from typing import Literal, NoReturn
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multifield.arrays import HalfBatch, Index, MapBatch, Maps
+from multifield.core.arrays import HalfBatch, Index, MapBatch, Maps
 from multifield.maps.files import source_name
 from multifield.maps.kernels import FileError, mapkernels
 from multifield.maps.memory import place_in_file

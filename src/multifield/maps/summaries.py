@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from multifield import camels
-from multifield.arrays import MapBatch
+from multifield.core.arrays import MapBatch
 from multifield.maps.power_spectrum import power_spectrum
 
 Statistic = Float64[np.ndarray, "_ _"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal, Unpack
 
 from multifield import camels
-from multifield.arrays import Theta
+from multifield.core.arrays import Theta
 from multifield.maps.files import check_counts
 from multifield.maps.loader import BatchOptions, MapLoader, SplitLoaders
 from multifield.maps.manifest import Manifest

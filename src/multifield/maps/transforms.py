@@ -9,8 +9,8 @@ instructions (`mapkernels.instructions`) may differ in the last digits, within t
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from multifield.arrays import Maps, Moments
 from multifield.camels import FIELDS, MAPS_PER_SIMULATION
+from multifield.core.arrays import Maps, Moments
 from multifield.maps.kernels import FileError, mapkernels
 from multifield.maps.memory import place_in_file
 

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import constants
 
-from multifield.arrays import Maps
 from multifield.camels import BOX_SIZE, HUBBLE
+from multifield.core.arrays import Maps
 from multifield.maps.transforms import gaussian_smooth
 from multifield.mock.gas_models import GasModel, Saturation
 from multifield.mock.universe import OMEGA_B, SLAB_THICKNESS, Universe, mean_surface_density

@@ -17,8 +17,8 @@ import numpy as np
 import scipy.fft
 from jaxtyping import Float64
 
-from multifield.arrays import Maps
 from multifield.camels import BOX_SIZE, MAPS_PER_SIMULATION
+from multifield.core.arrays import Maps
 
 SUITE = "MockGaussian"
 PIVOT = 5.0  # [h/Mpc], about where 64-pixel maps know the amplitude best: little correlation there

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from multifield.arrays import Maps
 from multifield.camels import BOX_SIZE, PARAMETERS
+from multifield.core.arrays import Maps
 from multifield.maps.power_spectrum import shell_power
 from multifield.maps.transforms import map_moments
 from multifield.mock.gaussian import (

@@ -11,8 +11,11 @@ import numpy as np
 from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.arrays import Maps, Theta
 from multifield.camels import MAPS_PER_SIMULATION, PARAMETER_NAMES, SUITES, parse_fields
+from multifield.core.arrays import Maps, Theta
+from multifield.core.progress import progress
+from multifield.core.strict_types import Integer
+from multifield.core.threads import available_threads
 from multifield.mock import gaussian, two_fields
 from multifield.mock.gas import Feedback, paint_fields
 from multifield.mock.gas_models import MOCK_ASTRID, MOCK_SIMBA, MOCK_TNG, GasModel
@@ -26,9 +29,6 @@ from multifield.mock.universe import (
     sample_theta,
     total_matter,
 )
-from multifield.progress import progress
-from multifield.strict import Integer
-from multifield.threads import available_threads
 
 GAS_MODELS: dict[str, GasModel | None] = {
     "MockNbody": None,

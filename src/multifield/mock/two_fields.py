@@ -23,8 +23,8 @@ import math
 import numpy as np
 import scipy.ndimage
 
-from multifield.arrays import Maps
 from multifield.camels import MAPS_PER_SIMULATION, PARAMETERS
+from multifield.core.arrays import Maps
 
 SUITE = "MockTwoFields"
 CARRIERS = ("Mgas", "T")

@@ -12,8 +12,8 @@ from colossus.cosmology.power_spectrum import modelEisenstein98
 from jaxtyping import Float32, Float64
 from scipy.stats import qmc
 
-from multifield.arrays import Maps, Theta
 from multifield.camels import BOX_SIZE, CRITICAL_DENSITY, HUBBLE, N_SLABS, PARAMETERS
+from multifield.core.arrays import Maps, Theta
 from multifield.maps.transforms import deposit_slabs
 from multifield.mock.particle_mesh import LatticeModes, LatticeVector, simulate_matter, squared
 

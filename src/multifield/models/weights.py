@@ -16,7 +16,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from multifield.atomic import atomic_path
+from multifield.core.atomic_files import atomic_path
 from multifield.maps.manifest import sha256 as sha256_of
 from multifield.models.band_powers import FIRST_TENSOR as FIRST_OF_BAND_POWERS
 from multifield.models.network import RECORD, Network
@@ -221,7 +221,7 @@ def save_whole(
     content : mapping
         What `torch.load` gives back.
     staging : Path, optional
-        Folder for the temporary file; see `multifield.atomic.atomic_path`.
+        Folder for the temporary file; see `multifield.core.atomic_files.atomic_path`.
     """
     # a file object: given a path, torch.save writes the temporary file's name into the archive
     with atomic_path(path, staging) as partial, partial.open("wb") as file:

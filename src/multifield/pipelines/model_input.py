@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from kedro.pipeline import Node, node
 
 from multifield import training
-from multifield.arrays import Theta
+from multifield.core.arrays import Theta
 from multifield.maps import loader
 from multifield.maps.loader import SplitLoaders
 from multifield.maps.manifest import Manifest

@@ -121,7 +121,7 @@ class Checkpoint:
     run : mapping of str to str
         What the run is made of, from `describe_run`. Another run's file is refused.
     staging : Path, optional
-        Folder for the temporary file; see `multifield.atomic.atomic_path`.
+        Folder for the temporary file; see `multifield.core.atomic_files.atomic_path`.
     """
 
     path: Path

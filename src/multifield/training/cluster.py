@@ -28,8 +28,8 @@ from typing import Any, ParamSpec, TypeVar
 import dask
 import distributed
 
-from multifield.software import describe_software
-from multifield.threads import available_threads
+from multifield.core.threads import available_threads
+from multifield.core.versions import describe_software
 from multifield.training.allocator import keep_freed_memory
 from multifield.training.executor import ExecutionConfig
 from multifield.training.loop import EpochLosses, Report

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multifield.arrays import Index
+from multifield.core.arrays import Index
 from multifield.maps.loader import Batch, BatchOptions
 from multifield.maps.memory import Allocate, aligned_empty
 from multifield.training.config import TrainingConfig

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multifield.arrays import Index
+from multifield.core.arrays import Index
 from multifield.maps import MapLoader, SplitLoaders
 from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch
 from multifield.models.network import Network

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.strict import Integer, Text
+from multifield.core.strict_types import Integer, Text
 from multifield.training.stopping import end_on_sigterm
 
 P = ParamSpec("P")

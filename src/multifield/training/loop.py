@@ -114,7 +114,7 @@ def train_network(
         states are kept; what it is has to stand in `data.causes`, by which a checkpoint of another run is
         known.
     staging : Path, optional
-        Folder for the temporary file of the checkpoint; see `multifield.atomic.atomic_path`.
+        Folder for the temporary file of the checkpoint; see `multifield.core.atomic_files.atomic_path`.
     asked_to_stop : callable, optional
         Looked at after each step; True stops the training as a signal does.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from multifield.atomic import atomic_path
+from multifield.core.atomic_files import atomic_path
 
 Losses = Float64[np.ndarray, "_ 4"]
 """Epoch, training, validation and test loss, a row an epoch: as many as the trial has."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 
-from multifield.progress import LOG_PERIOD, make_bars
+from multifield.core.progress import LOG_PERIOD, make_bars
 from multifield.training.loop import EpochLosses
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class TrainingProgress:
     epochs : int
         Epochs of each.
     console : rich.console.Console, optional
-        Where to show; see `multifield.progress.make_bars`.
+        Where to show; see `multifield.core.progress.make_bars`.
     clock : callable, optional
         Returns the time [s] from any moment on.
     """

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
-from multifield.arrays import Theta
+from multifield.core.arrays import Theta
 from multifield.maps import Batch, MapLoader
 from multifield.maps.field_sets import Shown, draw_field_sets
 from multifield.training.device import DeviceBatch, on_device

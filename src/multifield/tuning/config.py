@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.strict import Integer, Real, Seed, Text
+from multifield.core.strict_types import Integer, Real, Seed, Text
 from multifield.training.config import Hyperparameters
 
 

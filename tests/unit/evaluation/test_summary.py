@@ -3,6 +3,7 @@ import io
 from rich.console import Console
 
 from multifield import camels
+from multifield.core.console import print_table
 from multifield.evaluation import (
     BootstrapConfig,
     estimate_intervals,
@@ -10,7 +11,6 @@ from multifield.evaluation import (
     simulation_of_rows,
 )
 from multifield.evaluation.summary import summary_table
-from multifield.last_words import print_table
 
 
 def printed(metrics, next_steps, *args, **kwargs):

@@ -3,7 +3,7 @@
 from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.strict import Integer, Real
+from multifield.core.strict_types import Integer, Real
 from multifield.training.config import Hyperparameters
 
 

@@ -4,7 +4,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.strict import Flag, Integer, Real, Text
+from multifield.core.strict_types import Flag, Integer, Real, Text
 
 STRICT = ConfigDict(extra="forbid")
 

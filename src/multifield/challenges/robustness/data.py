@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from multifield import camels, training
-from multifield.arrays import Theta
+from multifield.core.arrays import Theta
 from multifield.maps import (
     LogMaps,
     MapLoader,

@@ -6,11 +6,11 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
 from typing import Any
 
-from multifield.atomic import atomic_path
 from multifield.challenges.robustness.data import TrainingSuites
 from multifield.challenges.robustness.folder import NetworkFolder
 from multifield.challenges.robustness.objective import choose_objective
 from multifield.challenges.robustness.plan import Task
+from multifield.core.atomic_files import atomic_path
 from multifield.maps.manifest import sha256
 from multifield.models import Network, load_weights
 from multifield.training import (

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from multifield import camels
-from multifield.arrays import Maps
+from multifield.core.arrays import Maps
 from multifield.evaluation.examples import Examples
 from multifield.evaluation.figures.maps import (
     draw_map,

@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
 
 from multifield import camels
-from multifield.arrays import Map, Maps
+from multifield.core.arrays import Map, Maps
 from multifield.evaluation.figures.style import PAGE_WIDTH, finish, maps_title, styled, suite_title
 
 _UNITS = {

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
 
 from multifield import camels
-from multifield.arrays import Theta
+from multifield.core.arrays import Theta
 from multifield.evaluation.figures.maps import log_title
 from multifield.evaluation.figures.style import PAGE_WIDTH, finish, maps_title, styled
 from multifield.maps.power_spectrum import power_spectrum

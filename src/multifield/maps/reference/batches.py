@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-from multifield.arrays import Map, Maps
+from multifield.core.arrays import Map, Maps
 from multifield.maps.reference.preprocessing import FilePlace, preprocess
 
 PixelType = Literal["float32", "float16", "bfloat16"]

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy import ndimage
 
-from multifield.arrays import Maps, Moments
+from multifield.core.arrays import Maps, Moments
 
 FilePlace = tuple[int, int]
 """Descriptor of an open file and an offset in it [bytes]: where a memory map is read from."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from multifield import challenges
-from multifield.arrays import Theta
 from multifield.challenges.baselines import BaselinesConfig
+from multifield.core.arrays import Theta
 from multifield.evaluation.results import Results
 from multifield.maps.loader import SplitLoaders
 from multifield.maps.preprocess import LogMaps

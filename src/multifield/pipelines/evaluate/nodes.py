@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from multifield import evaluation, models, training, tuning
-from multifield.arrays import Maps, Theta
+from multifield.core.arrays import Maps, Theta
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics

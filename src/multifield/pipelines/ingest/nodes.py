@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from multifield.arrays import Maps, Theta
+from multifield.core.arrays import Maps, Theta
 from multifield.maps.files import MapStream
 from multifield.maps.manifest import Manifest, verify_suite
 from multifield.selection import Selection

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from multifield import inference, models
-from multifield.arrays import Maps
+from multifield.core.arrays import Maps
 from multifield.inference.config import PredictionConfig
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_frame

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from multifield.arrays import Maps, Theta
+from multifield.core.arrays import Maps, Theta
 from multifield.maps import normalization, splits
 from multifield.maps.manifest import Manifest
 from multifield.maps.normalization import Normalization, NormalizationConfig

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from multifield import evaluation, software, training, tuning
-from multifield.arrays import Maps, Theta
+from multifield import evaluation, training, tuning
+from multifield.core import versions
+from multifield.core.arrays import Maps, Theta
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.results import Results
@@ -196,9 +197,9 @@ def write_report(
             if at_home
             else {"trained on": manifest, "tested on": test_manifest},
             figures=figures,
-            software=software.describe_software(),
+            software=versions.describe_software(),
             device=evaluation.describe_device(training_config.device),
-            seconds=software.process_seconds(),
+            seconds=versions.process_seconds(),
             date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         )
     )

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multifield import evaluation, training, tuning
-from multifield.arrays import Theta
 from multifield.challenges import field_selection
 from multifield.challenges.field_selection.config import SelectFieldsConfig
+from multifield.core.arrays import Theta
 from multifield.evaluation.config import EvaluationConfig
 from multifield.maps.field_sets import FieldLoaders, FieldSet
 from multifield.maps.manifest import Manifest

@@ -18,9 +18,9 @@ from multifield.challenges.field_selection import (
     name_smallest,
     selection_table,
 )
+from multifield.core.console import print_table
 from multifield.evaluation import BootstrapConfig
 from multifield.evaluation.information import Information
-from multifield.last_words import print_table
 from multifield.maps.field_sets import FieldSet
 
 BOOTSTRAP = BootstrapConfig(n_resamples=500, level=0.95, seed=1)

@@ -3,7 +3,7 @@ from io import StringIO
 from rich.console import Console
 
 from multifield.challenges.robustness import methods_table
-from multifield.last_words import print_table
+from multifield.core.console import print_table
 
 
 def row(field, method, parameter, **numbers):

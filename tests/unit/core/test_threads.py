@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from multifield.threads import SPIN_COUNT, spin_briefly
+from multifield.core.threads import SPIN_COUNT, spin_briefly
 from tests.support import run_python
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from multifield.software import describe_software, find_commit, process_seconds
+from multifield.core.versions import describe_software, find_commit, process_seconds
 from tests.tolerances import TIME_LIMIT
 
 

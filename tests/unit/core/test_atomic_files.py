@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from multifield.atomic import HOST, atomic_path
+from multifield.core.atomic_files import HOST, atomic_path
 
 KILLED = """
 import os, signal, sys
-from multifield.atomic import atomic_path
+from multifield.core.atomic_files import atomic_path
 
 with atomic_path(sys.argv[1]) as partial:
     partial.write_text("half")
@@ -48,7 +48,7 @@ def test_two_hosts_do_not_write_into_one_file(
 ) -> None:
     with atomic_path(tmp_path / "a") as here:
         here.touch()
-        monkeypatch.setattr("multifield.atomic.HOST", f"not-{HOST}")
+        monkeypatch.setattr("multifield.core.atomic_files.HOST", f"not-{HOST}")
         with atomic_path(tmp_path / "a") as there:
             there.touch()
             assert there != here

@@ -19,7 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from multifield.notebook import NotebookBars, in_notebook
+from multifield.core.notebook_bars import NotebookBars, in_notebook
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Tools that every other package uses: array types, files, progress, threads, versions."""
