@@ -13,10 +13,10 @@ import requests
 from pydantic import TypeAdapter
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.core.progress import progress
 from multifield.maps.files import find_in_folders, read_theta
 from multifield.maps.manifest import Manifest
-from multifield.selection import Selection
 from multifield.transfer import (
     DownloadConfig,
     DownloadError,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from multifield.camels.selection import Selection
 from multifield.challenges.baselines import BaselinesConfig
 from multifield.challenges.field_selection.config import SelectFieldsConfig
 from multifield.challenges.robustness.config import RobustnessConfig
@@ -21,7 +22,6 @@ from multifield.inference.config import AskedMaps, CardConfig, PredictionConfig
 from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import SplitConfig
-from multifield.selection import Selection
 from multifield.sources import SourceConfig, check_source
 from multifield.training.config import (
     Architecture,

@@ -8,12 +8,12 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.core.arrays import Maps, Theta
 from multifield.core.strict_types import Text
 from multifield.download import DownloadConfig, download_missing
 from multifield.maps.files import MapStream, find_file, find_in_folders, source_name
 from multifield.mock import MockConfig, make_suite
-from multifield.selection import Selection
 
 PublishedMaps = Mapping[str, Path]
 

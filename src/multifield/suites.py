@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.challenges.robustness.data import SuiteMaps
 from multifield.core.arrays import Maps, Theta
@@ -26,7 +27,6 @@ from multifield.maps.preprocess import (
     open_log_maps,
 )
 from multifield.maps.splits import SplitConfig, split_simulations
-from multifield.selection import Selection
 from multifield.sources import PublishedMaps, SourceConfig, open_source
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from multifield.camels.selection import Selection
 from multifield.maps import MapLoader, Normalization
 from multifield.maps.compact import Encoding, normalization_as_kept
 from multifield.maps.preprocess import (
@@ -15,7 +16,6 @@ from multifield.maps.preprocess import (
     open_log_maps,
 )
 from multifield.maps.test_maps import reuse_log_maps
-from multifield.selection import Selection
 from tests import tolerances
 from tests.unit.training.examples import make_theta
 

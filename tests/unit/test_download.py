@@ -23,10 +23,10 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from multifield import download, transfer
+from multifield.camels.selection import Selection
 from multifield.core import progress
 from multifield.download import DownloadConfig, DownloadError, download_missing
 from multifield.mock import MockConfig
-from multifield.selection import Selection
 from multifield.sources import SourceConfig, open_source
 from tests.support import make_project, run_kedro
 from tests.tolerances import TIME_LIMIT
@@ -521,7 +521,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from multifield.download import DownloadConfig, download_missing
-from multifield.selection import Selection
+from multifield.camels.selection import Selection
 config = DownloadConfig(
     enabled=True, base_url=sys.argv[1], n_parallel=1, n_retries=0, timeout=1800.0, backoff=1.0
 )

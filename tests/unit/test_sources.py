@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from multifield.camels.selection import Selection
 from multifield.download import DownloadConfig
 from multifield.maps.files import open_maps, save_maps
 from multifield.mock import MockConfig
-from multifield.selection import Selection
 from multifield.sources import SourceConfig, open_test_source
 
 HOME = Selection(suite="MockNbody", sim_set="LH", field="Mtot")

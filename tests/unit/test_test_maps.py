@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.maps import Preprocessing, SplitLoaders
 from multifield.maps.files import open_maps, save_maps, write_theta
 from multifield.maps.loader import MapLoader
@@ -15,7 +16,6 @@ from multifield.maps.test_maps import (
     load_test_maps,
     reuse_log_maps,
 )
-from multifield.selection import Selection
 
 SPLIT = SplitConfig(seed=1, n_valid=50, n_test=50)
 HOME = Selection(suite="IllustrisTNG", sim_set="LH", field="T")

@@ -13,6 +13,7 @@ from multifield import camels, evaluation, inference, models, training
 from multifield.api.posterior import Posterior
 from multifield.api.settings import OF_LOADING, OF_TRAINING, make_parameters, place_settings
 from multifield.api.suite import MODELS, Part, Suite, write_json
+from multifield.camels.selection import Selection
 from multifield.core.arrays import Maps
 from multifield.inference.describe import SINGLE
 from multifield.maps import MapLoader, SplitLoaders, load_splits
@@ -20,7 +21,6 @@ from multifield.maps.manifest import sha256
 from multifield.models.folder import ModelFolder
 from multifield.parameters import Parameters
 from multifield.provenance import fingerprint
-from multifield.selection import Selection
 from multifield.training.config import TrainingConfig
 
 if TYPE_CHECKING:

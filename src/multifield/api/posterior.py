@@ -9,9 +9,9 @@ import pandas as pd
 from jaxtyping import Float64
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.evaluation import Results, average_orientations, comparable, score_results
 from multifield.evaluation.metrics import METRICS
-from multifield.selection import Selection
 
 Values = Float64[np.ndarray, "N P"]
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from multifield import camels
 from multifield.api.settings import OF_SUITES, make_parameters, place_settings
+from multifield.camels.selection import Selection
 from multifield.core.arrays import Index, Maps, Theta
 from multifield.core.atomic_files import atomic_path
 from multifield.maps.files import find_file, link_file, save_maps
@@ -19,7 +20,6 @@ from multifield.maps.normalization import Normalization, fit_normalization
 from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Simulations, Split, maps_of, split_simulations
 from multifield.parameters import Parameters
-from multifield.selection import Selection
 from multifield.suites import bring_raw, make_log_maps
 
 RAW, LOG_MAPS, MODELS = (

@@ -3,9 +3,9 @@
 from rich.table import Table
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
-from multifield.selection import Selection
 
 # heading -> metric, factor, format; plain ASCII under the names of metrics.json, for any terminal
 _COLUMNS = {

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Literal, Unpack
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.core.arrays import Theta
 from multifield.maps.files import check_counts
 from multifield.maps.loader import BatchOptions, MapLoader, SplitLoaders
@@ -12,7 +13,6 @@ from multifield.maps.manifest import Manifest
 from multifield.maps.normalization import Normalization
 from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig, check_current
 from multifield.maps.splits import Simulations, SplitConfig, split_simulations
-from multifield.selection import Selection
 
 WhichSimulations = Literal["auto", "held_out", "all"]
 

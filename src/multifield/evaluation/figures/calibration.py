@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.evaluation.bootstrap import BootstrapConfig, Resamples, Simulation
 from multifield.evaluation.calibration import (
     central_levels,
@@ -26,7 +27,6 @@ from multifield.evaluation.figures.style import (
     test_title,
 )
 from multifield.evaluation.results import Results
-from multifield.selection import Selection
 
 ROW_HEIGHT = 1.9  # [inch] of a parameter
 PIT_BINS = np.linspace(0, 1, 13)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.core.arrays import Maps
 from multifield.evaluation.examples import Examples
 from multifield.evaluation.figures.maps import (
@@ -20,7 +21,6 @@ from multifield.evaluation.figures.maps import (
 )
 from multifield.evaluation.figures.style import PAGE_WIDTH, finish, styled, test_title
 from multifield.evaluation.saliency import Attributions
-from multifield.selection import Selection
 
 _TEXT_SIZE = 7.5
 _BAR: dict[str, Any] = {"location": "bottom", "extend": "both", "pad": 0.01, "aspect": 22}

@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.evaluation.bootstrap import simulation_of_rows
 from multifield.evaluation.calibration import pulls
 from multifield.evaluation.figures.style import (
@@ -21,7 +22,6 @@ from multifield.evaluation.figures.style import (
     test_title,
 )
 from multifield.evaluation.results import Results, average_orientations
-from multifield.selection import Selection
 
 ROW_HEIGHT = 1.9  # [inch] of a parameter
 N_GROUPS = 6  # of simulations of similar truth

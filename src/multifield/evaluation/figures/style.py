@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from multifield import camels
-from multifield.selection import Selection
+from multifield.camels.selection import Selection
 
 BLACK, ORANGE, BLUE = "#000000", "#E69F00", "#0072B2"  # Okabe & Ito 2008
 GREEN, VERMILION, GREY = "#009E73", "#D55E00", "#8C8C8C"

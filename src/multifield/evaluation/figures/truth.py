@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.evaluation.figures.style import (
     BLACK,
     BLUE,
@@ -20,7 +21,6 @@ from multifield.evaluation.figures.style import (
 )
 from multifield.evaluation.metrics import Metrics, score_results
 from multifield.evaluation.results import Results, average_orientations
-from multifield.selection import Selection
 
 MAX_POINTS = 150  # in a panel; error bars of more hide each other
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from multifield.camels.selection import Selection
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
 from multifield.maps.manifest import Manifest
-from multifield.selection import Selection
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from multifield import challenges
+from multifield.camels.selection import Selection
 from multifield.challenges.baselines import BaselinesConfig
 from multifield.core.arrays import Theta
 from multifield.evaluation.results import Results
@@ -11,7 +12,6 @@ from multifield.maps.loader import SplitLoaders
 from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split
 from multifield.pipelines.tables import to_frame
-from multifield.selection import Selection
 
 
 def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[str, Results]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from multifield import evaluation, models, training, tuning
+from multifield.camels.selection import Selection
 from multifield.core.arrays import Maps, Theta
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.intervals import Intervals
@@ -23,7 +24,6 @@ from multifield.pipelines.ingest.nodes import verify_maps
 from multifield.pipelines.preprocess.nodes import preprocess_maps
 from multifield.pipelines.tables import to_frame
 from multifield.provenance import fingerprint
-from multifield.selection import Selection
 from multifield.sources import SourceConfig, open_test_source
 from multifield.training.config import TrainingConfig
 

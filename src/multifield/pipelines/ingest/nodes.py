@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from multifield.camels.selection import Selection
 from multifield.core.arrays import Maps, Theta
 from multifield.maps.files import MapStream
 from multifield.maps.manifest import Manifest, verify_suite
-from multifield.selection import Selection
 from multifield.sources import SourceConfig, open_source
 
 

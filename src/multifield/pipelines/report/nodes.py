@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from multifield import evaluation, training, tuning
+from multifield.camels.selection import Selection
 from multifield.core import versions
 from multifield.core.arrays import Maps, Theta
 from multifield.evaluation.config import EvaluationConfig
@@ -15,7 +16,6 @@ from multifield.maps.manifest import Manifest
 from multifield.maps.preprocess import LogMaps
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_records
-from multifield.selection import Selection
 from multifield.training.config import TrainingConfig
 
 N_EXAMPLES = 4  # maps drawn of the best and of the worst

@@ -5,6 +5,7 @@ from typing import Any
 
 from multifield import evaluation, training
 from multifield import suites as several
+from multifield.camels.selection import Selection
 from multifield.challenges import robustness
 from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.challenges.robustness.folder import NetworkFolder
@@ -14,7 +15,6 @@ from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import SplitConfig
 from multifield.pipelines.tables import to_frame, to_records
-from multifield.selection import Selection
 from multifield.sources import SourceConfig
 from multifield.suites import SuiteFolders
 from multifield.training.config import Hyperparameters, TrainingConfig

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multifield import evaluation, training, tuning
+from multifield.camels.selection import Selection
 from multifield.challenges import field_selection
 from multifield.challenges.field_selection.config import SelectFieldsConfig
 from multifield.core.arrays import Theta
@@ -15,7 +16,6 @@ from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split, SplitConfig
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_frame
-from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.executor import ExecutionConfig
 from multifield.tuning.config import TuningConfig

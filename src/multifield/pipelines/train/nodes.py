@@ -1,6 +1,7 @@
 """Nodes of `train`."""
 
 from multifield import evaluation, inference, models, training
+from multifield.camels.selection import Selection
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.results import Results
 from multifield.inference.config import CardConfig
@@ -12,7 +13,6 @@ from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.evaluate.nodes import predict_with
 from multifield.provenance import fingerprint
-from multifield.selection import Selection
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.executor import ExecutionConfig
 from multifield.training.loss_files import Losses

@@ -3,7 +3,8 @@
 from pydantic import ConfigDict, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from multifield import camels
+from multifield.camels.sets import find_set
+from multifield.camels.suites import find_suite, parse_fields
 from multifield.core.strict_types import Text
 
 
@@ -18,15 +19,15 @@ class Selection:
     @field_validator("suite")
     @classmethod
     def _known_suite(cls, suite: str) -> str:
-        return camels.find_suite(suite).name
+        return find_suite(suite).name
 
     @model_validator(mode="after")
     def _suite_has_them(self) -> "Selection":
-        camels.find_set(self.sim_set, self.suite)
-        camels.parse_fields(self.field, self.suite)
+        find_set(self.sim_set, self.suite)
+        parse_fields(self.field, self.suite)
         return self
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields, which are the channels, in order."""
-        return camels.parse_fields(self.field, self.suite)
+        return parse_fields(self.field, self.suite)

@@ -1,0 +1,61 @@
+"""Parameters of the simulations, their bounds, and the scale [0, 1] that networks infer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from multifield.core.arrays import Theta
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One column of a parameter table, with the bounds that scale it to [0, 1].
+
+    The bounds are the latin hypercube's of IllustrisTNG; the benchmark scales every suite by them and
+    never clips, so values outside (EX, 1P, Astrid's A_AGN2) scale outside [0, 1].
+    """
+
+    name: str
+    minimum: float
+    maximum: float
+    label: str  # for figures
+
+
+PARAMETERS = (
+    Parameter("Omega_m", 0.1, 0.5, r"$\Omega_\mathrm{m}$"),
+    Parameter("sigma_8", 0.6, 1.0, r"$\sigma_8$"),
+    Parameter("A_SN1", 0.25, 4.0, r"$A_\mathrm{SN1}$"),
+    Parameter("A_AGN1", 0.25, 4.0, r"$A_\mathrm{AGN1}$"),
+    Parameter("A_SN2", 0.5, 2.0, r"$A_\mathrm{SN2}$"),
+    Parameter("A_AGN2", 0.5, 2.0, r"$A_\mathrm{AGN2}$"),
+)
+PARAMETER_NAMES = tuple(parameter.name for parameter in PARAMETERS)
+COSMOLOGY = PARAMETER_NAMES[:2]
+FEEDBACK = PARAMETER_NAMES[2:]
+
+
+def _bounds() -> tuple[np.ndarray, np.ndarray]:
+    minimum = np.array([parameter.minimum for parameter in PARAMETERS])
+    maximum = np.array([parameter.maximum for parameter in PARAMETERS])
+    return minimum, maximum
+
+
+def scale_theta(theta: Theta) -> Theta:
+    """Scale the six parameters linearly to [0, 1] by the bounds; never clipped."""
+    minimum, maximum = _bounds()
+    scaled: Theta = (theta - minimum) / (maximum - minimum)
+    return scaled
+
+
+def unscale_theta(scaled: Theta) -> Theta:
+    """Invert `scale_theta`."""
+    minimum, maximum = _bounds()
+    theta: Theta = minimum + scaled * (maximum - minimum)
+    return theta
+
+
+def unscale_theta_std(scaled_std: Theta) -> Theta:
+    """Give standard deviations that are in [0, 1] units in physical units."""
+    minimum, maximum = _bounds()
+    std: Theta = scaled_std * (maximum - minimum)
+    return std
