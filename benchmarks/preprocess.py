@@ -35,9 +35,10 @@ from benchmarks.measure import (
     write_report,
 )
 from multifield import camels
-from multifield.maps.files import open_maps, read_theta, write_map_files, write_theta
+from multifield.maps.files import read_theta, write_map_files, write_theta
 from multifield.maps.loader import load_splits
 from multifield.maps.manifest import Manifest, verify_suite
+from multifield.maps.memory import open_maps
 from multifield.maps.normalization import NormalizationConfig, fit_normalization
 from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig, open_log_maps
 from multifield.maps.splits import SplitConfig, split_simulations

@@ -12,7 +12,8 @@ from multifield.camels.selection import Selection
 from multifield.core.arrays import Maps, Theta
 from multifield.core.strict_types import Text
 from multifield.download import DownloadConfig, download_missing
-from multifield.maps.files import MapStream, find_file, find_in_folders, source_name
+from multifield.maps.files import MapStream, find_file, find_in_folders
+from multifield.maps.memory import source_name
 from multifield.mock import MockConfig, make_suite
 
 PublishedMaps = Mapping[str, Path]

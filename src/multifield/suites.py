@@ -13,12 +13,12 @@ from multifield.maps.files import (
     MapStream,
     find_file,
     link_file,
-    open_maps,
     read_theta,
     write_map_files,
     write_theta,
 )
 from multifield.maps.manifest import Manifest, verify_suite
+from multifield.maps.memory import open_maps
 from multifield.maps.preprocess import (
     LogMaps,
     Preprocessing,

@@ -25,8 +25,8 @@ from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from multifield.core.atomic_files import atomic_path
+from multifield.core.checksums import sha256
 from multifield.core.strict_types import Flag, Integer, Real, Text
-from multifield.maps.manifest import sha256
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multifield.maps import reference
-from multifield.maps.files import open_maps
-from multifield.maps.memory import place_in_file
+from multifield.maps.memory import open_maps, place_in_file
 from tests.kernels.support import FEW, SEEDS, SIDES, positive_maps, preprocessed
 
 

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multifield.maps.files import open_maps
-from multifield.maps.memory import place_in_file
+from multifield.maps.memory import open_maps, place_in_file
 from tests.kernels.support import FEW, SEEDS, SIDES, fresh, moments_of, positive_maps, preprocessed
 
 

@@ -8,12 +8,12 @@ from multifield.core.atomic_files import atomic_path
 from multifield.maps.files import (
     check_counts,
     find_file,
-    open_maps,
     read_theta,
     save_maps,
     write_map_files,
     write_theta,
 )
+from multifield.maps.memory import open_maps
 
 
 class Stream:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multifield.maps.files import open_maps, save_maps
-from multifield.maps.memory import CACHE_LINE, aligned_empty, place_in_file, read_ahead
+from multifield.maps.files import save_maps
+from multifield.maps.memory import CACHE_LINE, aligned_empty, open_maps, place_in_file, read_ahead
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from multifield.maps.files import open_maps, write_map_files, write_theta
+from multifield.maps.files import write_map_files, write_theta
 from multifield.maps.manifest import Manifest, verify_suite
+from multifield.maps.memory import open_maps
 from multifield.maps.origin import is_made_from, origin_path
 from multifield.mock import MockConfig, make_suite
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from multifield.camels import BOX_SIZE
-from multifield.maps import files, open_maps, power_spectrum, save_maps
+from multifield.maps import memory, open_maps, power_spectrum, save_maps
 from multifield.maps.power_spectrum import shell_power
 from multifield.mock import gaussian
 from tests import tolerances
@@ -134,7 +134,7 @@ def test_threads_do_not_matter(n_threads):
 def test_memory_maps_are_read_block_by_block(tmp_path, monkeypatch):
     maps = noise(7, 16)
     save_maps(tmp_path / "maps.npy", maps)
-    monkeypatch.setattr(files, "BLOCK_BYTES", 2 * maps[0].nbytes)
+    monkeypatch.setattr(memory, "BLOCK_BYTES", 2 * maps[0].nbytes)
     _, streamed, _ = power_spectrum(open_maps(tmp_path / "maps.npy"), BOX_SIZE)
     _, whole, _ = power_spectrum(maps, BOX_SIZE)
     np.testing.assert_array_equal(streamed, whole)

@@ -8,9 +8,10 @@ import pytest
 from scipy import ndimage
 
 from multifield.maps import preprocess
-from multifield.maps.files import open_maps, save_maps, write_theta
+from multifield.maps.files import save_maps, write_theta
 from multifield.maps.loader import load_splits
 from multifield.maps.manifest import theta_sha256, verify_suite
+from multifield.maps.memory import open_maps
 from multifield.maps.normalization import NormalizationConfig, fit_normalization
 from multifield.maps.preprocess import (
     Preprocessing,

@@ -3,7 +3,8 @@ import pytest
 
 from multifield.camels.selection import Selection
 from multifield.download import DownloadConfig
-from multifield.maps.files import open_maps, save_maps
+from multifield.maps.files import save_maps
+from multifield.maps.memory import open_maps
 from multifield.mock import MockConfig
 from multifield.sources import SourceConfig, open_test_source
 

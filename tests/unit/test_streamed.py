@@ -7,8 +7,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from multifield.maps.files import open_maps, save_maps
+from multifield.maps.files import save_maps
 from multifield.maps.loader import MapLoader
+from multifield.maps.memory import open_maps
 from multifield.maps.normalization import Normalization
 from multifield.maps.preprocess import Preprocessing, PreprocessingConfig, open_log_maps
 

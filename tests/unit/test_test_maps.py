@@ -4,9 +4,10 @@ import pytest
 from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.maps import Preprocessing, SplitLoaders
-from multifield.maps.files import open_maps, save_maps, write_theta
+from multifield.maps.files import save_maps, write_theta
 from multifield.maps.loader import MapLoader
 from multifield.maps.manifest import verify_suite
+from multifield.maps.memory import open_maps
 from multifield.maps.normalization import Normalization
 from multifield.maps.preprocess import PreprocessingConfig, open_log_maps
 from multifield.maps.splits import SplitConfig, split_simulations

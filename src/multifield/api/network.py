@@ -15,9 +15,9 @@ from multifield.api.settings import OF_LOADING, OF_TRAINING, make_parameters, pl
 from multifield.api.suite import MODELS, Part, Suite, write_json
 from multifield.camels.selection import Selection
 from multifield.core.arrays import Maps
+from multifield.core.checksums import sha256
 from multifield.inference.describe import SINGLE
 from multifield.maps import MapLoader, SplitLoaders, load_splits
-from multifield.maps.manifest import sha256
 from multifield.models.folder import ModelFolder
 from multifield.parameters import Parameters
 from multifield.provenance import fingerprint

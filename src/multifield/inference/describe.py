@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multifield import camels
+from multifield.core.checksums import sha256
 from multifield.core.versions import describe_software
 from multifield.evaluation import Results, average_networks, average_orientations, fit_sigma_factors
 from multifield.evaluation import predict as predict_known
@@ -19,7 +20,7 @@ from multifield.inference.card import (
 from multifield.inference.config import CardConfig
 from multifield.inference.novelty import fit_novelty
 from multifield.maps import MapLoader, Normalization, Split, SplitLoaders
-from multifield.maps.manifest import Manifest, sha256
+from multifield.maps.manifest import Manifest
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.models import ModelFolder, load_weights
 from multifield.training import Hyperparameters, Losses, TrainingConfig

@@ -13,7 +13,7 @@ from multifield.evaluation import predict as predict_loader
 from multifield.inference.card import ModelCard
 from multifield.inference.novelty import measure
 from multifield.maps import MapLoader, moments_of_log_maps
-from multifield.maps.files import source_name
+from multifield.maps.memory import source_name
 from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.transforms import preprocess_block
 from multifield.models import ModelFolder, Network, find_architecture, load_weights

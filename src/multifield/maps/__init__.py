@@ -1,7 +1,8 @@
 """Maps: their files, what is done to them, and how they reach a network."""
 
-from multifield.maps.files import open_maps, read_theta, save_maps
+from multifield.maps.files import read_theta, save_maps
 from multifield.maps.loader import Batch, MapLoader, SplitLoaders, load_splits
+from multifield.maps.memory import open_maps
 from multifield.maps.normalization import Normalization, fit_normalization
 from multifield.maps.power_spectrum import power_spectrum
 from multifield.maps.preprocess import (

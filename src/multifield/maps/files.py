@@ -4,31 +4,24 @@ Maps are never loaded whole: `open_maps` gives a memory map, `write_map_files` t
 """
 
 import logging
-import math
-import tokenize
 from collections.abc import Iterator, Mapping, Sized
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, Protocol, overload, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import DTypeLike
 
 from multifield import camels
-from multifield.core.arrays import Maps, StoredMaps, Theta
+from multifield.core.arrays import Maps, Theta
 from multifield.core.atomic_files import atomic_path
-from multifield.maps.memory import map_file
+from multifield.maps.memory import source_name
 from multifield.maps.origin import is_made_from, write_origin
 
 logger = logging.getLogger(__name__)
 
-BLOCK_BYTES = (
-    16 * 2**20
-)  # a block of 64 CMD maps: large enough to stream, small enough to stay in memory
-
 N_PARAMETERS = len(camels.PARAMETERS)
-MAX_REASON = 100  # characters of what a library says of a file
 
 
 @runtime_checkable
@@ -74,102 +67,6 @@ def find_in_folders(folders: tuple[Path, ...], names: tuple[str, ...]) -> Path |
             if (folder / name).is_file():
                 return folder / name
     return None
-
-
-@overload
-def open_maps(path: str | Path, *, single: bool = False) -> Maps: ...
-@overload
-def open_maps(path: str | Path, dtype: DTypeLike) -> StoredMaps: ...
-def open_maps(
-    path: str | Path, dtype: DTypeLike = np.float32, *, single: bool = False
-) -> StoredMaps:
-    """Memory-map a file of maps.
-
-    Parameters
-    ----------
-    path : path-like
-        A ``.npy`` file of shape (N, L, L), C order.
-    dtype : dtype, optional
-        What it has to hold: float32, or float16.
-    single : bool, optional
-        Whether it may be one map, (L, L), which is given as (1, L, L).
-
-    Returns
-    -------
-    maps : (N, L, L) of that type
-        Read-only memory map; pixels are read when they are used.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError, TypeError
-        If the file is absent, is no ``.npy`` file, is truncated or has bytes too many, or holds another
-        shape or type. The message names the file, the rule and what was found.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a file of maps; found none")
-    shape, fortran_order, found_dtype, offset = _read_header(path)
-    dtype = np.dtype(dtype)
-    if found_dtype != dtype or not found_dtype.isnative:
-        raise TypeError(
-            f"{path}: expected {dtype.name} maps, got {found_dtype.str} ({found_dtype.name}). "
-            f'Convert them with numpy.save(path, maps.astype("{dtype.name}")).'
-        )
-    if single and len(shape) == 2:
-        shape = (1, *shape)
-    if len(shape) != 3 or shape[1] != shape[2] or shape[1] < 1 or shape[0] < 0:
-        raise ValueError(f"{path}: expected shape (N, L, L), got {shape}")
-    if fortran_order:
-        raise ValueError(f"{path}: expected C order, got Fortran order")
-    expected = offset + math.prod(shape) * dtype.itemsize
-    found = path.stat().st_size
-    if found != expected:
-        raise ValueError(
-            f"{path}: expected {expected} bytes for shape {shape}, got {found} "
-            f"({'truncated' if found < expected else 'bytes too many'})"
-        )
-    if not shape[0]:
-        raise ValueError(f"{path}: expected at least one map, got shape {shape}")
-    return map_file(path, dtype, shape, offset)
-
-
-# what NumPy raises for a header that it evaluates as Python
-_NO_HEADER = (
-    *(ValueError, KeyError, TypeError, RecursionError, MemoryError),
-    *(SyntaxError, tokenize.TokenError),
-)
-
-
-def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
-    with path.open("rb") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-                (3, 0): np.lib.format.read_array_header_2_0,  # the same for types without names
-            }[version]
-            shape, fortran_order, dtype = read(file)
-        except _NO_HEADER as error:
-            reason = str(error).partition("\n")[0][:MAX_REASON]  # it may quote the whole header
-            raise ValueError(
-                f"{path}: expected a .npy file, got another format ({reason})"
-            ) from None
-        if any(isinstance(length, bool) for length in shape):
-            raise ValueError(f"{path}: expected a .npy file, got a header with the shape {shape}")
-        return shape, fortran_order, dtype, file.tell()
-
-
-def source_name(maps: Sized, default: str) -> str:
-    """Return the file behind a memory map, for messages; `default` where there is none."""
-    return str(maps.filename) if isinstance(maps, np.memmap) and maps.filename else default
-
-
-def blocks_of(maps: Maps) -> Iterator[tuple[int, Maps]]:
-    """Yield (number of the first map, block of maps) through `maps` in order, 16 MB at a time."""
-    n_block = max(1, BLOCK_BYTES // max(1, maps[0].nbytes))
-    for first in range(0, len(maps), n_block):
-        yield first, maps[first : first + n_block]
 
 
 def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:

@@ -10,7 +10,9 @@ from pydantic.dataclasses import dataclass
 
 from multifield import camels
 from multifield.core.arrays import Maps, Theta
-from multifield.maps.files import blocks_of, check_counts, find_file, source_name
+from multifield.core.checksums import sha256
+from multifield.maps.files import check_counts, find_file
+from multifield.maps.memory import blocks_of, source_name
 from multifield.maps.transforms import check_pixels
 
 
@@ -99,12 +101,6 @@ class Manifest:
 def theta_sha256(theta: Theta) -> str:
     """SHA-256 of the values of a parameter table."""
     return hashlib.sha256(np.ascontiguousarray(theta, dtype="<f8").tobytes()).hexdigest()
-
-
-def sha256(path: str | Path) -> str:
-    """SHA-256 of a file, read as a stream."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify_suite(

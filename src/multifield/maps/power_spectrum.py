@@ -15,7 +15,7 @@ import scipy.sparse
 from jaxtyping import Float64, Int64
 
 from multifield.core.arrays import Maps
-from multifield.maps.files import blocks_of
+from multifield.maps.memory import blocks_of
 
 _HalfPlane = Int64[np.ndarray, "L half"]
 

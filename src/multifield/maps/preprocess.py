@@ -21,8 +21,8 @@ from multifield.core.progress import progress
 from multifield.core.strict_types import Flag, Integer, Real
 from multifield.core.threads import available_threads
 from multifield.maps.compact import Encoding
-from multifield.maps.files import open_maps, source_name, write_header
-from multifield.maps.memory import aligned_empty, read_ahead
+from multifield.maps.files import write_header
+from multifield.maps.memory import aligned_empty, open_maps, read_ahead, source_name
 from multifield.maps.streamed import StreamedMaps
 from multifield.maps.transforms import map_moments, preprocess_block
 

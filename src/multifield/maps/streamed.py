@@ -14,9 +14,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from multifield.core.arrays import HalfBatch, Index, MapBatch, Maps
-from multifield.maps.files import source_name
 from multifield.maps.kernels import FileError, mapkernels
-from multifield.maps.memory import place_in_file
+from multifield.maps.memory import place_in_file, source_name
 from multifield.maps.transforms import adds_one, preprocess_block
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from multifield.core.atomic_files import atomic_path
-from multifield.maps.manifest import sha256 as sha256_of
+from multifield.core.checksums import sha256 as sha256_of
 from multifield.models.band_powers import FIRST_TENSOR as FIRST_OF_BAND_POWERS
 from multifield.models.network import RECORD, Network
 from multifield.models.registry import find_architecture, import_architecture

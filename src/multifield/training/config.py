@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, FilePath, Strict, field_validator
 from pydantic.dataclasses import dataclass
 
+from multifield.core.checksums import sha256
 from multifield.core.strict_types import Flag, Integer, Real, Seed
-from multifield.maps.manifest import sha256
 from multifield.models.registry import check_architecture
 
 Architecture = Annotated[str, Strict(), AfterValidator(check_architecture)]

@@ -16,8 +16,8 @@ from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from multifield.core.checksums import sha256
 from multifield.maps import SplitLoaders
-from multifield.maps.manifest import sha256
 from multifield.models import ModelFolder
 from multifield.training import (
     EpochLosses,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from multifield.maps.manifest import sha256
+from multifield.core.checksums import sha256
 from multifield.models import O3Err, find_architecture, load_state, load_weights, save_weights
 
 

@@ -10,7 +10,8 @@ import torch
 
 from multifield import camels
 from multifield.maps import MapLoader, Normalization, SplitLoaders
-from multifield.maps.files import open_maps, save_maps
+from multifield.maps.files import save_maps
+from multifield.maps.memory import open_maps
 from multifield.models import SummaryStatistics
 from multifield.training import ExecutionConfig, Hyperparameters, TrainingConfig
 

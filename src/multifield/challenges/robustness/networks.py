@@ -11,7 +11,7 @@ from multifield.challenges.robustness.folder import NetworkFolder
 from multifield.challenges.robustness.objective import choose_objective
 from multifield.challenges.robustness.plan import Task
 from multifield.core.atomic_files import atomic_path
-from multifield.maps.manifest import sha256
+from multifield.core.checksums import sha256
 from multifield.models import Network, load_weights
 from multifield.training import (
     Hyperparameters,
