@@ -35,12 +35,12 @@ from benchmarks.measure import (
     write_report,
 )
 from multifield import camels
-from multifield.maps.files import read_theta, write_map_files, write_theta
-from multifield.maps.loader import load_splits
-from multifield.maps.manifest import Manifest, verify_suite
+from multifield.data.loader import load_splits
+from multifield.data.manifest import Manifest, verify_suite
+from multifield.data.map_files import read_theta, write_map_files, write_theta
+from multifield.data.normalization import NormalizationConfig, fit_normalization
+from multifield.data.preprocess import LogMaps, Preprocessing, PreprocessingConfig, open_log_maps
 from multifield.maps.memory import open_maps
-from multifield.maps.normalization import NormalizationConfig, fit_normalization
-from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig, open_log_maps
 from multifield.maps.splits import SplitConfig, split_simulations
 from multifield.mock.suites import MockConfig, make_suite
 

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.measure import Section, markdown_table, options, say, write_report
 from multifield.challenges import robustness
 from multifield.challenges.robustness import NetworkFolder, RobustnessConfig, SuiteMaps
-from multifield.maps.normalization import NormalizationConfig
+from multifield.data.normalization import NormalizationConfig
 from multifield.training import (
     ExecutionConfig,
     Hyperparameters,

@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from multifield.core.atomic_files import atomic_path
-from multifield.maps.files import save_maps
+from multifield.data.map_files import save_maps
 from multifield.mock import MockConfig, simulate
 from multifield.models import load_weights
 from tests.support import make_project, run_kedro

@@ -15,8 +15,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from multifield import camels
+from multifield.data.map_files import save_maps
 from multifield.evaluation import read_results
-from multifield.maps.files import save_maps
 from multifield.mock import MockConfig, simulate
 from multifield.models import O3Err
 from multifield.tuning import load_study, rank_trials

@@ -11,15 +11,9 @@ import numpy as np
 from multifield import camels
 from multifield.core.arrays import Maps, Theta
 from multifield.core.atomic_files import atomic_path
+from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.evaluation import Results
-from multifield.maps import (
-    MapLoader,
-    Normalization,
-    Split,
-    SplitLoaders,
-    log_transform,
-    maps_of,
-)
+from multifield.maps import Split, log_transform, maps_of
 from multifield.mock import MockConfig, make_suite
 from multifield.mock.gaussian_likelihood import summarize
 from multifield.mock.gaussian_posterior import posterior

@@ -16,8 +16,8 @@ from typing import NamedTuple, TypeVar
 from benchmarks.recipes.cost import N_TIMED, N_TURNS, Clock, Cost
 from benchmarks.recipes.maps import Data, Mock, load
 from benchmarks.recipes.recipe import Recipe, give_epochs
+from multifield.data import SplitLoaders
 from multifield.evaluation import Results, average_orientations, predict
-from multifield.maps import SplitLoaders
 from multifield.models import find_architecture
 from multifield.training import TrainedNetwork, TrainingConfig, train_network
 from multifield.training.allocator import keep_freed_memory

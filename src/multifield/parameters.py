@@ -17,12 +17,12 @@ from multifield.challenges.baselines import BaselinesConfig
 from multifield.challenges.field_selection.config import SelectFieldsConfig
 from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.core.strict_types import Flag, Integer, Real, Text
+from multifield.data.normalization import NormalizationConfig
+from multifield.data.preprocess import PreprocessingConfig
 from multifield.evaluation.config import EvaluationConfig
 from multifield.inference.config import AskedMaps, CardConfig, PredictionConfig
-from multifield.maps.normalization import NormalizationConfig
-from multifield.maps.preprocess import PreprocessingConfig
+from multifield.ingest.sources import SourceConfig, check_source
 from multifield.maps.splits import SplitConfig
-from multifield.sources import SourceConfig, check_source
 from multifield.training.config import (
     Architecture,
     Hyperparameters,

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multifield.data.map_files import read_theta, write_theta
 from multifield.evaluation import read_results
 from multifield.evaluation.results import Results, write_results
-from multifield.maps.files import read_theta, write_theta
 from multifield.maps.memory import open_maps
 from multifield.models import O3Err, load_weights, save_weights
 from multifield.tuning import load_study

@@ -13,7 +13,8 @@ import torch
 from pydantic import TypeAdapter
 
 from multifield import camels
-from multifield.maps import MapLoader, Normalization, split_simulations
+from multifield.data import MapLoader, Normalization
+from multifield.maps import split_simulations
 from multifield.models import O3Err
 from multifield.training import MomentSums, TrainingConfig, train_network
 from multifield.training.step import make_optimizer, make_schedule, train_step

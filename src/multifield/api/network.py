@@ -16,12 +16,12 @@ from multifield.api.suite import MODELS, Part, Suite, write_json
 from multifield.camels.selection import Selection
 from multifield.core.arrays import Maps
 from multifield.core.checksums import sha256
+from multifield.data import MapLoader, SplitLoaders, load_splits
 from multifield.inference.describe import SINGLE
-from multifield.maps import MapLoader, SplitLoaders, load_splits
 from multifield.models.folder import ModelFolder
 from multifield.parameters import Parameters
-from multifield.provenance import fingerprint
 from multifield.training.config import TrainingConfig
+from multifield.training.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from multifield.training import Losses

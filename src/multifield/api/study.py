@@ -15,10 +15,10 @@ from multifield.api.network import (
 )
 from multifield.api.settings import OF_TUNING
 from multifield.api.suite import Suite, write_json
-from multifield.maps import SplitLoaders
+from multifield.data import SplitLoaders
 from multifield.models.folder import ModelFolder
 from multifield.parameters import Parameters
-from multifield.provenance import fingerprint
+from multifield.training.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, eq=False, repr=False)

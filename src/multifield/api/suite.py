@@ -14,13 +14,13 @@ from multifield.api.settings import OF_SUITES, make_parameters, place_settings
 from multifield.camels.selection import Selection
 from multifield.core.arrays import Index, Maps, Theta
 from multifield.core.atomic_files import atomic_path
-from multifield.maps.files import find_file, link_file, save_maps
-from multifield.maps.manifest import Manifest, verify_suite
-from multifield.maps.normalization import Normalization, fit_normalization
-from multifield.maps.preprocess import LogMaps
+from multifield.data.manifest import Manifest, verify_suite
+from multifield.data.map_files import find_file, link_file, save_maps
+from multifield.data.normalization import Normalization, fit_normalization
+from multifield.data.preprocess import LogMaps
+from multifield.ingest.raw_maps import bring_raw, make_log_maps
 from multifield.maps.splits import Simulations, Split, maps_of, split_simulations
 from multifield.parameters import Parameters
-from multifield.suites import bring_raw, make_log_maps
 
 RAW, LOG_MAPS, MODELS = (
     "01_raw",

@@ -14,14 +14,9 @@ from pydantic.dataclasses import dataclass
 from multifield import camels
 from multifield.core.progress import progress
 from multifield.core.strict_types import Integer
+from multifield.data.loader import Batch, MapLoader, SplitLoaders
 from multifield.evaluation import Results
-from multifield.maps.loader import Batch, MapLoader, SplitLoaders
-from multifield.maps.summaries import (
-    Statistic,
-    channel_means,
-    channel_quantiles,
-    channel_spectra,
-)
+from multifield.maps.statistics import Statistic, channel_means, channel_quantiles, channel_spectra
 
 # [standard deviations] A number is clipped there: quantiles of Mstar are zero on most maps and hundreds on a
 # few, over which a polynomial goes wrong

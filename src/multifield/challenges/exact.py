@@ -6,8 +6,8 @@ import numpy as np
 
 from multifield import camels
 from multifield.core.arrays import Maps, Theta
+from multifield.data.preprocess import LogMaps
 from multifield.evaluation import Results
-from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split, maps_of
 from multifield.mock import gaussian, gaussian_likelihood, gaussian_posterior
 

@@ -9,10 +9,10 @@ from kedro_datasets._typing import ImagePreview
 
 from multifield import camels
 from multifield.core.arrays import Maps
+from multifield.data.map_files import MapStream, find_file, link_file, write_map_files
+from multifield.data.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
 from multifield.datasets.previews import preview_maps
-from multifield.maps.files import MapStream, find_file, link_file, write_map_files
 from multifield.maps.memory import open_maps, source_name
-from multifield.maps.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
 
 
 class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, Maps]]):

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from multifield.challenges.robustness.folder import NetworkFolder
-from multifield.suites import SuiteFolders
+from multifield.challenges.robustness.ingest import SuiteFolders
 
 
 class SuiteFoldersDataset(AbstractDataset[Any, SuiteFolders]):

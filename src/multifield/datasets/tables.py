@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from multifield import camels
 from multifield.core.arrays import Theta
 from multifield.core.atomic_files import atomic_path
-from multifield.maps.files import find_file, link_file, read_theta, write_theta
+from multifield.data.map_files import find_file, link_file, read_theta, write_theta
 
 
 class ThetaDataset(AbstractDataset[Theta | Path, Theta]):

@@ -6,9 +6,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield.core.strict_types import Integer, Real
+from multifield.data.test_set import WhichSimulations
 from multifield.evaluation.bootstrap import BootstrapConfig
 from multifield.evaluation.calibration import CalibrationConfig
-from multifield.maps.test_maps import WhichSimulations
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from multifield import camels
 from multifield.core.arrays import Theta
+from multifield.data import MapLoader
 from multifield.evaluation.results import N_PARAMETERS, Results
-from multifield.maps import MapLoader
 from multifield.models.inference import for_inference
 from multifield.training import choose_device, on_device, torch_threads
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics

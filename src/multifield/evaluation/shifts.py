@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from multifield.data import MapLoader
 from multifield.evaluation.prediction import predict
 from multifield.evaluation.results import Results
-from multifield.maps import MapLoader
 from multifield.models import for_inference
 
 

@@ -19,8 +19,8 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.data.normalization import Normalization
 from multifield.inference.novelty import NoveltyReference
-from multifield.maps.normalization import Normalization
 from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
 from multifield.training.config import Hyperparameters

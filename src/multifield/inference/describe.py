@@ -7,6 +7,9 @@ from pathlib import Path
 from multifield import camels
 from multifield.core.checksums import sha256
 from multifield.core.versions import describe_software
+from multifield.data import MapLoader, Normalization, SplitLoaders
+from multifield.data.manifest import Manifest
+from multifield.data.preprocess import PreprocessingConfig
 from multifield.evaluation import Results, average_networks, average_orientations, fit_sigma_factors
 from multifield.evaluation import predict as predict_known
 from multifield.inference.card import (
@@ -19,9 +22,7 @@ from multifield.inference.card import (
 )
 from multifield.inference.config import CardConfig
 from multifield.inference.novelty import fit_novelty
-from multifield.maps import MapLoader, Normalization, Split, SplitLoaders
-from multifield.maps.manifest import Manifest
-from multifield.maps.preprocess import PreprocessingConfig
+from multifield.maps import Split
 from multifield.models import ModelFolder, load_weights
 from multifield.training import Hyperparameters, Losses, TrainingConfig
 from multifield.tuning import FrozenTrial, Study, rank_trials
@@ -170,7 +171,7 @@ def describe_networks(
         Of which architecture, device and threads are read.
     config : CardConfig
     causes : mapping of str to str
-        How they were trained, as far as it is known; see `multifield.provenance.fingerprint`.
+        How they were trained, as far as it is known; see `multifield.training.fingerprint.fingerprint`.
 
     Returns
     -------

@@ -8,13 +8,13 @@ from multifield import camels
 from multifield.core.arrays import Maps
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
+from multifield.data import MapLoader, moments_of_log_maps
+from multifield.data.preprocess import PreprocessingConfig
 from multifield.evaluation import Results, average_networks, average_orientations, recalibrate
 from multifield.evaluation import predict as predict_loader
 from multifield.inference.card import ModelCard
 from multifield.inference.novelty import measure
-from multifield.maps import MapLoader, moments_of_log_maps
 from multifield.maps.memory import source_name
-from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.transforms import preprocess_block
 from multifield.models import ModelFolder, Network, find_architecture, load_weights
 from multifield.training import TrainingConfig, loader_options

@@ -34,9 +34,9 @@ from pydantic.dataclasses import dataclass
 from multifield.core.arrays import MapBatch
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
+from multifield.data.loader import MapLoader
 from multifield.inference.config import NoveltyConfig
-from multifield.maps.loader import MapLoader
-from multifield.maps.summaries import (
+from multifield.maps.statistics import (
     Statistic,
     channel_correlations,
     channel_quantiles,

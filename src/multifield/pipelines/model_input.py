@@ -6,11 +6,11 @@ from kedro.pipeline import Node, node
 
 from multifield import training
 from multifield.core.arrays import Theta
-from multifield.maps import loader
-from multifield.maps.loader import SplitLoaders
-from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization, NormalizationConfig
-from multifield.maps.preprocess import LogMaps
+from multifield.data import loader
+from multifield.data.loader import SplitLoaders
+from multifield.data.manifest import Manifest
+from multifield.data.normalization import Normalization, NormalizationConfig
+from multifield.data.preprocess import LogMaps
 from multifield.maps.splits import Split, SplitConfig
 from multifield.training.config import TrainingConfig
 
@@ -25,7 +25,7 @@ def load_splits(
     normalization_config: NormalizationConfig,
     training_config: TrainingConfig,
 ) -> SplitLoaders:
-    """Check what `preprocess` left and make loaders of it; see `multifield.maps.load_splits`."""
+    """Check what `preprocess` left and make loaders of it; see `multifield.data.load_splits`."""
     return loader.load_splits(
         log_maps,
         theta,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from multifield.maps import SplitLoaders
+from multifield.data import SplitLoaders
 from multifield.models.weights import StateDict, save_whole
 from multifield.training.config import Hyperparameters, TrainingConfig, list_causes
 from multifield.training.step import device_of

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from multifield.core.arrays import Index
-from multifield.maps.loader import Batch, BatchOptions
+from multifield.data.loader import Batch, BatchOptions
 from multifield.maps.memory import Allocate, aligned_empty
 from multifield.training.config import TrainingConfig
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from multifield.core.arrays import Index
-from multifield.maps import MapLoader, SplitLoaders
-from multifield.maps.epoch_plan import EpochPlan, draw_epoch, ordered_epoch
+from multifield.data import MapLoader, SplitLoaders
+from multifield.data.augmentation import EpochPlan, draw_epoch, ordered_epoch
 from multifield.models.network import Network
 from multifield.training.device import DeviceBatch, on_device
 from multifield.training.precision import set_numerics

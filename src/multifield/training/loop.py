@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from multifield.maps import SplitLoaders
+from multifield.data import SplitLoaders
 from multifield.models.network import Network
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from multifield.core.arrays import Theta
-from multifield.maps import Batch, MapLoader
-from multifield.maps.field_sets import Shown, draw_field_sets
+from multifield.data import Batch, MapLoader
+from multifield.data.field_sets import Shown, draw_field_sets
 from multifield.training.device import DeviceBatch, on_device
 
 ORDERED_EPOCH = 2**32  # beyond every epoch of a training: the sets of validation and test maps

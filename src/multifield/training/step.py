@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from multifield.maps import Batch, SplitLoaders
+from multifield.data import Batch, SplitLoaders
 from multifield.models.inference import for_inference
 from multifield.models.network import Network, check_fits
 from multifield.models.registry import BUILT_IN, import_architecture

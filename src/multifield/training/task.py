@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from multifield.maps import SplitLoaders
+from multifield.data import SplitLoaders
 from multifield.models import StateDict, load_state, save_weights
 from multifield.models.registry import import_architecture, place_of_architecture
 from multifield.training.checkpoint import (

@@ -17,7 +17,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from multifield.core.checksums import sha256
-from multifield.maps import SplitLoaders
+from multifield.data import SplitLoaders
 from multifield.models import ModelFolder
 from multifield.training import (
     EpochLosses,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from multifield.challenges import BaselinesConfig
-from multifield.maps.loader import MapLoader, SplitLoaders
-from multifield.maps.normalization import Normalization
+from multifield.data.loader import MapLoader, SplitLoaders
+from multifield.data.normalization import Normalization
 from multifield.maps.splits import split_simulations
 
 CONFIG = BaselinesConfig(n_bins=8, n_quantiles=4, degree=2)

@@ -7,9 +7,10 @@ import pytest
 from kedro.io import DatasetError
 
 from multifield.camels import PARAMETER_NAMES
+from multifield.data import read_theta
 from multifield.datasets import FoundResultsDataset
 from multifield.evaluation import Results, write_results
-from multifield.maps import read_theta, split_simulations
+from multifield.maps import split_simulations
 from tests.support import make_project, run_kedro
 
 LABEL = "all_steps_4_4_o3"

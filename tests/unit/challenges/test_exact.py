@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from multifield.challenges import exact_results, infer_exactly
+from multifield.data import LogMaps
+from multifield.data.compact import Encoding
 from multifield.evaluation import score_results
-from multifield.maps import LogMaps, log_transform, split_simulations
-from multifield.maps.compact import Encoding
+from multifield.maps import log_transform, split_simulations
 from multifield.maps.transforms import map_moments
 from multifield.mock import MockConfig, make_suite
 

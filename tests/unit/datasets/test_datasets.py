@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from multifield import datasets
+from multifield.data import Preprocessing
+from multifield.data.map_files import save_maps
+from multifield.data.preprocess import PreprocessingConfig
 from multifield.datasets.figures import FigureDataset
 from multifield.datasets.previews import PANEL, encode_png
 from multifield.evaluation import Results
-from multifield.maps import Preprocessing, Split
-from multifield.maps.files import save_maps
-from multifield.maps.preprocess import PreprocessingConfig
+from multifield.maps import Split
 from multifield.models import O3Err
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_frame, to_records

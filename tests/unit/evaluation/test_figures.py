@@ -6,6 +6,7 @@ import pytest
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.data.preprocess import LogMaps
 from multifield.evaluation import (
     Attributions,
     BootstrapConfig,
@@ -19,7 +20,6 @@ from multifield.evaluation import (
 )
 from multifield.evaluation.figures import maps as maps_module
 from multifield.maps import power_spectrum
-from multifield.maps.preprocess import LogMaps
 
 
 def texts(figure):

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from multifield import camels
+from multifield.data import MapLoader, Normalization
 from multifield.evaluation import predict
-from multifield.maps import MapLoader, Normalization
 
 SINGLE_ROUNDING = 1e-6  # relative; a few float32 operations, eps = 1.2e-7
 N_CHANNELS = 8  # six parameters, a chessboard of numbers, the number of the map

@@ -8,6 +8,7 @@ import pytest
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.data.manifest import FileRecord, Manifest
 from multifield.evaluation import (
     BootstrapConfig,
     CalibrationConfig,
@@ -25,7 +26,6 @@ from multifield.evaluation import (
     simulation_of_rows,
 )
 from multifield.evaluation.report import page, tables
-from multifield.maps.manifest import FileRecord, Manifest
 
 BOOTSTRAP = BootstrapConfig(n_resamples=100, level=0.9, seed=3)
 PNG = base64.b64decode(

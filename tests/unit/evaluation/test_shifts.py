@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from multifield.data import MapLoader, Normalization
 from multifield.evaluation.shifts import Shifted, predict_shifted
-from multifield.maps import MapLoader, Normalization
 
 SIZE = 8
 

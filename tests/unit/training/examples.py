@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from multifield import camels
-from multifield.maps import MapLoader, Normalization, SplitLoaders
-from multifield.maps.files import save_maps
+from multifield.data import MapLoader, Normalization, SplitLoaders
+from multifield.data.map_files import save_maps
 from multifield.maps.memory import open_maps
 from multifield.models import SummaryStatistics
 from multifield.training import ExecutionConfig, Hyperparameters, TrainingConfig

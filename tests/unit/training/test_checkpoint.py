@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from multifield.maps import MapLoader, SplitLoaders
+from multifield.data import MapLoader, SplitLoaders
 from multifield.training import (
     NonFiniteLoss,
     TrainedNetwork,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from multifield.maps import Batch, MapLoader, Normalization
+from multifield.data import Batch, MapLoader, Normalization
+from multifield.data.prefetch import THREAD_NAME
 from multifield.maps.memory import aligned_empty
-from multifield.maps.prefetch import THREAD_NAME
 from multifield.training import device, loader_options, on_device, train_network
 from multifield.training.device import batch_allocator, place
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from multifield.maps import MapLoader, Normalization, SplitLoaders
+from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.models import SummaryStatistics
 from multifield.training import DeviceMaps, train_network
 from multifield.training.device_maps import (

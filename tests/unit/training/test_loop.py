@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from multifield import models, training
-from multifield.maps import MapLoader
+from multifield.data import MapLoader
 from multifield.models import O3Err
 from multifield.training import (
     NonFiniteLoss,

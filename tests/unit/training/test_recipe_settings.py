@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from multifield.maps import Batch
+from multifield.data import Batch
 from multifield.models import BandPowers, O3Err
 from multifield.training import (
     NonFiniteLoss,

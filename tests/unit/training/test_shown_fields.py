@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from multifield.maps import SplitLoaders
+from multifield.data import SplitLoaders
 from multifield.training import TrainedNetwork, TrainingInterrupted, train_network
 from multifield.training.device import DeviceBatch
 from multifield.training.device_maps import DeviceMaps

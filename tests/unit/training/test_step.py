@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from multifield.maps import MapLoader, Normalization, SplitLoaders
+from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.models import O3Err
 from multifield.training import NonFiniteLoss, train_step
 from multifield.training.config import TrainingConfig

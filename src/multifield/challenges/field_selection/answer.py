@@ -21,10 +21,10 @@ from multifield.challenges.field_selection.networks import (
     SetInformation,
 )
 from multifield.challenges.field_selection.search import choose_goals
+from multifield.data.field_sets import FieldSet
 from multifield.evaluation.bootstrap import BootstrapConfig, Resamples
 from multifield.evaluation.information import Information
 from multifield.evaluation.intervals import Interval, percentile_interval
-from multifield.maps.field_sets import FieldSet
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 
 from multifield.challenges.field_selection.config import SelectFieldsConfig
 from multifield.challenges.field_selection.search import ScoredSet, choose_goals, search_sets
+from multifield.data import SplitLoaders
+from multifield.data.field_sets import FieldLoaders, FieldSet
 from multifield.evaluation import Results, average_orientations, predict
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.information import (
@@ -20,8 +22,6 @@ from multifield.evaluation.information import (
     measure_information,
     prior_widths,
 )
-from multifield.maps import SplitLoaders
-from multifield.maps.field_sets import FieldLoaders, FieldSet
 from multifield.models import ModelFolder, Network, load_weights
 from multifield.training import (
     ExecutionConfig,

@@ -6,7 +6,7 @@ from functools import partial
 
 from multifield import camels
 from multifield.challenges.field_selection.config import SearchConfig
-from multifield.maps.field_sets import FieldSet, all_sets
+from multifield.data.field_sets import FieldSet, all_sets
 
 Goals = Mapping[str, tuple[str, ...]]
 """Name -> the parameters whose information counts."""

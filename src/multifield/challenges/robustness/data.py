@@ -8,16 +8,10 @@ import numpy as np
 
 from multifield import camels, training
 from multifield.core.arrays import Theta
-from multifield.maps import (
-    LogMaps,
-    MapLoader,
-    Normalization,
-    Split,
-    SplitLoaders,
-    fit_normalization,
-)
-from multifield.maps.joined import JoinedMaps
-from multifield.maps.normalization import NormalizationConfig
+from multifield.data import LogMaps, MapLoader, Normalization, SplitLoaders, fit_normalization
+from multifield.data.joined import JoinedMaps
+from multifield.data.normalization import NormalizationConfig
+from multifield.maps import Split
 from multifield.maps.splits import Simulations
 from multifield.training.config import TrainingConfig
 

@@ -28,13 +28,13 @@ from multifield.challenges.robustness.plan import (
 from multifield.challenges.robustness.scores import Record, score_test
 from multifield.challenges.robustness.teaching import take_as_labels, without_parameters
 from multifield.challenges.robustness.widening import fit_disagreement, widen
+from multifield.data import MapLoader
+from multifield.data.normalization import NormalizationConfig
 from multifield.evaluation import Results, average_networks, predict
 from multifield.evaluation.config import EvaluationConfig
 from multifield.inference import NoveltyReference, fit_novelty
 from multifield.inference.config import NoveltyConfig
 from multifield.inference.novelty import measure
-from multifield.maps import MapLoader
-from multifield.maps.normalization import NormalizationConfig
 from multifield.maps.splits import Simulations
 from multifield.models import Network
 from multifield.training import (

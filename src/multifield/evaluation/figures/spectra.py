@@ -13,10 +13,10 @@ from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, 
 
 from multifield import camels
 from multifield.core.arrays import Theta
+from multifield.data.preprocess import LogMaps
 from multifield.evaluation.figures.maps import log_title
 from multifield.evaluation.figures.style import PAGE_WIDTH, finish, maps_title, styled
 from multifield.maps.power_spectrum import power_spectrum
-from multifield.maps.preprocess import LogMaps
 
 MAX_SIMULATIONS = 60  # lines of more hide each other
 MAX_BINS = 24

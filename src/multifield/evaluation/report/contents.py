@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from multifield.camels.selection import Selection
+from multifield.data.manifest import Manifest
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
-from multifield.maps.manifest import Manifest
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

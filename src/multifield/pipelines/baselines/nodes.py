@@ -7,9 +7,9 @@ from multifield import challenges
 from multifield.camels.selection import Selection
 from multifield.challenges.baselines import BaselinesConfig
 from multifield.core.arrays import Theta
+from multifield.data.loader import SplitLoaders
+from multifield.data.preprocess import LogMaps
 from multifield.evaluation.results import Results
-from multifield.maps.loader import SplitLoaders
-from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split
 from multifield.pipelines.tables import to_frame
 

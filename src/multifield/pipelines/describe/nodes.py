@@ -1,15 +1,15 @@
 """Nodes that write the card of networks; `tune` and `train` end with them."""
 
 from multifield import inference, tuning
+from multifield.data.loader import SplitLoaders
+from multifield.data.manifest import Manifest
+from multifield.data.normalization import Normalization
+from multifield.data.preprocess import PreprocessingConfig
 from multifield.inference.config import CardConfig
-from multifield.maps.loader import SplitLoaders
-from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization
-from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
-from multifield.provenance import fingerprint
 from multifield.training.config import TrainingConfig
+from multifield.training.fingerprint import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.

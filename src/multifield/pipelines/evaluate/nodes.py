@@ -7,25 +7,25 @@ from typing import Any
 from multifield import evaluation, models, training, tuning
 from multifield.camels.selection import Selection
 from multifield.core.arrays import Maps, Theta
+from multifield.data import test_set
+from multifield.data.loader import MapLoader, SplitLoaders
+from multifield.data.manifest import Manifest
+from multifield.data.map_files import MapStream
+from multifield.data.normalization import Normalization
+from multifield.data.preprocess import LogMaps, Preprocessing, PreprocessingConfig
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
 from multifield.evaluation.recalibration import Factors
 from multifield.evaluation.results import Results
-from multifield.maps import test_maps
-from multifield.maps.files import MapStream
-from multifield.maps.loader import MapLoader, SplitLoaders
-from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization
-from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig
+from multifield.ingest.sources import SourceConfig, open_test_source
 from multifield.maps.splits import SplitConfig
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.ingest.nodes import verify_maps
 from multifield.pipelines.preprocess.nodes import preprocess_maps
 from multifield.pipelines.tables import to_frame
-from multifield.provenance import fingerprint
-from multifield.sources import SourceConfig, open_test_source
 from multifield.training.config import TrainingConfig
+from multifield.training.fingerprint import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
@@ -40,7 +40,7 @@ def bring_test_maps(
     source: SourceConfig,
     raw_maps: Mapping[str, Maps],
 ) -> tuple[MapStream | Mapping[str, Path], Theta | Path]:
-    """Make or find the maps to test on; see `multifield.sources.open_test_source`."""
+    """Make or find the maps to test on; see `multifield.ingest.sources.open_test_source`."""
     return open_test_source(selection, test_selection, source, raw_maps)
 
 
@@ -52,7 +52,7 @@ def verify_test_maps(
     theta: Theta,
     manifest: Manifest,
 ) -> Manifest:
-    """Check every pixel, unless `ingest` did; see `multifield.maps.manifest.verify_suite`."""
+    """Check every pixel, unless `ingest` did; see `multifield.data.manifest.verify_suite`."""
     if test_selection == selection:
         manifest.check_files(maps)
         return manifest
@@ -68,10 +68,10 @@ def preprocess_test_maps(
     preprocessing: PreprocessingConfig,
     config: EvaluationConfig,
 ) -> dict[str, Preprocessing | LogMaps]:
-    """Preprocess what is not there; see `multifield.maps.test_maps.reuse_log_maps`."""
-    at_width = test_maps.at_width(preprocessing, config.smoothing_width)
+    """Preprocess what is not there; see `multifield.data.test_set.reuse_log_maps`."""
+    at_width = test_set.at_width(preprocessing, config.smoothing_width)
     wanted = preprocess_maps(maps, manifest, at_width)
-    return test_maps.reuse_log_maps(wanted, log_maps, selection, test_selection)
+    return test_set.reuse_log_maps(wanted, log_maps, selection, test_selection)
 
 
 def load_test_maps(
@@ -86,11 +86,11 @@ def load_test_maps(
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> MapLoader:
-    """Make the loader of the test maps; see `multifield.maps.test_maps.load_test_maps`."""
-    simulations = test_maps.choose_simulations(
+    """Make the loader of the test maps; see `multifield.data.test_set.load_test_maps`."""
+    simulations = test_set.choose_simulations(
         len(theta), selection, test_selection, split, config.simulations
     )
-    return test_maps.load_test_maps(
+    return test_set.load_test_maps(
         log_maps,
         theta,
         manifest,

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 
 from multifield.core.arrays import Maps, Theta
-from multifield.maps import normalization, splits
-from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization, NormalizationConfig
-from multifield.maps.preprocess import LogMaps, Preprocessing, PreprocessingConfig
+from multifield.data import normalization
+from multifield.data.manifest import Manifest
+from multifield.data.normalization import Normalization, NormalizationConfig
+from multifield.data.preprocess import LogMaps, Preprocessing, PreprocessingConfig
+from multifield.maps import splits
 from multifield.maps.splits import Split, SplitConfig
 
 
 def preprocess_maps(
     maps: Mapping[str, Maps], manifest: Manifest, config: PreprocessingConfig
 ) -> dict[str, Preprocessing]:
-    """Smooth and take the logarithm of each field; see `multifield.maps.preprocess.Preprocessing`."""
+    """Smooth and take the logarithm of each field; see `multifield.data.preprocess.Preprocessing`."""
     manifest.check_files(maps)
     checksums = manifest.checksums(tuple(maps))
     return {
@@ -32,6 +33,6 @@ def split_simulations(theta: Theta, config: SplitConfig) -> Split:
 def fit_normalization(
     log_maps: Mapping[str, LogMaps], split: Split, config: NormalizationConfig
 ) -> Normalization:
-    """Take one mean and std a field; see `multifield.maps.normalization.fit_normalization`."""
+    """Take one mean and std a field; see `multifield.data.normalization.fit_normalization`."""
     moments = {field: entry.moments for field, entry in log_maps.items()}
     return normalization.fit_normalization(moments, split, config.over)

@@ -8,12 +8,12 @@ from multifield import evaluation, training, tuning
 from multifield.camels.selection import Selection
 from multifield.core import versions
 from multifield.core.arrays import Maps, Theta
+from multifield.data.loader import MapLoader
+from multifield.data.manifest import Manifest
+from multifield.data.preprocess import LogMaps
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.results import Results
-from multifield.maps.loader import MapLoader
-from multifield.maps.manifest import Manifest
-from multifield.maps.preprocess import LogMaps
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_records
 from multifield.training.config import TrainingConfig

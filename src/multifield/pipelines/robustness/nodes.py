@@ -4,19 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multifield import evaluation, training
-from multifield import suites as several
 from multifield.camels.selection import Selection
 from multifield.challenges import robustness
+from multifield.challenges.robustness import ingest
 from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.challenges.robustness.folder import NetworkFolder
+from multifield.challenges.robustness.ingest import SuiteFolders
+from multifield.data.normalization import NormalizationConfig
+from multifield.data.preprocess import PreprocessingConfig
 from multifield.evaluation.config import EvaluationConfig
 from multifield.inference.config import CardConfig
-from multifield.maps.normalization import NormalizationConfig
-from multifield.maps.preprocess import PreprocessingConfig
+from multifield.ingest.sources import SourceConfig
 from multifield.maps.splits import SplitConfig
 from multifield.pipelines.tables import to_frame, to_records
-from multifield.sources import SourceConfig
-from multifield.suites import SuiteFolders
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.executor import ExecutionConfig
 
@@ -29,8 +29,8 @@ def bring_suites(
     split: SplitConfig,
     folders: SuiteFolders,
 ) -> "dict[str, robustness.SuiteMaps]":
-    """Bring and preprocess every suite; see `multifield.suites.bring_suites`."""
-    return several.bring_suites(config, selection.sim_set, source, preprocessing, split, folders)
+    """Bring and preprocess every suite; see `multifield.challenges.robustness.ingest.bring_suites`."""
+    return ingest.bring_suites(config, selection.sim_set, source, preprocessing, split, folders)
 
 
 def train_networks(

@@ -8,11 +8,11 @@ from multifield.camels.selection import Selection
 from multifield.challenges import field_selection
 from multifield.challenges.field_selection.config import SelectFieldsConfig
 from multifield.core.arrays import Theta
+from multifield.data.field_sets import FieldLoaders, FieldSet
+from multifield.data.manifest import Manifest
+from multifield.data.normalization import Normalization, NormalizationConfig
+from multifield.data.preprocess import LogMaps
 from multifield.evaluation.config import EvaluationConfig
-from multifield.maps.field_sets import FieldLoaders, FieldSet
-from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization, NormalizationConfig
-from multifield.maps.preprocess import LogMaps
 from multifield.maps.splits import Split, SplitConfig
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_frame
@@ -34,7 +34,7 @@ def gather_fields(
     normalization_config: NormalizationConfig,
     training_config: TrainingConfig,
 ) -> FieldLoaders:
-    """Make what loads any set of the fields; see `multifield.maps.field_sets`."""
+    """Make what loads any set of the fields; see `multifield.data.field_sets`."""
     others = {
         "theta": theta,
         "split": split,

@@ -2,19 +2,19 @@
 
 from multifield import evaluation, inference, models, training
 from multifield.camels.selection import Selection
+from multifield.data.loader import SplitLoaders
+from multifield.data.manifest import Manifest
+from multifield.data.normalization import Normalization
+from multifield.data.preprocess import PreprocessingConfig
 from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.results import Results
 from multifield.inference.config import CardConfig
-from multifield.maps.loader import SplitLoaders
-from multifield.maps.manifest import Manifest
-from multifield.maps.normalization import Normalization
-from multifield.maps.preprocess import PreprocessingConfig
 from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.evaluate.nodes import predict_with
-from multifield.provenance import fingerprint
 from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.executor import ExecutionConfig
+from multifield.training.fingerprint import fingerprint
 from multifield.training.loss_files import Losses
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of

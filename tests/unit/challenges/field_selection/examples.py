@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from multifield.challenges.field_selection import SelectFieldsConfig
-from multifield.maps import MapLoader, Normalization, SplitLoaders, split_simulations
-from multifield.maps.field_sets import FieldLoaders, FieldSet
+from multifield.data import MapLoader, Normalization, SplitLoaders
+from multifield.data.field_sets import FieldLoaders, FieldSet
+from multifield.maps import split_simulations
 from multifield.mock import MockConfig, make_suite
 from multifield.models import ModelFolder
 from multifield.training import Hyperparameters

@@ -19,9 +19,9 @@ from multifield.challenges.field_selection import (
     selection_table,
 )
 from multifield.core.console import print_table
+from multifield.data.field_sets import FieldSet
 from multifield.evaluation import BootstrapConfig
 from multifield.evaluation.information import Information
-from multifield.maps.field_sets import FieldSet
 
 BOOTSTRAP = BootstrapConfig(n_resamples=500, level=0.95, seed=1)
 PARAMETERS = ("Omega_m", "sigma_8", "A_SN1")

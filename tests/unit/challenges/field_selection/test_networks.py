@@ -24,8 +24,8 @@ from multifield.challenges.field_selection import (
     train_finalists,
     train_scorer,
 )
+from multifield.data.field_sets import FieldSet
 from multifield.evaluation.config import EvaluationConfig
-from multifield.maps.field_sets import FieldSet
 from multifield.mock.two_fields import CARRIERS, least_errors
 from multifield.models import ModelFolder
 from tests.support import load_parameters

@@ -14,7 +14,7 @@ from multifield.challenges.field_selection import (
     search_sets,
 )
 from multifield.challenges.field_selection.config import SearchConfig
-from multifield.maps.field_sets import FieldSet, all_sets
+from multifield.data.field_sets import FieldSet, all_sets
 from tests.support import load_parameters
 
 FIELDS = ("Mgas", "T", "ne", "P", "HI")

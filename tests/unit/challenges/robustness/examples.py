@@ -8,8 +8,9 @@ import numpy as np
 
 from multifield import camels
 from multifield.challenges.robustness import PLAIN, Method, RobustnessConfig, SuiteMaps
-from multifield.maps import LogMaps, moments_of_log_maps, split_simulations
-from multifield.maps.preprocess import PreprocessingConfig
+from multifield.data import LogMaps, moments_of_log_maps
+from multifield.data.preprocess import PreprocessingConfig
+from multifield.maps import split_simulations
 from tests.unit.training.examples import save_and_open
 
 N = 6  # simulations of a suite: two train, two validate, two test

@@ -3,8 +3,8 @@ import pytest
 
 from multifield.challenges.robustness import NetworkFolder, load_suite, score_all, train_all
 from multifield.challenges.robustness.data import fit_scale
+from multifield.data.normalization import NormalizationConfig
 from multifield.evaluation import predict
-from multifield.maps.normalization import NormalizationConfig
 from multifield.parameters import check_parameters
 from multifield.training import InProcessExecutor
 from tests.support import load_parameters

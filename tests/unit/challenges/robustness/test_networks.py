@@ -11,7 +11,7 @@ from multifield.challenges.robustness import (
     Task,
     join_suites,
 )
-from multifield.maps.normalization import NormalizationConfig
+from multifield.data.normalization import NormalizationConfig
 from multifield.training import (
     InProcessExecutor,
     TrainingInterrupted,

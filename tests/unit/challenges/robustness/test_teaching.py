@@ -8,8 +8,8 @@ from multifield import camels
 from multifield.challenges.robustness import NetworkFolder, load_suite, train_all
 from multifield.challenges.robustness.data import fit_scale
 from multifield.challenges.robustness.teaching import take_as_labels, without_parameters
+from multifield.data.normalization import NormalizationConfig
 from multifield.evaluation import Results, predict
-from multifield.maps.normalization import NormalizationConfig
 from multifield.models import load_weights
 from multifield.training import InProcessExecutor
 from tests.unit.challenges.robustness.examples import make_suite_maps, method, robustness

@@ -1,0 +1,26 @@
+"""From files of maps to batches: files, log maps, splits, normalization, augmentation, loaders."""
+
+from multifield.data.loader import Batch, MapLoader, SplitLoaders, load_splits
+from multifield.data.map_files import read_theta, save_maps
+from multifield.data.normalization import Normalization, fit_normalization
+from multifield.data.preprocess import (
+    LogMaps,
+    Preprocessing,
+    moments_of_log_maps,
+    open_log_maps,
+)
+
+__all__ = [
+    "Batch",
+    "LogMaps",
+    "MapLoader",
+    "Normalization",
+    "Preprocessing",
+    "SplitLoaders",
+    "fit_normalization",
+    "load_splits",
+    "moments_of_log_maps",
+    "open_log_maps",
+    "read_theta",
+    "save_maps",
+]

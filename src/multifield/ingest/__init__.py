@@ -1,0 +1,1 @@
+"""Where raw maps come from: mock suites, published files, downloads."""

@@ -1,0 +1,131 @@
+"""Raw and log maps of one suite, made or found, under the usual names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from multifield import camels
+from multifield.camels.selection import Selection
+from multifield.core.arrays import Maps, Theta
+from multifield.data.manifest import Manifest
+from multifield.data.map_files import (
+    MapStream,
+    find_file,
+    link_file,
+    read_theta,
+    write_map_files,
+    write_theta,
+)
+from multifield.data.preprocess import (
+    LogMaps,
+    Preprocessing,
+    PreprocessingConfig,
+    moments_path,
+    open_log_maps,
+)
+from multifield.ingest.sources import PublishedMaps, SourceConfig, open_source
+from multifield.maps.memory import open_maps
+
+
+def bring_raw(
+    selection: Selection, source: SourceConfig, folder: Path
+) -> tuple[dict[str, Maps], Theta]:
+    """Make or find the raw maps and the parameters of a suite, under CMD's names.
+
+    Parameters
+    ----------
+    selection : Selection
+        Suite, set and fields.
+    source : SourceConfig
+        Where the maps come from.
+    folder : Path
+        Where maps that are made here are written, and published files linked to.
+
+    Returns
+    -------
+    maps : dict of field to (15 S, L, L) float32
+        Memory maps.
+    theta : (S, 6) float64
+        Parameters of the simulations.
+    """
+    suite, sim_set = selection.suite, selection.sim_set
+    found, table = open_source(selection, source)
+    paths = {
+        field: folder / camels.maps_names(field, suite, sim_set)[0] for field in selection.fields
+    }
+    _place(found, table, paths, folder / camels.theta_names(suite, sim_set)[0])
+    theta = read_theta(
+        find_file(folder, camels.theta_names(suite, sim_set)),
+        camels.find_set(sim_set, suite).n_columns,
+    )
+    return {field: open_maps(path) for field, path in paths.items()}, theta
+
+
+def _place(
+    found: MapStream | PublishedMaps,
+    table: Theta | Path,
+    paths: Mapping[str, Path],
+    table_path: Path,
+) -> None:
+    """Write what is made here, link to what is published."""
+    if isinstance(table, Path):
+        link_file(table, table_path)
+    else:
+        write_theta(table_path, table)
+    if not isinstance(found, Mapping):
+        write_map_files(paths, found)
+        return
+    for field, path in paths.items():
+        link_file(found[field], path)
+
+
+def make_log_maps(
+    selection: Selection,
+    maps: Mapping[str, Maps],
+    manifest: Manifest,
+    config: PreprocessingConfig,
+    folder: Path,
+) -> dict[str, LogMaps]:
+    """Open log maps that are there, of the same raw maps and settings; make the others.
+
+    Parameters
+    ----------
+    selection : Selection
+        Suite and set, which are in the names of the files.
+    maps : mapping of field to (15 S, L, L) float32
+        Raw maps.
+    manifest : Manifest
+        Checksums of the raw maps.
+    config : PreprocessingConfig
+        Smoothing, monopole and how log maps are stored.
+    folder : Path
+        Where they are.
+
+    Returns
+    -------
+    log_maps : dict of field to LogMaps
+        Memory maps.
+    """
+    checksums = manifest.checksums(tuple(maps))
+    log_maps = {}
+    for field, raw in maps.items():
+        name = camels.log_maps_name(
+            field,
+            selection.suite,
+            selection.sim_set,
+            config.smoothing_width,
+            config.remove_monopole,
+            config.compact,
+        )
+        log_maps[field] = _make_or_open(
+            Preprocessing(raw, field, config, checksums[field]), folder / name
+        )
+    return log_maps
+
+
+def _make_or_open(wanted: Preprocessing, path: Path) -> LogMaps:
+    if path.is_file() and moments_path(path).is_file():
+        present = open_log_maps(path)
+        if dict(present.provenance) == wanted.provenance:
+            return present
+    wanted.write(path)
+    return open_log_maps(path)

@@ -1,0 +1,28 @@
+"""Which packages may import which library; `lint-imports` checks the layers."""
+
+import grimp
+import pytest
+
+GRAPH = grimp.build_graph("multifield", "mapkernels", include_external_packages=True)
+KEDRO_SIDE = ("__main__", "cli", "hooks", "pipeline_registry", "settings", "datasets", "pipelines")
+OWNERS = {
+    "kedro": KEDRO_SIDE,
+    "kedro_datasets": KEDRO_SIDE,
+    "mapkernels": ("maps",),
+    "matplotlib": ("evaluation.figures", "datasets.figures", "datasets.previews", "api"),
+    "optuna": ("tuning", "datasets.models"),  # datasets name its types
+}
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_library_is_imported_by_its_owners_alone(library):
+    importers = GRAPH.find_modules_that_directly_import(library)
+    allowed = tuple(f"multifield.{owner}" for owner in OWNERS[library])
+    strangers = {
+        name
+        for name in importers
+        if name.startswith("multifield")
+        and not f"{name}.".startswith(tuple(f"{a}." for a in allowed))
+    }
+    assert not strangers
+    assert importers  # a library that nothing imports has no owner

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from multifield.camels.selection import Selection
+from multifield.data.map_files import save_maps
+from multifield.ingest.published_files import DownloadConfig
+from multifield.ingest.sources import SourceConfig, open_test_source
+from multifield.maps.memory import open_maps
+from multifield.mock import MockConfig
+
+HOME = Selection(suite="MockNbody", sim_set="LH", field="Mtot")
+CONFIG = SourceConfig(
+    kind="mock",
+    folder=".",
+    partial=False,
+    download=DownloadConfig(
+        enabled=False,
+        base_url="http://127.0.0.1:9",
+        n_parallel=1,
+        n_retries=1,
+        timeout=1.0,
+        backoff=0.1,
+    ),
+    mock=MockConfig(n_simulations=3, map_size=16, lattice=16, refine=1, seed=1, n_threads=1),
+)
+
+
+@pytest.fixture
+def raw_maps(tmp_path, rng):
+    path = tmp_path / "Maps_Mtot_MockNbody_LH_z=0.00.npy"
+    save_maps(path, rng.uniform(1, 2, (45, 16, 16)).astype(np.float32))
+    np.savetxt(tmp_path / "params_LH_MockNbody.txt", np.ones((3, 6)))
+    return {"Mtot": open_maps(path)}
+
+
+def test_what_was_trained_on_is_not_made_again(raw_maps, tmp_path):
+    maps, theta = open_test_source(HOME, HOME, CONFIG, raw_maps)
+    assert maps == {"Mtot": tmp_path / "Maps_Mtot_MockNbody_LH_z=0.00.npy"}
+    assert theta == tmp_path / "params_LH_MockNbody.txt"
+
+
+def test_another_suite_is_made(raw_maps):
+    other = Selection(suite="MockTNG", sim_set="LH", field="Mtot")
+    stream, theta = open_test_source(HOME, other, CONFIG, raw_maps)
+    assert stream.shapes == {"Mtot": (45, 16, 16)}
+    assert theta.shape == (3, 6)
+
+
+def test_a_real_suite_is_refused_among_mocks(raw_maps):
+    other = Selection(suite="SIMBA", sim_set="LH", field="Mcdm")
+    with pytest.raises(ValueError, match="source 'mock' has not SIMBA; use --env cmd"):
+        open_test_source(HOME, other, CONFIG, raw_maps)

@@ -1,0 +1,201 @@
+import numpy as np
+import pytest
+from jaxtyping import TypeCheckError
+from scipy import ndimage
+
+from multifield.maps import reference, transforms
+from tests import tolerances
+from tests.support import run_python
+
+
+class TestGaussianSmooth:
+    def test_scipy(self, lognormal_maps):
+        smoothed = transforms.gaussian_smooth(lognormal_maps, 2.0, n_threads=2)
+        answer = [
+            ndimage.gaussian_filter(m, 2, mode="wrap") for m in lognormal_maps.astype(np.float64)
+        ]
+        np.testing.assert_allclose(smoothed, answer, rtol=tolerances.SMOOTH_RTOL)
+
+    def test_returns_a_copy_for_no_width(self, lognormal_maps):
+        smoothed = transforms.gaussian_smooth(lognormal_maps, 0.0)
+        np.testing.assert_array_equal(smoothed, lognormal_maps)
+        assert not np.shares_memory(smoothed, lognormal_maps)
+
+    def test_negative_width(self, lognormal_maps):
+        with pytest.raises(ValueError, match=r"width: expected .*, got -1\.5"):
+            transforms.gaussian_smooth(lognormal_maps, -1.5)
+
+    def test_shape_types_are_checked_in_tests(self, lognormal_maps):
+        with pytest.raises(TypeCheckError):
+            transforms.gaussian_smooth(lognormal_maps.astype(np.float64), 1.0)
+
+
+class TestLogTransform:
+    def test_log10(self, lognormal_maps):
+        log_maps = transforms.log_transform(lognormal_maps, "Mtot")
+        np.testing.assert_array_max_ulp(
+            log_maps, np.log10(lognormal_maps), maxulp=tolerances.LOG_ULP_AGAINST_NUMPY
+        )
+
+    def test_mstar_keeps_its_zeros(self, lognormal_maps):
+        lognormal_maps[:, 3] = 0
+        log_maps = transforms.log_transform(lognormal_maps, "Mstar")
+        assert np.all(log_maps[:, 3] == 0)
+
+    @pytest.mark.parametrize(("value", "shown"), [(np.nan, "nan"), (0, r"0\.0"), (-2, r"-2\.0")])
+    def test_names_the_pixel(self, lognormal_maps, value, shown):
+        lognormal_maps[17, 3, 5] = value
+        rule = (
+            rf"T: map 17 \(simulation 1\), pixel \(3, 5\): expected a finite value > 0, got {shown}"
+        )
+        with pytest.raises(ValueError, match=rule):
+            transforms.log_transform(lognormal_maps, "T")
+
+    def test_unknown_field(self, lognormal_maps):
+        with pytest.raises(ValueError, match=r"field: expected one of Mgas, .*; got 'Mgass'"):
+            transforms.log_transform(lognormal_maps, "Mgass")
+
+
+class TestMoments:
+    def test_of_all_maps(self, lognormal_maps):
+        log_maps = np.log10(lognormal_maps)
+        count, mean, m2 = transforms.combine_moments(transforms.map_moments(log_maps, n_threads=2))
+        assert count == log_maps.size
+        assert mean == pytest.approx(log_maps.mean(dtype=np.float64), rel=tolerances.MOMENTS_RTOL)
+        assert m2 / count == pytest.approx(
+            log_maps.var(dtype=np.float64), rel=tolerances.MOMENTS_RTOL
+        )
+
+    def test_remove_monopole(self, lognormal_maps):
+        fluctuations = transforms.remove_monopole(np.log10(lognormal_maps))
+        means = fluctuations.mean(axis=(1, 2), dtype=np.float64)
+        np.testing.assert_allclose(means, 0, atol=tolerances.MONOPOLE_ATOL)
+
+
+class TestCheckPixels:
+    def test_counts_from_the_first_map_of_the_block(self, lognormal_maps):
+        lognormal_maps[2, 0, 1] = np.inf
+        rule = r"a\.npy: map 32 \(simulation 2\), pixel \(0, 1\): expected a finite value >= 0, got inf"
+        with pytest.raises(ValueError, match=rule):
+            transforms.check_pixels(lognormal_maps, "T", "a.npy", allow_zero=True, first_map=30)
+
+    def test_zero(self, lognormal_maps):
+        lognormal_maps[0, 0, 0] = 0
+        transforms.check_pixels(lognormal_maps, "T", "a.npy", allow_zero=True)
+        with pytest.raises(ValueError, match=r"a\.npy: map 0 .* > 0, got 0\.0"):
+            transforms.check_pixels(lognormal_maps, "T", "a.npy", allow_zero=False)
+
+
+def preprocess(maps, field="Mtot", width=2.0, **where):
+    out, moments = np.empty_like(maps), np.empty((len(maps), 3))
+    transforms.preprocess_block(
+        maps, out, moments, field=field, width=width, without_monopole=True, n_threads=2, **where
+    )
+    return out, moments
+
+
+class TestPreprocessBlock:
+    def test_equals_the_single_steps(self, lognormal_maps):
+        out, moments = preprocess(lognormal_maps)
+        steps = transforms.gaussian_smooth(lognormal_maps, 2.0)
+        steps = transforms.remove_monopole(transforms.log_transform(steps, "Mtot"))
+        np.testing.assert_array_equal(out, steps)
+        np.testing.assert_array_equal(moments, transforms.map_moments(steps))
+
+    def test_raw_pixel(self, lognormal_maps):
+        lognormal_maps[17, 3, 5] = np.nan
+        rule = (
+            r"raw\.npy: map 47 \(simulation 3\), pixel \(3, 5\): "
+            "expected a finite value >= 0, got nan"
+        )
+        with pytest.raises(ValueError, match=rule):
+            preprocess(lognormal_maps, source="raw.npy", first_map=30)
+
+    def test_zero_without_smoothing(self, lognormal_maps):
+        lognormal_maps[1, 2, 3] = 0
+        with pytest.raises(ValueError, match=r"Mtot: map 1 .* > 0, because .* log10; got 0\.0"):
+            preprocess(lognormal_maps, width=0.0)
+
+    def test_zero_after_smoothing(self, lognormal_maps):
+        lognormal_maps[4] = 0
+        with pytest.raises(ValueError, match=r"map 4 .* > 0 after smoothing by 0\.5 pixels"):
+            preprocess(lognormal_maps, width=0.5)
+
+    @pytest.mark.parametrize(("field", "rule"), [("Mtot", "> 0"), ("Mstar", ">= 0")])
+    def test_infinite_after_smoothing(self, lognormal_maps, field, rule):
+        lognormal_maps[4] = 3e38  # a float, but the sum of two is not
+        message = rf"map 4 .*: expected a finite value {rule} after smoothing by 2 .*; got inf"
+        with pytest.raises(ValueError, match=message):
+            preprocess(lognormal_maps, field=field)
+
+    def test_zero_of_mstar(self, lognormal_maps):
+        lognormal_maps[4] = 0
+        assert np.all(preprocess(lognormal_maps, field="Mstar")[0][4] == 0)
+
+
+class TestDepositSlabs:
+    def test_equals_the_reference(self, rng):
+        displacement = rng.normal(0, 0.02, (3, 6, 6, 6)).astype(np.float32)
+        moduli = rng.uniform(1, 2, (6, 6, 6)).astype(np.float32)
+        mass, speed = transforms.deposit_slabs(displacement, moduli, 9, 2, n_threads=2)
+        expected_mass, expected_speed = np.empty_like(mass), np.empty_like(speed)
+        reference.deposit_slabs(displacement, moduli, 2, expected_mass, expected_speed)
+        np.testing.assert_allclose(mass, expected_mass, rtol=tolerances.DEPOSIT_RTOL)
+        np.testing.assert_allclose(speed, expected_speed, rtol=tolerances.DEPOSIT_RTOL)
+
+    def test_no_pixels(self):
+        with pytest.raises(ValueError, match="n_pixels: expected >= 1, got 0"):
+            transforms.deposit_slabs(
+                np.zeros((3, 2, 2, 2), np.float32), np.zeros((2, 2, 2), np.float32), 0, 1
+            )
+
+
+class TestParticleMesh:
+    def test_equals_the_reference(self, rng):
+        displacement = rng.normal(0, 0.02, (3, 6, 6, 6)).astype(np.float32)
+        density = transforms.deposit_mesh(displacement, 8)
+        expected = np.empty_like(density)
+        reference.deposit_mesh(displacement, expected)
+        np.testing.assert_allclose(
+            density, expected, atol=tolerances.MESH_RTOL * expected.max(), rtol=0
+        )
+        force, expected_force = transforms.accelerate(displacement, density), displacement.copy()
+        reference.accelerate(displacement, density, expected_force)
+        scale = np.abs(expected_force).max()
+        np.testing.assert_allclose(
+            force, expected_force, atol=4 * tolerances.MESH_RTOL * scale, rtol=0
+        )
+
+    def test_no_nodes(self):
+        with pytest.raises(ValueError, match="n_mesh: expected >= 1, got 0"):
+            transforms.deposit_mesh(np.zeros((3, 2, 2, 2), np.float32), 0)
+
+
+WITHOUT_BUILD = """
+import sys
+sys.modules["mapkernels"] = None
+from pathlib import Path
+import numpy as np
+import multifield
+from multifield.maps import Preprocessing, joined, open_log_maps, streamed, transforms
+from multifield.data.preprocess import PreprocessingConfig
+
+settings = PreprocessingConfig(
+    smoothing_width=2.0, remove_monopole=True, compact=False, n_threads=1
+)
+raw = np.load("raw.npy")
+Preprocessing(raw, "Mtot", settings, "abc").write(Path("log.npy"))
+np.save("answer.npy", open_log_maps(Path("log.npy")).maps)
+"""
+
+
+def test_without_a_build_the_twin_is_used_with_one_warning(tmp_path, lognormal_maps):
+    np.save(tmp_path / "raw.npy", lognormal_maps)
+    done = run_python(tmp_path, "-c", WITHOUT_BUILD)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("RuntimeWarning") == 1
+    assert "in a clone `pip install -e .` builds it" in done.stderr
+    smoothed = transforms.gaussian_smooth(lognormal_maps, 2.0)
+    expected = transforms.remove_monopole(transforms.log_transform(smoothed, "Mtot"))
+    twin = np.load(tmp_path / "answer.npy")
+    np.testing.assert_allclose(twin, expected, atol=tolerances.LOG_MAP_ATOL)
