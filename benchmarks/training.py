@@ -25,12 +25,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Section, Times, markdown_table, options, say, write_report
 from benchmarks.preprocess import peak_memory
+from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.models import O3Err, for_inference
 from multifield.training import (
     DeviceBatch,
-    Hyperparameters,
-    TrainingConfig,
     choose_device,
     loader_options,
     moment_loss,

@@ -13,15 +13,11 @@ from typing import Any
 
 from benchmarks.measure import Section, markdown_table, options, say, write_report
 from multifield.challenges import robustness
-from multifield.challenges.robustness import NetworkFolder, RobustnessConfig, SuiteMaps
-from multifield.data.normalization import NormalizationConfig
-from multifield.training import (
-    ExecutionConfig,
-    Hyperparameters,
-    InProcessExecutor,
-    TrainingConfig,
-    TrainingProgress,
-)
+from multifield.challenges.robustness import NetworkFolder, SuiteMaps
+from multifield.config.data import NormalizationConfig
+from multifield.config.studies import RobustnessConfig
+from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
+from multifield.training import InProcessExecutor, TrainingProgress
 from multifield.training.cluster import DaskExecutor
 from multifield.tuning import tune
 from tests.unit.challenges.robustness.examples import make_suite_maps

@@ -17,16 +17,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from multifield.config.training import ExecutionConfig, Hyperparameters
+from multifield.config.tuning import PrunerConfig
 from multifield.models import load_state
-from multifield.training import (
-    ExecutionConfig,
-    Hyperparameters,
-    read_losses,
-    train_network,
-)
 from multifield.training import cluster as dask_cluster
+from multifield.training import read_losses, train_network
 from multifield.training.cluster import DaskExecutor, connect
-from multifield.tuning import PrunerConfig, load_study, tune
+from multifield.tuning import load_study, tune
 from multifield.tuning.sampler import derive_seed
 from multifield.tuning.study import FINISHED
 from tests.support import make_project, run_kedro

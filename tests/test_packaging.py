@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from multifield.configuration import copy_configuration, find_project
+from multifield.config.folder import copy_configuration, find_project
 from tests.support import ROOT
 from tests.test_interruption import INTERRUPTED
 from tests.tolerances import TIME_LIMIT
@@ -207,7 +207,7 @@ def test_private_files_are_not_copied(tmp_path, monkeypatch):
     (tmp_path / "shipped/local/globals.yml").write_text("suite: Mine\n")
     (tmp_path / "shipped/cmd/credentials.yml").write_text("key: secret\n")
     monkeypatch.setattr(
-        "multifield.configuration.shipped_configuration", lambda: tmp_path / "shipped"
+        "multifield.config.folder.shipped_configuration", lambda: tmp_path / "shipped"
     )
     copy_configuration(tmp_path / "mine")
     assert not list((tmp_path / "mine/conf/local").iterdir())

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 from multifield.camels import PARAMETER_NAMES
+from multifield.config.schema import check_parameters
 from multifield.datasets import ModelCardDataset
 from multifield.evaluation import average_orientations, read_results
 from multifield.evaluation.recalibration import fit_sigma_factors
 from multifield.inference import infer_parameters, load_networks, open_new_maps
 from multifield.maps import maps_of, split_simulations
 from multifield.models import ModelFolder
-from multifield.parameters import check_parameters
 from tests.support import load_parameters, make_project, run_kedro
 
 FIELD, LABEL = "Mgas_T_Mstar", "all_steps_4_4_o3_smoothing_1"

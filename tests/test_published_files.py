@@ -7,9 +7,10 @@ import numpy as np
 import optuna
 import pytest
 
+from multifield.config.ingest import MockConfig
 from multifield.core.atomic_files import atomic_path
 from multifield.data.map_files import save_maps
-from multifield.mock import MockConfig, simulate
+from multifield.mock import simulate
 from multifield.models import load_weights
 from tests.support import make_project, run_kedro
 

@@ -15,9 +15,10 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from multifield import camels
+from multifield.config.ingest import MockConfig
 from multifield.data.map_files import save_maps
 from multifield.evaluation import read_results
-from multifield.mock import MockConfig, simulate
+from multifield.mock import simulate
 from multifield.models import O3Err
 from multifield.tuning import load_study, rank_trials
 from tests.reference.plain_o3_err import PlainO3Err

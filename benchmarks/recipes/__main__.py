@@ -20,8 +20,8 @@ from benchmarks.recipes.tables import (
 )
 from benchmarks.recipes.training import Trained, Workers, fit_into, train
 from multifield import camels
+from multifield.config.ingest import MockConfig
 from multifield.maps import maps_of, split_simulations
-from multifield.mock import MockConfig
 from multifield.mock.gaussian import SUITE as GAUSSIAN
 
 RECIPES = ("published", "multifield", "band_powers")

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from multifield import camels
+from multifield.config.ingest import MockConfig
+from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.core.atomic_files import atomic_path
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.evaluation import Results
 from multifield.maps import Split, log_transform, maps_of
-from multifield.mock import MockConfig, make_suite
+from multifield.mock import make_suite
 from multifield.mock.gaussian_likelihood import summarize
 from multifield.mock.gaussian_posterior import posterior
-from multifield.training import TrainingConfig, loader_options
+from multifield.training import loader_options
 
 N_WATCHED = 2  # test simulations that a training shows losses of, which nothing depends on
 

@@ -9,8 +9,8 @@ from kedro.config import OmegaConfigLoader
 from pydantic import TypeAdapter
 
 from multifield import settings
-from multifield.training import Hyperparameters, TrainingConfig
-from multifield.tuning import TuningConfig
+from multifield.config.training import Hyperparameters, TrainingConfig
+from multifield.config.tuning import TuningConfig
 
 CONF = Path(__file__).parents[2] / "conf"
 COMMON = {

@@ -16,10 +16,11 @@ from typing import NamedTuple, TypeVar
 from benchmarks.recipes.cost import N_TIMED, N_TURNS, Clock, Cost
 from benchmarks.recipes.maps import Data, Mock, load
 from benchmarks.recipes.recipe import Recipe, give_epochs
+from multifield.config.training import TrainingConfig
 from multifield.data import SplitLoaders
 from multifield.evaluation import Results, average_orientations, predict
 from multifield.models import find_architecture
-from multifield.training import TrainedNetwork, TrainingConfig, train_network
+from multifield.training import TrainedNetwork, train_network
 from multifield.training.allocator import keep_freed_memory
 
 N_ORIENTATIONS = 8

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from multifield.configuration import find_configuration, find_project, shipped_configuration
+from multifield.config.folder import find_configuration, find_project, shipped_configuration
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -24,7 +24,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.io import DatasetError
 from kedro.utils import is_kedro_project
 
-from multifield.configuration import copy_configuration, find_configuration, find_project
+from multifield.config.folder import copy_configuration, find_configuration, find_project
 from multifield.core.threads import spin_briefly
 from multifield.training.allocator import keep_freed_memory
 

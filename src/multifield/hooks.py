@@ -16,10 +16,10 @@ from kedro.pipeline.node import Node
 from pydantic_core import to_jsonable_python
 
 import multifield
+from multifield.config.schema import check_globals, check_parameters, check_recipe
 from multifield.core.console import print_table
 from multifield.datasets import ModelCardDataset
 from multifield.models.registry import BUILT_IN, import_architecture
-from multifield.parameters import check_globals, check_parameters, check_recipe
 from multifield.pipelines.tables import to_records
 
 logger = logging.getLogger(__name__)

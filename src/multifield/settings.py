@@ -3,9 +3,9 @@
 import os
 
 from multifield import camels
-from multifield.defaults import choose, or_same
+from multifield.config.prediction import maps_name
+from multifield.config.values import choose, or_same
 from multifield.hooks import CheckInputs, CheckParameters, PrintSummary, ShowProgress, TrackRun
-from multifield.inference.config import maps_name
 
 # Kedro calls the last of them first
 HOOKS = (CheckParameters(), CheckInputs(), PrintSummary(), TrackRun(), ShowProgress())

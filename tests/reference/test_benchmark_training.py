@@ -13,12 +13,14 @@ import torch
 from pydantic import TypeAdapter
 
 from multifield import camels
+from multifield.config.training import TrainingConfig
+from multifield.config.tuning import TuningConfig
 from multifield.data import MapLoader, Normalization
 from multifield.maps import split_simulations
 from multifield.models import O3Err
-from multifield.training import MomentSums, TrainingConfig, train_network
+from multifield.training import MomentSums, train_network
 from multifield.training.step import make_optimizer, make_schedule, train_step
-from multifield.tuning import TuningConfig, open_study, suggest
+from multifield.tuning import open_study, suggest
 from multifield.tuning.storage import open_sqlite
 from tests.support import load_parameters
 from tests.torch_threads import one_thread as one_thread

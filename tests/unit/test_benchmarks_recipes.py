@@ -10,8 +10,8 @@ from benchmarks.recipes.maps import get_mock, load
 from benchmarks.recipes.recipe import Recipe, read_recipe
 from benchmarks.recipes.search import fit_sizes, search
 from benchmarks.recipes.training import Here, Workers, time_epochs, train
+from multifield.config.ingest import MockConfig
 from multifield.maps import Split
-from multifield.mock import MockConfig
 from multifield.models import ModelFolder
 from multifield.training import EpochLosses
 from multifield.tuning import trials_table, tune

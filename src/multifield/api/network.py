@@ -14,13 +14,13 @@ from multifield.api.posterior import Posterior
 from multifield.api.settings import OF_LOADING, OF_TRAINING, make_parameters, place_settings
 from multifield.api.suite import MODELS, Part, Suite, write_json
 from multifield.camels.selection import Selection
+from multifield.config.schema import Parameters
+from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
 from multifield.core.checksums import sha256
 from multifield.data import MapLoader, SplitLoaders, load_splits
 from multifield.inference.describe import SINGLE
 from multifield.models.folder import ModelFolder
-from multifield.parameters import Parameters
-from multifield.training.config import TrainingConfig
 from multifield.training.fingerprint import fingerprint
 
 if TYPE_CHECKING:

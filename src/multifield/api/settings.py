@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from multifield.defaults import read_globals, read_values
-from multifield.parameters import Parameters, check_parameters, check_recipe, suggest
-from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.tuning.config import TuningConfig
+from multifield.config.schema import Parameters, check_parameters, check_recipe, suggest
+from multifield.config.training import Hyperparameters, TrainingConfig
+from multifield.config.tuning import TuningConfig
+from multifield.config.values import read_globals, read_values
 
 # keyword -> its place among the parameters of a run
 OF_SUITES = {

@@ -15,9 +15,9 @@ from multifield.api.network import (
 )
 from multifield.api.settings import OF_TUNING
 from multifield.api.suite import Suite, write_json
+from multifield.config.schema import Parameters
 from multifield.data import SplitLoaders
 from multifield.models.folder import ModelFolder
-from multifield.parameters import Parameters
 from multifield.training.fingerprint import fingerprint
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from multifield import camels
 from multifield.api.settings import OF_SUITES, make_parameters, place_settings
 from multifield.camels.selection import Selection
+from multifield.config.schema import Parameters
 from multifield.core.arrays import Index, Maps, Theta
 from multifield.core.atomic_files import atomic_path
 from multifield.data.manifest import Manifest, verify_suite
@@ -20,7 +21,6 @@ from multifield.data.normalization import Normalization, fit_normalization
 from multifield.data.preprocess import LogMaps
 from multifield.ingest.raw_maps import bring_raw, make_log_maps
 from multifield.maps.splits import Simulations, Split, maps_of, split_simulations
-from multifield.parameters import Parameters
 
 RAW, LOG_MAPS, MODELS = (
     "01_raw",

@@ -3,9 +3,10 @@
 From suite to suite is `multifield.challenges.robustness`.
 """
 
-from multifield.challenges.baselines import BASELINES, BaselinesConfig, infer_with_baselines
+from multifield.challenges.baselines import BASELINES, infer_with_baselines
 from multifield.challenges.comparison import compare
 from multifield.challenges.exact import exact_results, infer_exactly
+from multifield.config.studies import BaselinesConfig
 
 __all__ = [
     "BASELINES",

@@ -8,12 +8,10 @@ network gets, from the same loaders: standardized log maps of the same simulatio
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.config.studies import BaselinesConfig
 from multifield.core.progress import progress
-from multifield.core.strict_types import Integer
 from multifield.data.loader import Batch, MapLoader, SplitLoaders
 from multifield.evaluation import Results
 from multifield.maps.statistics import Statistic, channel_means, channel_quantiles, channel_spectra
@@ -21,15 +19,6 @@ from multifield.maps.statistics import Statistic, channel_means, channel_quantil
 # [standard deviations] A number is clipped there: quantiles of Mstar are zero on most maps and hundreds on a
 # few, over which a polynomial goes wrong
 LARGEST = 4.0
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class BaselinesConfig:
-    """Statistics of a map and the polynomial in them."""
-
-    n_bins: Integer = Field(ge=1)  # of the power spectrum, see `maps.power_spectrum`
-    n_quantiles: Integer = Field(ge=1)  # of the pixels
-    degree: Integer = Field(ge=1, le=5)  # of the polynomial in each number, without products of two
 
 
 BASELINES: dict[str, tuple[str, ...]] = {

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 
 from multifield import camels
+from multifield.config.data import NormalizationConfig, SplitConfig
 from multifield.core.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
 from multifield.core.threads import available_threads
 from multifield.data.augmentation import EpochPlan, draw_epoch, ordered_epoch, take_maps
@@ -16,13 +17,13 @@ from multifield.data.compact import Encoding, kept_type, normalization_as_kept
 from multifield.data.joined import JoinedMaps, gather_joined
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import check_counts
-from multifield.data.normalization import Normalization, NormalizationConfig, fit_normalization
+from multifield.data.normalization import Normalization, fit_normalization
 from multifield.data.prefetch import prefetched
 from multifield.data.preprocess import LogMaps, check_current
 from multifield.data.streamed import StreamedMaps, gather_streamed
 from multifield.maps.kernels import mapkernels
 from multifield.maps.memory import Allocate, aligned_empty, place_in_file
-from multifield.maps.splits import Simulations, Split, SplitConfig, maps_of, split_simulations
+from multifield.maps.splits import Simulations, Split, maps_of, split_simulations
 
 BatchType = Literal["float32", "float16", "bfloat16"]
 DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}

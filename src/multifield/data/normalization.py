@@ -13,17 +13,6 @@ from multifield.maps.transforms import combine_moments
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class NormalizationConfig:
-    """Which maps the statistics are taken over.
-
-    ``training`` uses the training simulations alone; ``all`` is the published way, which lets validation
-    and test maps in.
-    """
-
-    over: Literal["training", "all"]
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Normalization:
     """Mean and standard deviation of the log maps, one a channel, and what they were taken over."""
 

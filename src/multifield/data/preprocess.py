@@ -11,14 +11,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Float32
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.config.data import PreprocessingConfig
 from multifield.core.arrays import Index, Maps, Moments, StoredMaps
 from multifield.core.atomic_files import atomic_path
 from multifield.core.progress import progress
-from multifield.core.strict_types import Flag, Integer, Real
 from multifield.core.threads import available_threads
 from multifield.data.compact import Encoding
 from multifield.data.map_files import write_header
@@ -30,16 +28,6 @@ _one_writer = threading.Lock()  # of a file whose position threads share
 BLOCK_BYTES = 2 * 2**20  # 8 CMD maps: what was computed is still in cache when it is written
 CHUNK_BYTES = 64 * 2**20  # between two signs of progress, where nothing is written
 FLUSH_BYTES = 32 * 2**20  # brought to disk while the next are computed; else all waits for the end
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class PreprocessingConfig:
-    """What is done to each map before a network sees it."""
-
-    smoothing_width: Real = Field(ge=0)  # [pixels]
-    remove_monopole: Flag  # subtract each log map's own mean
-    compact: Flag  # keep log maps in 16 bits
-    n_threads: Integer = Field(ge=0)  # 0: all cores
 
 
 @plain_dataclass(frozen=True)

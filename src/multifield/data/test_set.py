@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal, Unpack
+from typing import Unpack
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.config.data import PreprocessingConfig, SplitConfig
+from multifield.config.evaluation import WhichSimulations
 from multifield.core.arrays import Theta
 from multifield.data.loader import BatchOptions, MapLoader, SplitLoaders
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import check_counts
 from multifield.data.normalization import Normalization
-from multifield.data.preprocess import LogMaps, Preprocessing, PreprocessingConfig, check_current
-from multifield.maps.splits import Simulations, SplitConfig, split_simulations
-
-WhichSimulations = Literal["auto", "held_out", "all"]
+from multifield.data.preprocess import LogMaps, Preprocessing, check_current
+from multifield.maps.splits import Simulations, split_simulations
 
 
 def choose_simulations(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from multifield.config.tuning import check_storage
 from multifield.datasets.base import FileDataset, Loaded, Saved
 from multifield.models.folder import ModelFolder
-from multifield.tuning.config import check_storage
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,7 +1,5 @@
 from . import figures as figures
-from .bootstrap import BootstrapConfig as BootstrapConfig
 from .bootstrap import simulation_of_rows as simulation_of_rows
-from .calibration import CalibrationConfig as CalibrationConfig
 from .calibration import check_calibration as check_calibration
 from .calibration import compare_calibration as compare_calibration
 from .combination import average_networks as average_networks

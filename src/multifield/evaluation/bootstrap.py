@@ -23,24 +23,13 @@ from dataclasses import field
 
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 
 from multifield import camels
-from multifield.core.strict_types import Integer, Real
+from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.results import Results
 
 Simulation = Int64[np.ndarray, " M"]
 """Which simulation each row is of: 0 to S - 1, each at least once."""
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class BootstrapConfig:
-    """How errors of scores are estimated."""
-
-    n_resamples: Integer = Field(ge=100)
-    level: Real = Field(gt=0, lt=1)  # share of resamples inside an interval
-    seed: Integer = Field(ge=0)
 
 
 @plain_dataclass(frozen=True, eq=False)

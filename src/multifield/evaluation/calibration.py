@@ -40,27 +40,17 @@ from dataclasses import dataclass as plain_dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from scipy import special, stats
 
 from multifield import camels
-from multifield.core.strict_types import Integer
-from multifield.evaluation.bootstrap import BootstrapConfig, Resamples, Simulation
+from multifield.config.evaluation import BootstrapConfig, CalibrationConfig
+from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.results import Results, parameter_columns
 
 Uniform = Float64[np.ndarray, " M"]
 """A number a row, uniform on [0, 1] if the posteriors are right."""
 N_LEVELS = 200  # of a curve; a distance between two of them is missed by at most 1 / 200
 _LEVELS = np.linspace(0, 1, N_LEVELS + 1)
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class CalibrationConfig:
-    """Draws of the tests that need them."""
-
-    n_draws: Integer = Field(ge=20)  # posterior draws L, of SBC and TARP
-    seed: Integer = Field(ge=0)
 
 
 @plain_dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ from jaxtyping import Float64
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from multifield.evaluation.bootstrap import BootstrapConfig, Resamples, Simulation
+from multifield.config.evaluation import BootstrapConfig
+from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.metrics import FORMULAS, Marginal, Value, make_marginal
 from multifield.evaluation.results import Results, parameter_columns
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multifield.evaluation.bootstrap import BootstrapConfig, Simulation, simulation_of_rows
+from multifield.config.evaluation import BootstrapConfig
+from multifield.evaluation.bootstrap import Simulation, simulation_of_rows
 from multifield.evaluation.combination import (
     average_networks,
     combine_maps,

@@ -11,7 +11,8 @@ from dataclasses import dataclass as plain_dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from multifield.evaluation.bootstrap import BootstrapConfig, Resamples, Simulation
+from multifield.config.evaluation import BootstrapConfig
+from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.intervals import Interval, Intervals, percentile_interval
 from multifield.evaluation.metrics import FORMULAS, Marginal, Value, make_marginal
 from multifield.evaluation.recalibration import fit_sigma_factors, recalibrate

@@ -19,11 +19,11 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.config.training import Hyperparameters
 from multifield.data.normalization import Normalization
 from multifield.inference.novelty import NoveltyReference
 from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
-from multifield.training.config import Hyperparameters
 
 SCHEMA = 1
 """Version of the form of a card. Any change of the form raises it."""

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multifield import camels
+from multifield.config.data import PreprocessingConfig
+from multifield.config.prediction import CardConfig
+from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.core.checksums import sha256
 from multifield.core.versions import describe_software
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.data.manifest import Manifest
-from multifield.data.preprocess import PreprocessingConfig
 from multifield.evaluation import Results, average_networks, average_orientations, fit_sigma_factors
 from multifield.evaluation import predict as predict_known
 from multifield.inference.card import (
@@ -20,11 +22,10 @@ from multifield.inference.card import (
     NetworkRecord,
     SigmaFactors,
 )
-from multifield.inference.config import CardConfig
 from multifield.inference.novelty import fit_novelty
 from multifield.maps import Split
 from multifield.models import ModelFolder, load_weights
-from multifield.training import Hyperparameters, Losses, TrainingConfig
+from multifield.training import Losses
 from multifield.tuning import FrozenTrial, Study, rank_trials
 from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES, WEIGHTS_SHA256
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from multifield import camels
+from multifield.config.data import PreprocessingConfig
+from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
 from multifield.data import MapLoader, moments_of_log_maps
-from multifield.data.preprocess import PreprocessingConfig
 from multifield.evaluation import Results, average_networks, average_orientations, recalibrate
 from multifield.evaluation import predict as predict_loader
 from multifield.inference.card import ModelCard
@@ -17,7 +18,7 @@ from multifield.inference.novelty import measure
 from multifield.maps.memory import source_name
 from multifield.maps.transforms import preprocess_block
 from multifield.models import ModelFolder, Network, find_architecture, load_weights
-from multifield.training import TrainingConfig, loader_options
+from multifield.training import loader_options
 
 BLOCK_BYTES = 128 * 2**20  # [bytes] of maps in memory: 512 of CMD's
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from multifield.config.prediction import AskedMaps
 from multifield.core.arrays import Maps
-from multifield.inference.config import AskedMaps
 from multifield.maps import open_maps
 
 HOW = (

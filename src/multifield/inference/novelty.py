@@ -31,11 +31,11 @@ from jaxtyping import Float64
 from pydantic import ConfigDict, Field, FiniteFloat
 from pydantic.dataclasses import dataclass
 
+from multifield.config.prediction import NoveltyConfig
 from multifield.core.arrays import MapBatch
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
 from multifield.data.loader import MapLoader
-from multifield.inference.config import NoveltyConfig
 from multifield.maps.statistics import (
     Statistic,
     channel_correlations,

@@ -15,18 +15,15 @@ from dataclasses import dataclass as plain_dataclass
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 import requests
 import urllib3
 from filelock import FileLock, Timeout
-from pydantic import ConfigDict, Field, field_validator
-from pydantic.dataclasses import dataclass
 
+from multifield.config.ingest import DownloadConfig
 from multifield.core.atomic_files import atomic_path
 from multifield.core.checksums import sha256
-from multifield.core.strict_types import Flag, Integer, Real, Text
 
 logger = logging.getLogger(__name__)
 
@@ -48,34 +45,6 @@ class TransientError(Exception):
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
         self.wait = wait  # [s], where the server asked for it
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class DownloadConfig:
-    """Whether, whence and how `ingest` fetches published files that are missing."""
-
-    enabled: Annotated[Flag, Field(strict=True)]
-    base_url: Text  # files are at <base_url>/<suite>/<name> or <base_url>/<name>
-    n_parallel: Annotated[Integer, Field(strict=True, ge=1, le=16)]  # files at once
-    n_retries: Annotated[
-        int, Field(strict=True, ge=0)
-    ]  # attempts in a row that may bring nothing new
-    timeout: Annotated[Real, Field(strict=True, gt=0, allow_inf_nan=False)]  # [s] without a byte
-    backoff: Annotated[
-        float, Field(strict=True, gt=0, allow_inf_nan=False)
-    ]  # [s], doubled at each failure
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_address(cls, base_url: str) -> str:
-        address = urlsplit(base_url)
-        if "@" in address.netloc:  # the value is not shown: it holds a password
-            raise ValueError("expected an address without user and password, got one with them")
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise ValueError(f"expected an http:// or https:// address, got {base_url!r}")
-        if address.query or address.fragment:
-            raise ValueError("expected the address of a folder, got one with ? or #")
-        return base_url.rstrip("/")
 
 
 @plain_dataclass(frozen=True)

@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.config.ingest import DownloadConfig
 from multifield.core.progress import progress
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import find_in_folders, read_theta
 from multifield.ingest.http import (
-    DownloadConfig,
     DownloadError,
     Item,
     attempt_often,

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.config.data import PreprocessingConfig
+from multifield.config.ingest import SourceConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import (
@@ -15,14 +17,8 @@ from multifield.data.map_files import (
     write_map_files,
     write_theta,
 )
-from multifield.data.preprocess import (
-    LogMaps,
-    Preprocessing,
-    PreprocessingConfig,
-    moments_path,
-    open_log_maps,
-)
-from multifield.ingest.sources import PublishedMaps, SourceConfig, open_source
+from multifield.data.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
+from multifield.ingest.sources import PublishedMaps, open_source
 from multifield.maps.memory import open_maps
 
 

@@ -2,34 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.config.ingest import SourceConfig, check_source
 from multifield.core.arrays import Maps, Theta
-from multifield.core.strict_types import Text
 from multifield.data.map_files import MapStream, find_file, find_in_folders
-from multifield.ingest.published_files import DownloadConfig, download_missing
+from multifield.ingest.published_files import download_missing
 from multifield.maps.memory import source_name
-from multifield.mock import MockConfig, make_suite
+from multifield.mock import make_suite
 
 PublishedMaps = Mapping[str, Path]
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class SourceConfig:
-    """Where `ingest` takes its maps from."""
-
-    kind: Literal["mock", "folder"]
-    folder: Text  # published files, in it or in a sub-folder named like the suite
-    partial: (
-        bool  # published files may hold fewer simulations than their set has; nothing is fetched
-    )
-    mock: MockConfig
-    download: DownloadConfig
 
 
 def open_source(
@@ -72,27 +55,6 @@ def open_source(
         raise FileNotFoundError(
             f"{error}; put it there, or have it fetched with --params source.download.enabled=true"
         ) from None
-
-
-def check_source(suite: str, config: SourceConfig, *, name: str = "suite") -> None:
-    """Require a mock suite where maps are made here, a published one where they are found.
-
-    Parameters
-    ----------
-    suite : str
-    config : SourceConfig
-    name : str, optional
-        Of the parameter that asks for it.
-
-    Raises
-    ------
-    ValueError
-        Naming it and the environment that has the suite.
-    """
-    is_mock = camels.find_suite(suite).mock
-    if is_mock != (config.kind == "mock"):
-        environment = "mock" if is_mock else "cmd"
-        raise ValueError(f"{name}: source {config.kind!r} has not {suite}; use --env {environment}")
 
 
 def open_test_source(

@@ -8,18 +8,8 @@ from pydantic.dataclasses import dataclass
 
 from multifield.camels import MAPS_PER_SIMULATION
 from multifield.core.arrays import Index
-from multifield.core.strict_types import Integer
 
 Simulations = tuple[Annotated[int, Field(ge=0)], ...]
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class SplitConfig:
-    """How many simulations are held back, and the seed that draws them."""
-
-    seed: Integer = Field(ge=0, lt=2**32)
-    n_valid: Integer = Field(ge=1)
-    n_test: Integer = Field(ge=1)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

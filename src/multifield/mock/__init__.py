@@ -1,12 +1,12 @@
 """Universes of our own in CMD's layout, with information about the parameters in every field."""
 
+from multifield.config.ingest import MockConfig
 from multifield.mock.gas_models import MOCK_ASTRID, MOCK_SIMBA, MOCK_TNG, GasModel
 from multifield.mock.suites import (
     GAS_MODELS,
     HYPERCUBES,
     MOCK_SUITES,
     MockBlocks,
-    MockConfig,
     make_suite,
     simulate,
 )

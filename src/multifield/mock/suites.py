@@ -8,13 +8,11 @@ from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 
 import numpy as np
-from pydantic import ConfigDict, Field, field_validator
-from pydantic.dataclasses import dataclass
 
 from multifield.camels import MAPS_PER_SIMULATION, PARAMETER_NAMES, SUITES, parse_fields
+from multifield.config.ingest import MockConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.core.progress import progress
-from multifield.core.strict_types import Integer
 from multifield.core.threads import available_threads
 from multifield.mock import gaussian, two_fields
 from multifield.mock.gas import Feedback, paint_fields
@@ -42,53 +40,6 @@ HYPERCUBES = {"MockSIMBA": 1, "MockAstrid": 2}
 """Suites with parameters and structures of their own, as the LH sets of CMD's suites; 0 for the others."""
 
 MOCK_SUITES = (*GAS_MODELS, gaussian.SUITE, two_fields.SUITE)
-
-SMALLEST_MAP, LARGEST_MAP = 16, 256  # [pixels per side]; CMD's own maps are the largest
-SEEDS = 2**32  # below it a seed is one word, and no pair (seed, simulation) is another's
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class MockConfig:
-    """Size and seed of a mock suite.
-
-    MockNbody is the dark matter twin of MockTNG, as CMD's N-body suites are of the hydrodynamic ones: of
-    equal configuration, they have the same parameters and the same structures. MockSIMBA and MockAstrid
-    have a latin hypercube and structures of their own, as the LH sets of CMD's suites do. MockGaussian
-    and MockTwoFields have MockTNG's parameters and no structure; size and seed are from here, and no lattice.
-
-    Attributes
-    ----------
-    n_simulations : int
-        Rows of the parameter table. The latin hypercube depends on it.
-    map_size : int
-        Pixels per side, a power of two from 16 to 256.
-    lattice : int
-        Particles per side, and nodes of the force mesh, even. Half of `map_size` or more.
-    refine : int
-        Mass elements per particle, along each axis. Voids show the lattice where
-        ``lattice * refine`` is less than twice `map_size`.
-    seed : int
-        Of everything.
-    n_threads : int
-        Simulations at once, 0 for one a core. The maps do not depend on it.
-    """
-
-    n_simulations: Integer = Field(ge=1)
-    map_size: Integer = Field(ge=SMALLEST_MAP, le=LARGEST_MAP)
-    lattice: Integer = Field(ge=8, le=512, multiple_of=2)
-    refine: Integer = Field(ge=1, le=8)
-    seed: Integer = Field(ge=0, lt=SEEDS)
-    n_threads: Integer = Field(ge=0)
-
-    @field_validator("map_size")
-    @classmethod
-    def _check_power_of_two(cls, map_size: int) -> int:
-        if map_size & (map_size - 1):
-            raise ValueError(
-                f"map_size: expected a power of two from {SMALLEST_MAP} to {LARGEST_MAP}, "
-                f"got {map_size}"
-            )
-        return map_size
 
 
 @plain_dataclass(frozen=True)

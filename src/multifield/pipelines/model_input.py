@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from kedro.pipeline import Node, node
 
 from multifield import training
+from multifield.config.data import NormalizationConfig, SplitConfig
+from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Theta
 from multifield.data import loader
 from multifield.data.loader import SplitLoaders
 from multifield.data.manifest import Manifest
-from multifield.data.normalization import Normalization, NormalizationConfig
+from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps
-from multifield.maps.splits import Split, SplitConfig
-from multifield.training.config import TrainingConfig
+from multifield.maps.splits import Split
 
 
 def load_splits(

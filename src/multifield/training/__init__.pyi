@@ -1,14 +1,11 @@
 from .checkpoint import read_checkpoint_losses as read_checkpoint_losses
 from .checkpoint import remove_checkpoint as remove_checkpoint
-from .config import Hyperparameters as Hyperparameters
-from .config import TrainingConfig as TrainingConfig
 from .device import DeviceBatch as DeviceBatch
 from .device import choose_device as choose_device
 from .device import loader_options as loader_options
 from .device import on_device as on_device
 from .device import torch_threads as torch_threads
 from .device_maps import DeviceMaps as DeviceMaps
-from .executor import ExecutionConfig as ExecutionConfig
 from .executor import InProcessExecutor as InProcessExecutor
 from .executor import count_workers as count_workers
 from .executor import open_executor as open_executor

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from multifield.config.training import Hyperparameters, TrainingConfig, list_causes
 from multifield.data import SplitLoaders
 from multifield.models.weights import StateDict, save_whole
-from multifield.training.config import Hyperparameters, TrainingConfig, list_causes
 from multifield.training.step import device_of
 
 logger = logging.getLogger(__name__)

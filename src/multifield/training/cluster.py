@@ -28,10 +28,10 @@ from typing import Any, ParamSpec, TypeVar
 import dask
 import distributed
 
+from multifield.config.training import ExecutionConfig
 from multifield.core.threads import available_threads
 from multifield.core.versions import describe_software
 from multifield.training.allocator import keep_freed_memory
-from multifield.training.executor import ExecutionConfig
 from multifield.training.loop import EpochLosses, Report
 from multifield.training.stopping import TrainingInterrupted
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Index
 from multifield.data.loader import Batch, BatchOptions
 from multifield.maps.memory import Allocate, aligned_empty
-from multifield.training.config import TrainingConfig
 
 
 def choose_device(name: str) -> torch.device:

@@ -5,31 +5,11 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from pydantic import ConfigDict, Field, model_validator
-from pydantic.dataclasses import dataclass
-
-from multifield.core.strict_types import Integer, Text
+from multifield.config.training import ExecutionConfig
 from multifield.training.stopping import end_on_sigterm
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class ExecutionConfig:
-    """Where trainings run."""
-
-    workers: Integer = Field(ge=0)  # processes of this machine; 1: this one; 0: one per GPU
-    scheduler: Text | None  # address or scheduler file of a Dask cluster, whose workers are used
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> "ExecutionConfig":
-        if self.scheduler is not None and self.workers != 1:
-            raise ValueError(
-                f"workers: Expected 1 with scheduler={self.scheduler}, whose workers are started apart "
-                f"(`dask worker`), got {self.workers}."
-            )
-        return self
 
 
 class InProcessExecutor(Executor):

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import SplitLoaders
 from multifield.models.network import Network
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run
-from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import choose_device, on_device, torch_threads
 from multifield.training.device_maps import MapSource, Sources, choose_sources, keep_features
 from multifield.training.loss_files import Losses

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import Batch, SplitLoaders
 from multifield.models.inference import for_inference
 from multifield.models.network import Network, check_fits
 from multifield.models.registry import BUILT_IN, import_architecture
 from multifield.models.weights import load_weights
-from multifield.training.config import Hyperparameters, TrainingConfig
 from multifield.training.device import DeviceBatch, choose_compile, on_device, place
 from multifield.training.device_maps import MapSource
 from multifield.training.loss import LOSSES, SUMS

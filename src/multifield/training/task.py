@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
 from multifield.data import SplitLoaders
 from multifield.models import StateDict, load_state, save_weights
 from multifield.models.registry import import_architecture, place_of_architecture
@@ -17,8 +18,7 @@ from multifield.training.checkpoint import (
     attempts_folder,
     remove_checkpoint,
 )
-from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.training.executor import ExecutionConfig, open_executor
+from multifield.training.executor import open_executor
 from multifield.training.loop import Report, log_epoch, train_network
 from multifield.training.loss_files import Losses
 from multifield.training.step import NonFiniteLoss, Objective

@@ -1,7 +1,3 @@
-from .config import PrunerConfig as PrunerConfig
-from .config import SearchSpace as SearchSpace
-from .config import TuningConfig as TuningConfig
-from .config import check_storage as check_storage
 from .driver import only_driver as only_driver
 from .driver import suggest as suggest
 from .driver import tune as tune

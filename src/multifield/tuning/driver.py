@@ -16,18 +16,17 @@ from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
+from multifield.config.tuning import SearchSpace, TuningConfig
 from multifield.core.checksums import sha256
 from multifield.data import SplitLoaders
 from multifield.models import ModelFolder
 from multifield.training import (
     EpochLosses,
-    ExecutionConfig,
-    Hyperparameters,
     InProcessExecutor,
     Losses,
     NonFiniteLoss,
     TaskResult,
-    TrainingConfig,
     TrainingProgress,
     TrainingTask,
     count_workers,
@@ -37,7 +36,6 @@ from multifield.training import (
     run_task,
     write_losses,
 )
-from multifield.tuning.config import SearchSpace, TuningConfig
 from multifield.tuning.sampler import derive_seed
 from multifield.tuning.storage import StudyStorage, choose_storage
 from multifield.tuning.study import (

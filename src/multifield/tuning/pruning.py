@@ -2,7 +2,7 @@
 
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 
-from multifield.tuning.config import PrunerConfig
+from multifield.config.tuning import PrunerConfig
 
 
 def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:

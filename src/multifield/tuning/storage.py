@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from multifield.config.tuning import check_storage
 from multifield.models import ModelFolder
-from multifield.tuning.config import check_storage
 
 PATIENCE = 60.0  # [s] to wait for a busy SQLite file, such as one that a dashboard reads
 

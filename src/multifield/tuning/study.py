@@ -20,7 +20,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial as FrozenTrial
 from optuna.trial import TrialState
 
-from multifield.tuning.config import TuningConfig
+from multifield.config.tuning import TuningConfig
 from multifield.tuning.pruning import make_pruner
 from multifield.tuning.sampler import ReproducibleTPESampler
 from multifield.tuning.storage import PATIENCE, StudyStorage, open_sqlite

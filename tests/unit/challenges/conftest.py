@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from multifield.challenges import BaselinesConfig
+from multifield.config.studies import BaselinesConfig
 from multifield.data.loader import MapLoader, SplitLoaders
 from multifield.data.normalization import Normalization
 from multifield.maps.splits import split_simulations

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from multifield.challenges import BASELINES, BaselinesConfig, exact_results, infer_with_baselines
+from multifield.challenges import BASELINES, exact_results, infer_with_baselines
+from multifield.config.ingest import MockConfig
+from multifield.config.studies import BaselinesConfig
 from multifield.evaluation import Results, score_results
 from multifield.maps import log_transform, maps_of, split_simulations
-from multifield.mock import MockConfig, make_suite
+from multifield.mock import make_suite
 
 N = 250
 

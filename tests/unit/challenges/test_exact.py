@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from multifield.challenges import exact_results, infer_exactly
+from multifield.config.ingest import MockConfig
 from multifield.data import LogMaps
 from multifield.data.compact import Encoding
 from multifield.evaluation import score_results
 from multifield.maps import log_transform, split_simulations
 from multifield.maps.transforms import map_moments
-from multifield.mock import MockConfig, make_suite
+from multifield.mock import make_suite
 
 CONFIG = MockConfig(n_simulations=20, map_size=16, lattice=8, refine=1, seed=1, n_threads=1)
 

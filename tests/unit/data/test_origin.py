@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from multifield.config.ingest import MockConfig
 from multifield.data.manifest import Manifest, verify_suite
 from multifield.data.map_files import write_map_files, write_theta
 from multifield.data.origin import is_made_from, origin_path
 from multifield.maps.memory import open_maps
-from multifield.mock import MockConfig, make_suite
+from multifield.mock import make_suite
 
 SMALL = {"map_size": 16, "lattice": 16, "refine": 1, "seed": 1, "n_threads": 1}
 

@@ -7,19 +7,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.data import preprocess
 from multifield.data.loader import load_splits
 from multifield.data.manifest import theta_sha256, verify_suite
 from multifield.data.map_files import save_maps, write_theta
-from multifield.data.normalization import NormalizationConfig, fit_normalization
-from multifield.data.preprocess import (
-    Preprocessing,
-    PreprocessingConfig,
-    check_current,
-    moments_of_log_maps,
-)
+from multifield.data.normalization import fit_normalization
+from multifield.data.preprocess import Preprocessing, check_current, moments_of_log_maps
 from multifield.maps.memory import open_maps
-from multifield.maps.splits import Split, SplitConfig, maps_of, split_simulations
+from multifield.maps.splits import Split, maps_of, split_simulations
 from tests import tolerances
 
 PLAIN = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)

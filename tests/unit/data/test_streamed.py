@@ -7,10 +7,11 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from multifield.config.data import PreprocessingConfig
 from multifield.data.loader import MapLoader
 from multifield.data.map_files import save_maps
 from multifield.data.normalization import Normalization
-from multifield.data.preprocess import Preprocessing, PreprocessingConfig, open_log_maps
+from multifield.data.preprocess import Preprocessing, open_log_maps
 from multifield.maps.memory import open_maps
 
 CONFIG = PreprocessingConfig(smoothing_width=1.5, remove_monopole=True, compact=False, n_threads=2)

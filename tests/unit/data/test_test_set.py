@@ -3,15 +3,16 @@ import pytest
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.config.data import PreprocessingConfig, SplitConfig
 from multifield.data import Preprocessing, SplitLoaders
 from multifield.data.loader import MapLoader
 from multifield.data.manifest import verify_suite
 from multifield.data.map_files import save_maps, write_theta
 from multifield.data.normalization import Normalization
-from multifield.data.preprocess import PreprocessingConfig, open_log_maps
+from multifield.data.preprocess import open_log_maps
 from multifield.data.test_set import at_width, choose_simulations, load_test_maps, reuse_log_maps
 from multifield.maps.memory import open_maps
-from multifield.maps.splits import SplitConfig, split_simulations
+from multifield.maps.splits import split_simulations
 
 SPLIT = SplitConfig(seed=1, n_valid=50, n_test=50)
 HOME = Selection(suite="IllustrisTNG", sim_set="LH", field="T")

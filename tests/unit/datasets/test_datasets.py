@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from multifield import datasets
+from multifield.config.data import PreprocessingConfig
 from multifield.data import Preprocessing
 from multifield.data.map_files import save_maps
-from multifield.data.preprocess import PreprocessingConfig
 from multifield.datasets.figures import FigureDataset
 from multifield.datasets.previews import PANEL, encode_png
 from multifield.evaluation import Results

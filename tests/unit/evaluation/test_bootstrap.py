@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from multifield.evaluation import BootstrapConfig, Results, simulation_of_rows
+from multifield.config.evaluation import BootstrapConfig
+from multifield.evaluation import Results, simulation_of_rows
 from multifield.evaluation.bootstrap import Resamples
 
 CONFIG = BootstrapConfig(n_resamples=200, level=0.95, seed=3)

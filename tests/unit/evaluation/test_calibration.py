@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from multifield import camels
-from multifield.evaluation import BootstrapConfig, CalibrationConfig, Results, check_calibration
+from multifield.config.evaluation import BootstrapConfig, CalibrationConfig
+from multifield.evaluation import Results, check_calibration
 from multifield.evaluation.bootstrap import Resamples
 from multifield.evaluation.calibration import (
     central_levels,

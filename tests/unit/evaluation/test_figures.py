@@ -6,10 +6,10 @@ import pytest
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.config.evaluation import BootstrapConfig
 from multifield.data.preprocess import LogMaps
 from multifield.evaluation import (
     Attributions,
-    BootstrapConfig,
     Results,
     average_orientations,
     choose_best_and_worst,

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 
 from multifield import camels
-from multifield.evaluation import (
-    BootstrapConfig,
-    Results,
-    estimate_intervals,
-    score_results,
-    simulation_of_rows,
-)
+from multifield.config.evaluation import BootstrapConfig
+from multifield.evaluation import Results, estimate_intervals, score_results, simulation_of_rows
 from multifield.evaluation.bootstrap import Resamples
 from multifield.evaluation.metrics import METRICS
 

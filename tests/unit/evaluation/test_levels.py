@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 
 from multifield import camels
-from multifield.evaluation import (
-    BootstrapConfig,
-    Predictions,
-    Results,
-    compare_levels,
-    name_predictions,
-)
+from multifield.config.evaluation import BootstrapConfig
+from multifield.evaluation import Predictions, Results, compare_levels, name_predictions
 
 CONFIG = BootstrapConfig(n_resamples=200, level=0.95, seed=1)
 N_SIMULATIONS, N_COPIES = 200, 2

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from multifield import camels
+from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation import (
-    BootstrapConfig,
     Results,
     estimate_intervals,
     estimate_recalibrated_intervals,

@@ -8,10 +8,9 @@ import pytest
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.config.evaluation import BootstrapConfig, CalibrationConfig
 from multifield.data.manifest import FileRecord, Manifest
 from multifield.evaluation import (
-    BootstrapConfig,
-    CalibrationConfig,
     Predictions,
     RunReport,
     compare_calibration,

@@ -3,13 +3,9 @@ import io
 from rich.console import Console
 
 from multifield import camels
+from multifield.config.evaluation import BootstrapConfig
 from multifield.core.console import print_table
-from multifield.evaluation import (
-    BootstrapConfig,
-    estimate_intervals,
-    score_results,
-    simulation_of_rows,
-)
+from multifield.evaluation import estimate_intervals, score_results, simulation_of_rows
 from multifield.evaluation.summary import summary_table
 
 

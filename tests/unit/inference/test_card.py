@@ -7,6 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from multifield import camels
+from multifield.config.training import Hyperparameters
 from multifield.inference.card import (
     Channel,
     Inferred,
@@ -18,7 +19,6 @@ from multifield.inference.card import (
 from multifield.inference.novelty import NoveltyReference
 from multifield.maps import split_simulations
 from multifield.models import ModelFolder
-from multifield.training import Hyperparameters
 
 CARD = TypeAdapter(ModelCard)
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multifield.config.prediction import maps_name
 from multifield.data import save_maps
 from multifield.inference import open_new_maps
-from multifield.inference.config import maps_name
 
 FIELDS = ("Mgas", "T")
 

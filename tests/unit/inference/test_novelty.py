@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from multifield.config.ingest import MockConfig
+from multifield.config.prediction import NoveltyConfig
 from multifield.data import MapLoader, Normalization
-from multifield.inference.config import NoveltyConfig
 from multifield.inference.novelty import NoveltyReference, fit_novelty, measure
 from multifield.maps import gaussian_smooth, log_transform, maps_of, split_simulations
-from multifield.mock import MockConfig, make_suite
+from multifield.mock import make_suite
 
 CONFIG = NoveltyConfig(n_bins=8, n_quantiles=8, level=0.05)
 N = 120

@@ -23,11 +23,11 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from multifield.camels.selection import Selection
+from multifield.config.ingest import DownloadConfig, MockConfig, SourceConfig
 from multifield.core import progress
 from multifield.ingest import http, published_files
-from multifield.ingest.published_files import DownloadConfig, DownloadError, download_missing
-from multifield.ingest.sources import SourceConfig, open_source
-from multifield.mock import MockConfig
+from multifield.ingest.published_files import DownloadError, download_missing
+from multifield.ingest.sources import open_source
 from tests.support import make_project, run_kedro
 from tests.tolerances import TIME_LIMIT
 

@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 
 from multifield.camels.selection import Selection
+from multifield.config.ingest import DownloadConfig, MockConfig, SourceConfig
 from multifield.data.map_files import save_maps
-from multifield.ingest.published_files import DownloadConfig
-from multifield.ingest.sources import SourceConfig, open_test_source
+from multifield.ingest.sources import open_test_source
 from multifield.maps.memory import open_maps
-from multifield.mock import MockConfig
 
 HOME = Selection(suite="MockNbody", sim_set="LH", field="Mtot")
 CONFIG = SourceConfig(

@@ -3,15 +3,8 @@ import pytest
 from pydantic import ValidationError
 
 from multifield.camels import COSMOLOGY, FIELDS, SUITES
-from multifield.mock import (
-    GAS_MODELS,
-    HYPERCUBES,
-    MOCK_SUITES,
-    MockBlocks,
-    MockConfig,
-    make_suite,
-    simulate,
-)
+from multifield.config.ingest import MockConfig
+from multifield.mock import GAS_MODELS, HYPERCUBES, MOCK_SUITES, MockBlocks, make_suite, simulate
 from multifield.mock.suites import _simulate_ahead
 
 SMALL = {

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from multifield import camels
+from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.data.map_files import save_maps
 from multifield.maps.memory import open_maps
 from multifield.models import SummaryStatistics
-from multifield.training import ExecutionConfig, Hyperparameters, TrainingConfig
 
 MAP_SIZE = 16  # [pixels]
 

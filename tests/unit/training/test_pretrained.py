@@ -7,9 +7,9 @@ from shutil import copy
 import pytest
 import torch
 
+from multifield.config.training import TrainingConfig, list_causes
 from multifield.models import load_weights, save_weights
-from multifield.training import TrainingConfig, train_network
-from multifield.training.config import list_causes
+from multifield.training import train_network
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
 
 

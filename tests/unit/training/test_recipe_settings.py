@@ -10,17 +10,16 @@ import pytest
 import torch
 from torch import nn
 
+from multifield.config.training import LossName, TrainingConfig, list_causes
 from multifield.data import Batch
 from multifield.models import BandPowers, O3Err
 from multifield.training import (
     NonFiniteLoss,
     PlainObjective,
-    TrainingConfig,
     TrainingInterrupted,
     train_network,
     train_step,
 )
-from multifield.training.config import LossName, list_causes
 from multifield.training.loss import LOSSES, gaussian_loss
 from multifield.training.step import average_weights, make_optimizer, make_schedule
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from multifield.config.training import TrainingConfig
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.models import O3Err
 from multifield.training import NonFiniteLoss, train_step
-from multifield.training.config import TrainingConfig
 from multifield.training.step import build_network, evaluate_loss, make_optimizer, make_schedule
 from tests.reference.plain_o3_err import PlainO3Err
 from tests.support import ROOT

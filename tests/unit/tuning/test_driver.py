@@ -8,10 +8,11 @@ import pytest
 from optuna.trial import TrialState
 from pydantic import TypeAdapter
 
+from multifield.config.training import Hyperparameters
+from multifield.config.tuning import PrunerConfig, SearchSpace, TuningConfig
 from multifield.models import ModelFolder, load_weights
 from multifield.training import (
     EpochLosses,
-    Hyperparameters,
     NonFiniteLoss,
     TrainingProgress,
     evaluate_loss,
@@ -20,9 +21,6 @@ from multifield.training import (
 )
 from multifield.training.checkpoint import attempts_folder
 from multifield.tuning import (
-    PrunerConfig,
-    SearchSpace,
-    TuningConfig,
     check_fingerprint,
     choose_storage,
     load_study,

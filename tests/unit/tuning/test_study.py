@@ -13,10 +13,8 @@ import pytest
 from optuna.trial import TrialState
 from pydantic import TypeAdapter, ValidationError
 
+from multifield.config.tuning import PrunerConfig, SearchSpace, TuningConfig
 from multifield.tuning import (
-    PrunerConfig,
-    SearchSpace,
-    TuningConfig,
     best_trial,
     check_fingerprint,
     load_study,

@@ -5,7 +5,6 @@ from .answer import compare_sets as compare_sets
 from .answer import find_smallest as find_smallest
 from .answer import list_sets as list_sets
 from .answer import name_smallest as name_smallest
-from .config import SelectFieldsConfig as SelectFieldsConfig
 from .networks import FieldScores as FieldScores
 from .networks import SetInformation as SetInformation
 from .networks import measure_finalists as measure_finalists

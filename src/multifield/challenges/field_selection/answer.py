@@ -21,8 +21,9 @@ from multifield.challenges.field_selection.networks import (
     SetInformation,
 )
 from multifield.challenges.field_selection.search import choose_goals
+from multifield.config.evaluation import BootstrapConfig
 from multifield.data.field_sets import FieldSet
-from multifield.evaluation.bootstrap import BootstrapConfig, Resamples
+from multifield.evaluation.bootstrap import Resamples
 from multifield.evaluation.information import Information
 from multifield.evaluation.intervals import Interval, percentile_interval
 

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from multifield.challenges.field_selection.config import SelectFieldsConfig
 from multifield.challenges.field_selection.search import ScoredSet, choose_goals, search_sets
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.studies import SelectFieldsConfig
+from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig, list_causes
+from multifield.config.tuning import SearchSpace, TuningConfig
 from multifield.data import SplitLoaders
 from multifield.data.field_sets import FieldLoaders, FieldSet
 from multifield.evaluation import Results, average_orientations, predict
-from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.information import (
     Information,
     fit_calibrations,
@@ -23,21 +25,9 @@ from multifield.evaluation.information import (
     prior_widths,
 )
 from multifield.models import ModelFolder, Network, load_weights
-from multifield.training import (
-    ExecutionConfig,
-    Hyperparameters,
-    TrainingConfig,
-    choose_device,
-)
-from multifield.training.config import list_causes
+from multifield.training import choose_device
 from multifield.training.shown_fields import FixedFields
-from multifield.tuning import (
-    SearchSpace,
-    Study,
-    TuningConfig,
-    rank_trials,
-    tune_and_show,
-)
+from multifield.tuning import Study, rank_trials, tune_and_show
 
 SEPARATOR = "_"  # between the fields of a set, as in names of multifield files
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from multifield import camels
-from multifield.challenges.field_selection.config import SearchConfig
+from multifield.config.studies import SearchConfig
 from multifield.data.field_sets import FieldSet, all_sets
 
 Goals = Mapping[str, tuple[str, ...]]

@@ -1,8 +1,5 @@
 from .comparison import compare_methods as compare_methods
 from .comparison import of_one_suite as of_one_suite
-from .config import PLAIN as PLAIN
-from .config import Method as Method
-from .config import RobustnessConfig as RobustnessConfig
 from .data import SuiteMaps as SuiteMaps
 from .data import TrainingSuites as TrainingSuites
 from .data import join_suites as join_suites

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from multifield import camels
-from multifield.challenges.robustness.config import PLAIN, RobustnessConfig
+from multifield.config.studies import PLAIN, RobustnessConfig
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from multifield import camels, training
+from multifield.config.data import NormalizationConfig
+from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Theta
 from multifield.data import LogMaps, MapLoader, Normalization, SplitLoaders, fit_normalization
 from multifield.data.joined import JoinedMaps
-from multifield.data.normalization import NormalizationConfig
 from multifield.maps import Split
 from multifield.maps.splits import Simulations
-from multifield.training.config import TrainingConfig
 
 COLUMNS = tuple(camels.PARAMETER_NAMES.index(name) for name in camels.COSMOLOGY)
 """What is inferred: the astrophysical parameters mean different things in each suite."""

@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multifield.camels.selection import Selection
-from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.challenges.robustness.data import SuiteMaps
+from multifield.config.data import PreprocessingConfig, SplitConfig
+from multifield.config.ingest import SourceConfig
+from multifield.config.studies import RobustnessConfig
 from multifield.data.manifest import verify_suite
-from multifield.data.preprocess import (
-    PreprocessingConfig,
-)
 from multifield.ingest.raw_maps import bring_raw, make_log_maps
-from multifield.ingest.sources import SourceConfig
-from multifield.maps.splits import SplitConfig, split_simulations
+from multifield.maps.splits import split_simulations
 
 
 @dataclass(frozen=True)

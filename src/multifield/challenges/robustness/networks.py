@@ -10,18 +10,11 @@ from multifield.challenges.robustness.data import TrainingSuites
 from multifield.challenges.robustness.folder import NetworkFolder
 from multifield.challenges.robustness.objective import choose_objective
 from multifield.challenges.robustness.plan import Task
+from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.core.atomic_files import atomic_path
 from multifield.core.checksums import sha256
 from multifield.models import Network, load_weights
-from multifield.training import (
-    Hyperparameters,
-    PlainObjective,
-    TaskResult,
-    TrainingConfig,
-    TrainingProgress,
-    TrainingTask,
-    run_task,
-)
+from multifield.training import PlainObjective, TaskResult, TrainingProgress, TrainingTask, run_task
 from multifield.training.checkpoint import describe_run
 
 N_DIGITS = 12  # of the fingerprint in a name: two of 10^5 networks share it once in 5 10^4 cases

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from multifield.challenges.robustness.config import Method
+from multifield.config.studies import Method
 from multifield.models import Network
 from multifield.training import DeviceBatch, Objective, PlainObjective, StepLoss
 

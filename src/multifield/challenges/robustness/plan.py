@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from multifield.challenges.robustness.config import PLAIN, Method, RobustnessConfig
+from multifield.config.studies import PLAIN, Method, RobustnessConfig
 
 
 @dataclass(frozen=True)

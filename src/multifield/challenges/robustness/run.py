@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from multifield import camels
-from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.challenges.robustness.data import (
     SuiteMaps,
     TrainingSuites,
@@ -28,20 +27,18 @@ from multifield.challenges.robustness.plan import (
 from multifield.challenges.robustness.scores import Record, score_test
 from multifield.challenges.robustness.teaching import take_as_labels, without_parameters
 from multifield.challenges.robustness.widening import fit_disagreement, widen
+from multifield.config.data import NormalizationConfig
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.prediction import NoveltyConfig
+from multifield.config.studies import RobustnessConfig
+from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import MapLoader
-from multifield.data.normalization import NormalizationConfig
 from multifield.evaluation import Results, average_networks, predict
-from multifield.evaluation.config import EvaluationConfig
 from multifield.inference import NoveltyReference, fit_novelty
-from multifield.inference.config import NoveltyConfig
 from multifield.inference.novelty import measure
 from multifield.maps.splits import Simulations
 from multifield.models import Network
-from multifield.training import (
-    Hyperparameters,
-    TrainingConfig,
-    TrainingProgress,
-)
+from multifield.training import TrainingProgress
 from multifield.tuning import only_driver
 
 logger = logging.getLogger(__name__)

@@ -6,13 +6,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from multifield import camels
-from multifield.evaluation import (
-    BootstrapConfig,
-    Results,
-    estimate_intervals,
-    score_results,
-    simulation_of_rows,
-)
+from multifield.config.evaluation import BootstrapConfig
+from multifield.evaluation import Results, estimate_intervals, score_results, simulation_of_rows
 from multifield.evaluation.calibration import pulls
 
 WITH_INTERVAL = ("RMSE", "bias", "R2", "chi2")

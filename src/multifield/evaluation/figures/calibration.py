@@ -10,7 +10,8 @@ from scipy import stats
 
 from multifield import camels
 from multifield.camels.selection import Selection
-from multifield.evaluation.bootstrap import BootstrapConfig, Resamples, Simulation
+from multifield.config.evaluation import BootstrapConfig
+from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.calibration import (
     central_levels,
     coverage_curve,

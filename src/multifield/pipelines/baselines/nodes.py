@@ -5,7 +5,7 @@ from typing import Any
 
 from multifield import challenges
 from multifield.camels.selection import Selection
-from multifield.challenges.baselines import BaselinesConfig
+from multifield.config.studies import BaselinesConfig
 from multifield.core.arrays import Theta
 from multifield.data.loader import SplitLoaders
 from multifield.data.preprocess import LogMaps

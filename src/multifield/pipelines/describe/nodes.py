@@ -1,14 +1,14 @@
 """Nodes that write the card of networks; `tune` and `train` end with them."""
 
 from multifield import inference, tuning
+from multifield.config.data import PreprocessingConfig
+from multifield.config.prediction import CardConfig
+from multifield.config.training import TrainingConfig
 from multifield.data.loader import SplitLoaders
 from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
-from multifield.data.preprocess import PreprocessingConfig
-from multifield.inference.config import CardConfig
 from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
-from multifield.training.config import TrainingConfig
 from multifield.training.fingerprint import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of

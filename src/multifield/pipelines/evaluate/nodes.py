@@ -6,25 +6,26 @@ from typing import Any
 
 from multifield import evaluation, models, training, tuning
 from multifield.camels.selection import Selection
+from multifield.config.data import PreprocessingConfig, SplitConfig
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.ingest import SourceConfig
+from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.data import test_set
 from multifield.data.loader import MapLoader, SplitLoaders
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import MapStream
 from multifield.data.normalization import Normalization
-from multifield.data.preprocess import LogMaps, Preprocessing, PreprocessingConfig
-from multifield.evaluation.config import EvaluationConfig
+from multifield.data.preprocess import LogMaps, Preprocessing
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
 from multifield.evaluation.recalibration import Factors
 from multifield.evaluation.results import Results
-from multifield.ingest.sources import SourceConfig, open_test_source
-from multifield.maps.splits import SplitConfig
+from multifield.ingest.sources import open_test_source
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.ingest.nodes import verify_maps
 from multifield.pipelines.preprocess.nodes import preprocess_maps
 from multifield.pipelines.tables import to_frame
-from multifield.training.config import TrainingConfig
 from multifield.training.fingerprint import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of

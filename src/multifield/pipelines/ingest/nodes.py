@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from multifield.camels.selection import Selection
+from multifield.config.ingest import SourceConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.data.manifest import Manifest, verify_suite
 from multifield.data.map_files import MapStream
-from multifield.ingest.sources import SourceConfig, open_source
+from multifield.ingest.sources import open_source
 
 
 def bring_maps(

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from multifield import inference, models
+from multifield.config.prediction import PredictionConfig
+from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
-from multifield.inference.config import PredictionConfig
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_frame
-from multifield.training.config import TrainingConfig
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
+from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.data import normalization
 from multifield.data.manifest import Manifest
-from multifield.data.normalization import Normalization, NormalizationConfig
-from multifield.data.preprocess import LogMaps, Preprocessing, PreprocessingConfig
+from multifield.data.normalization import Normalization
+from multifield.data.preprocess import LogMaps, Preprocessing
 from multifield.maps import splits
-from multifield.maps.splits import Split, SplitConfig
+from multifield.maps.splits import Split
 
 
 def preprocess_maps(

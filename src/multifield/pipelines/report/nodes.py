@@ -6,17 +6,17 @@ from typing import Any
 
 from multifield import evaluation, training, tuning
 from multifield.camels.selection import Selection
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.training import TrainingConfig
 from multifield.core import versions
 from multifield.core.arrays import Maps, Theta
 from multifield.data.loader import MapLoader
 from multifield.data.manifest import Manifest
 from multifield.data.preprocess import LogMaps
-from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.results import Results
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_records
-from multifield.training.config import TrainingConfig
 
 N_EXAMPLES = 4  # maps drawn of the best and of the worst
 N_ATTRIBUTED = 3  # maps whose pixels are attributed; of several fields one, a row a field

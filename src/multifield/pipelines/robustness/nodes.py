@@ -7,18 +7,15 @@ from multifield import evaluation, training
 from multifield.camels.selection import Selection
 from multifield.challenges import robustness
 from multifield.challenges.robustness import ingest
-from multifield.challenges.robustness.config import RobustnessConfig
 from multifield.challenges.robustness.folder import NetworkFolder
 from multifield.challenges.robustness.ingest import SuiteFolders
-from multifield.data.normalization import NormalizationConfig
-from multifield.data.preprocess import PreprocessingConfig
-from multifield.evaluation.config import EvaluationConfig
-from multifield.inference.config import CardConfig
-from multifield.ingest.sources import SourceConfig
-from multifield.maps.splits import SplitConfig
+from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.ingest import SourceConfig
+from multifield.config.prediction import CardConfig
+from multifield.config.studies import RobustnessConfig
+from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
 from multifield.pipelines.tables import to_frame, to_records
-from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.training.executor import ExecutionConfig
 
 
 def bring_suites(

@@ -6,19 +6,19 @@ from typing import Any
 from multifield import evaluation, training, tuning
 from multifield.camels.selection import Selection
 from multifield.challenges import field_selection
-from multifield.challenges.field_selection.config import SelectFieldsConfig
+from multifield.config.data import NormalizationConfig, SplitConfig
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.studies import SelectFieldsConfig
+from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
+from multifield.config.tuning import TuningConfig
 from multifield.core.arrays import Theta
 from multifield.data.field_sets import FieldLoaders, FieldSet
 from multifield.data.manifest import Manifest
-from multifield.data.normalization import Normalization, NormalizationConfig
+from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps
-from multifield.evaluation.config import EvaluationConfig
-from multifield.maps.splits import Split, SplitConfig
+from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_frame
-from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.training.executor import ExecutionConfig
-from multifield.tuning.config import TuningConfig
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.

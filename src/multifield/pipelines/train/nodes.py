@@ -2,18 +2,17 @@
 
 from multifield import evaluation, inference, models, training
 from multifield.camels.selection import Selection
+from multifield.config.data import PreprocessingConfig
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.prediction import CardConfig
+from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
 from multifield.data.loader import SplitLoaders
 from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
-from multifield.data.preprocess import PreprocessingConfig
-from multifield.evaluation.config import EvaluationConfig
 from multifield.evaluation.results import Results
-from multifield.inference.config import CardConfig
 from multifield.maps.splits import Split
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.evaluate.nodes import predict_with
-from multifield.training.config import Hyperparameters, TrainingConfig
-from multifield.training.executor import ExecutionConfig
 from multifield.training.fingerprint import fingerprint
 from multifield.training.loss_files import Losses
 

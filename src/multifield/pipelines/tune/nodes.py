@@ -3,13 +3,12 @@
 from typing import Any
 
 from multifield import tuning
+from multifield.config.training import ExecutionConfig, TrainingConfig
+from multifield.config.tuning import TuningConfig
 from multifield.data.loader import SplitLoaders
 from multifield.models.folder import ModelFolder
 from multifield.pipelines.tables import to_frame
-from multifield.training.config import TrainingConfig
-from multifield.training.executor import ExecutionConfig
 from multifield.training.fingerprint import fingerprint
-from multifield.tuning.config import TuningConfig
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from multifield.challenges.field_selection import SelectFieldsConfig
+from multifield.config.ingest import MockConfig
+from multifield.config.studies import SelectFieldsConfig
+from multifield.config.training import Hyperparameters
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.data.field_sets import FieldLoaders, FieldSet
 from multifield.maps import split_simulations
-from multifield.mock import MockConfig, make_suite
+from multifield.mock import make_suite
 from multifield.models import ModelFolder
-from multifield.training import Hyperparameters
 from tests.unit.training.examples import config
 
 FIELDS = ("Mgas", "T", "ne", "HI")

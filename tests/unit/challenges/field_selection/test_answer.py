@@ -18,9 +18,9 @@ from multifield.challenges.field_selection import (
     name_smallest,
     selection_table,
 )
+from multifield.config.evaluation import BootstrapConfig
 from multifield.core.console import print_table
 from multifield.data.field_sets import FieldSet
-from multifield.evaluation import BootstrapConfig
 from multifield.evaluation.information import Information
 
 BOOTSTRAP = BootstrapConfig(n_resamples=500, level=0.95, seed=1)

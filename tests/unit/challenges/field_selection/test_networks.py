@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from multifield.challenges import field_selection
 from multifield.challenges.field_selection import (
     FieldScores,
-    SelectFieldsConfig,
     SetInformation,
     choose_goals,
     compare_sets,
@@ -24,8 +23,9 @@ from multifield.challenges.field_selection import (
     train_finalists,
     train_scorer,
 )
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.studies import SelectFieldsConfig
 from multifield.data.field_sets import FieldSet
-from multifield.evaluation.config import EvaluationConfig
 from multifield.mock.two_fields import CARRIERS, least_errors
 from multifield.models import ModelFolder
 from tests.support import load_parameters

@@ -8,12 +8,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from multifield.challenges.field_selection import (
     ScoredSet,
-    SelectFieldsConfig,
     choose_goals,
     propose_finalists,
     search_sets,
 )
-from multifield.challenges.field_selection.config import SearchConfig
+from multifield.config.studies import SearchConfig, SelectFieldsConfig
 from multifield.data.field_sets import FieldSet, all_sets
 from tests.support import load_parameters
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from multifield import camels
-from multifield.challenges.robustness import PLAIN, Method, RobustnessConfig, SuiteMaps
+from multifield.challenges.robustness import SuiteMaps
+from multifield.config.data import PreprocessingConfig
+from multifield.config.studies import PLAIN, Method, RobustnessConfig
 from multifield.data import LogMaps, moments_of_log_maps
-from multifield.data.preprocess import PreprocessingConfig
 from multifield.maps import split_simulations
 from tests.unit.training.examples import save_and_open
 

@@ -7,8 +7,8 @@ from multifield import camels
 from multifield.challenges.robustness import join_suites, load_suite
 from multifield.challenges.robustness.data import fit_scale
 from multifield.challenges.robustness.teaching import without_parameters
+from multifield.config.data import NormalizationConfig
 from multifield.data import LogMaps, Normalization
-from multifield.data.normalization import NormalizationConfig
 from multifield.maps.splits import maps_of
 from tests.tolerances import SCALED_TWICE_ATOL
 from tests.unit.challenges.robustness.examples import N, make_suite_maps

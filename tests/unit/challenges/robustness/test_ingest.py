@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from multifield.challenges.robustness.ingest import SuiteFolders, bring_suites, check_equal_sizes
-from multifield.ingest.sources import SourceConfig
+from multifield.config.data import SplitConfig
+from multifield.config.ingest import SourceConfig
 from multifield.maps import log_transform
-from multifield.maps.splits import SplitConfig
 from tests.support import load_parameters
 from tests.unit.challenges.robustness.examples import RAW, make_suite_maps, method, robustness
 

@@ -3,9 +3,9 @@ import pytest
 
 from multifield.challenges.robustness import NetworkFolder, load_suite, score_all, train_all
 from multifield.challenges.robustness.data import fit_scale
-from multifield.data.normalization import NormalizationConfig
+from multifield.config.data import NormalizationConfig
+from multifield.config.schema import check_parameters
 from multifield.evaluation import predict
-from multifield.parameters import check_parameters
 from multifield.training import InProcessExecutor
 from tests.support import load_parameters
 from tests.unit.challenges.robustness.examples import make_suite_maps, method, robustness

@@ -4,14 +4,9 @@ import signal
 import pytest
 import torch
 
-from multifield.challenges.robustness import (
-    PLAIN,
-    NetworkFolder,
-    NetworkTrainer,
-    Task,
-    join_suites,
-)
-from multifield.data.normalization import NormalizationConfig
+from multifield.challenges.robustness import NetworkFolder, NetworkTrainer, Task, join_suites
+from multifield.config.data import NormalizationConfig
+from multifield.config.studies import PLAIN
 from multifield.training import (
     InProcessExecutor,
     TrainingInterrupted,

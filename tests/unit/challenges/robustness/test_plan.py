@@ -1,7 +1,8 @@
 import pytest
 
-from multifield.challenges.robustness import PLAIN, Task, list_tasks
+from multifield.challenges.robustness import Task, list_tasks
 from multifield.challenges.robustness.plan import each_alone, leave_one_out, teacher_of
+from multifield.config.studies import PLAIN
 from tests.unit.challenges.robustness.examples import method, robustness
 
 

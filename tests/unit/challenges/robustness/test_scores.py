@@ -3,7 +3,8 @@ import pytest
 
 from multifield import camels
 from multifield.challenges.robustness import clipped_chi2, compare_methods, score_test
-from multifield.evaluation import BootstrapConfig, Results
+from multifield.config.evaluation import BootstrapConfig
+from multifield.evaluation import Results
 from tests.unit.challenges.robustness.examples import method, robustness
 
 BOOTSTRAP = BootstrapConfig(n_resamples=200, level=0.95, seed=1)

@@ -8,7 +8,7 @@ from multifield import camels
 from multifield.challenges.robustness import NetworkFolder, load_suite, train_all
 from multifield.challenges.robustness.data import fit_scale
 from multifield.challenges.robustness.teaching import take_as_labels, without_parameters
-from multifield.data.normalization import NormalizationConfig
+from multifield.config.data import NormalizationConfig
 from multifield.evaluation import Results, predict
 from multifield.models import load_weights
 from multifield.training import InProcessExecutor

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from multifield.config.training import Hyperparameters
 from multifield.core.strict_types import Integer, Real, Seed, Text
-from multifield.training.config import Hyperparameters
 
 
 def check_storage(storage: str) -> str:
@@ -37,7 +37,7 @@ def check_storage(storage: str) -> str:
 
 Storage = Annotated[str, AfterValidator(check_storage)]
 
-# The ranges lie within those of `multifield.training.Hyperparameters`, so that no draw is refused.
+# The ranges lie within those of `multifield.config.training.Hyperparameters`, so that no draw is refused.
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

@@ -3,11 +3,19 @@
 from dataclasses import asdict
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, FilePath, Strict, field_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    Strict,
+    field_validator,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from multifield.core.checksums import sha256
-from multifield.core.strict_types import Flag, Integer, Real, Seed
+from multifield.core.strict_types import Flag, Integer, Real, Seed, Text
 from multifield.models.registry import check_architecture
 
 Architecture = Annotated[str, Strict(), AfterValidator(check_architecture)]
@@ -67,6 +75,23 @@ class TrainingConfig:
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"expected two numbers in [0, 1), got {betas}")
         return betas
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class ExecutionConfig:
+    """Where trainings run."""
+
+    workers: Integer = Field(ge=0)  # processes of this machine; 1: this one; 0: one per GPU
+    scheduler: Text | None  # address or scheduler file of a Dask cluster, whose workers are used
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "ExecutionConfig":
+        if self.scheduler is not None and self.workers != 1:
+            raise ValueError(
+                f"workers: Expected 1 with scheduler={self.scheduler}, whose workers are started apart "
+                f"(`dask worker`), got {self.workers}."
+            )
+        return self
 
 
 # Where it runs, in which order sums are made there, how batches get there and how often it is saved; and

@@ -1,6 +1,6 @@
 import pytest
 
-from multifield.parameters import check_globals, check_parameters, check_recipe
+from multifield.config.schema import check_globals, check_parameters, check_recipe
 from tests.support import load_catalog, load_globals, load_parameters
 
 ENVIRONMENTS = ("base", "mock", "cmd", "cluster", "robust", "test")

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from multifield.configuration import find_configuration
+from multifield.config.folder import find_configuration
 
 GLOBALS = (
     "_globals"  # where the values of globals.yml are merged in; `_` marks what is no parameter

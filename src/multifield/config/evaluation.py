@@ -6,9 +6,25 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield.core.strict_types import Integer, Real
-from multifield.data.test_set import WhichSimulations
-from multifield.evaluation.bootstrap import BootstrapConfig
-from multifield.evaluation.calibration import CalibrationConfig
+
+WhichSimulations = Literal["auto", "held_out", "all"]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BootstrapConfig:
+    """How errors of scores are estimated."""
+
+    n_resamples: Integer = Field(ge=100)
+    level: Real = Field(gt=0, lt=1)  # share of resamples inside an interval
+    seed: Integer = Field(ge=0)
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class CalibrationConfig:
+    """Draws of the tests that need them."""
+
+    n_draws: Integer = Field(ge=20)  # posterior draws L, of SBC and TARP
+    seed: Integer = Field(ge=0)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

@@ -27,7 +27,7 @@ def shipped_configuration() -> Path:
     folder : Path
         ``conf`` inside the installed package, or at the root of the clone that is installed editable.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     clone = package.parents[1]
     is_clone = (clone / "pyproject.toml").is_file() and (clone / CONF / "base").is_dir()
     return (clone if is_clone else package) / CONF

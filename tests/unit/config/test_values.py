@@ -2,7 +2,7 @@
 
 import pytest
 
-from multifield.defaults import read_values
+from multifield.config.values import read_values
 from tests.support import ROOT, load_parameters
 
 ENVIRONMENTS = sorted(path.parent.name for path in (ROOT / "conf").glob("*/globals.yml"))

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from multifield.training import Hyperparameters, TrainingConfig
+from multifield.config.training import Hyperparameters, TrainingConfig
 from tests.unit.training.examples import config
 
 NAN, INF = float("nan"), float("inf")

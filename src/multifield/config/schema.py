@@ -13,25 +13,21 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from multifield.camels.selection import Selection
-from multifield.challenges.baselines import BaselinesConfig
-from multifield.challenges.field_selection.config import SelectFieldsConfig
-from multifield.challenges.robustness.config import RobustnessConfig
-from multifield.core.strict_types import Flag, Integer, Real, Text
-from multifield.data.normalization import NormalizationConfig
-from multifield.data.preprocess import PreprocessingConfig
-from multifield.evaluation.config import EvaluationConfig
-from multifield.inference.config import AskedMaps, CardConfig, PredictionConfig
-from multifield.ingest.sources import SourceConfig, check_source
-from multifield.maps.splits import SplitConfig
-from multifield.training.config import (
+from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.ingest import SourceConfig, check_source
+from multifield.config.prediction import AskedMaps, CardConfig, PredictionConfig
+from multifield.config.studies import BaselinesConfig, RobustnessConfig, SelectFieldsConfig
+from multifield.config.training import (
     Architecture,
+    ExecutionConfig,
     Hyperparameters,
     LossName,
     Schedule,
     TrainingConfig,
 )
-from multifield.training.executor import ExecutionConfig
-from multifield.tuning.config import SearchSpace, Storage, TuningConfig
+from multifield.config.tuning import SearchSpace, Storage, TuningConfig
+from multifield.core.strict_types import Flag, Integer, Real, Text
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

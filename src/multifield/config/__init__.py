@@ -1,0 +1,1 @@
+"""The one schema of a run: choices, groups of parameters, and where their values are."""
