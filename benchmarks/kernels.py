@@ -24,7 +24,7 @@ from multifield.mock.particle_mesh import begin
 from multifield.mock.universe import linear_field
 
 SIDE = 256  # [pixels], as in CMD
-SMOOTH_RTOL = 2e-6  # of ours against float64; see tests/tolerances.py
+SMOOTH_RTOL = 2e-6  # of ours against float64; see tests/helpers/tolerances.py
 OTHERS_RTOL = 2e-5  # of float32 sums by others, one tap after another
 LOG_MAP_ATOL = 3e-6  # [dex]
 MESH_RTOL = 1e-4  # float32 positions, right to 1e-7 of the box, among 160 nodes

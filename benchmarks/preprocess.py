@@ -44,12 +44,12 @@ from multifield.data.normalization import fit_normalization
 from multifield.data.preprocess import LogMaps, Preprocessing, open_log_maps
 from multifield.maps.memory import open_maps
 from multifield.maps.splits import split_simulations
-from multifield.mock.suites import make_suite
+from multifield.mock.simulations import make_suite
 
 SUITE, SET, FIELD = "MockNbody", "LH", "Mtot"
 BATCH = 128
 N_CHECKED = 600  # maps on which the sides must agree
-NORMALIZED_ATOL = 2e-5  # 3e-6 dex of a log map (see tests/tolerances.py) over a std of 0.3 and more
+NORMALIZED_ATOL = 2e-5  # 3e-6 dex of a log map (see tests/helpers/tolerances.py) over a std of 0.3 and more
 TARGETS = {0.0: 25.0, 2.0: 50.0}  # times as fast, by width
 MAX_MEMORY = 256  # [MB] of ours above the interpreter and its libraries
 

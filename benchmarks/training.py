@@ -44,7 +44,7 @@ from tests.reference.plain_o3_err import PlainO3Err
 SIDE = 256  # [pixels]; of the plain network
 COLUMNS = tuple(range(6))
 HEADER = ("ours", "maps a second", "plain float32", "times as fast", "of the fastest", "asked for")
-# Relative, of the first losses. Both are bounds for small batches too: see tests/tolerances.py.
+# Relative, of the first losses. Both are bounds for small batches too: see tests/helpers/tolerances.py.
 # Factors are rounded to 2^-11 in tfloat32, to 2^-9 in bfloat16: errors are a quarter.
 LOSS_RTOL = {"float32": 1e-4, "tfloat32": 1.5e-2, "bfloat16": 6e-2}
 # Of the largest output. With random weights and hidden 1, bfloat16 was off by up to 7e-2.

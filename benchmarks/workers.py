@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Section, markdown_table, options, say, write_report
-from multifield.challenges import robustness
-from multifield.challenges.robustness import NetworkFolder, SuiteMaps
 from multifield.config.data import NormalizationConfig
 from multifield.config.studies import RobustnessConfig
 from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
+from multifield.studies import robustness
+from multifield.studies.robustness import NetworkFolder, SuiteMaps
 from multifield.training import InProcessExecutor, TrainingProgress
 from multifield.training.cluster import DaskExecutor
 from multifield.tuning import tune
-from tests.unit.challenges.robustness.examples import make_suite_maps
-from tests.unit.challenges.robustness.examples import method as make_method
-from tests.unit.challenges.robustness.examples import robustness as make_robustness
+from tests.unit.studies.robustness.examples import make_suite_maps
+from tests.unit.studies.robustness.examples import method as make_method
+from tests.unit.studies.robustness.examples import robustness as make_robustness
 from tests.unit.training.examples import config, make_data
 from tests.unit.tuning.test_driver import FINGERPRINT, TUNING, make_folder
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.support import make_project
+from tests.helpers.projects import make_project
 
 COMMAND = ("-m", "kedro", "run", "--env", "test")
 ENVIRONMENT = {"DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"}

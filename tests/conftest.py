@@ -6,7 +6,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from tests.support import make_project
+from tests.helpers.projects import make_project
 
 # the same examples in every run, however long a busy machine takes to draw them
 hypothesis.settings.register_profile(

@@ -17,7 +17,7 @@ from multifield import camels
 from multifield.api.settings import OF_SUITES, OF_TRAINING, OF_TUNING
 from multifield.training import read_losses
 from multifield.tuning import load_study, rank_trials
-from tests.support import ROOT, make_project, run_kedro, run_python
+from tests.helpers.projects import ROOT, make_project, run_kedro, run_python
 
 TINY = {"environment": "test"}
 NO_KEDRO = """
@@ -401,7 +401,7 @@ def test_help_says_where_to_begin():
     assert "mf.load_suite(" in mf.__doc__
     for name in mf.__all__:
         assert getattr(mf, name).__doc__, name
-    for package in ("maps", "training", "tuning", "evaluation", "inference", "challenges"):
+    for package in ("maps", "training", "tuning", "evaluation", "prediction", "studies"):
         assert f"\n{package}  " in mf.__doc__
 
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from multifield.models import load_weights
-from tests.support import ROOT, make_project, run_kedro
+from tests.helpers.projects import ROOT, make_project, run_kedro
 
 LABEL = "all_one_cycle_ConvNeXt"
 CHOICES = "recipe=mine"

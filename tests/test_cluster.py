@@ -26,8 +26,8 @@ from multifield.training.cluster import DaskExecutor, connect
 from multifield.tuning import load_study, tune
 from multifield.tuning.sampler import derive_seed
 from multifield.tuning.study import FINISHED
-from tests.support import make_project, run_kedro
-from tests.tolerances import TIME_LIMIT
+from tests.helpers.projects import make_project, run_kedro
+from tests.helpers.tolerances import TIME_LIMIT
 from tests.unit.training.examples import config, make_data
 from tests.unit.tuning.test_driver import FINGERPRINT, TUNING, Watched, make_folder, outcome
 

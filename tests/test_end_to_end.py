@@ -11,7 +11,7 @@ import pytest
 from multifield import camels
 from multifield.evaluation import read_results
 from multifield.models import SummaryStatistics, load_weights
-from tests.support import make_project, run_kedro
+from tests.helpers.projects import make_project, run_kedro
 
 LABEL = "all_steps_4_4_o3"
 REPORTS = f"data/08_reporting/MockNbody_Mtot_{LABEL}"

@@ -9,7 +9,7 @@ OWNERS = {
     "kedro": KEDRO_SIDE,
     "kedro_datasets": KEDRO_SIDE,
     "mapkernels": ("maps",),
-    "matplotlib": ("evaluation.figures", "datasets.figures", "datasets.previews", "api"),
+    "matplotlib": ("reporting.figures", "studies", "datasets.figures", "datasets.previews", "api"),
     "optuna": ("tuning", "datasets.models"),  # datasets name its types
 }
 

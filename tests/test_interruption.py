@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from kedro.framework.session import KedroSession
 
 from multifield.cli import cli
-from tests.support import make_project, run_kedro, run_python
+from tests.helpers.projects import make_project, run_kedro, run_python
 
 NAME = "MockNbody_Mtot_single_all_steps_4_4_o3"
 TRAINED = (f"weights/weights_{NAME}.pt", f"losses/losses_{NAME}.txt")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, make_project, run_kedro, run_python
-from tests.tolerances import TIME_LIMIT
+from tests.helpers.projects import ROOT, make_project, run_kedro, run_python
+from tests.helpers.tolerances import TIME_LIMIT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXECUTE = """

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from multifield.config.folder import copy_configuration, find_project
-from tests.support import ROOT
+from tests.helpers.projects import ROOT
 from tests.test_interruption import INTERRUPTED
-from tests.tolerances import TIME_LIMIT
+from tests.helpers.tolerances import TIME_LIMIT
 
 BUILD_FOLDER = ROOT / ".skbuild" / "test_packaging"  # kept: compiling takes a minute
 IN_NODE = re.compile(r"\[\d+/\d+\] \w+\.\w+")

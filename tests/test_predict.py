@@ -15,10 +15,10 @@ from multifield.config.schema import check_parameters
 from multifield.datasets import ModelCardDataset
 from multifield.evaluation import average_orientations, read_results
 from multifield.evaluation.recalibration import fit_sigma_factors
-from multifield.inference import infer_parameters, load_networks, open_new_maps
 from multifield.maps import maps_of, split_simulations
 from multifield.models import ModelFolder
-from tests.support import load_parameters, make_project, run_kedro
+from multifield.prediction import infer_parameters, load_networks, open_new_maps
+from tests.helpers.projects import load_parameters, make_project, run_kedro
 
 FIELD, LABEL = "Mgas_T_Mstar", "all_steps_4_4_o3_smoothing_1"
 NAMES = {"suite": "MockTNG", "field": FIELD, "label": LABEL}
@@ -216,7 +216,7 @@ def test_any_number_of_maps(n_maps, maps, card, folder, training, predicted):
 
 
 def test_blocks_do_not_matter(maps, card, folder, training, predicted, monkeypatch):
-    monkeypatch.setattr("multifield.inference.infer.BLOCK_BYTES", 1)  # a batch a block
+    monkeypatch.setattr("multifield.prediction.predict.BLOCK_BYTES", 1)  # a batch a block
     records = infer_parameters(
         maps, card, load_networks(card, folder, 2), orientations=8, training=training
     )
@@ -234,7 +234,7 @@ def test_blocks_do_not_matter(maps, card, folder, training, predicted, monkeypat
 def test_a_bad_pixel_is_named_before_anything_is_inferred(
     value, message, maps, card, folder, training, monkeypatch
 ):
-    monkeypatch.setattr("multifield.inference.infer.predict_loader", None)
+    monkeypatch.setattr("multifield.prediction.predict.predict_loader", None)
     wrong = {field: np.array(each[:20]) for field, each in maps.items()}
     wrong["T"][8, 3, 5] = value
     with pytest.raises(ValueError, match="T: " + message):

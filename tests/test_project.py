@@ -12,7 +12,7 @@ from kedro.pipeline import Pipeline, node
 import multifield
 from multifield import settings
 from multifield.pipeline_registry import register_pipelines
-from tests.support import ROOT, load_parameters
+from tests.helpers.projects import ROOT, load_parameters
 
 PIPELINES = register_pipelines()
 MAIN = ("ingest", "preprocess", "tune", "evaluate", "report")

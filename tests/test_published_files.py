@@ -12,7 +12,7 @@ from multifield.core.atomic_files import atomic_path
 from multifield.data.map_files import save_maps
 from multifield.mock import simulate
 from multifield.models import load_weights
-from tests.support import make_project, run_kedro
+from tests.helpers.projects import make_project, run_kedro
 
 N_SIMULATIONS = 30
 SUITE = "Nbody_IllustrisTNG"

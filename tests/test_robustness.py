@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from multifield.camels import COSMOLOGY
-from tests.support import make_project, run_kedro
+from tests.helpers.projects import make_project, run_kedro
 
 ARGUMENTS = ("run", "--pipeline", "robustness", "--env", "test")
 REPORTS = "data/08_reporting/robustness_all_steps_4_4_o3"

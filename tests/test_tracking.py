@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support import make_project, run_python
+from tests.helpers.projects import make_project, run_python
 
 pytest.importorskip("kedro_mlflow", reason="needs the extra mlflow")
 READ = """

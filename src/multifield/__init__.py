@@ -25,15 +25,17 @@ the same, and writes a report.
 
 Packages, from maps to answers
 ------------------------------
-camels       what the maps are: suites, fields, parameters, units, file names
-maps         files, smoothing, logarithm, split, batches
-mock         universes of our own, and Gaussian maps whose exact posterior is known
+camels       suites, sets, fields, parameters, units and file names of the dataset
+maps         mathematics on maps: smoothing, logarithm, power spectrum, split
+data         from files to batches: log maps, normalization, augmentation, loaders
+mock         mock universes, and Gaussian maps whose exact posterior is known
 models       networks
 training     one training, here or on workers
 tuning       studies of many trainings, with Optuna
-evaluation   metrics, calibration, figures, reports
-inference    maps without parameters, the card of a network, out-of-distribution maps
-challenges   simple baselines, robustness from suite to suite, choice of fields
+evaluation   results, metrics, calibration, recalibration
+prediction   maps without parameters, the card of a network, out-of-distribution maps
+reporting    figures and the report of a run
+studies      baselines, robustness from suite to suite, selection of fields
 """
 
 import warnings

@@ -1,10 +1,12 @@
 from . import camels as camels
-from . import challenges as challenges
+from . import data as data
 from . import evaluation as evaluation
-from . import inference as inference
 from . import maps as maps
 from . import mock as mock
 from . import models as models
+from . import prediction as prediction
+from . import reporting as reporting
+from . import studies as studies
 from . import training as training
 from . import tuning as tuning
 from .api.network import FittedNetwork as FittedNetwork

@@ -20,7 +20,7 @@ from multifield.config.schema import check_globals, check_parameters, check_reci
 from multifield.core.console import print_table
 from multifield.datasets import ModelCardDataset
 from multifield.models.registry import BUILT_IN, import_architecture
-from multifield.pipelines.tables import to_records
+from multifield.pipelines.records import to_records
 
 logger = logging.getLogger(__name__)
 
@@ -163,19 +163,19 @@ class PrintSummary:
             where = _point(catalog, "trained_metrics", "and figures beside it")
             self._print_metrics(catalog, "trained_", "selection", where)
         if "predictions" in outputs:
-            from multifield.inference import prediction_table
+            from multifield.prediction import prediction_table
 
             files = [_path_of(catalog, name) for name in PREDICTIONS]
             records = to_records(catalog.load("predictions"))
             print_table(prediction_table(records, catalog.load("prediction_card")), files)
         if "smallest_field_sets" in outputs:
-            from multifield.challenges.field_selection import selection_table
+            from multifield.studies.field_selection import selection_table
 
             where = _point(catalog, "field_sets", "all sets, and a figure beside it")
             steps = (where, "docs/field-selection.md   what the numbers mean")
             print_table(selection_table(catalog.load("smallest_field_sets")), steps)
         if "robustness_methods" in outputs:
-            from multifield.challenges.robustness import methods_table
+            from multifield.studies.robustness import methods_table
 
             where = _point(catalog, "robustness_scores", "each network on each suite, and figures")
             steps = (where, "docs/robustness.md   what the numbers mean")
@@ -187,7 +187,7 @@ class PrintSummary:
     def _print_metrics(
         catalog: CatalogProtocol[Any, Any], prefix: str, tested: str, where: str
     ) -> None:
-        from multifield.evaluation.summary import summary_table
+        from multifield.reporting.console_summary import summary_table
 
         selection = catalog.load("params:selection")
         table = summary_table(

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kernels.support import FEW, positive_maps
+from tests.helpers.kernel_inputs import FEW, positive_maps
 
 N_MAPS, SIDE = 5, 37  # 6,845 pixels: several blocks of 1,024 and a remainder
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from multifield.maps import reference
 from multifield.maps.memory import open_maps, place_in_file
-from tests.kernels.support import FEW, SEEDS, SIDES, positive_maps, preprocessed
+from tests.helpers.kernel_inputs import FEW, SEEDS, SIDES, positive_maps, preprocessed
 
 
 def draw(seed, side, n_batch, n_channels):

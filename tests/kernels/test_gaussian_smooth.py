@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from multifield.maps.reference import orient
-from tests import tolerances
-from tests.kernels.support import FEW, SEEDS, SIDES, fresh, positive_maps
+from tests.helpers import tolerances
+from tests.helpers.kernel_inputs import FEW, SEEDS, SIDES, fresh, positive_maps
 
 WIDTHS = st.floats(0.0, 6.0)
 

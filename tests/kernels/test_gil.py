@@ -8,7 +8,7 @@ import mapkernels
 import numpy as np
 import pytest
 
-from tests.kernels.support import positive_maps
+from tests.helpers.kernel_inputs import positive_maps
 from tests.kernels.test_deposit_slabs import random_displacement
 from tests.kernels.test_gather import draw
 

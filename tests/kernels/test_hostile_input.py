@@ -4,7 +4,7 @@ import mapkernels
 import numpy as np
 import pytest
 
-from tests.kernels.support import positive_maps
+from tests.helpers.kernel_inputs import positive_maps
 from tests.kernels.test_gather import draw
 
 pytestmark = pytest.mark.usefixtures("compiled")  # with every set of instructions

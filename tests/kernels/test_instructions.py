@@ -5,7 +5,7 @@ import sys
 import mapkernels
 import pytest
 
-from tests.kernels.support import fresh, positive_maps
+from tests.helpers.kernel_inputs import fresh, positive_maps
 
 
 def instructions_of_a_new_process(name: str) -> subprocess.CompletedProcess[str]:

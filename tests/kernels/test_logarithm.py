@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tests import tolerances
-from tests.kernels.support import fresh, positive_maps
+from tests.helpers import tolerances
+from tests.helpers.kernel_inputs import fresh, positive_maps
 
 SIDE = 700  # 490,000 floats
 

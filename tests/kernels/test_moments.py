@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import tolerances
-from tests.kernels.support import FEW, SEEDS, SIDES, fresh, moments_of, positive_maps
+from tests.helpers import tolerances
+from tests.helpers.kernel_inputs import FEW, SEEDS, SIDES, fresh, moments_of, positive_maps
 
 
 def log_maps(seed: int, n_maps: int, side: int) -> np.ndarray:

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multifield.maps import reference
-from tests import tolerances
-from tests.kernels.support import FEW, SEEDS
+from tests.helpers import tolerances
+from tests.helpers.kernel_inputs import FEW, SEEDS
 from tests.kernels.test_deposit_slabs import random_displacement
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.kernels.support import fresh, moments_of, positive_maps, preprocessed
+from tests.helpers.kernel_inputs import fresh, moments_of, positive_maps, preprocessed
 from tests.kernels.test_deposit_slabs import deposited, random_displacement
 from tests.kernels.test_gather import draw, gathered
 

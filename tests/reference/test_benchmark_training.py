@@ -22,8 +22,8 @@ from multifield.training import MomentSums, train_network
 from multifield.training.step import make_optimizer, make_schedule, train_step
 from multifield.tuning import open_study, suggest
 from multifield.tuning.storage import open_sqlite
-from tests.support import load_parameters
-from tests.torch_threads import one_thread as one_thread
+from tests.helpers.projects import load_parameters
+from tests.helpers.torch_threads import one_thread as one_thread
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
 
 LR_RTOL = (

@@ -15,7 +15,7 @@ from multifield.maps import log_transform
 from multifield.mock import gaussian
 from multifield.mock import gaussian_likelihood as model
 from multifield.mock import gaussian_posterior as exact
-from tests import tolerances
+from tests.helpers import tolerances
 
 N_MAPS, N_SAMPLES = 1500, 63
 

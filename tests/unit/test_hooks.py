@@ -12,7 +12,7 @@ from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
 from multifield.hooks import ShowProgress, check_code
-from tests.support import ROOT
+from tests.helpers.projects import ROOT
 
 PIPELINE = Pipeline(
     [

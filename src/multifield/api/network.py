@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from multifield import camels, evaluation, inference, models, training
+from multifield import camels, evaluation, models, prediction, reporting, training
 from multifield.api.posterior import Posterior
 from multifield.api.settings import OF_LOADING, OF_TRAINING, make_parameters, place_settings
 from multifield.api.suite import MODELS, Part, Suite, write_json
@@ -19,8 +19,8 @@ from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
 from multifield.core.checksums import sha256
 from multifield.data import MapLoader, SplitLoaders, load_splits
-from multifield.inference.describe import SINGLE
-from multifield.models.folder import ModelFolder
+from multifield.models.model_folder import ModelFolder
+from multifield.prediction.describe import SINGLE
 from multifield.training.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class FittedNetwork:
 
     Attributes
     ----------
-    card : multifield.inference.ModelCard
+    card : multifield.prediction.ModelCard
         All that is known of the network: maps, preprocessing, split, settings, checksums.
     networks : list of multifield.models.Network
         The PyTorch modules, best first.
@@ -46,7 +46,7 @@ class FittedNetwork:
         Epoch and training, validation and test loss; None if they were not stored.
     """
 
-    card: "inference.ModelCard"
+    card: "prediction.ModelCard"
     networks: "list[models.Network]"
     settings: TrainingConfig
     losses: "Losses | None" = None
@@ -77,7 +77,7 @@ class FittedNetwork:
             raise ValueError(f"orientations: Expected 1 to 8, got {orientations}.")
         if isinstance(maps, Part):
             return self._infer_part(maps, orientations)
-        records = inference.infer_parameters(
+        records = prediction.infer_parameters(
             self._open(maps),
             self.card,
             self.networks,
@@ -124,7 +124,7 @@ class FittedNetwork:
         """
         if self.losses is None:
             raise ValueError("losses: None were stored with this network.")
-        return evaluation.figures.loss_curves({0: self.losses}, 0, self.card.suite, self.card.field)
+        return reporting.figures.loss_curves({0: self.losses}, 0, self.card.suite, self.card.field)
 
     def __repr__(self) -> str:
         """Say what the network is, and what it was trained on."""
@@ -165,8 +165,8 @@ class FittedNetwork:
             inferred=tuple(camels.PARAMETER_NAMES.index(name) for name in card.inferred),
             **training.loader_options(self.settings),
         )
-        results = inference.predict_together(self.networks, loader, orientations, self.settings)
-        records = inference.list_records(
+        results = prediction.predict_together(self.networks, loader, orientations, self.settings)
+        records = prediction.list_records(
             0,
             evaluation.average_orientations(results, orientations),
             card.factors(len(self.networks), orientations),
@@ -203,7 +203,7 @@ class FittedNetwork:
         """Give the raw maps of each field, checked."""
         fields, size = self.card.fields, self.card.map_size
         if not isinstance(maps, Mapping) and not isinstance(maps, np.ndarray):
-            return inference.open_new_maps(str(maps), fields, size)
+            return prediction.open_new_maps(str(maps), fields, size)
         if isinstance(maps, np.ndarray):
             if len(fields) > 1:
                 raise ValueError(
@@ -221,7 +221,7 @@ class FittedNetwork:
     def _open_field(self, source: Any, field: str) -> Maps:
         size = self.card.map_size
         if not isinstance(source, np.ndarray):
-            return inference.open_new_maps(str(source), (field,), size)[field]
+            return prediction.open_new_maps(str(source), (field,), size)[field]
         maps = source[np.newaxis] if source.ndim == 2 else source
         if maps.dtype != np.float32:
             raise TypeError(
@@ -300,8 +300,8 @@ def train(
         progress.end(SINGLE, f"valid loss {result.best_valid_loss:.4f}")
     result.publish(folder.weights(SINGLE))
     training.write_losses(folder.losses(SINGLE), result.losses)
-    card = inference.describe_networks(
-        [inference.trained_alone(folder, hyperparameters, result.losses)],
+    card = prediction.describe_networks(
+        [prediction.trained_alone(folder, hyperparameters, result.losses)],
         trained_on(suite, data),
         folder,
         config,
@@ -310,7 +310,7 @@ def train(
     )
     write_json(folder.card(SINGLE), card)
     task.clean()
-    return FittedNetwork(card, inference.load_networks(card, folder, 1), config, result.losses)
+    return FittedNetwork(card, prediction.load_networks(card, folder, 1), config, result.losses)
 
 
 def load_network(path: PathLike, *, n_networks: int = 1, **settings: Any) -> FittedNetwork:
@@ -345,7 +345,7 @@ def load_network(path: PathLike, *, n_networks: int = 1, **settings: Any) -> Fit
     config = make_parameters(environment, placed | chosen, OF_LOADING).training
     place = path.parent.parent
     folder = ModelFolder(path=place, suite=card.suite, field=card.field, label=card.label)
-    networks = inference.load_networks(card, folder, n_networks)
+    networks = prediction.load_networks(card, folder, n_networks)
     losses = folder.losses(card.networks[0].trial)
     found = training.read_losses(losses) if losses.is_file() else None
     return FittedNetwork(card, networks, config, found)
@@ -366,7 +366,7 @@ def _find_card(path: Path) -> Path:
     return found[0]
 
 
-def _read_card(path: Path) -> "inference.ModelCard":
+def _read_card(path: Path) -> "prediction.ModelCard":
     """Read a card; a suite of a user's own becomes known."""
     text = path.read_bytes()
     adapter: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
@@ -375,7 +375,7 @@ def _read_card(path: Path) -> "inference.ModelCard":
         names = tuple(channel["field"] for channel in content["channels"])
         inferred = tuple(parameter["name"] for parameter in content["parameters"])
         camels.add_suite(content["suite"], names, inferred)
-    card: inference.ModelCard = TypeAdapter(inference.ModelCard).validate_json(text)
+    card: prediction.ModelCard = TypeAdapter(prediction.ModelCard).validate_json(text)
     return card
 
 
@@ -423,8 +423,8 @@ def load_parts(suite: Suite, parameters: Parameters) -> SplitLoaders:
     )
 
 
-def trained_on(suite: Suite, data: SplitLoaders) -> "inference.TrainedOn":
+def trained_on(suite: Suite, data: SplitLoaders) -> "prediction.TrainedOn":
     """Say what networks of a suite were trained on, for their card."""
-    return inference.TrainedOn(
+    return prediction.TrainedOn(
         data, suite.split, suite.normalization, suite.manifest, suite.parameters.preprocessing
     )

@@ -146,7 +146,7 @@ class Posterior:
         figure : matplotlib.figure.Figure
             One panel per parameter. A notebook shows it after ``%matplotlib inline``.
         """
-        from multifield.evaluation import figures
+        from multifield.reporting import figures
 
         trained_on = self.trained_on
         if self.truth is None:

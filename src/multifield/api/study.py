@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from multifield import evaluation, inference, training, tuning
+from multifield import prediction, reporting, training, tuning
 from multifield.api.network import (
     FittedNetwork,
     load_parts,
@@ -17,7 +17,7 @@ from multifield.api.settings import OF_TUNING
 from multifield.api.suite import Suite, write_json
 from multifield.config.schema import Parameters
 from multifield.data import SplitLoaders
-from multifield.models.folder import ModelFolder
+from multifield.models.model_folder import ModelFolder
 from multifield.training.fingerprint import fingerprint
 
 
@@ -35,7 +35,7 @@ class Study:
         Where database, weights and losses are.
     parameters : Parameters
         All settings.
-    card : multifield.inference.ModelCard
+    card : multifield.prediction.ModelCard
         All that is known of the best networks.
     """
 
@@ -43,7 +43,7 @@ class Study:
     suite: Suite
     folder: ModelFolder
     parameters: Parameters
-    card: "inference.ModelCard"
+    card: "prediction.ModelCard"
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -76,7 +76,7 @@ class Study:
             If the study has no such trial with a network, or fewer networks.
         """
         card = self.card if trial is None else self._describe(trial)
-        networks = inference.load_networks(card, self.folder, n_networks)
+        networks = prediction.load_networks(card, self.folder, n_networks)
         losses = training.read_losses(self.folder.losses(card.networks[0].trial))
         return FittedNetwork(card, networks, self.parameters.training, losses)
 
@@ -93,7 +93,7 @@ class Study:
             for trial in tuning.rank_trials(self.optuna)
         }
         selection = self.suite.selection
-        return evaluation.figures.loss_curves(losses, self.best, selection.suite, selection.field)
+        return reporting.figures.loss_curves(losses, self.best, selection.suite, selection.field)
 
     def __repr__(self) -> str:
         """Say how the study went."""
@@ -103,12 +103,12 @@ class Study:
             f"best trial {self.best}\n{self.trials.to_string(max_rows=12)}"
         )
 
-    def _describe(self, number: int) -> "inference.ModelCard":
+    def _describe(self, number: int) -> "prediction.ModelCard":
         ranked = {trial.number: trial for trial in tuning.rank_trials(self.optuna)}
         if number not in ranked or not self.folder.weights(number).is_file():
             known = ", ".join(map(str, self.folder.trials_with_weights()))
             raise ValueError(f"trial: Expected one with a network ({known}), got {number}.")
-        network = inference.trained_by(ranked[number], self.folder.weights(number))
+        network = prediction.trained_by(ranked[number], self.folder.weights(number))
         data = load_parts(self.suite, self.parameters)
         return _describe(self.optuna, [network], self.suite, data, self.folder, self.parameters)
 
@@ -166,7 +166,7 @@ def tune(
         parameters.execution,
         fingerprint(data, parameters.training),
     )
-    best = inference.trained_networks(study, folder.weights, parameters.card.top_k)
+    best = prediction.trained_networks(study, folder.weights, parameters.card.top_k)
     card = _describe(study, best, suite, data, folder, parameters)
     write_json(folder.card(), card)
     return Study(study, suite, folder, parameters, card)
@@ -174,17 +174,17 @@ def tune(
 
 def _describe(
     study: "tuning.Study",
-    networks: "list[inference.Trained]",
+    networks: "list[prediction.Trained]",
     suite: Suite,
     data: SplitLoaders,
     folder: ModelFolder,
     parameters: Parameters,
-) -> "inference.ModelCard":
-    return inference.describe_networks(
+) -> "prediction.ModelCard":
+    return prediction.describe_networks(
         networks,
         trained_on(suite, data),
         folder,
         parameters.training,
         parameters.card,
-        inference.known_causes(study),
+        prediction.known_causes(study),
     )

@@ -127,7 +127,7 @@ class Suite:
         figure : matplotlib.figure.Figure
             One panel per field.
         """
-        from multifield.evaluation import figures
+        from multifield.reporting import figures
 
         shown = {field: np.array(maps[number]) for field, maps in self.maps.items()}
         return figures.fields_mosaic(shown, self.name)

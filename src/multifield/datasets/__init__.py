@@ -5,6 +5,7 @@ Tables, metrics, pages and figures come from kedro-datasets. `FigureDataset` is 
 """
 
 from multifield.datasets.cards import ModelCardDataset
+from multifield.datasets.folders import NetworkFolderDataset, SuiteFoldersDataset
 from multifield.datasets.maps import LogMapsDataset, RawMapsDataset
 from multifield.datasets.models import (
     LossesDataset,
@@ -18,7 +19,6 @@ from multifield.datasets.reports import (
     ResultsDataset,
     TrialResultsDataset,
 )
-from multifield.datasets.suites import NetworkFolderDataset, SuiteFoldersDataset
 from multifield.datasets.tables import ThetaDataset, TypedJSONDataset
 
 __all__ = [

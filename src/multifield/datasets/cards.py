@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from multifield.datasets.tables import TypedJSONDataset
-from multifield.models.folder import ModelFolder
+from multifield.models.model_folder import ModelFolder
 
 
 class ModelCardDataset(TypedJSONDataset):
@@ -33,6 +33,6 @@ class ModelCardDataset(TypedJSONDataset):
         folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
         super().__init__(
             filepath=str(folder.card(None if network == "study" else network)),
-            model="multifield.inference.card.ModelCard",
+            model="multifield.prediction.card.ModelCard",
             metadata=metadata,
         )

@@ -8,7 +8,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from multifield.config.tuning import check_storage
 from multifield.datasets.base import FileDataset, Loaded, Saved
-from multifield.models.folder import ModelFolder
+from multifield.models.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -26,7 +26,7 @@ def encode_png(png: bytes) -> ImagePreview:
 
 def preview_maps(maps: Mapping[str, Maps], suite: str, *, logarithmic: bool) -> ImagePreview:
     """Draw the first map of each field."""
-    from multifield.evaluation import figures  # matplotlib is slow to import and seldom needed here
+    from multifield.reporting import figures  # matplotlib is slow to import and seldom needed here
 
     png = io.BytesIO()
     figures.fields_mosaic(

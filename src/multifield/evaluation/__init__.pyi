@@ -1,10 +1,9 @@
-from . import figures as figures
 from .bootstrap import simulation_of_rows as simulation_of_rows
 from .calibration import check_calibration as check_calibration
 from .calibration import compare_calibration as compare_calibration
-from .combination import average_networks as average_networks
-from .combination import combine_maps as combine_maps
-from .combination import estimate_correlations as estimate_correlations
+from .ensembles import average_networks as average_networks
+from .ensembles import combine_maps as combine_maps
+from .ensembles import estimate_correlations as estimate_correlations
 from .comparison import compare_trials as compare_trials
 from .examples import Examples as Examples
 from .examples import choose_across as choose_across
@@ -24,9 +23,6 @@ from .recalibrated_intervals import (
 from .recalibration import fit_sigma_factors as fit_sigma_factors
 from .recalibration import recalibrate as recalibrate
 from .recalibration import score_recalibrated as score_recalibrated
-from .report import RunReport as RunReport
-from .report import describe_device as describe_device
-from .report import render_report as render_report
 from .results import Results as Results
 from .results import average_orientations as average_orientations
 from .results import comparable as comparable

@@ -7,11 +7,7 @@ import numpy as np
 
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Simulation, simulation_of_rows
-from multifield.evaluation.combination import (
-    average_networks,
-    combine_maps,
-    estimate_correlations,
-)
+from multifield.evaluation.ensembles import average_networks, combine_maps, estimate_correlations
 from multifield.evaluation.intervals import Interval, estimate_intervals
 from multifield.evaluation.recalibrated_intervals import estimate_recalibrated_intervals
 from multifield.evaluation.recalibration import fit_sigma_factors

@@ -2,7 +2,7 @@
 
 from multifield.config.ingest import MockConfig
 from multifield.mock.gas_models import MOCK_ASTRID, MOCK_SIMBA, MOCK_TNG, GasModel
-from multifield.mock.suites import (
+from multifield.mock.simulations import (
     GAS_MODELS,
     HYPERCUBES,
     MOCK_SUITES,

@@ -1,7 +1,7 @@
 from .band_powers import BandPowers as BandPowers
-from .folder import ModelFolder as ModelFolder
+from .model_folder import ModelFolder as ModelFolder
 from .head import FeatureNetwork as FeatureNetwork
-from .inference import for_inference as for_inference
+from .folded import for_inference as for_inference
 from .network import Network as Network
 from .o3_err import O3Err as O3Err
 from .registry import find_architecture as find_architecture

@@ -19,7 +19,7 @@ from .loss import moment_loss as moment_loss
 from .loss_files import Losses as Losses
 from .loss_files import read_losses as read_losses
 from .loss_files import write_losses as write_losses
-from .progress import TrainingProgress as TrainingProgress
+from .live_table import TrainingProgress as TrainingProgress
 from .step import NonFiniteLoss as NonFiniteLoss
 from .step import Objective as Objective
 from .step import PlainObjective as PlainObjective

@@ -1,7 +1,7 @@
 import pytest
 
 from multifield.config.schema import check_globals, check_parameters, check_recipe
-from tests.support import load_catalog, load_globals, load_parameters
+from tests.helpers.projects import load_catalog, load_globals, load_parameters
 
 ENVIRONMENTS = ("base", "mock", "cmd", "cluster", "robust", "test")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from multifield.config.values import read_values
-from tests.support import ROOT, load_parameters
+from tests.helpers.projects import ROOT, load_parameters
 
 ENVIRONMENTS = sorted(path.parent.name for path in (ROOT / "conf").glob("*/globals.yml"))
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from multifield.core.threads import SPIN_COUNT, spin_briefly
-from tests.support import run_python
+from tests.helpers.projects import run_python
 
 
 @pytest.mark.parametrize(

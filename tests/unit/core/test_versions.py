@@ -6,7 +6,7 @@ import time
 import pytest
 
 from multifield.core.versions import describe_software, find_commit, process_seconds
-from tests.tolerances import TIME_LIMIT
+from tests.helpers.tolerances import TIME_LIMIT
 
 
 def git(folder, *arguments):

@@ -11,7 +11,7 @@ from multifield.data import MapLoader, Normalization
 from multifield.data.compact import Encoding, normalization_as_kept
 from multifield.data.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
 from multifield.data.test_set import reuse_log_maps
-from tests import tolerances
+from tests.helpers import tolerances
 from tests.unit.training.examples import make_theta
 
 PLAIN = PreprocessingConfig(smoothing_width=1, remove_monopole=False, compact=False, n_threads=1)

@@ -4,7 +4,7 @@ import pytest
 from multifield.data.joined import JoinedMaps
 from multifield.data.loader import MapLoader
 from multifield.data.normalization import Normalization
-from tests.tolerances import SCALED_TWICE_ATOL
+from tests.helpers.tolerances import SCALED_TWICE_ATOL
 
 NORMALIZATION = Normalization(over="all", fields=("T", "Z"), mean=(1.0, 2.0), std=(0.5, 3.0))
 

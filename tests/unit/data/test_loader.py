@@ -16,7 +16,7 @@ from multifield.data.loader import MapLoader
 from multifield.data.normalization import Normalization
 from multifield.data.prefetch import THREAD_NAME, prefetched
 from multifield.maps.reference import gather
-from tests import tolerances
+from tests.helpers import tolerances
 
 SIDE = 8
 N_SIMULATIONS = 6

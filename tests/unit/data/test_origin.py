@@ -25,9 +25,9 @@ def paths(folder: Path, *fields: str) -> dict[str, Path]:
 @pytest.fixture
 def simulated(monkeypatch):
     """The fields of each simulation that is made."""
-    from multifield.mock import suites
+    from multifield.mock import simulations
 
-    made, simulate = [], suites.simulate
+    made, simulate = [], simulations.simulate
 
     def note(suite, fields, *arguments):
         made.append(fields)

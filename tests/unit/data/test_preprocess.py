@@ -16,7 +16,7 @@ from multifield.data.normalization import fit_normalization
 from multifield.data.preprocess import Preprocessing, check_current, moments_of_log_maps
 from multifield.maps.memory import open_maps
 from multifield.maps.splits import Split, maps_of, split_simulations
-from tests import tolerances
+from tests.helpers import tolerances
 
 PLAIN = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)
 SMOOTH = PreprocessingConfig(smoothing_width=2, remove_monopole=True, compact=False, n_threads=2)

@@ -21,9 +21,9 @@ from multifield.datasets.previews import PANEL, encode_png
 from multifield.evaluation import Results
 from multifield.maps import Split
 from multifield.models import O3Err
-from multifield.models.folder import ModelFolder
-from multifield.pipelines.tables import to_frame, to_records
-from tests.support import load_catalog
+from multifield.models.model_folder import ModelFolder
+from multifield.pipelines.records import to_frame, to_records
+from tests.helpers.projects import load_catalog
 
 MODEL = {"suite": "MockNbody", "field": "Mtot", "label": "all_steps_500_500_o3"}
 TRAINED = "MockNbody_Mtot_all_steps_500_500_o3"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from multifield import camels, evaluation
+from multifield import camels, evaluation, reporting
 from multifield.evaluation import (
     Results,
     average_orientations,
@@ -189,7 +189,7 @@ def test_import_is_light():
 
 
 def test_slow_parts_come_when_asked():
-    assert evaluation.figures.maps_mosaic.__module__ == "multifield.evaluation.figures.maps"
+    assert reporting.figures.maps_mosaic.__module__ == "multifield.reporting.figures.maps"
     assert callable(evaluation.predict)
     with pytest.raises(AttributeError, match="guess"):
         evaluation.guess  # noqa: B018

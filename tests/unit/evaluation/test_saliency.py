@@ -8,7 +8,7 @@ from torch import nn
 from multifield import camels
 from multifield.evaluation import attribute_means
 from multifield.models import O3Err
-from tests.tolerances import INTEGRATED_GRADIENTS_RTOL
+from tests.helpers.tolerances import INTEGRATED_GRADIENTS_RTOL
 
 
 class Linear(nn.Module):

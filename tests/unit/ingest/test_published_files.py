@@ -28,8 +28,8 @@ from multifield.core import progress
 from multifield.ingest import http, published_files
 from multifield.ingest.published_files import DownloadError, download_missing
 from multifield.ingest.sources import open_source
-from tests.support import make_project, run_kedro
-from tests.tolerances import TIME_LIMIT
+from tests.helpers.projects import make_project, run_kedro
+from tests.helpers.tolerances import TIME_LIMIT
 
 SUITE = "Nbody_IllustrisTNG"
 MAPS = f"Maps_Mtot_{SUITE}_EX_z=0.00.npy"

@@ -6,7 +6,7 @@ from multifield.data import save_maps
 from multifield.maps import memory, open_maps, power_spectrum
 from multifield.maps.power_spectrum import shell_power
 from multifield.mock import gaussian
-from tests import tolerances
+from tests.helpers import tolerances
 
 
 def noise(n_maps: int, n_pixels: int, seed: int = 0) -> np.ndarray:

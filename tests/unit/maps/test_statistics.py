@@ -7,7 +7,7 @@ from multifield.maps.statistics import (
     channel_quantiles,
     channel_spectra,
 )
-from tests.tolerances import SPECTRUM_RTOL
+from tests.helpers.tolerances import SPECTRUM_RTOL
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from jaxtyping import TypeCheckError
 from scipy import ndimage
 
 from multifield.maps import reference, transforms
-from tests import tolerances
-from tests.support import run_python
+from tests.helpers import tolerances
+from tests.helpers.projects import run_python
 
 
 class TestGaussianSmooth:

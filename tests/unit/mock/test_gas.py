@@ -7,7 +7,7 @@ from multifield.camels import FIELDS, PARAMETER_NAMES
 from multifield.config.ingest import MockConfig
 from multifield.mock.gas import SATURATIONS, Feedback, paint_fields
 from multifield.mock.gas_models import MOCK_ASTRID, MOCK_SIMBA, MOCK_TNG
-from multifield.mock.suites import simulate
+from multifield.mock.simulations import simulate
 from multifield.mock.universe import OMEGA_B, Universe, make_universe, mean_surface_density
 
 CONFIG = MockConfig(n_simulations=1, map_size=64, lattice=32, refine=2, seed=3, n_threads=1)

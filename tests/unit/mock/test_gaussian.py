@@ -5,7 +5,7 @@ from multifield import camels
 from multifield.config.ingest import MockConfig
 from multifield.maps import log_transform
 from multifield.mock import MockBlocks, gaussian
-from tests import tolerances
+from tests.helpers import tolerances
 
 CONFIG = MockConfig(n_simulations=4, map_size=32, lattice=16, refine=1, seed=3, n_threads=1)
 

@@ -15,8 +15,8 @@ from multifield.models import (
 from multifield.models.band_powers import SymmetricConv, log_power
 from multifield.models.head import RunningStandardization
 from multifield.models.padding import pad_periodic
-from tests.tolerances import BFLOAT16_NETWORK_RTOL, EPS32
-from tests.torch_threads import one_thread as one_thread
+from tests.helpers.tolerances import BFLOAT16_NETWORK_RTOL, EPS32
+from tests.helpers.torch_threads import one_thread as one_thread
 
 SIDE = 32  # [pixels]
 N_LEVELS = 4  # 32, 16, 8 and 4 pixels

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from multifield.models.batch_norm import BatchNorm2d, batch_moments
-from tests.tolerances import BATCH_MOMENTS_RTOL, BFLOAT16_RTOL
+from tests.helpers.tolerances import BATCH_MOMENTS_RTOL, BFLOAT16_RTOL
 
 CHANNELS = 3
 

@@ -4,7 +4,7 @@ import torch
 from scipy import ndimage, stats
 
 from multifield.models.map_statistics import count_statistics, map_statistics
-from tests.tolerances import STATISTICS_ATOL
+from tests.helpers.tolerances import STATISTICS_ATOL
 
 SIDE = 16  # [pixels]
 

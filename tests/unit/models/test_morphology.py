@@ -14,7 +14,7 @@ from multifield.models.morphology import (
     tails,
 )
 from multifield.models.pyramid import Halve
-from tests.tolerances import STATISTICS_ATOL
+from tests.helpers.tolerances import STATISTICS_ATOL
 
 SIDE = 32  # [pixels]
 

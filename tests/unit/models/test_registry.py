@@ -20,7 +20,7 @@ from multifield.models import (
 )
 from multifield.models.network import check_fits
 from multifield.training import TrainingTask, run_task
-from tests.support import ROOT, run_python
+from tests.helpers.projects import ROOT, run_python
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
 
 EXAMPLE = ROOT / "docs/examples/convnext.py"

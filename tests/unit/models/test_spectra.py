@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from multifield.models.spectra import WIDEST, Spectra
-from tests.tolerances import STATISTICS_ATOL
+from tests.helpers.tolerances import STATISTICS_ATOL
 
 SIDE = 32  # [pixels]
 

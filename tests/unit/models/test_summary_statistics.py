@@ -13,7 +13,7 @@ from multifield.models import (
     save_weights,
 )
 from multifield.models.summary_statistics import LIMIT
-from tests.torch_threads import one_thread as one_thread
+from tests.helpers.torch_threads import one_thread as one_thread
 
 SIDE = 32  # [pixels]
 # Of the largest output, which adds up a hundred statistics; sums over 1,024 pixels in another order

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from multifield import cli
 from multifield.training.allocator import keep_freed_memory
-from tests.support import ROOT
+from tests.helpers.projects import ROOT
 
 resource = pytest.importorskip("resource", reason="counts page faults, on Unix alone")
 

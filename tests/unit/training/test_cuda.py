@@ -10,7 +10,7 @@ import torch
 from multifield.evaluation import predict
 from multifield.models import find_architecture
 from multifield.training import train_network
-from tests.tolerances import (
+from tests.helpers.tolerances import (
     BFLOAT16_LOSS_RTOL,
     BFLOAT16_NETWORK_RTOL,
     CHANNELS_LAST_RTOL,

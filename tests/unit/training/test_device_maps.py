@@ -16,7 +16,7 @@ from multifield.training.device_maps import (
     count_bytes,
 )
 from multifield.training.step import PlainObjective
-from tests import tolerances
+from tests.helpers import tolerances
 from tests.unit.training.examples import (
     HYPERPARAMETERS,
     config,

@@ -12,7 +12,7 @@ from multifield.training import TrainedNetwork, TrainingInterrupted, train_netwo
 from multifield.training.device import DeviceBatch
 from multifield.training.device_maps import DeviceMaps
 from multifield.training.shown_fields import FixedFields, RandomFields, show_fields
-from tests.tolerances import FLOAT16_RTOL
+from tests.helpers.tolerances import FLOAT16_RTOL
 from tests.unit.training.examples import HYPERPARAMETERS, MAP_SIZE, config, make_data
 from tests.unit.training.test_checkpoint import assert_same, signal_after
 

@@ -16,8 +16,8 @@ from multifield.models import O3Err
 from multifield.training import NonFiniteLoss, train_step
 from multifield.training.step import build_network, evaluate_loss, make_optimizer, make_schedule
 from tests.reference.plain_o3_err import PlainO3Err
-from tests.support import ROOT
-from tests.tolerances import (
+from tests.helpers.projects import ROOT
+from tests.helpers.tolerances import (
     BFLOAT16_LOSS_RTOL,
     FIRST_LOSSES_RTOL,
     FUSED_OPTIMIZER_RTOL,

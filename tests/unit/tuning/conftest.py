@@ -1,1 +1,1 @@
-from tests.torch_threads import one_thread as one_thread
+from tests.helpers.torch_threads import one_thread as one_thread

@@ -11,7 +11,7 @@ import optuna
 import optuna_dashboard
 import pytest
 
-from tests.tolerances import TIME_LIMIT
+from tests.helpers.tolerances import TIME_LIMIT
 from tests.unit.tuning.test_driver import make_folder, run
 
 STUDY = "wd_dr_hidden_lr_o3"  # the published name

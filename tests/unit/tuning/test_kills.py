@@ -9,7 +9,7 @@ import pytest
 
 from multifield.models import ModelFolder
 from multifield.tuning import load_study
-from tests.support import ROOT, run_python
+from tests.helpers.projects import ROOT, run_python
 from tests.unit.tuning.test_driver import make_folder, outcome
 
 pytestmark = [

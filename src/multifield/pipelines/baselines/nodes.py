@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from multifield import challenges
+from multifield import studies
 from multifield.camels.selection import Selection
 from multifield.config.studies import BaselinesConfig
 from multifield.core.arrays import Theta
@@ -11,19 +11,19 @@ from multifield.data.loader import SplitLoaders
 from multifield.data.preprocess import LogMaps
 from multifield.evaluation.results import Results
 from multifield.maps.splits import Split
-from multifield.pipelines.tables import to_frame
+from multifield.pipelines.records import to_frame
 
 
 def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[str, Results]:
-    """Fit simple regressions and test them; see `multifield.challenges.infer_with_baselines`."""
-    return challenges.infer_with_baselines(data, config)
+    """Fit simple regressions and test them; see `multifield.studies.infer_with_baselines`."""
+    return studies.infer_with_baselines(data, config)
 
 
 def infer_exactly(
     selection: Selection, log_maps: Mapping[str, LogMaps], theta: Theta, split: Split
 ) -> dict[str, Results]:
-    """Compute the posterior where it is known; see `multifield.challenges.infer_exactly`."""
-    return challenges.infer_exactly(selection.suite, log_maps, theta, split)
+    """Compute the posterior where it is known; see `multifield.studies.infer_exactly`."""
+    return studies.infer_exactly(selection.suite, log_maps, theta, split)
 
 
 def compare_methods(
@@ -31,5 +31,5 @@ def compare_methods(
     exact: Mapping[str, Results],
     networks: Mapping[str, Results],
 ) -> Any:
-    """Score all of them on the same maps; see `multifield.challenges.compare`."""
-    return to_frame(challenges.compare({**baselines, **exact}, networks))
+    """Score all of them on the same maps; see `multifield.studies.compare`."""
+    return to_frame(studies.compare({**baselines, **exact}, networks))

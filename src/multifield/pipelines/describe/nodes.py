@@ -1,6 +1,6 @@
 """Nodes that write the card of networks; `tune` and `train` end with them."""
 
-from multifield import inference, tuning
+from multifield import prediction, tuning
 from multifield.config.data import PreprocessingConfig
 from multifield.config.prediction import CardConfig
 from multifield.config.training import TrainingConfig
@@ -8,7 +8,7 @@ from multifield.data.loader import SplitLoaders
 from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
 from multifield.maps.splits import Split
-from multifield.models.folder import ModelFolder
+from multifield.models.model_folder import ModelFolder
 from multifield.training.fingerprint import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
@@ -25,14 +25,14 @@ def describe_networks(
     preprocessing: PreprocessingConfig,
     training: TrainingConfig,
     config: CardConfig,
-) -> "inference.ModelCard":
-    """Write the card of a study's networks, if trained on these data; see `multifield.inference`."""
+) -> "prediction.ModelCard":
+    """Write the card of a study's networks, if trained on these data; see `multifield.prediction`."""
     tuning.check_fingerprint(study, fingerprint(data, training), networks.database)
-    return inference.describe_networks(
-        inference.trained_networks(study, networks.weights, config.top_k),
-        inference.TrainedOn(data, split, normalization, manifest, preprocessing),
+    return prediction.describe_networks(
+        prediction.trained_networks(study, networks.weights, config.top_k),
+        prediction.TrainedOn(data, split, normalization, manifest, preprocessing),
         networks,
         training,
         config,
-        inference.known_causes(study),
+        prediction.known_causes(study),
     )

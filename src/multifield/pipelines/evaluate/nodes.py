@@ -22,10 +22,10 @@ from multifield.evaluation.metrics import Metrics
 from multifield.evaluation.recalibration import Factors
 from multifield.evaluation.results import Results
 from multifield.ingest.sources import open_test_source
-from multifield.models.folder import ModelFolder
+from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.ingest.nodes import verify_maps
 from multifield.pipelines.preprocess.nodes import preprocess_maps
-from multifield.pipelines.tables import to_frame
+from multifield.pipelines.records import to_frame
 from multifield.training.fingerprint import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of

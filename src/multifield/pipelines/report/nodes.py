@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from multifield import evaluation, training, tuning
+from multifield import evaluation, reporting, training, tuning
 from multifield.camels.selection import Selection
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.training import TrainingConfig
@@ -15,8 +15,8 @@ from multifield.data.manifest import Manifest
 from multifield.data.preprocess import LogMaps
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.results import Results
-from multifield.models.folder import ModelFolder
-from multifield.pipelines.tables import to_records
+from multifield.models.model_folder import ModelFolder
+from multifield.pipelines.records import to_records
 
 N_EXAMPLES = 4  # maps drawn of the best and of the worst
 N_ATTRIBUTED = 3  # maps whose pixels are attributed; of several fields one, a row a field
@@ -24,9 +24,9 @@ N_ATTRIBUTED = 3  # maps whose pixels are attributed; of several fields one, a r
 
 def plot_results(
     results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
-) -> "evaluation.figures.Figure":
-    """Draw truth against prediction; see `multifield.evaluation.figures`."""
-    return evaluation.figures.true_against_predicted(
+) -> "reporting.figures.Figure":
+    """Draw truth against prediction; see `multifield.reporting.figures`."""
+    return reporting.figures.true_against_predicted(
         results,
         selection.suite,
         selection.field,
@@ -41,9 +41,9 @@ def plot_calibration(
     selection: Selection,
     test_selection: Selection,
     config: EvaluationConfig,
-) -> "evaluation.figures.Figure":
-    """Draw calibration before and after recalibration; see `multifield.evaluation.figures`."""
-    return evaluation.figures.calibration(
+) -> "reporting.figures.Figure":
+    """Draw calibration before and after recalibration; see `multifield.reporting.figures`."""
+    return reporting.figures.calibration(
         results,
         recalibrated,
         evaluation.simulation_of_rows(results, config.orientations),
@@ -56,21 +56,21 @@ def plot_calibration(
 
 def plot_losses(
     study: "tuning.Study", networks: ModelFolder, selection: Selection
-) -> "evaluation.figures.Figure":
-    """Draw the losses of all trials, or their best alone; see `multifield.evaluation.figures`."""
+) -> "reporting.figures.Figure":
+    """Draw the losses of all trials, or their best alone; see `multifield.reporting.figures`."""
     values = tuning.valid_losses(study)
     suite, field = selection.suite, selection.field
     if not any(networks.losses(trial).is_file() for trial in values):  # released without
-        return evaluation.figures.best_losses(values, suite, field)
+        return reporting.figures.best_losses(values, suite, field)
     losses = {trial: training.read_losses(networks.losses(trial)) for trial in values}
-    return evaluation.figures.loss_curves(losses, min(values, key=values.__getitem__), suite, field)
+    return reporting.figures.loss_curves(losses, min(values, key=values.__getitem__), suite, field)
 
 
 def plot_residuals(
     compared: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
-) -> "evaluation.figures.Figure":
-    """Draw errors and pulls; see `multifield.evaluation.figures.residuals`."""
-    return evaluation.figures.residuals(
+) -> "reporting.figures.Figure":
+    """Draw errors and pulls; see `multifield.reporting.figures.residuals`."""
+    return reporting.figures.residuals(
         compared,
         selection.suite,
         selection.field,
@@ -86,11 +86,11 @@ def plot_best_and_worst(
     selection: Selection,
     test_selection: Selection,
     config: EvaluationConfig,
-) -> "evaluation.figures.Figure":
-    """Draw the maps inferred best and worst; see `multifield.evaluation.figures.best_and_worst`."""
+) -> "reporting.figures.Figure":
+    """Draw the maps inferred best and worst; see `multifield.reporting.figures.best_and_worst`."""
     best, worst = evaluation.choose_best_and_worst(compared, config.orientations, N_EXAMPLES)
     shown = raw_maps[test_selection.fields[0]]
-    return evaluation.figures.best_and_worst(
+    return reporting.figures.best_and_worst(
         best,
         worst,
         shown[data.take(best.rows).index],
@@ -109,7 +109,7 @@ def plot_saliency(
     test_selection: Selection,
     training_config: TrainingConfig,
     config: EvaluationConfig,
-) -> "evaluation.figures.Figure":
+) -> "reporting.figures.Figure":
     """Draw which pixels the means of two parameters come from; see `multifield.evaluation.saliency`."""
     n = N_ATTRIBUTED if len(test_selection.fields) == 1 else 1
     examples = evaluation.choose_across(compared, config.orientations, n)
@@ -123,29 +123,29 @@ def plot_saliency(
         device=training_config.device,
         n_threads=training_config.n_threads,
     )
-    return evaluation.figures.saliency(
+    return reporting.figures.saliency(
         attributions, batch.x, examples, selection.suite, selection.field, test_selection
     )
 
 
 def plot_spectra(
     log_maps: Mapping[str, LogMaps], theta: Theta, results: Results, selection: Selection
-) -> "evaluation.figures.Figure":
-    """Draw power spectra of the maps trained on; see `multifield.evaluation.figures.spectra`."""
-    return evaluation.figures.spectra(
+) -> "reporting.figures.Figure":
+    """Draw power spectra of the maps trained on; see `multifield.reporting.figures.spectra`."""
+    return reporting.figures.spectra(
         log_maps, theta, results.inferred, selection.suite, selection.field
     )
 
 
-def plot_study_history(study: "tuning.Study", selection: Selection) -> "evaluation.figures.Figure":
-    """Draw the trials in their order; see `multifield.evaluation.figures.study_history`."""
+def plot_study_history(study: "tuning.Study", selection: Selection) -> "reporting.figures.Figure":
+    """Draw the trials in their order; see `multifield.reporting.figures.study_history`."""
     trials = tuning.trials_table(study)
-    return evaluation.figures.study_history(trials, selection.suite, selection.field)
+    return reporting.figures.study_history(trials, selection.suite, selection.field)
 
 
-def plot_importance(study: "tuning.Study", selection: Selection) -> "evaluation.figures.Figure":
+def plot_importance(study: "tuning.Study", selection: Selection) -> "reporting.figures.Figure":
     """Draw which hyperparameters matter; see `multifield.tuning.estimate_importances`."""
-    return evaluation.figures.hyperparameter_importance(
+    return reporting.figures.hyperparameter_importance(
         tuning.estimate_importances(study),
         len(tuning.rank_trials(study)),
         tuning.MIN_TRIALS,
@@ -156,10 +156,10 @@ def plot_importance(study: "tuning.Study", selection: Selection) -> "evaluation.
 
 def plot_parallel_coordinates(
     study: "tuning.Study", selection: Selection
-) -> "evaluation.figures.Figure":
-    """Draw hyperparameters and losses; see `multifield.evaluation.figures.parallel_coordinates`."""
+) -> "reporting.figures.Figure":
+    """Draw hyperparameters and losses; see `multifield.reporting.figures.parallel_coordinates`."""
     trials = tuning.trials_table(study)
-    return evaluation.figures.parallel_coordinates(trials, selection.suite, selection.field)
+    return reporting.figures.parallel_coordinates(trials, selection.suite, selection.field)
 
 
 def write_report(
@@ -178,10 +178,10 @@ def write_report(
     training_config: TrainingConfig,
     **figures: bytes,
 ) -> str:
-    """Write one page about the run; see `multifield.evaluation.render_report`."""
+    """Write one page about the run; see `multifield.reporting.render_report`."""
     at_home = selection == test_selection
-    return evaluation.render_report(
-        evaluation.RunReport(
+    return reporting.render_report(
+        reporting.RunReport(
             trained_on=selection,
             tested_on=test_selection,
             parameters=parameters,
@@ -198,7 +198,7 @@ def write_report(
             else {"trained on": manifest, "tested on": test_manifest},
             figures=figures,
             software=versions.describe_software(),
-            device=evaluation.describe_device(training_config.device),
+            device=reporting.describe_device(training_config.device),
             seconds=versions.process_seconds(),
             date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         )

@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multifield import evaluation, training
+from multifield import reporting, training
 from multifield.camels.selection import Selection
-from multifield.challenges import robustness
-from multifield.challenges.robustness import ingest
-from multifield.challenges.robustness.folder import NetworkFolder
-from multifield.challenges.robustness.ingest import SuiteFolders
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.ingest import SourceConfig
 from multifield.config.prediction import CardConfig
 from multifield.config.studies import RobustnessConfig
 from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
-from multifield.pipelines.tables import to_frame, to_records
+from multifield.pipelines.records import to_frame, to_records
+from multifield.studies import robustness
+from multifield.studies.robustness import ingest
+from multifield.studies.robustness.ingest import SuiteFolders
+from multifield.studies.robustness.network_folder import NetworkFolder
 
 
 def bring_suites(
@@ -26,7 +26,7 @@ def bring_suites(
     split: SplitConfig,
     folders: SuiteFolders,
 ) -> "dict[str, robustness.SuiteMaps]":
-    """Bring and preprocess every suite; see `multifield.challenges.robustness.ingest.bring_suites`."""
+    """Bring and preprocess every suite; see `multifield.studies.robustness.ingest.bring_suites`."""
     return ingest.bring_suites(config, selection.sim_set, source, preprocessing, split, folders)
 
 
@@ -39,7 +39,7 @@ def train_networks(
     folder: NetworkFolder,
     execution: ExecutionConfig,
 ) -> "list[robustness.Trained]":
-    """Train what is not trained yet; see `multifield.challenges.robustness.train_all`."""
+    """Train what is not trained yet; see `multifield.studies.robustness.train_all`."""
     with training.open_executor(execution) as executor:
         return robustness.train_all(
             suites, config, hyperparameters, training_config, normalization, folder, executor
@@ -53,23 +53,23 @@ def score_networks(
     evaluation_config: EvaluationConfig,
     card: CardConfig,
 ) -> Any:
-    """Test every network on every suite; see `multifield.challenges.robustness.score_all`."""
+    """Test every network on every suite; see `multifield.studies.robustness.score_all`."""
     scores = robustness.score_all(trained, suites, config, evaluation_config, card.novelty)
     return to_frame(scores)
 
 
 def compare_robust_methods(scores: Any, config: RobustnessConfig) -> Any:
-    """Set methods side by side; see `multifield.challenges.robustness.compare_methods`."""
+    """Set methods side by side; see `multifield.studies.robustness.compare_methods`."""
     return to_frame(robustness.compare_methods(to_records(scores), config))
 
 
-def plot_matrices(scores: Any, config: RobustnessConfig) -> "evaluation.figures.Figure":
-    """Draw who fails where; see `multifield.evaluation.figures.suite_matrices`."""
+def plot_matrices(scores: Any, config: RobustnessConfig) -> "reporting.figures.Figure":
+    """Draw who fails where; see `multifield.studies.robustness.figures.suite_matrices`."""
     alone = robustness.of_one_suite(to_records(scores), config.smoothing_widths[0])
-    return evaluation.figures.suite_matrices(alone)
+    return robustness.figures.suite_matrices(alone)
 
 
-def plot_smoothing_scan(scores: Any, config: RobustnessConfig) -> "evaluation.figures.Figure":
-    """Draw on which scales; see `multifield.evaluation.figures.smoothing_scan`."""
+def plot_smoothing_scan(scores: Any, config: RobustnessConfig) -> "reporting.figures.Figure":
+    """Draw on which scales; see `multifield.studies.robustness.figures.smoothing_scan`."""
     studied = [record for record in to_records(scores) if record["field"] in config.studied]
-    return evaluation.figures.smoothing_scan(robustness.of_one_suite(studied))
+    return robustness.figures.smoothing_scan(robustness.of_one_suite(studied))

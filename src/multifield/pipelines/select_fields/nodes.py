@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multifield import evaluation, training, tuning
+from multifield import reporting, training, tuning
 from multifield.camels.selection import Selection
-from multifield.challenges import field_selection
 from multifield.config.data import NormalizationConfig, SplitConfig
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.studies import SelectFieldsConfig
@@ -17,8 +16,9 @@ from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps
 from multifield.maps.splits import Split
-from multifield.models.folder import ModelFolder
-from multifield.pipelines.tables import to_frame
+from multifield.models.model_folder import ModelFolder
+from multifield.pipelines.records import to_frame
+from multifield.studies import field_selection
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
@@ -55,7 +55,7 @@ def train_scorer(
     config: SelectFieldsConfig,
     execution: ExecutionConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
-    """Train a network for any set of fields; see `multifield.challenges.field_selection`."""
+    """Train a network for any set of fields; see `multifield.studies.field_selection`."""
     study = field_selection.train_scorer(
         loaders, folder, training_config, tuning_config, config, execution
     )
@@ -69,14 +69,14 @@ def score_sets(
     training_config: TrainingConfig,
     config: SelectFieldsConfig,
 ) -> "field_selection.FieldScores":
-    """Rank sets of fields; see `multifield.challenges.field_selection.score_sets`."""
+    """Rank sets of fields; see `multifield.studies.field_selection.score_sets`."""
     return field_selection.score_sets(study, folder, loaders, training_config, config)
 
 
 def propose_finalists(
     scores: "field_selection.FieldScores", config: SelectFieldsConfig
 ) -> list[FieldSet]:
-    """Choose sets to train; see `multifield.challenges.field_selection.propose_finalists`."""
+    """Choose sets to train; see `multifield.studies.field_selection.propose_finalists`."""
     goals = field_selection.choose_goals(scores.inferred)
     return field_selection.propose_finalists(scores.sets, goals, config.fractions, config.search)
 
@@ -91,7 +91,7 @@ def train_finalists(
     hyperparameters: Hyperparameters,
     execution: ExecutionConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
-    """Train a network on each set; see `multifield.challenges.field_selection.train_finalists`."""
+    """Train a network on each set; see `multifield.studies.field_selection.train_finalists`."""
     study = field_selection.train_finalists(
         finalists,
         loaders,
@@ -114,7 +114,7 @@ def measure_finalists(
     evaluation_config: EvaluationConfig,
     config: SelectFieldsConfig,
 ) -> "list[field_selection.MeasuredSet]":
-    """Test the networks; see `multifield.challenges.field_selection.measure_finalists`."""
+    """Test the networks; see `multifield.studies.field_selection.measure_finalists`."""
     information = field_selection.measure_finalists(
         study, folder, finalists, loaders, training_config, evaluation_config, config
     )
@@ -124,7 +124,7 @@ def measure_finalists(
 def list_sets(
     scores: "field_selection.FieldScores", measured: "Sequence[field_selection.MeasuredSet]"
 ) -> Any:
-    """Make a table of all sets; see `multifield.challenges.field_selection.list_sets`."""
+    """Make a table of all sets; see `multifield.studies.field_selection.list_sets`."""
     return to_frame(field_selection.list_sets(scores, measured))
 
 
@@ -136,7 +136,7 @@ def find_smallest(
     evaluation_config: EvaluationConfig,
     config: SelectFieldsConfig,
 ) -> "field_selection.FieldSelection":
-    """Find the smallest sets; see `multifield.challenges.field_selection.find_smallest`."""
+    """Find the smallest sets; see `multifield.studies.field_selection.find_smallest`."""
     return field_selection.find_smallest(
         measured,
         config.fractions,
@@ -151,9 +151,11 @@ def plot_sets(
     scores: "field_selection.FieldScores",
     measured: "Sequence[field_selection.MeasuredSet]",
     found: "field_selection.FieldSelection",
-) -> "evaluation.figures.Figure":
-    """Draw information by number of fields; see `multifield.evaluation.figures`."""
+) -> "reporting.figures.Figure":
+    """Draw information by number of fields; see `multifield.reporting.figures`."""
     records = field_selection.list_sets(scores, measured)
     names = field_selection.name_smallest(found)
     in_all = {goal: each.value for goal, each in found.information_in_all.items()}
-    return evaluation.figures.information_of_sets(records, names, in_all, found.suite, found.level)
+    return field_selection.figures.information_of_sets(
+        records, names, in_all, found.suite, found.level
+    )

@@ -1,6 +1,6 @@
 """Nodes of `train`."""
 
-from multifield import evaluation, inference, models, training
+from multifield import models, prediction, reporting, training
 from multifield.camels.selection import Selection
 from multifield.config.data import PreprocessingConfig
 from multifield.config.evaluation import EvaluationConfig
@@ -11,7 +11,7 @@ from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
 from multifield.evaluation.results import Results
 from multifield.maps.splits import Split
-from multifield.models.folder import ModelFolder
+from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.evaluate.nodes import predict_with
 from multifield.training.fingerprint import fingerprint
 from multifield.training.loss_files import Losses
@@ -54,11 +54,11 @@ def describe_network(
     hyperparameters: Hyperparameters,
     training_config: TrainingConfig,
     config: CardConfig,
-) -> "inference.ModelCard":
-    """Write the card of the network, whose weights are saved; see `multifield.inference`."""
-    return inference.describe_networks(
-        [inference.trained_alone(folder, hyperparameters, losses)],
-        inference.TrainedOn(data, split, normalization, manifest, preprocessing),
+) -> "prediction.ModelCard":
+    """Write the card of the network, whose weights are saved; see `multifield.prediction`."""
+    return prediction.describe_networks(
+        [prediction.trained_alone(folder, hyperparameters, losses)],
+        prediction.TrainedOn(data, split, normalization, manifest, preprocessing),
         folder,
         training_config,
         config,
@@ -81,6 +81,6 @@ def predict_held_out_maps(
     return predict_with(network, data.test, training_config, config)
 
 
-def plot_losses(losses: Losses, selection: Selection) -> "evaluation.figures.Figure":
-    """Draw the losses of the network; see `multifield.evaluation.figures`."""
-    return evaluation.figures.loss_curves({0: losses}, 0, selection.suite, selection.field)
+def plot_losses(losses: Losses, selection: Selection) -> "reporting.figures.Figure":
+    """Draw the losses of the network; see `multifield.reporting.figures`."""
+    return reporting.figures.loss_curves({0: losses}, 0, selection.suite, selection.field)

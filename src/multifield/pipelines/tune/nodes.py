@@ -6,8 +6,8 @@ from multifield import tuning
 from multifield.config.training import ExecutionConfig, TrainingConfig
 from multifield.config.tuning import TuningConfig
 from multifield.data.loader import SplitLoaders
-from multifield.models.folder import ModelFolder
-from multifield.pipelines.tables import to_frame
+from multifield.models.model_folder import ModelFolder
+from multifield.pipelines.records import to_frame
 from multifield.training.fingerprint import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of

@@ -1,0 +1,17 @@
+from .card import ModelCard as ModelCard
+from .card import check_is_of as check_is_of
+from .describe import Trained as Trained
+from .describe import TrainedOn as TrainedOn
+from .describe import describe_networks as describe_networks
+from .describe import known_causes as known_causes
+from .describe import trained_alone as trained_alone
+from .describe import trained_by as trained_by
+from .describe import trained_networks as trained_networks
+from .predict import infer_parameters as infer_parameters
+from .predict import list_records as list_records
+from .predict import load_networks as load_networks
+from .predict import predict_together as predict_together
+from .new_maps import open_new_maps as open_new_maps
+from .novelty import NoveltyReference as NoveltyReference
+from .novelty import fit_novelty as fit_novelty
+from .summary import prediction_table as prediction_table

@@ -1,0 +1,280 @@
+"""Write the card of networks: from the maps and the study they come from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from multifield import camels
+from multifield.config.data import PreprocessingConfig
+from multifield.config.prediction import CardConfig
+from multifield.config.training import Hyperparameters, TrainingConfig
+from multifield.core.checksums import sha256
+from multifield.core.versions import describe_software
+from multifield.data import MapLoader, Normalization, SplitLoaders
+from multifield.data.manifest import Manifest
+from multifield.evaluation import Results, average_networks, average_orientations, fit_sigma_factors
+from multifield.evaluation import predict as predict_known
+from multifield.maps import Split
+from multifield.models import ModelFolder, load_weights
+from multifield.prediction.card import (
+    SCHEMA,
+    Channel,
+    Inferred,
+    ModelCard,
+    NetworkRecord,
+    SigmaFactors,
+)
+from multifield.prediction.novelty import fit_novelty
+from multifield.training import Losses
+from multifield.tuning import FrozenTrial, Study, rank_trials
+from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES, WEIGHTS_SHA256
+
+N_ORIENTATIONS = 8
+SINGLE = "single"  # stands in names where others have the number of their trial
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What networks were trained on: what `preprocess` left, checked.
+
+    Attributes
+    ----------
+    data : SplitLoaders
+    split : Split
+    normalization : Normalization
+    manifest : Manifest
+        Of the raw files.
+    preprocessing : PreprocessingConfig
+    """
+
+    data: SplitLoaders
+    split: Split
+    normalization: Normalization
+    manifest: Manifest
+    preprocessing: PreprocessingConfig
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network.
+
+    Attributes
+    ----------
+    trial : int or str
+        Number of its trial, or ``single``.
+    weights : Path
+        File of its weights.
+    hyperparameters : Hyperparameters
+        Learning rate, weight decay, dropout and width.
+    valid_loss : float
+        Lowest validation loss.
+    sha256 : str or None
+        SHA-256 of the file when the training ended; None if that is not known.
+    """
+
+    trial: int | str
+    weights: Path
+    hyperparameters: Hyperparameters
+    valid_loss: float
+    sha256: str | None = None
+
+
+def trained_by(trial: FrozenTrial, weights: Path) -> Trained:
+    """Give the network of a complete trial.
+
+    Parameters
+    ----------
+    trial : optuna.trial.FrozenTrial
+        Number, hyperparameters, value, and the checksum of the weights if the study has it.
+    weights : Path
+        File of its weights.
+
+    Returns
+    -------
+    network : Trained
+        The network. Its loss is NaN if the trial has no value.
+    """
+    parameters = {name: trial.params[name] for name in HYPERPARAMETER_NAMES}
+    loss = float(trial.value) if trial.value is not None else float("nan")
+    stored = trial.user_attrs.get(WEIGHTS_SHA256)
+    return Trained(trial.number, weights, Hyperparameters(**parameters), loss, stored)
+
+
+def trained_networks(study: Study, weights: Callable[[int], Path], top_k: int) -> list[Trained]:
+    """List the best networks of a study, best first.
+
+    Parameters
+    ----------
+    study : Study
+    weights : callable
+        Gives the file of a trial by its number; it need not be there.
+    top_k : int
+        How many at most.
+
+    Returns
+    -------
+    networks : list of Trained
+        The best, the next best and so on until `top_k`, or until one has no file: the k best networks are
+        an ensemble only if none of them is missing.
+
+    Raises
+    ------
+    ValueError
+        If no trial is complete.
+    FileNotFoundError
+        If the best one has no weights.
+    """
+    networks: list[Trained] = []
+    for trial in rank_trials(study)[:top_k]:
+        path = weights(trial.number)
+        if not path.is_file():
+            break
+        networks.append(trained_by(trial, path))
+    if not networks:
+        ranked = rank_trials(study)
+        if not ranked:
+            raise ValueError(f"study {study.study_name}: expected a complete trial, got none")
+        best = weights(ranked[0].number)
+        raise FileNotFoundError(f"{best}: expected the weights of the best trial; found none")
+    return networks
+
+
+def trained_alone(folder: ModelFolder, hyperparameters: Hyperparameters, losses: Losses) -> Trained:
+    """Give the network that was trained outside a study; `losses` are `epoch train valid test` a row."""
+    return Trained(SINGLE, folder.weights(SINGLE), hyperparameters, float(losses[:, 2].min()))
+
+
+def known_causes(study: Study) -> dict[str, str]:
+    """Say what a study says of how its networks were trained; nothing if it was released."""
+    return dict(study.user_attrs.get(FINGERPRINT, {}))
+
+
+def describe_networks(
+    networks: Sequence[Trained],
+    trained_on: TrainedOn,
+    folder: ModelFolder,
+    training: TrainingConfig,
+    config: CardConfig,
+    causes: Mapping[str, str],
+) -> ModelCard:
+    """Make the card of networks.
+
+    They look at the validation maps once more, for the factors of sigma.
+
+    Parameters
+    ----------
+    networks : sequence of Trained
+        Best first.
+    trained_on : TrainedOn
+    folder : ModelFolder
+        Where they are.
+    training : TrainingConfig
+        Of which architecture, device and threads are read.
+    config : CardConfig
+    causes : mapping of str to str
+        How they were trained, as far as it is known; see `multifield.training.fingerprint.fingerprint`.
+
+    Returns
+    -------
+    card : ModelCard
+
+    Raises
+    ------
+    ValueError
+        If weights do not fit the maps or their hyperparameters.
+    """
+    data, manifest = trained_on.data, trained_on.manifest
+    return ModelCard(
+        schema_version=SCHEMA,
+        suite=manifest.suite,
+        sim_set=manifest.sim_set,
+        field=folder.field,
+        label=folder.label,
+        smoothing_width=trained_on.preprocessing.smoothing_width,
+        remove_monopole=trained_on.preprocessing.remove_monopole,
+        map_size=data.map_size,
+        channels=_channels(trained_on.normalization, manifest),
+        normalization_over=trained_on.normalization.over,
+        parameters=tuple(Inferred.of(camels.PARAMETERS[column]) for column in data.inferred),
+        architecture=training.architecture,
+        networks=tuple(_record(network) for network in networks),
+        sigma_factors=_fit_factors(_predict(networks, data, data.valid, training)),
+        training={name: text for name, text in causes.items() if name.startswith("training.")},
+        theta_sha256=manifest.theta_sha256,
+        versions=describe_software(),
+        split=trained_on.split,
+        novelty=fit_novelty(
+            data.train, data.valid, config.novelty, n_threads=training.loader_threads
+        ),
+    )
+
+
+def _channels(normalization: Normalization, manifest: Manifest) -> tuple[Channel, ...]:
+    statistics = zip(normalization.fields, normalization.mean, normalization.std, strict=True)
+    return tuple(
+        Channel(
+            field=field,
+            unit=camels.FIELDS[field].unit,
+            transform=camels.FIELDS[field].transform,
+            mean=mean,
+            std=std,
+            raw_file=manifest.files[field].name,
+            raw_sha256=manifest.files[field].sha256,
+        )
+        for field, mean, std in statistics
+    )
+
+
+def _record(network: Trained) -> NetworkRecord:
+    return NetworkRecord(
+        trial=network.trial,
+        weights=network.weights.name,
+        sha256=sha256(network.weights),
+        hyperparameters=network.hyperparameters,
+        valid_loss=network.valid_loss,
+    )
+
+
+def _predict(
+    networks: Sequence[Trained], data: SplitLoaders, maps: MapLoader, training: TrainingConfig
+) -> list[Results]:
+    """Let every network look at the validation maps in all orientations; one in memory at a time."""
+    results = []
+    for trained in networks:
+        network = load_weights(
+            trained.weights,
+            hidden=trained.hyperparameters.hidden,
+            channels=data.channels,
+            map_size=data.map_size,
+            architecture=training.architecture,
+            sha256=trained.sha256,
+        )
+        results.append(
+            predict_known(
+                network,
+                maps,
+                range(N_ORIENTATIONS),
+                device=training.device,
+                n_threads=training.n_threads,
+            )
+        )
+    return results
+
+
+def _fit_factors(results: Sequence[Results]) -> tuple[SigmaFactors, ...]:
+    """Factors for the k best networks and the n first orientations, for every k and n."""
+    entries = []
+    for k in range(1, len(results) + 1):
+        ensemble = average_networks(results[:k])
+        for n in range(1, N_ORIENTATIONS + 1):
+            averaged = average_orientations(_first(ensemble, n), n)
+            factors = fit_sigma_factors(averaged)
+            entries.append(SigmaFactors(n_networks=k, orientations=n, factors=factors))
+    return tuple(entries)
+
+
+def _first(results: Results, n: int) -> Results:
+    """Keep the first n orientations; rows are ordered (orientation, simulation, map)."""
+    rows = slice(n * (len(results) // N_ORIENTATIONS))
+    tables = (results.theta[rows], results.mean[rows], results.std[rows])
+    return Results(*tables, results.inferred)

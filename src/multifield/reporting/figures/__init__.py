@@ -1,0 +1,44 @@
+"""Figures of results, calibration, training and maps, in one style for print.
+
+Each function returns a `matplotlib.figure.Figure` and touches no state of pyplot. Widths are those
+of a journal page, colours those of Okabe and Ito, which the colour-blind tell apart.
+"""
+
+from matplotlib.figure import Figure
+
+from multifield.reporting.figures.calibration import calibration
+from multifield.reporting.figures.examples import best_and_worst, saliency
+from multifield.reporting.figures.losses import best_losses, loss_curves
+from multifield.reporting.figures.maps import fields_mosaic, maps_mosaic
+from multifield.reporting.figures.posterior import posterior_of_maps
+from multifield.reporting.figures.residuals import residuals
+from multifield.reporting.figures.spectra import spectra
+from multifield.reporting.figures.study import (
+    hyperparameter_importance,
+    parallel_coordinates,
+    study_history,
+)
+from multifield.reporting.figures.style import COLUMN_WIDTH, PAGE_WIDTH, suite_title
+from multifield.reporting.figures.truth import MAX_POINTS, true_against_predicted
+
+__all__ = [
+    "COLUMN_WIDTH",
+    "MAX_POINTS",
+    "PAGE_WIDTH",
+    "Figure",
+    "best_and_worst",
+    "best_losses",
+    "calibration",
+    "fields_mosaic",
+    "hyperparameter_importance",
+    "loss_curves",
+    "maps_mosaic",
+    "parallel_coordinates",
+    "posterior_of_maps",
+    "residuals",
+    "saliency",
+    "spectra",
+    "study_history",
+    "suite_title",
+    "true_against_predicted",
+]

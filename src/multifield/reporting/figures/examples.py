@@ -1,0 +1,186 @@
+"""Single maps: with what was inferred of them, and with the pixels that it came from."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from multifield import camels
+from multifield.camels.selection import Selection
+from multifield.core.arrays import Maps
+from multifield.evaluation.examples import Examples
+from multifield.evaluation.saliency import Attributions
+from multifield.reporting.figures.maps import (
+    draw_map,
+    draw_scale_bar,
+    log_norm,
+    log_title,
+    percentiles,
+    unit_of,
+)
+from multifield.reporting.figures.style import PAGE_WIDTH, finish, styled, test_title
+
+_TEXT_SIZE = 7.5
+_BAR: dict[str, Any] = {"location": "bottom", "extend": "both", "pad": 0.01, "aspect": 22}
+
+
+@styled
+def best_and_worst(
+    best: Examples,
+    worst: Examples,
+    best_maps: Maps,
+    worst_maps: Maps,
+    suite: str,
+    field: str,
+    tested_on: Selection,
+) -> Figure:
+    """Draw the maps that were inferred best and worst, with truth and prediction.
+
+    Parameters
+    ----------
+    best, worst : Examples
+        As `multifield.evaluation.choose_best_and_worst` gives.
+    best_maps, worst_maps : (K, L, L) float32
+        Raw maps of the first field tested on.
+    suite, field : str
+        What the network was trained on, for the title.
+    tested_on : Selection
+        What it was tested on.
+
+    Returns
+    -------
+    figure : Figure
+        All maps on one colour scale. Below each: true value, mean and 1 sigma, and the chi2 of the map.
+    """
+    shown = tested_on.fields[0]
+    n_lines = len(best.results.inferred) + 1
+    n_columns = max(len(best.rows), len(worst.rows))
+    side = min(PAGE_WIDTH * 0.88 / n_columns, 2.2)
+    height = 2 * (side + 0.145 * n_lines + 0.15) + 0.45
+    figure = Figure(figsize=(max(side * n_columns + 1.0, 4.5), height), layout="constrained")
+    axes = figure.subplots(2, n_columns, squeeze=False)
+    norm = log_norm(np.concatenate([best_maps, worst_maps]))
+    for row, examples, maps in zip(axes, (best, worst), (best_maps, worst_maps), strict=True):
+        for ax in row[len(maps) :]:
+            ax.set_axis_off()
+        for number, (ax, one_map) in enumerate(zip(row, maps, strict=False)):
+            image = draw_map(ax, one_map, "", norm)
+            ax.set(xticks=[], yticks=[])
+            ax.set_xlabel(_describe(examples, number), fontsize=_TEXT_SIZE, linespacing=1.25)
+    for label, ax in zip(("Best", "Worst"), axes[:, 0], strict=True):
+        ax.set_ylabel(label, fontsize=10)
+    draw_scale_bar(axes[0, 0])
+    label = f"{camels.FIELDS[shown].quantity.capitalize()} [{unit_of(shown)}]"
+    figure.colorbar(image, ax=axes, label=label, extend="both", pad=0.02, aspect=35)
+    figure.suptitle(test_title(field, suite, tested_on))
+    return finish(figure)
+
+
+def _describe(examples: Examples, number: int) -> str:
+    """Say truth, mean and error of each parameter, and chi2 of one map."""
+    results = examples.results
+    lines = []
+    for name in results.inferred:
+        column = camels.PARAMETER_NAMES.index(name)
+        true, mean, std = (t[number, column] for t in (results.theta, results.mean, results.std))
+        label = camels.PARAMETERS[column].label
+        lines.append(rf"{label}: {true:.3f}, inferred ${mean:.3f} \pm {std:.3f}$")
+    return "\n".join([*lines, rf"$\chi^2 = {examples.chi2[number]:.2g}$"])
+
+
+@styled
+def saliency(
+    attributions: Attributions,
+    log_maps: np.ndarray,
+    examples: Examples,
+    suite: str,
+    field: str,
+    tested_on: Selection,
+) -> Figure:
+    """Draw maps beside the attributions of their pixels to the posterior means.
+
+    Parameters
+    ----------
+    attributions : Attributions
+        P parameters of B maps.
+    log_maps : (B, C, L, L) float32
+        The same maps, standardized.
+    examples : Examples
+        Truth and prediction of the same maps.
+    suite, field : str
+        What the network was trained on, for the title.
+    tested_on : Selection
+        What it was tested on; its fields are the channels.
+
+    Returns
+    -------
+    figure : Figure
+        A row a map and field. Colours of attributions are linear to the 99.5th percentile of their
+        column. The caption names the baseline and how far the sums miss.
+    """
+    fields = tested_on.fields
+    panels = [(b, c) for b in range(len(log_maps)) for c in range(len(fields))]
+    n_columns = 1 + len(attributions.names)
+    side = 2.0  # [inch]
+    size = (side * n_columns + 0.9, (side + 0.3) * len(panels) + 1.3)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(panels), n_columns, squeeze=False)
+    powers = [_power_of_ten(values) for values in attributions.values]
+    values = [each / 10.0**power for each, power in zip(attributions.values, powers, strict=True)]
+    norms = [_symmetric(each) for each in values]
+    norm = Normalize(*percentiles(log_maps))
+    for (b, c), row in zip(panels, axes, strict=True):
+        shown = draw_map(row[0], log_maps[b, c], "", norm)
+        row[0].set_ylabel(log_title(fields[c]))
+        for p, ax in enumerate(row[1:]):
+            image = draw_map(ax, values[p][b, c], "", norms[p], cmap="RdBu_r")
+            ax.set_title(_answer(attributions, examples, p, b), fontsize=8)
+            if b == len(log_maps) - 1 and c == len(fields) - 1:
+                label = _bar_label(attributions.names[p], powers[p])
+                bar = figure.colorbar(image, ax=axes[:, p + 1], label=label, **_BAR)
+                bar.locator = MaxNLocator(4, symmetric=True)
+        for ax in row:
+            ax.set(xticks=[], yticks=[])
+    figure.colorbar(shown, ax=axes[:, 0], label="(log map $-$ mean) / std", **_BAR)
+    draw_scale_bar(axes[0, 0])
+    figure.suptitle(test_title(field, suite, tested_on))
+    figure.supxlabel(_saliency_caption(attributions), fontsize=_TEXT_SIZE, color="0.35")
+    return finish(figure)
+
+
+def _symmetric(values: np.ndarray) -> Normalize:
+    limit = float(np.percentile(np.abs(values), 99.5)) or 1.0
+    return Normalize(-limit, limit)
+
+
+def _power_of_ten(values: np.ndarray) -> int:
+    """Give the power that stands in the label of a bar, so that its ticks are short."""
+    return int(np.floor(np.log10(float(np.percentile(np.abs(values), 99.5)) or 1.0)))
+
+
+def _bar_label(name: str, power: int) -> str:
+    label = camels.PARAMETERS[camels.PARAMETER_NAMES.index(name)].label
+    return rf"attribution to {label} [$10^{{{power}}}$ a pixel]"
+
+
+def _answer(attributions: Attributions, examples: Examples, p: int, b: int) -> str:
+    column = camels.PARAMETER_NAMES.index(attributions.names[p])
+    label = camels.PARAMETERS[column].label
+    true = examples.results.theta[b, column]
+    return f"{label}: true {true:.3f}, inferred ${attributions.mean[p, b]:.3f}$"
+
+
+def _saliency_caption(attributions: Attributions) -> str:
+    labels = [camels.PARAMETERS[camels.PARAMETER_NAMES.index(n)].label for n in attributions.names]
+    answers = ", ".join(
+        f"{label} $= {mean:.3f}$"
+        for label, mean in zip(labels, attributions.baseline_mean, strict=True)
+    )
+    gaps = ", ".join(f"{gap:.1g}" for gap in np.abs(attributions.gap).max(axis=1))
+    return (
+        "Integrated gradients from a map without structure, all pixels at the mean of the training's\n"
+        f"log maps, to which the network answers {answers}.\n"
+        f"Pixels sum to the difference from that to within {gaps}."
+    )

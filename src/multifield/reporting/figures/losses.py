@@ -1,0 +1,121 @@
+"""Losses of the trials of a study."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from multifield.reporting.figures.style import (
+    BLACK,
+    BLUE,
+    COLUMN_WIDTH,
+    GREEN,
+    GREY,
+    VERMILION,
+    finish,
+    maps_title,
+    padded,
+    styled,
+)
+from multifield.training.loss_files import Losses
+
+
+@styled
+def loss_curves(losses: Mapping[int, Losses], best_trial: int, suite: str, field: str) -> Figure:
+    """Draw the losses of the best trial and the validation losses of the others.
+
+    Parameters
+    ----------
+    losses : mapping of int to (E, 4) float
+        Trial -> epoch, training, validation and test loss, one row an epoch.
+    best_trial : int
+        Which one is drawn in full.
+    suite, field : str
+        What the networks were trained on, for the title.
+
+    Returns
+    -------
+    figure : Figure
+        The vertical range is the best trial's; worse epochs of the others may leave it. Epochs are
+        counted from 1, as the progress of a training is; files of losses count from 0.
+
+    Raises
+    ------
+    ValueError
+        If the best trial is missing or a trial has no epoch.
+    """
+    if best_trial not in losses:
+        raise ValueError(f"best_trial: expected one of {sorted(losses)}, got {best_trial}")
+    for trial, history in losses.items():
+        if len(history) == 0:
+            raise ValueError(f"losses: expected at least one epoch, got none in trial {trial}")
+    figure = Figure(figsize=(COLUMN_WIDTH * 1.35, COLUMN_WIDTH), layout="constrained")
+    ax = figure.subplots()
+    _draw_others(ax, [losses[trial] for trial in losses if trial != best_trial])
+    _draw_best(ax, losses[best_trial], best_trial)
+    ax.set(xlabel="Epoch", ylabel="Loss", title=maps_title(field, suite))
+    ax.set_ylim(_loss_limits(losses, best_trial))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.legend(loc="upper right")
+    return finish(figure)
+
+
+def _draw_others(ax: Axes, others: Sequence[Losses]) -> None:
+    for number, history in enumerate(others):
+        label = f"other trials ({len(others)}), validation" if number == 0 else None
+        ax.plot(history[:, 0] + 1, history[:, 2], color=GREY, linewidth=0.6, alpha=0.6, label=label)
+
+
+def _draw_best(ax: Axes, history: Losses, trial: int) -> None:
+    marker = "o" if len(history) == 1 else None  # a line of one point is invisible
+    styles = (
+        ("training", BLUE, "-"), ("validation", VERMILION, "-"), ("test", GREEN, "--"),
+    )  # fmt: skip
+    for column, (name, color, line) in enumerate(styles, start=1):
+        label = f"trial {trial}, {name}"
+        ax.plot(
+            history[:, 0] + 1, history[:, column], line, color=color, marker=marker, label=label
+        )
+    best = int(np.argmin(history[:, 2]))
+    ax.plot(
+        history[best, 0] + 1, history[best, 2], "*", color=VERMILION, markersize=9,
+        markeredgecolor=BLACK, markeredgewidth=0.5, zorder=4,
+        label=f"lowest validation loss, ${history[best, 2]:.2f}$",
+    )  # fmt: skip
+
+
+def _loss_limits(losses: Mapping[int, Losses], best_trial: int) -> tuple[float, float]:
+    best = losses[best_trial][:, 1:]
+    lowest = min(float(history[:, 2].min()) for history in losses.values())
+    return padded(min(lowest, float(best.min())), float(best.max()))
+
+
+@styled
+def best_losses(values: Mapping[int, float], suite: str, field: str) -> Figure:
+    """Draw the best validation loss of every trial, where no losses of its epochs are at hand.
+
+    Parameters
+    ----------
+    values : mapping of int to float
+        Trial -> its value in the study.
+    suite, field : str
+        What the networks were trained on, for the title.
+
+    Returns
+    -------
+    figure : Figure
+    """
+    best = min(values, key=values.__getitem__)
+    figure = Figure(figsize=(COLUMN_WIDTH * 1.35, COLUMN_WIDTH), layout="constrained")
+    ax = figure.subplots()
+    ax.plot(list(values), list(values.values()), "o", color=GREY, markersize=3, label="trials")
+    ax.plot(
+        best, values[best], "*", color=VERMILION, markersize=9, markeredgecolor=BLACK,
+        markeredgewidth=0.5, label=f"trial {best}, ${values[best]:.2f}$",
+    )  # fmt: skip
+    ax.set(xlabel="Trial", ylabel="Lowest validation loss", title=maps_title(field, suite))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.legend(loc="upper right")
+    return finish(figure)

@@ -1,0 +1,141 @@
+"""Errors of posterior means, in the unit of the parameter and of the error that was inferred."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy import stats
+
+from multifield import camels
+from multifield.camels.selection import Selection
+from multifield.evaluation.bootstrap import simulation_of_rows
+from multifield.evaluation.calibration import pulls
+from multifield.evaluation.results import Results, average_orientations
+from multifield.reporting.figures.style import (
+    BLACK,
+    BLUE,
+    ORANGE,
+    PAGE_WIDTH,
+    VERMILION,
+    finish,
+    padded,
+    styled,
+    test_title,
+)
+
+ROW_HEIGHT = 1.9  # [inch] of a parameter
+N_GROUPS = 6  # of simulations of similar truth
+MIN_IN_GROUP = 3  # simulations, for a standard error
+PULL_LIMIT = 4.0  # pulls beyond are counted in the last bin on their side
+_BINS = np.linspace(-PULL_LIMIT, PULL_LIMIT, 25)
+
+
+@styled
+def residuals(
+    results: Results,
+    suite: str,
+    field: str,
+    tested_on: Selection | None = None,
+    *,
+    n_orientations: int = 1,
+) -> Figure:
+    """Draw error against truth, and the pulls beside a unit Gaussian, a row a parameter.
+
+    Parameters
+    ----------
+    results, suite, field, tested_on, n_orientations
+        As for `true_against_predicted`, the rows ordered (orientation, simulation, map).
+
+    Returns
+    -------
+    figure : Figure
+        A point a map. Squares are means over simulations of similar truth, with their standard errors
+        where a group has simulations enough.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not each map of each simulation in `n_orientations` orientations.
+    """
+    maps = average_orientations(results, n_orientations)
+    simulation = simulation_of_rows(maps, 1)
+    n = len(maps.inferred)
+    figure = Figure(figsize=(PAGE_WIDTH, ROW_HEIGHT * n + 1.0), layout="constrained")
+    axes = figure.subplots(n, 2, squeeze=False, width_ratios=[1.7, 1])
+    for name, (error, pull) in zip(maps.inferred, axes, strict=True):
+        _draw_errors(error, maps, simulation, name)
+        _draw_pulls(pull, pulls(maps, name))
+    axes[0, 0].set_title("Errors of maps")
+    axes[0, 1].set_title("Pulls")
+    axes[-1, 1].set_xlabel(r"(mean $-$ truth) / $\sigma$")
+    figure.suptitle(test_title(field, suite, tested_on))
+    figure.align_ylabels(axes[:, 0])
+    legend = figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
+        title=_caption(n_orientations), title_fontsize=7.5,
+    )  # fmt: skip
+    legend.get_title().set_color("0.35")
+    return finish(figure)
+
+
+def _draw_errors(ax: Axes, maps: Results, simulation: np.ndarray, name: str) -> None:
+    column = camels.PARAMETER_NAMES.index(name)
+    truth, error = maps.theta[:, column], (maps.mean - maps.theta)[:, column]
+    rmse = float(np.sqrt(np.mean(error**2)))
+    ax.axhspan(-rmse, rmse, color=ORANGE, alpha=0.22, linewidth=0, label=r"$\pm$ RMSE")
+    ax.axhline(0, color=BLACK, linewidth=0.8)
+    ax.plot(truth, error, "o", color=BLUE, markersize=1.8, alpha=0.45, markeredgewidth=0,
+            label="map")  # fmt: skip
+    centres, means, errors = _groups(truth, error, simulation)
+    ax.errorbar(
+        centres, means, errors, fmt="s", color=VERMILION, markersize=4, elinewidth=1.2, capsize=2,
+        markeredgecolor="white", markeredgewidth=0.5, zorder=4, label="mean of similar simulations",
+    )  # fmt: skip
+    label = camels.PARAMETERS[column].label
+    limit = 1.1 * float(np.abs(error).max()) or 1.0
+    ax.set(xlim=padded(truth.min(), truth.max()), ylim=(-limit, limit))
+    ax.set(xlabel=f"True {label}", ylabel=rf"{label}: mean $-$ truth")
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], symmetric=True))
+
+
+def _groups(
+    truth: np.ndarray, error: np.ndarray, simulation: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average simulations of similar truth: their truth, error, and its standard error (NaN of few).
+
+    Siblings share most of their error, so simulations and not maps are what is averaged.
+    """
+    n_maps = np.bincount(simulation)
+    truths = np.bincount(simulation, truth) / n_maps
+    errors = np.bincount(simulation, error) / n_maps
+    order = np.argsort(truths, kind="stable")
+    n_groups = max(1, min(N_GROUPS, len(order) // MIN_IN_GROUP))
+    groups = np.array_split(order, n_groups)
+    standard = [
+        errors[g].std(ddof=1) / np.sqrt(len(g)) if len(g) >= MIN_IN_GROUP else np.nan
+        for g in groups
+    ]
+    means = np.array([[truths[g].mean(), errors[g].mean()] for g in groups])
+    return means[:, 0], means[:, 1], np.array(standard)
+
+
+def _draw_pulls(ax: Axes, z: np.ndarray) -> None:
+    clipped = np.clip(z, -PULL_LIMIT, PULL_LIMIT)
+    ax.hist(clipped, _BINS.tolist(), density=True, color=BLUE, alpha=0.35)
+    ax.hist(clipped, _BINS.tolist(), density=True, color=BLUE, histtype="step")
+    grid = np.linspace(-PULL_LIMIT, PULL_LIMIT, 201)
+    ax.plot(grid, stats.norm.pdf(grid), color=BLACK, linewidth=1.0)
+    text = f"mean ${z.mean():.2f}$\nstd ${z.std():.2f}$"
+    ax.text(0.04, 0.95, text, transform=ax.transAxes, va="top", fontsize=8)
+    ax.set(xlim=(-PULL_LIMIT, PULL_LIMIT), ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+
+
+def _caption(n_orientations: int) -> str:
+    of_maps = f", mean of its {n_orientations} orientations" if n_orientations > 1 else ""
+    return (
+        f"A point is a map{of_maps}. Black line: unit Gaussian; "
+        rf"pulls beyond {PULL_LIMIT:g}$\sigma$ are in the last bin."
+    )

@@ -1,0 +1,102 @@
+"""Power spectra of maps, coloured by the parameters they depend on."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float64
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullFormatter
+
+from multifield import camels
+from multifield.core.arrays import Theta
+from multifield.data.preprocess import LogMaps
+from multifield.maps.power_spectrum import power_spectrum
+from multifield.reporting.figures.maps import log_title
+from multifield.reporting.figures.style import PAGE_WIDTH, finish, maps_title, styled
+
+MAX_SIMULATIONS = 60  # lines of more hide each other
+MAX_BINS = 24
+
+
+@styled
+def spectra(
+    log_maps: Mapping[str, LogMaps], theta: Theta, names: tuple[str, ...], suite: str, field: str
+) -> Figure:
+    """Draw the power spectra of log maps, one line a simulation, coloured by each parameter.
+
+    What is drawn is k^2 P(k) / (2 pi), the variance of the map a unit of ln k.
+
+    Parameters
+    ----------
+    log_maps : mapping of field to LogMaps
+        Of all simulations.
+    theta : (S, P) float64
+    names : tuple of str
+        Parameters to colour by, a panel each.
+    suite, field : str
+        For the title.
+
+    Returns
+    -------
+    figure : Figure
+        Each line is the mean over the first slab of the three axes. More than `MAX_SIMULATIONS` are
+        thinned evenly.
+    """
+    chosen = np.linspace(0, len(theta) - 1, min(len(theta), MAX_SIMULATIONS)).round().astype(int)
+    n_columns = 2 if len(names) in (1, 2, 4) else 3
+    rows = [
+        (f, names[i : i + n_columns]) for f in log_maps for i in range(0, len(names), n_columns)
+    ]
+    size = (PAGE_WIDTH, (PAGE_WIDTH / n_columns * 0.8 + 0.15) * len(rows) + 0.7)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(rows), n_columns, squeeze=False)
+    measured = {f: _measure(maps, chosen) for f, maps in log_maps.items()}
+    for (one_field, shown), row in zip(rows, axes, strict=True):
+        for ax in row[len(shown) :]:
+            ax.set_axis_off()
+        for ax, name in zip(row, shown, strict=False):
+            column = camels.PARAMETER_NAMES.index(name)
+            _draw(figure, ax, *measured[one_field], theta[chosen, column], column)
+        row[0].set_ylabel(rf"$k^2 P(k) / 2\pi$ of {log_title(one_field)}")
+    for ax in axes[-1]:
+        ax.set_xlabel(r"$k$ [$h$/Mpc]")
+    figure.suptitle(f"{maps_title(field, suite)}, {len(chosen)} of {len(theta)} simulations")
+    return finish(figure)
+
+
+def _measure(
+    log_maps: LogMaps, simulations: np.ndarray
+) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, "S K"]]:
+    """Measure the spectrum of each simulation, over the first slab of each axis."""
+    slabs = np.arange(camels.N_AXES) * camels.N_SLABS
+    maps = (simulations[:, None] * camels.MAPS_PER_SIMULATION + slabs).ravel()
+    read = log_maps.read(maps)
+    n_bins = min(MAX_BINS, read.shape[-1] // 2)
+    k, power, _ = power_spectrum(read, camels.BOX_SIZE, n_bins)
+    return k, power.reshape(len(simulations), camels.N_AXES, -1).mean(axis=1)
+
+
+def _draw(
+    figure: Figure, ax: Axes, k: np.ndarray, power: np.ndarray, values: np.ndarray, column: int
+) -> None:
+    colors = ScalarMappable(Normalize(values.min(), values.max()), "cividis")
+    variance = k**2 * power / (2 * np.pi)
+    lines = [np.column_stack([k, each]) for each in variance]
+    ax.add_collection(LineCollection(lines, colors=colors.to_rgba(values), linewidths=0.6))
+    ax.set(xscale="log", yscale="log", xlim=(k[0], k[-1]))
+    ax.set_ylim(0.8 * variance.min(), 1.25 * variance.max())
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    if variance.max() < 30 * variance.min():  # decades alone would leave an axis without a number
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(
+            LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(9, 9))
+        )
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    bar = figure.colorbar(colors, ax=ax, label=camels.PARAMETERS[column].label, pad=0.02, aspect=25)
+    bar.locator = MaxNLocator(5)

@@ -1,0 +1,154 @@
+"""Posterior means against the truth."""
+
+import numpy as np
+from jaxtyping import Int
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from multifield import camels
+from multifield.camels.selection import Selection
+from multifield.evaluation.metrics import Metrics, score_results
+from multifield.evaluation.results import Results, average_orientations
+from multifield.reporting.figures.style import (
+    BLACK,
+    BLUE,
+    COLUMN_WIDTH,
+    ORANGE,
+    PAGE_WIDTH,
+    finish,
+    padded,
+    styled,
+    test_title,
+)
+
+MAX_POINTS = 150  # in a panel; error bars of more hide each other
+
+
+@styled
+def true_against_predicted(
+    results: Results,
+    suite: str,
+    field: str,
+    tested_on: Selection | None = None,
+    *,
+    n_orientations: int = 1,
+) -> Figure:
+    """Draw posterior means against the truth, one panel a parameter, pulls underneath.
+
+    Parameters
+    ----------
+    results : Results
+        What was inferred of the test maps, rows ordered (orientation, simulation, map).
+    suite, field : str
+        What the network was trained on, for the title.
+    tested_on : Selection, optional
+        What it was tested on, for the title, if another suite or set.
+    n_orientations : int, optional
+        In how many orientations each map is; 8 in the benchmark.
+
+    Returns
+    -------
+    figure : Figure
+        One point a map, with 1 sigma error bars: its orientations are combined by
+        `average_orientations`. More than `MAX_POINTS` are thinned evenly. R2, RMSE and chi2 are of
+        all rows, as in `score_results`. The caption says so. The lower panels show (mean - truth) /
+        sigma with bands of 1 and 2 sigma.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not each map in `n_orientations` orientations.
+    """
+    metrics = score_results(results)
+    points = average_orientations(results, n_orientations)
+    rows = _thin(len(points))
+    figure, panels = _panels(len(results.inferred))
+    for name, (means, pulls) in zip(results.inferred, panels, strict=True):
+        _draw_means(means, points, rows, name)
+        _draw_numbers(means, metrics, name)
+        _draw_pulls(pulls, points, rows, name)
+    figure.suptitle(test_title(field, suite, tested_on))
+    caption = _caption(len(rows), len(points), n_orientations)
+    figure.supxlabel(caption, fontsize=7.5, color="0.35")
+    return finish(figure)
+
+
+def _panels(n_panels: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """Make a figure with two axes a panel, one above the other and three times as high."""
+    n_columns = 2 if n_panels == 4 else min(n_panels, 3)
+    n_rows = -(-n_panels // n_columns)
+    panel = min(COLUMN_WIDTH, PAGE_WIDTH / n_columns)
+    size = (panel * n_columns, (1.25 * panel + 0.2) * n_rows + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(2 * n_rows, n_columns, squeeze=False, height_ratios=[3, 1] * n_rows)
+    pairs = list(zip(axes[::2].flat, axes[1::2].flat, strict=True))
+    for number, (upper, lower) in enumerate(pairs):
+        lower.sharex(upper)
+        upper.tick_params(labelbottom=False)
+        if number % n_columns == 0:
+            upper.set_ylabel("Posterior mean")
+            lower.set_ylabel(r"Error / $\sigma$")
+        if number >= n_panels:
+            upper.set_axis_off()
+            lower.set_axis_off()
+    figure.align_ylabels()
+    return figure, pairs[:n_panels]
+
+
+def _thin(n_rows: int) -> Int[np.ndarray, " R"]:
+    """At most `MAX_POINTS` rows, evenly spaced, first and last among them."""
+    return np.linspace(0, n_rows - 1, min(n_rows, MAX_POINTS)).round().astype(np.int64)
+
+
+def _caption(n_shown: int, n_all: int, n_orientations: int) -> str:
+    thinned = n_shown < n_all
+    shown = rf"Bars: 1$\sigma$. Shown: {n_shown:,} of {n_all:,} maps"
+    lines = [f"{shown}, evenly thinned." if thinned else f"{shown}."]
+    if n_orientations > 1:
+        lines.append(
+            f"Points: mean of {n_orientations} orientations; numbers: all {n_orientations}."
+        )
+    elif thinned:
+        lines.append("Numbers: all maps.")
+    return "\n".join(lines)
+
+
+def _draw_means(ax: Axes, results: Results, rows: Int[np.ndarray, " R"], name: str) -> None:
+    column = camels.PARAMETER_NAMES.index(name)
+    truth, mean = results.theta[rows, column], results.mean[rows, column]
+    limits = padded(min(truth.min(), mean.min()), max(truth.max(), mean.max()))
+    ax.plot(limits, limits, color=BLACK, linewidth=0.8, zorder=3)
+    ax.errorbar(
+        truth, mean, results.std[rows, column], fmt="o", color=BLUE,
+        markersize=1.8, elinewidth=0.5, alpha=0.6,
+    )  # fmt: skip
+    # room above the points for the numbers
+    top = limits[1] + 0.2 * (limits[1] - limits[0])
+    ax.set(xlim=limits, ylim=(limits[0], top), title=camels.PARAMETERS[column].label)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+
+
+def _draw_numbers(ax: Axes, metrics: Metrics, name: str) -> None:
+    numbers = [rf"$\chi^2 = {metrics['chi2'][name]:.2f}$"]
+    if name in metrics["R2"]:  # undefined if the parameter does not vary
+        numbers.insert(0, f"$R^2 = {metrics['R2'][name]:.3f}$")
+    text = f"{',  '.join(numbers)}\nRMSE$\\,= {metrics['RMSE'][name]:.3g}$"
+    ax.text(
+        0.04, 0.97, text, transform=ax.transAxes, va="top", fontsize=8, zorder=4,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.0},
+    )  # fmt: skip
+
+
+def _draw_pulls(ax: Axes, results: Results, rows: Int[np.ndarray, " R"], name: str) -> None:
+    column = camels.PARAMETER_NAMES.index(name)
+    truth = results.theta[rows, column]
+    pulls = (results.mean[rows, column] - truth) / results.std[rows, column]
+    for sigmas in (2, 1):
+        ax.axhspan(-sigmas, sigmas, color=ORANGE, alpha=0.22, linewidth=0)
+    ax.axhline(0, color=BLACK, linewidth=0.8)
+    ax.plot(truth, pulls, "o", color=BLUE, markersize=1.8, alpha=0.6, markeredgewidth=0)
+    limit = max(3.6, 1.1 * float(np.abs(pulls).max()))
+    ax.set(ylim=(-limit, limit), xlabel="True value")
+    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], symmetric=True))

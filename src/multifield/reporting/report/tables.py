@@ -1,0 +1,207 @@
+"""Tables of a report, as text in cells."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from multifield import camels
+from multifield.evaluation.intervals import Intervals
+from multifield.reporting.report.contents import RunReport
+
+DOUBT, CLEAR = 0.05, 0.001  # p-values: below, a test casts doubt, or leaves none
+
+Cell = tuple[str, str]
+"""A number, and its interval or nothing."""
+
+# heading -> metric, factor, format, whether recalibration changes it
+KEY_METRICS = {
+    "RMSE": ("RMSE", 1.0, ".3g", False),
+    "relative error [%]": ("relative_error", 100.0, ".2f", False),
+    "epsilon [%]": ("epsilon", 100.0, ".2f", False),
+    "R2": ("R2", 1.0, ".3f", False),
+    "chi2": ("chi2", 1.0, ".2f", True),
+    "coverage 68 [%]": ("coverage_68", 100.0, ".1f", True),
+    "coverage 95 [%]": ("coverage_95", 100.0, ".1f", True),
+}
+LEVEL_METRICS = {
+    "RMSE": (1.0, ".3g"),
+    "epsilon": (100.0, ".2f"),
+    "R2": (1.0, ".3f"),
+    "chi2": (1.0, ".2f"),
+    "recalibrated_chi2": (1.0, ".2f"),
+}
+
+
+def parameters_of(report: RunReport) -> list[str]:
+    """Parameters that were scored, in CMD's order."""
+    return [name for name in camels.PARAMETER_NAMES if name in report.metrics["RMSE"]]
+
+
+def key_rows(report: RunReport) -> list[tuple[str, list[Cell], list[Cell]]]:
+    """Metrics of each parameter with their intervals; then those that recalibration changes."""
+    return [
+        (name, _inferred_cells(report, name), _recalibrated_cells(report, name))
+        for name in parameters_of(report)
+    ]
+
+
+def _inferred_cells(report: RunReport, name: str) -> list[Cell]:
+    return [
+        _cell(report.metrics[metric].get(name), _ends(report.intervals, metric, name), factor, form)
+        for metric, factor, form, _ in KEY_METRICS.values()
+    ]
+
+
+def _recalibrated_cells(report: RunReport, name: str) -> list[Cell]:
+    values, intervals = report.recalibrated, report.recalibrated_intervals
+    return [
+        _cell(values[metric].get(name), _ends(intervals, metric, name), factor, form)
+        if changes
+        else ("", "")
+        for metric, factor, form, changes in KEY_METRICS.values()
+    ]
+
+
+def _ends(intervals: Intervals, metric: str, name: str) -> tuple[float, float] | None:
+    interval = intervals.get(metric, {}).get(name)
+    return (interval.low, interval.high) if interval else None
+
+
+def level_rows(report: RunReport) -> list[tuple[str, str, str, list[Cell]]]:
+    """Network, level and parameter of each row of levels.csv, and its metrics with intervals."""
+    rows = []
+    for record in report.levels:
+        cells = []
+        for metric, (factor, form) in LEVEL_METRICS.items():
+            low, high = (record[f"{metric}_{end}"] for end in ("low", "high"))
+            ends = None if low is None or high is None else (low, high)
+            cells.append(_cell(record[metric], ends, factor, form))
+        rows.append((record["network"], record["level"], record["parameter"], cells))
+    return rows
+
+
+def _cell(value: float | None, ends: tuple[float, float] | None, factor: float, form: str) -> Cell:
+    if value is None:
+        return "-", ""
+    text = f"{factor * value:{form}}"
+    return (text, f"{factor * ends[0]:{form}} to {factor * ends[1]:{form}}") if ends else (text, "")
+
+
+# ---- calibration ----
+
+
+def verdict(test: str, statistic: float, p_value: float | None) -> str:
+    """Say in words what a test of calibration found.
+
+    Parameters
+    ----------
+    test : str
+        As in calibration_tests.csv.
+    statistic : float
+        Mean pull (bias), standard deviation of the pulls (spread), or largest distance from uniform.
+    p_value : float or None
+        None if there is one simulation only.
+    """
+    if p_value is None:
+        return "not testable with one simulation"
+    if p_value >= DOUBT:
+        return "no sign of a fault"
+    if test == "bias":
+        fault = f"means too {'high' if statistic > 0 else 'low'}, by {abs(statistic):.2f} sigma"
+    elif test == "spread":
+        fault = (
+            f"errors too {'small' if statistic > 1 else 'large'}, by a factor {_ratio(statistic)}"
+        )
+    else:
+        fault = f"off the diagonal by up to {statistic:.2f}"
+    return f"{fault}: {'clear' if p_value < CLEAR else 'likely'}"
+
+
+def _ratio(spread: float) -> str:
+    return f"{spread if spread > 1 else 1 / spread:.2f}" if spread else "without limit"
+
+
+def calibration_rows(report: RunReport) -> list[dict[str, str]]:
+    """Each test before and after recalibration, side by side."""
+    tests: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for record in report.calibration_tests:
+        tests.setdefault((record["parameter"], record["test"]), {})[record["sigma"]] = record
+    return [
+        {
+            "parameter": parameter,
+            "test": test,
+            **{key: value for sigma in both for key, value in _judge(sigma, both[sigma]).items()},
+        }
+        for (parameter, test), both in tests.items()
+    ]
+
+
+def _judge(sigma: str, record: Mapping[str, Any]) -> dict[str, str]:
+    statistic, p_value = record["statistic"], record["p_value"]
+    return {
+        f"{sigma}_statistic": f"{statistic:.3f}",
+        f"{sigma}_p": "-" if p_value is None else f"{p_value:.2g}",
+        f"{sigma}_verdict": verdict(record["test"], statistic, p_value),
+        f"{sigma}_doubt": "doubt" if p_value is not None and p_value < DOUBT else "",
+    }
+
+
+def calibration_summary(report: RunReport) -> str:
+    """Count the tests that find a fault."""
+    parts = []
+    for sigma, words in {"inferred": "As inferred", "recalibrated": "recalibrated"}.items():
+        p_values = [
+            record["p_value"]
+            for record in report.calibration_tests
+            if record["sigma"] == sigma and record["p_value"] is not None
+        ]
+        faults = sum(p < DOUBT for p in p_values)
+        parts.append(f"{words}, {faults} of {len(p_values)} tests find a fault")
+    return f"{'; '.join(parts)}. Right posteriors fail about one test in twenty."
+
+
+# ---- tuning ----
+
+
+def best_trials(trials: Sequence[Mapping[str, Any]], n: int) -> list[dict[str, str]]:
+    """Write the best complete trials, best first."""
+    complete = [
+        trial
+        for trial in trials
+        if trial["state"] == "COMPLETE" and math.isfinite(float(trial["value"]))
+    ]
+    ranked = sorted(complete, key=lambda trial: (trial["value"], trial["number"]))[:n]
+    formats = {"number": "d", "value": ".3f", "lr": ".2e", "wd": ".2e", "dr": ".3f"} | {
+        "hidden": "d",
+        "best_epoch": "d",
+        "seconds": ".0f",
+    }
+    return [
+        {
+            key: "-" if trial[key] is None else f"{trial[key]:{form}}"
+            for key, form in formats.items()
+        }
+        for trial in ranked
+    ]
+
+
+# ---- provenance ----
+
+
+def duration(seconds: float) -> str:
+    """Write a time for people."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def find_seeds(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, int]:
+    """List every parameter that is called a seed, by its full name."""
+    seeds: dict[str, int] = {}
+    for key, value in parameters.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            seeds |= find_seeds(value, f"{name}.")
+        elif key == "seed" or key.endswith("_seed"):
+            seeds[name] = value
+    return seeds

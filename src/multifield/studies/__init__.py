@@ -1,0 +1,18 @@
+"""Questions beyond one network on one suite: what a network adds to simple statistics.
+
+From suite to suite is `multifield.studies.robustness`.
+"""
+
+from multifield.config.studies import BaselinesConfig
+from multifield.studies.baselines import BASELINES, infer_with_baselines
+from multifield.studies.comparison import compare
+from multifield.studies.exact import exact_results, infer_exactly
+
+__all__ = [
+    "BASELINES",
+    "BaselinesConfig",
+    "compare",
+    "exact_results",
+    "infer_exactly",
+    "infer_with_baselines",
+]

@@ -1,0 +1,351 @@
+"""The smallest sets of fields that hold most of the information, with errors by resampling simulations.
+
+All fields hold at least what any of them do: a network that looks at some of the fields is one that was given
+all. So what all fields hold is measured by the network, of whichever set, that says most on validation maps,
+and not by the one trained on all, to which the many fields may have been a hindrance.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass as plain_dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from multifield import camels
+from multifield.config.evaluation import BootstrapConfig
+from multifield.data.field_sets import FieldSet
+from multifield.evaluation.bootstrap import Resamples
+from multifield.evaluation.information import Information
+from multifield.evaluation.intervals import Interval, percentile_interval
+from multifield.studies.field_selection.networks import SEPARATOR, FieldScores, SetInformation
+from multifield.studies.field_selection.search import choose_goals
+
+logger = logging.getLogger(__name__)
+
+SCORER, TRAINED = "scorer", "trained"  # which network says it
+Record = dict[str, str | int | float | None]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class SmallestSet:
+    """The smallest set of fields that holds a fraction of the information in all.
+
+    Attributes
+    ----------
+    goal : str
+        ``cosmology`` or ``all``.
+    parameters : tuple of str
+        Whose information counts.
+    asked : float
+        Fraction of the information in all fields.
+    fields : tuple of str or None
+        The set, of several of its size that with most information; None where all fields together say
+        nothing of the parameters.
+    n_fields : int or None
+    information : Interval or None
+        Of the set, [nats].
+    fraction : Interval or None
+        Of the information in all fields, on the same resamples of simulations.
+    share : float or None
+        Of the resamples, in which the set holds the fraction asked.
+    """
+
+    goal: str
+    parameters: tuple[str, ...]
+    asked: float
+    fields: tuple[str, ...] | None
+    n_fields: int | None
+    information: Interval | None
+    fraction: Interval | None
+    share: float | None
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class FieldSelection:
+    """What a selection of fields found.
+
+    Attributes
+    ----------
+    suite : str
+    mock : bool
+        Whether the suite was made by this project.
+    fields : tuple of str
+        All that were looked at.
+    n_simulations : int
+        Tested on, and resampled.
+    level : float
+        Of the intervals.
+    best_fields : dict of str to (tuple of str)
+        Goal -> the set whose network says most on validation maps.
+    information_in_all : dict of str to Interval
+        Goal -> what that network says on test maps, [nats]: all fields hold at least this.
+    smallest : tuple of SmallestSet
+    """
+
+    suite: str
+    mock: bool
+    fields: tuple[str, ...]
+    n_simulations: int
+    level: float
+    best_fields: dict[str, tuple[str, ...]]
+    information_in_all: dict[str, Interval]
+    smallest: tuple[SmallestSet, ...]
+
+
+@plain_dataclass(frozen=True, eq=False)
+class MeasuredSet:
+    """What a network trained on one set says on test maps, for one goal.
+
+    Attributes
+    ----------
+    fields : tuple of str
+    goal : str
+    information : Interval
+        [nats]
+    fraction : Interval or None
+        Of the information in all fields; None where that is not > 0 in every resample.
+    is_best : bool
+        Whether the information in all fields is taken from this network.
+    resamples : (R,) float64
+        Information in each resample, [nats].
+    rmse_information : float
+        By the means alone, [nats].
+    """
+
+    fields: FieldSet
+    goal: str
+    information: Interval
+    fraction: Interval | None
+    is_best: bool
+    resamples: Float64[np.ndarray, " R"]
+    rmse_information: float
+
+
+def compare_sets(
+    information: Mapping[FieldSet, SetInformation], bootstrap: BootstrapConfig
+) -> list[MeasuredSet]:
+    """Compare sets with all fields together, on the same resamples of the test simulations.
+
+    Parameters
+    ----------
+    information : mapping of tuple of str to SetInformation
+        Of the same maps, ordered (simulation, map).
+    bootstrap : BootstrapConfig
+
+    Returns
+    -------
+    measured : list of MeasuredSet
+        For each goal all sets, in the order given.
+
+    Raises
+    ------
+    ValueError
+        If the maps are not several simulations.
+    """
+    first = next(iter(information.values())).test
+    resamples = _resample(len(first.nats), bootstrap)
+    measured = []
+    for goal, parameters in choose_goals(first.parameters).items():
+        best = max(information, key=lambda f: _mean(information[f].valid, parameters))
+        whole, whole_resampled = _average(information[best].test, parameters, resamples)
+        for fields, each in information.items():
+            value, values = _average(each.test, parameters, resamples)
+            measured.append(
+                MeasuredSet(
+                    fields,
+                    goal,
+                    _interval(value, values, bootstrap.level),
+                    _fraction(value, values, whole, whole_resampled, bootstrap.level),
+                    fields == best,
+                    values,
+                    each.test.rmse_of(parameters),
+                )
+            )
+    return measured
+
+
+def find_smallest(
+    measured: Sequence[MeasuredSet],
+    fractions: Sequence[float],
+    suite: str,
+    bootstrap: BootstrapConfig,
+    scores: FieldScores,
+    n_simulations: int,
+) -> FieldSelection:
+    """Find the smallest set for each goal and fraction.
+
+    Parameters
+    ----------
+    measured : sequence of MeasuredSet
+        From `compare_sets`.
+    fractions : sequence of float
+    suite : str
+    bootstrap : BootstrapConfig
+    scores : FieldScores
+        Say which parameters are inferred.
+    n_simulations : int
+        That were tested on.
+    """
+    goals = choose_goals(scores.inferred)
+    of_goals = {goal: [each for each in measured if each.goal == goal] for goal in goals}
+    return FieldSelection(
+        suite=suite,
+        mock=camels.find_suite(suite).mock,
+        fields=max((each.fields for each in measured), key=len),
+        n_simulations=n_simulations,
+        level=bootstrap.level,
+        best_fields={goal: _best(sets).fields for goal, sets in of_goals.items()},
+        information_in_all={goal: _best(sets).information for goal, sets in of_goals.items()},
+        smallest=tuple(
+            _find(sets, goal, goals[goal], asked)
+            for goal, sets in of_goals.items()
+            for asked in fractions
+        ),
+    )
+
+
+def _find(
+    sets: Sequence[MeasuredSet], goal: str, parameters: tuple[str, ...], asked: float
+) -> SmallestSet:
+    everything = _best(sets)
+    enough = [s for s in sets if s.information.value >= asked * everything.information.value]
+    if everything.information.value <= 0:
+        logger.warning("%s: all fields together say nothing of it, so that no set is found", goal)
+        nothing = {"fields": None, "n_fields": None, "information": None, "fraction": None}
+        return SmallestSet(goal=goal, parameters=parameters, asked=asked, share=None, **nothing)
+    found = min(enough, key=lambda s: (len(s.fields), -s.information.value))
+    return SmallestSet(
+        goal=goal,
+        parameters=parameters,
+        asked=asked,
+        fields=found.fields,
+        n_fields=len(found.fields),
+        information=found.information,
+        fraction=found.fraction,
+        share=float(np.mean(found.resamples >= asked * everything.resamples)),
+    )
+
+
+def name_smallest(selection: FieldSelection) -> dict[tuple[str, float], str | None]:
+    """Give the smallest set of each goal and fraction, as the table names it; None where there is none."""
+    return {
+        (found.goal, found.asked): None if found.fields is None else SEPARATOR.join(found.fields)
+        for found in selection.smallest
+    }
+
+
+def list_sets(scores: FieldScores, measured: Sequence[MeasuredSet]) -> list[Record]:
+    """Make a table of all sets: as the scorer ranked them, and those that were trained.
+
+    Returns
+    -------
+    records : list of dict
+        ``by`` (scorer, on validation maps; or trained, on test maps), ``goal``, ``n_fields``, ``fields``,
+        ``information`` [nats] with ``error``, ``low`` and ``high``, ``rmse_information``, ``fraction`` with
+        ``fraction_low`` and ``fraction_high``. None where there is none.
+    """
+    ranked = [
+        _record(
+            SCORER,
+            goal,
+            each.fields,
+            each.total(parameters),
+            sum(each.rmse_information[name] for name in parameters),
+            each.total(parameters) / whole if whole > 0 else None,
+        )
+        for goal, parameters in choose_goals(scores.inferred).items()
+        for whole in [max(each.total(parameters) for each in scores.sets)]
+        for each in scores.sets
+    ]
+    trained = [
+        _record(
+            TRAINED,
+            each.goal,
+            each.fields,
+            each.information,
+            each.rmse_information,
+            each.fraction,
+        )
+        for each in measured
+    ]
+    return ranked + trained
+
+
+def _record(
+    by: str,
+    goal: str,
+    fields: FieldSet,
+    information: Interval | float,
+    rmse_information: float,
+    fraction: Interval | float | None,
+) -> Record:
+    value, error, low, high = _spread(information)
+    share, _, share_low, share_high = _spread(fraction)
+    return {
+        "by": by,
+        "goal": goal,
+        "n_fields": len(fields),
+        "fields": SEPARATOR.join(fields),
+        **{"information": value, "error": error, "low": low, "high": high},
+        "rmse_information": rmse_information,
+        **{"fraction": share, "fraction_low": share_low, "fraction_high": share_high},
+    }
+
+
+def _spread(
+    number: Interval | float | None,
+) -> tuple[float | None, float | None, float | None, float | None]:
+    if isinstance(number, Interval):
+        return number.value, number.error, number.low, number.high
+    return number, None, None, None
+
+
+def _resample(n_maps: int, bootstrap: BootstrapConfig) -> Resamples:
+    n_simulations, rest = divmod(n_maps, camels.MAPS_PER_SIMULATION)
+    if rest or n_simulations < 2:
+        raise ValueError(
+            f"test maps: expected those of at least two simulations, {camels.MAPS_PER_SIMULATION} of "
+            f"each, to resample them; got {n_maps}"
+        )
+    rows = np.repeat(np.arange(n_simulations, dtype=np.int64), camels.MAPS_PER_SIMULATION)
+    return Resamples(rows, bootstrap)
+
+
+def _mean(information: Information, parameters: tuple[str, ...]) -> float:
+    return float(information.rows_of(parameters).mean())
+
+
+def _average(
+    information: Information, parameters: tuple[str, ...], resamples: Resamples
+) -> tuple[float, Float64[np.ndarray, " R"]]:
+    """Average over all maps, and over those of each resample."""
+    rows = information.rows_of(parameters)
+    averages: np.ndarray = resamples.totals(rows) / resamples.sizes()
+    return float(rows.mean()), averages
+
+
+def _interval(value: float, values: Float64[np.ndarray, " R"], level: float) -> Interval:
+    interval = percentile_interval(value, values, level)
+    if interval is None:
+        raise ValueError(f"information: expected finite numbers, got {value}")
+    return interval
+
+
+def _fraction(
+    value: float,
+    values: Float64[np.ndarray, " R"],
+    whole: float,
+    whole_resampled: Float64[np.ndarray, " R"],
+    level: float,
+) -> Interval | None:
+    """Give the fraction of all, resampled together with it."""
+    if whole <= 0 or not (whole_resampled > 0).all():
+        return None
+    return percentile_interval(value / whole, values / whole_resampled, level)
+
+
+def _best(sets: Sequence[MeasuredSet]) -> MeasuredSet:
+    return next(each for each in sets if each.is_best)

@@ -1,0 +1,129 @@
+"""From suite to suite: matrices of errors, and errors against smoothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from multifield import camels
+from multifield.reporting.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PAGE_WIDTH,
+    VERMILION,
+    finish,
+    styled,
+    suite_title,
+)
+
+ROW_HEIGHT = 2.6  # [inch] of a field
+WORST = 5.0  # times the error at home, where the colour ends
+COLORS = (BLUE, VERMILION, GREEN, ORANGE, GREY)
+Records = Sequence[Mapping[str, Any]]
+
+
+@styled
+def suite_matrices(records: Records) -> Figure:
+    """Draw RMSE and chi2 of each network of one suite on each suite, a row a field.
+
+    Parameters
+    ----------
+    records : sequence of mappings
+        Of `studies.robustness.score_all`, those of networks trained on one suite at one smoothing; numbers
+        may be text, as a CSV gives them.
+
+    Returns
+    -------
+    figure : Figure
+        A cell is a network (row) on a suite (column); its colour is the RMSE over that of the network
+        trained on the suite tested.
+    """
+    fields = list(dict.fromkeys(record["field"] for record in records))
+    figure = Figure(figsize=(PAGE_WIDTH, ROW_HEIGHT * len(fields) + 0.6), layout="constrained")
+    axes = figure.subplots(len(fields), len(camels.COSMOLOGY), squeeze=False)
+    for field, row in zip(fields, axes, strict=True):
+        for parameter, ax in zip(camels.COSMOLOGY, row, strict=True):
+            _draw_matrix(
+                ax, [r for r in records if (r["field"], r["parameter"]) == (field, parameter)]
+            )
+            ax.set_title(f"{field}: {_label(parameter)}")
+    figure.suptitle(r"RMSE, and $\chi^2$ below; colour: RMSE over that at home")
+    return finish(figure)
+
+
+def _draw_matrix(ax: Axes, records: Records) -> None:
+    suites = list(dict.fromkeys(record["tested_on"] for record in records))
+    cells = {(r["trained_on"], r["tested_on"]): r for r in records}
+    rmse = np.array([[float(cells[a, b]["RMSE"]) for b in suites] for a in suites])
+    ratio = rmse / np.diag(rmse)
+    ax.imshow(np.log(ratio), cmap="OrRd", vmin=0, vmax=np.log(WORST), aspect="auto")
+    for i, a in enumerate(suites):
+        for j, b in enumerate(suites):
+            text = f"{rmse[i, j]:.3f}\n{float(cells[a, b]['chi2']):.3g}"
+            color = "white" if ratio[i, j] > 0.6 * WORST else "black"
+            ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
+    names = [suite_title(suite).replace(" ", "\n") for suite in suites]  # or they touch
+    ax.set_xticks(range(len(suites)), names, fontsize=6.5)
+    ax.set_yticks(range(len(suites)), names, fontsize=6.5, rotation=90, va="center")
+    ax.set(xlabel="tested on", ylabel="trained on")
+    ax.tick_params(length=0)
+
+
+@styled
+def smoothing_scan(records: Records) -> Figure:
+    """Draw RMSE against smoothing, at home and on other suites, a row a field.
+
+    Parameters
+    ----------
+    records : sequence of mappings
+        Of networks trained on one suite, at every smoothing; training and test maps are smoothed alike.
+
+    Returns
+    -------
+    figure : Figure
+        A colour a suite trained on; lines are at home, dashes the mean over the other suites.
+    """
+    fields = list(dict.fromkeys(record["field"] for record in records))
+    figure = Figure(figsize=(PAGE_WIDTH, 2.2 * len(fields) + 0.6), layout="constrained")
+    axes = figure.subplots(len(fields), len(camels.COSMOLOGY), squeeze=False)
+    for field, row in zip(fields, axes, strict=True):
+        for parameter, ax in zip(camels.COSMOLOGY, row, strict=True):
+            _draw_scan(
+                ax, [r for r in records if (r["field"], r["parameter"]) == (field, parameter)]
+            )
+            ax.set(title=field, ylabel=f"RMSE of {_label(parameter)}")
+            ax.set(xlabel="smoothing of training and test maps [pixels]")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return finish(figure)
+
+
+def _draw_scan(ax: Axes, records: Records) -> None:
+    widths = sorted({float(record["smoothing_width"]) for record in records})
+    suites = list(dict.fromkeys(record["trained_on"] for record in records))
+    for number, suite in enumerate(suites):
+        color = COLORS[number % len(COLORS)]
+        mine = [r for r in records if r["trained_on"] == suite]
+        for where, style in (("at home", "o-"), ("on others", "s--")):
+            at_home = where == "at home"
+            rmse = [
+                np.mean(
+                    [
+                        float(r["RMSE"])
+                        for r in mine
+                        if float(r["smoothing_width"]) == width
+                        and (r["tested_on"] == suite) == at_home
+                    ]
+                )
+                for width in widths
+            ]
+            label = f"{suite_title(suite)} {where}"
+            ax.plot(widths, rmse, style, color=color, markersize=3, label=label)
+    ax.set_ylim(0, None)
+
+
+def _label(parameter: str) -> str:
+    return camels.PARAMETERS[camels.PARAMETER_NAMES.index(parameter)].label

@@ -1,0 +1,72 @@
+import pytest
+from pydantic import ValidationError
+
+from tests.unit.studies.robustness.examples import method, robustness
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"held_back": "Astrid"}, "held_back: expected one of MockTNG, .*, got 'Astrid'"),
+        ({"suites": ("MockTNG",)}, "suites"),
+        (
+            {"suites": ("MockTNG", "MockTNG", "MockAstrid")},
+            "expected each once, got MockTNG, MockTNG",
+        ),
+        ({"suites": ("MockTNG", "Mock", "MockAstrid")}, "suite: expected one of .* got 'Mock'"),
+        ({"fields": ("B",)}, "suite MockSIMBA has .* got 'B'"),
+        ({"studied": ("HI",)}, "studied: expected some of T, got 'HI'"),
+        ({"smoothing_widths": (0.0, -1.0)}, "expected finite widths >= 0 pixels"),
+        (
+            {"methods": (method("a"), method("a"))},
+            "expected names of their own, got one_suite, a, a",
+        ),
+        ({"methods": (method("one_suite"),)}, "expected names of their own"),
+        (
+            {"suites": ("MockTNG", "MockAstrid"), "methods": (method(widen=True),)},
+            "methods.widen: expected two suites beside the one held back",
+        ),
+        (
+            {"methods": (method("taught", teacher="T"),)},
+            "methods.taught.teacher: expected one of the fields that are not studied, of which there "
+            "is none, got 'T'",
+        ),
+        (
+            {"fields": ("Mtot", "T"), "methods": (method("taught", teacher="HI"),)},
+            "methods.taught.teacher: .*, Mtot, got 'HI'",
+        ),
+    ],
+)
+def test_a_wrong_configuration_names_the_parameter(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        robustness(**changes)
+
+
+def test_the_suite_held_back_is_not_trained_on_by_methods():
+    assert robustness().training_suites == ("MockTNG", "MockSIMBA")
+
+
+def test_fields_and_widths_are_needed_once_each():
+    config = robustness(
+        fields=("T", "Mtot_T"),
+        smoothing_widths=(2.0, 0.0),
+        methods=(method(smoothing_widths=(2.0, 3.0)),),
+    )
+    assert config.single_fields == ("T", "Mtot")
+    assert config.all_widths == (0.0, 2.0, 3.0)
+
+
+def test_unlabelled_maps_need_an_alignment():
+    with pytest.raises(ValidationError, match=r"methods.shown.alignment: expected > 0"):
+        method("shown", unlabelled=True)
+
+
+def test_maps_have_a_teacher_or_no_labels():
+    with pytest.raises(ValidationError, match=r"methods.both.unlabelled: expected false"):
+        method("both", unlabelled=True, alignment=1.0, teacher="Mtot")
+
+
+@pytest.mark.parametrize("changes", [{"alignment": 1.0}, {"widen": True}, {"teacher": "Mtot"}])
+def test_a_mixture_is_of_networks_that_see_one_suite_each(changes):
+    with pytest.raises(ValidationError, match=r"methods.mixed.mixture: expected no"):
+        method("mixed", mixture=True, **changes)

@@ -1,0 +1,203 @@
+"""The networks of a selection, on maps of which the answer is known."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import optuna
+import pytest
+from pydantic import TypeAdapter
+
+from multifield.config.evaluation import EvaluationConfig
+from multifield.config.studies import SelectFieldsConfig
+from multifield.data.field_sets import FieldSet
+from multifield.mock.two_fields import CARRIERS, least_errors
+from multifield.models import ModelFolder
+from multifield.studies import field_selection
+from multifield.studies.field_selection import (
+    FieldScores,
+    SetInformation,
+    choose_goals,
+    compare_sets,
+    find_smallest,
+    measure_finalists,
+    name_smallest,
+    propose_finalists,
+    score_sets,
+    train_finalists,
+    train_scorer,
+)
+from tests.helpers.projects import load_parameters
+from tests.unit.studies.field_selection.examples import (
+    FIELDS,
+    HYPERPARAMETERS,
+    MAP_SIZE,
+    N_HELD_OUT,
+    SELECT_FIELDS,
+    TRAINING,
+    MockLoaders,
+    make_folder,
+    make_loaders,
+)
+from tests.unit.training.examples import HERE, config
+from tests.unit.tuning.test_driver import TUNING
+
+EVALUATION = TypeAdapter(EvaluationConfig).validate_python(
+    load_parameters("test")["evaluation"] | {"orientations": 2}
+)
+
+
+class Run(NamedTuple):
+    """A selection, as far as it came."""
+
+    scores: FieldScores
+    finalists: list[FieldSet]
+    information: dict[FieldSet, SetInformation]
+    folders: dict[str, ModelFolder]
+
+
+def score(
+    path: Path, loaders: MockLoaders, config: SelectFieldsConfig
+) -> tuple[FieldScores, ModelFolder]:
+    """Train a scorer and let it score."""
+    folder = make_folder(path, "scorer")
+    study = train_scorer(loaders, folder, TRAINING, TUNING, config, HERE)
+    return score_sets(study, folder, loaders, TRAINING, config), folder
+
+
+def score_soon(path: Path) -> tuple[FieldScores, ModelFolder]:
+    """One epoch on few maps of two fields: worth nothing."""
+    scorer = replace(SELECT_FIELDS.scorer, epochs=1)
+    return score(path, make_loaders(CARRIERS, 36), replace(SELECT_FIELDS, scorer=scorer))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    path, loaders = tmp_path_factory.mktemp("selection"), make_loaders()
+    scores, scorer = score(path, loaders, SELECT_FIELDS)
+    goals = choose_goals(scores.inferred)
+    finalists = propose_finalists(scores.sets, goals, SELECT_FIELDS.fractions, SELECT_FIELDS.search)
+    folder = make_folder(path, "finalists")
+    study = train_finalists(
+        finalists,
+        loaders,
+        folder,
+        TRAINING,
+        TUNING,
+        SELECT_FIELDS,
+        HYPERPARAMETERS,
+        HERE,
+    )
+    information = measure_finalists(
+        study, folder, finalists, loaders, TRAINING, EVALUATION, SELECT_FIELDS
+    )
+    return Run(scores, finalists, information, {"scorer": scorer, "finalists": folder})
+
+
+@pytest.mark.slow
+def test_the_two_fields_that_carry_everything_are_found(run: Run) -> None:
+    measured = compare_sets(run.information, EVALUATION.bootstrap)
+    found = find_smallest(
+        measured,
+        SELECT_FIELDS.fractions,
+        "MockTwoFields",
+        EVALUATION.bootstrap,
+        run.scores,
+        N_HELD_OUT,
+    )
+    expected = "_".join(CARRIERS)
+    assert name_smallest(found) == {("cosmology", 0.7): expected, ("cosmology", 0.8): expected}
+
+
+@pytest.mark.slow
+def test_one_network_ranks_the_two_fields_first_of_all_pairs(run: Run) -> None:
+    pairs = [each for each in run.scores.sets if len(each.fields) == 2]
+    assert len(pairs) == 6
+    assert max(pairs, key=lambda each: each.total(run.scores.inferred)).fields == CARRIERS
+
+
+@pytest.mark.slow
+def test_noise_says_nothing(run: Run) -> None:
+    noise = next(each for each in run.scores.sets if each.fields == ("HI",))
+    # calibrated, a network that knows nothing is the prior; 16 simulations know that to some per cent
+    assert abs(noise.total(run.scores.inferred)) < 0.2
+
+
+@pytest.mark.slow
+def test_no_set_says_more_than_its_pixels_allow(run: Run) -> None:
+    """Of a uniform prior of width w, and the least errors of Cramer and Rao."""
+    errors = least_errors(MAP_SIZE)
+    width = 0.4 / np.sqrt(12)  # of both parameters
+    most = sum(np.log(width / error) for error in errors.values())
+    for fields, each in run.information.items():
+        rows = each.test.rows_of(run.scores.inferred)
+        by_simulation = rows.reshape(-1, 15).mean(axis=1)
+        error = by_simulation.std() / np.sqrt(len(by_simulation))
+        assert rows.mean() < most + 3 * error, fields
+
+
+@pytest.mark.slow
+def test_each_network_is_of_its_own_set(run: Run) -> None:
+    """Of two pairs, one without a carrier does not know that carrier's parameter."""
+    carried = dict(zip(CARRIERS, ("Omega_m", "sigma_8"), strict=True))
+    pairs = [fields for fields in run.finalists if len(fields) == 2]
+    assert len(pairs) == 2
+    for fields in pairs:
+        test = run.information[fields].test
+        means = dict(zip(test.parameters, test.nats.mean(axis=0), strict=True))
+        for carrier, parameter in carried.items():
+            assert bool(means[parameter] > 1.0) is (carrier in fields), (fields, parameter)
+
+
+# ---- again, and after other settings ----
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FieldScores]:
+    path = tmp_path_factory.mktemp("short")
+    return path, score_soon(path)[0]
+
+
+def test_a_scorer_that_is_interrupted_goes_on_bit_for_bit(
+    short: tuple[Path, FieldScores], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("multifield.training.live_table.TrainingProgress.on_epoch", stop)
+        with pytest.raises(ConnectionError):
+            score_soon(tmp_path)
+    again, folder = score_soon(tmp_path)
+    assert again == short[1]
+    whole = make_folder(short[0], "scorer").weights(0)
+    assert folder.weights(0).read_bytes() == whole.read_bytes()
+
+
+def test_a_set_whose_networks_all_failed_is_named(tmp_path: Path) -> None:
+    study = optuna.create_study()
+    study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
+    with pytest.raises(ValueError, match="expected a complete trial of Mgas_T among 0, got none"):
+        measure_finalists(
+            study,
+            make_folder(tmp_path, "finalists"),
+            [("Mgas", "T")],
+            make_loaders(),
+            config(),
+            EVALUATION,
+            SELECT_FIELDS,
+        )
+
+
+def test_one_field_alone_cannot_be_selected_from(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, "scorer")
+    with pytest.raises(ValueError, match=r"expected several, joined with _ .* got Mgas alone"):
+        field_selection.train_scorer(
+            make_loaders(FIELDS[:1]),
+            folder,
+            TRAINING,
+            TUNING,
+            SELECT_FIELDS,
+            HERE,
+        )
