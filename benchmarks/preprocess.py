@@ -49,7 +49,9 @@ from multifield.mock.simulations import make_suite
 SUITE, SET, FIELD = "MockNbody", "LH", "Mtot"
 BATCH = 128
 N_CHECKED = 600  # maps on which the sides must agree
-NORMALIZED_ATOL = 2e-5  # 3e-6 dex of a log map (see tests/helpers/tolerances.py) over a std of 0.3 and more
+NORMALIZED_ATOL = (
+    2e-5  # 3e-6 dex of a log map (see tests/helpers/tolerances.py) over a std of 0.3 and more
+)
 TARGETS = {0.0: 25.0, 2.0: 50.0}  # times as fast, by width
 MAX_MEMORY = 256  # [MB] of ours above the interpreter and its libraries
 

@@ -16,8 +16,8 @@ import pytest
 
 from multifield.config.folder import copy_configuration, find_project
 from tests.helpers.projects import ROOT
-from tests.test_interruption import INTERRUPTED
 from tests.helpers.tolerances import TIME_LIMIT
+from tests.test_interruption import INTERRUPTED
 
 BUILD_FOLDER = ROOT / ".skbuild" / "test_packaging"  # kept: compiling takes a minute
 IN_NODE = re.compile(r"\[\d+/\d+\] \w+\.\w+")

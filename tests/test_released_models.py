@@ -21,8 +21,8 @@ from multifield.evaluation import read_results
 from multifield.mock import simulate
 from multifield.models import O3Err
 from multifield.tuning import load_study, rank_trials
-from tests.reference.plain_o3_err import PlainO3Err
 from tests.helpers.projects import make_project, run_kedro
+from tests.reference.plain_o3_err import PlainO3Err
 
 FIELD, WIDTH = "T", 2
 LABEL = f"all_steps_500_500_o3_smoothing_{WIDTH}"

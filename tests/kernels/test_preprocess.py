@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multifield.maps.memory import open_maps, place_in_file
-from tests.helpers.kernel_inputs import FEW, SEEDS, SIDES, fresh, moments_of, positive_maps, preprocessed
+from tests.helpers.kernel_inputs import (
+    FEW,
+    SEEDS,
+    SIDES,
+    fresh,
+    moments_of,
+    positive_maps,
+    preprocessed,
+)
 
 
 def composed(kernels, maps, width, plus_one, remove_monopole):

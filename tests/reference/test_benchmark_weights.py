@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from multifield.models import O3Err, load_weights, save_weights
+from tests.helpers.tolerances import CHANNELS_LAST_RTOL, NETWORK_RTOL
 from tests.reference import plain_o3_err
 from tests.reference.plain_o3_err import PlainO3Err
-from tests.helpers.tolerances import CHANNELS_LAST_RTOL, NETWORK_RTOL
 
 # every width of the search space and every number of channels, wide networks with many channels too
 SIZES = [

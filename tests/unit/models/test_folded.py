@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from multifield.models import O3Err, for_inference
-from tests.reference.plain_o3_err import PlainO3Err
 from tests.helpers.tolerances import BFLOAT16_NETWORK_RTOL, NETWORK_RTOL
 from tests.helpers.torch_threads import one_thread as one_thread
+from tests.reference.plain_o3_err import PlainO3Err
 
 
 def make_trained_network(hidden: int = 2, map_size: int = 256) -> O3Err:

@@ -15,7 +15,6 @@ from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.models import O3Err
 from multifield.training import NonFiniteLoss, train_step
 from multifield.training.step import build_network, evaluate_loss, make_optimizer, make_schedule
-from tests.reference.plain_o3_err import PlainO3Err
 from tests.helpers.projects import ROOT
 from tests.helpers.tolerances import (
     BFLOAT16_LOSS_RTOL,
@@ -23,6 +22,7 @@ from tests.helpers.tolerances import (
     FUSED_OPTIMIZER_RTOL,
     TIME_LIMIT,
 )
+from tests.reference.plain_o3_err import PlainO3Err
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta
 
 CPU = torch.device("cpu")
