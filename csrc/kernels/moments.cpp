@@ -1,13 +1,13 @@
 #include "mapkernels/moments.hpp"
 
-#include "loops/in_use.hpp"
 #include "mapkernels/parallel.hpp"
+#include "simd/dispatch.hpp"
 
 namespace mapkernels {
 
 Moments moments_of(const float* x, std::size_t n) {
     double row[3];
-    loops_in_use().moments(x, n, row);
+    kernel_table().moments(x, n, row);
     return {row[0], row[1], row[2]};
 }
 
@@ -28,9 +28,10 @@ Moments combine_moments(const double* rows, std::size_t n) noexcept {
 
 void map_moments(const float* maps, std::size_t n_maps, std::size_t n_pixels, int n_threads,
                  double* out) {
-    const Loops& loops = loops_in_use();
-    for_each_map(n_maps, n_threads,
-                 [&](std::size_t i) { loops.moments(maps + i * n_pixels, n_pixels, out + 3 * i); });
+    const KernelTable& kernels = kernel_table();
+    for_each_map(n_maps, n_threads, [&](std::size_t i) {
+        kernels.moments(maps + i * n_pixels, n_pixels, out + 3 * i);
+    });
 }
 
 }  // namespace mapkernels

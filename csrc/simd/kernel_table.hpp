@@ -63,7 +63,7 @@ struct MapCopy {
 /// around or on addresses; another set may round otherwise.
 ///
 /// Their contracts are those of the kernels of the same name in include/mapkernels.
-struct Loops {
+struct KernelTable {
     /// `map` and `out` do not overlap.
     void (*smooth)(const SmoothingPlan& plan, const float* map, float* out) noexcept;
     void (*log10)(const float* x, std::size_t n, float* out) noexcept;
@@ -79,8 +79,8 @@ struct Loops {
     void (*gather)(const MapCopy& copy) noexcept;
 };
 
-const Loops& portable_loops() noexcept;
-const Loops& avx2_loops() noexcept;
-const Loops& avx512_loops() noexcept;
+const KernelTable& portable_kernels() noexcept;
+const KernelTable& avx2_kernels() noexcept;
+const KernelTable& avx512_kernels() noexcept;
 
 }  // namespace mapkernels

@@ -1,12 +1,12 @@
 #include "mapkernels/find_invalid.hpp"
 
-#include "loops/in_use.hpp"
 #include "mapkernels/parallel.hpp"
+#include "simd/dispatch.hpp"
 
 namespace mapkernels {
 
 std::size_t find_invalid(const float* x, std::size_t n, bool allow_zero) {
-    const std::size_t first = loops_in_use().find_invalid(x, n, allow_zero);
+    const std::size_t first = kernel_table().find_invalid(x, n, allow_zero);
     return first < n ? first : none_invalid;
 }
 

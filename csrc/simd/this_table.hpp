@@ -2,8 +2,8 @@
 
 #include "find_invalid.hpp"
 #include "gather.hpp"
+#include "kernel_table.hpp"
 #include "logarithm.hpp"
-#include "loops.hpp"
 #include "moments.hpp"
 #include "preprocess.hpp"
 #include "smooth.hpp"
@@ -11,7 +11,7 @@
 namespace mapkernels {
 namespace {
 
-constexpr Loops these_loops = {
+constexpr KernelTable this_table = {
     &smooth, &log10, &log10p1, &moments, &subtract, &find_invalid, &take_log_and_moments, &gather};
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "loops/in_use.hpp"
 #include "mapkernels/gather.hpp"
 #include "scratch.hpp"
+#include "simd/dispatch.hpp"
 
 namespace mapkernels {
 
@@ -36,7 +36,7 @@ public:
           out_(static_cast<char*>(out)),
           n_pixels_(batch.side * batch.side),
           band_(aligned_floats(band_rows * batch.side)),
-          loops_(loops_in_use()) {
+          kernels_(kernel_table()) {
         const std::size_t n_maps = batch.index.size() * batch.fields.size();
         copy_.side = batch.side;
         copy_.type = batch.type;
@@ -55,7 +55,7 @@ public:
         copy_.inverse_std = static_cast<float>(1.0 / batch_.std[c]);
         const std::size_t place = b * batch_.fields.size() + c;
         copy_.out = out_ + place * n_pixels_ * size_of(batch_.out_type);
-        loops_.gather(copy_);
+        kernels_.gather(copy_);
     }
 
 private:
@@ -63,7 +63,7 @@ private:
     char* out_;
     std::size_t n_pixels_;
     AlignedFloats band_;
-    const Loops& loops_;
+    const KernelTable& kernels_;
     MapCopy copy_{};
 };
 

@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "loops/in_use.hpp"
 #include "mapkernels/gaussian_smooth.hpp"
 #include "mapkernels/preprocess.hpp"
+#include "simd/dispatch.hpp"
 
 namespace mapkernels {
 
@@ -19,23 +19,23 @@ public:
           smoother_(side, steps.width),
           smoothed_(smoother_.is_identity() ? 0 : n_pixels_),
           log_map_(steps.remove_monopole ? n_pixels_ : 0),
-          loops_(loops_in_use()) {}
+          kernels_(kernel_table()) {}
 
     /// One raw map into one log map, if `out` is not null, and its moments; returns the first
     /// invalid pixel or n_pixels.
     std::size_t run(const float* map, float* out, double* row) {
         const float* argument = map;
         if (!smoothed_.empty()) {
-            const std::size_t invalid = loops_.find_invalid(map, n_pixels_, true);
+            const std::size_t invalid = kernels_.find_invalid(map, n_pixels_, true);
             if (invalid < n_pixels_) return invalid;
             smoother_.smooth(map, smoothed_.data());
             argument = smoothed_.data();
         }
         if (take_log(argument, out, row)) {
             // Zero, denormal, negative, infinite or NaN: perhaps invalid. Raw pixels come first.
-            const std::size_t invalid = loops_.find_invalid(map, n_pixels_, true);
+            const std::size_t invalid = kernels_.find_invalid(map, n_pixels_, true);
             if (invalid < n_pixels_) return invalid;
-            return loops_.find_invalid(argument, n_pixels_, steps_.plus_one);
+            return kernels_.find_invalid(argument, n_pixels_, steps_.plus_one);
         }
         return n_pixels_;
     }
@@ -43,12 +43,12 @@ public:
 private:
     bool take_log(const float* argument, float* out, double* row) {
         if (!steps_.remove_monopole)
-            return loops_.take_log({argument, n_pixels_, steps_.plus_one, out, streaming_}, row);
+            return kernels_.take_log({argument, n_pixels_, steps_.plus_one, out, streaming_}, row);
         const bool special =
-            loops_.take_log({argument, n_pixels_, steps_.plus_one, log_map_.data(), false}, row);
+            kernels_.take_log({argument, n_pixels_, steps_.plus_one, log_map_.data(), false}, row);
         if (out == nullptr) out = log_map_.data();
-        loops_.subtract(log_map_.data(), n_pixels_, row[1], out);
-        loops_.moments(out, n_pixels_, row);
+        kernels_.subtract(log_map_.data(), n_pixels_, row[1], out);
+        kernels_.moments(out, n_pixels_, row);
         return special;
     }
 
@@ -58,7 +58,7 @@ private:
     GaussianSmoother smoother_;
     std::vector<float> smoothed_;
     std::vector<float> log_map_;  ///< with its monopole
-    const Loops& loops_;
+    const KernelTable& kernels_;
 };
 
 }  // namespace mapkernels

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "kernel_table.hpp"
 #include "logarithm.hpp"
-#include "loops.hpp"
 #include "moments.hpp"
 #include "stream.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "loops.hpp"
+#include "kernel_table.hpp"
 #include "stream.hpp"
 #include "vectors.hpp"
 

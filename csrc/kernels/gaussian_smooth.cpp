@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "loops/in_use.hpp"
 #include "mapkernels/parallel.hpp"
 #include "scratch.hpp"
+#include "simd/dispatch.hpp"
 
 namespace mapkernels {
 
@@ -64,7 +64,7 @@ struct GaussianSmoother::Scratch {
           rows(2 * (band_rows + radius)),
           columns(aligned_floats(band_rows * (tiled_side + 2 * radius))),
           band(aligned_floats(streaming ? band_rows * tiled_side : 0)),
-          loops(loops_in_use()) {}
+          kernels(kernel_table()) {}
 
     std::size_t side;
     std::size_t tiled_side;  ///< of the map that is smoothed: `side`, unless that is too short
@@ -75,11 +75,11 @@ struct GaussianSmoother::Scratch {
     AlignedFloats band;
     std::vector<float> copy;      ///< of the map, if the result overwrites it, or tiled
     std::vector<float> smoothed;  ///< the smoothed tiles
-    const Loops& loops;
+    const KernelTable& kernels;
 
     void run(const float* map, float* out) {
-        loops.smooth({tiled_side, radius, weights.data(), rows.data(), columns.get(), band.get()},
-                     map, out);
+        kernels.smooth({tiled_side, radius, weights.data(), rows.data(), columns.get(), band.get()},
+                       map, out);
     }
 
     /// A map shorter than a band: a periodic map and its repetition are the same thing.

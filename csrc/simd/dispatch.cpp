@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "loops/in_use.hpp"
+#include "dispatch.hpp"
 
 namespace mapkernels {
 
@@ -16,14 +16,14 @@ namespace {
 
 constexpr const char* variable = "MAPKERNELS_INSTRUCTIONS";
 
-const Loops& loops_of(Instructions instructions) noexcept {
+const KernelTable& table_of(Instructions instructions) noexcept {
 #if defined(MAPKERNELS_X86)
-    if (instructions == Instructions::avx512) return avx512_loops();
-    if (instructions == Instructions::avx2) return avx2_loops();
+    if (instructions == Instructions::avx512) return avx512_kernels();
+    if (instructions == Instructions::avx2) return avx2_kernels();
 #else
     static_cast<void>(instructions);
 #endif
-    return portable_loops();
+    return portable_kernels();
 }
 
 #if defined(MAPKERNELS_X86)
@@ -85,6 +85,6 @@ Instructions instructions() { return choice().load(); }
 
 void set_instructions(const std::string& name) { choice().store(find(name, "instructions")); }
 
-const Loops& loops_in_use() { return loops_of(instructions()); }
+const KernelTable& kernel_table() { return table_of(instructions()); }
 
 }  // namespace mapkernels

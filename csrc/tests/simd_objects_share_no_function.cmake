@@ -3,11 +3,11 @@ execute_process(
   OUTPUT_VARIABLE listing
   COMMAND_ERROR_IS_FATAL ANY
 )
-foreach(loops avx2 avx512)
-  string(REGEX MATCH "\n${loops}\\.cpp\\.o:\n([^:]*\n)*" symbols "${listing}")
+foreach(source avx2 avx512)
+  string(REGEX MATCH "\n${source}\\.cpp\\.o:\n([^:]*\n)*" symbols "${listing}")
   string(REGEX MATCHALL "[0-9a-f]+ [TWi] [^\n]+" symbols "${symbols}")
   list(LENGTH symbols n_symbols)
   if(NOT n_symbols EQUAL 1)
-    message(FATAL_ERROR "${loops}.cpp: expected one external function, got ${symbols}")
+    message(FATAL_ERROR "${source}.cpp: expected one external function, got ${symbols}")
   endif()
 endforeach()
