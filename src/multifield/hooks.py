@@ -172,13 +172,13 @@ class PrintSummary:
             from multifield.studies.field_selection import selection_table
 
             where = _point(catalog, "field_sets", "all sets, and a figure beside it")
-            steps = (where, "docs/field-selection.md   what the numbers mean")
+            steps = (where, "docs/how-to/select-fields.md   what the numbers mean")
             print_table(selection_table(catalog.load("smallest_field_sets")), steps)
         if "robustness_methods" in outputs:
             from multifield.studies.robustness import methods_table
 
             where = _point(catalog, "robustness_scores", "each network on each suite, and figures")
-            steps = (where, "docs/robustness.md   what the numbers mean")
+            steps = (where, "docs/how-to/robustness.md   what the numbers mean")
             records = to_records(catalog.load("robustness_methods"))
             held_back = catalog.load("params:robustness").held_back
             print_table(methods_table(records, held_back), steps)
