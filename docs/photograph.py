@@ -1,7 +1,7 @@
-"""Photograph Kedro-Viz and the report of the last run, for the pictures in docs/pictures.
+"""Make the pictures in docs/pictures: maps, the report of the last run, and Kedro-Viz.
 
-Run from the root of the repository after `kedro run`, with Chromium, its driver and a package that nothing
-else needs: ``pip install selenium && python docs/photograph.py``.
+Run it from the root of the repository after `kedro run`. It needs Chromium, its driver and a package
+that nothing else needs: ``pip install selenium && python docs/photograph.py``.
 """
 
 import io
@@ -16,12 +16,17 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import matplotlib.pyplot as plt
+import numpy as np
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
+
+import multifield as mf
 
 PICTURES = Path("docs/pictures")
 REPORT = Path("data/08_reporting/MockNbody_Mtot_all_steps_500_500_o3/report.html")
@@ -42,18 +47,34 @@ STATE = {  # of Kedro-Viz, which it keeps in the browser: light, without hints a
 def main() -> None:
     """Take every picture."""
     PICTURES.mkdir(exist_ok=True)
+    draw_maps()
     with browser(1200, 1150) as driver:
         driver.get(REPORT.resolve().as_uri())
-        save(driver, "report")
+        save(driver.get_screenshot_as_png(), "report")
     with kedro_viz():
         with browser(900, 1000) as driver:
             open_graph(driver)
-            save(driver, "kedro-viz")
+            save(driver.get_screenshot_as_png(), "kedro-viz")
         with browser(1500, 900) as driver:
             open_graph(driver)
             act_on(driver, "preprocess", "double_click")
             act_on(driver, "raw_maps", "click")
-            save(driver, "kedro-viz-preprocess")
+            save(driver.get_screenshot_as_png(), "kedro-viz-preprocess")
+
+
+def draw_maps() -> None:
+    """Draw four fields of one mock universe, at the size of CMD's maps."""
+    colors = {"Mtot": "viridis", "Mgas": "cividis", "T": "inferno", "HI": "magma"}
+    size = {"n_simulations": 3, "n_valid": 1, "n_test": 1, "map_size": 256}
+    figure, axes = plt.subplots(1, len(colors), figsize=(10, 2.75), layout="constrained")
+    with TemporaryDirectory() as data:
+        suite = mf.load_suite("MockTNG", list(colors), data=data, lattice=160, refine=3, **size)
+        for ax, (field, cmap) in zip(axes, colors.items(), strict=True):
+            ax.imshow(np.log10(suite.maps[field][0]), cmap=cmap, origin="lower")
+            ax.set(title=field, xticks=[], yticks=[])
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=100)
+    save(picture.getvalue(), "maps")
 
 
 def open_graph(driver: WebDriver) -> None:
@@ -118,9 +139,9 @@ def browser(width: int, height: int) -> Iterator[WebDriver]:
         driver.quit()
 
 
-def save(driver: WebDriver, name: str) -> None:
-    """Write what the browser shows, in few colors."""
-    picture = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
+def save(png: bytes, name: str) -> None:
+    """Write a picture in few colors."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
     path = PICTURES / f"{name}.png"
     picture.quantize(N_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
 
