@@ -1,41 +1,41 @@
-"""Cosmological parameters, each with an honest error, from CAMELS Multifield Dataset maps.
+"""Cosmological parameters, with uncertainties, from maps of the CAMELS Multifield Dataset.
 
-Where to begin::
+Start here::
 
     import multifield as mf
 
-    suite = mf.load_suite("MockNbody", "Mtot")         # makes a mock suite: 400 simulations, minutes
-    network = mf.train(suite, recipe="multifield")     # seconds to minutes
-    posterior = network.infer(suite.test)              # mean and standard deviation, per map
-    posterior.score()                                  # RMSE, R2, chi2, coverage, ...
-    posterior.plot()                                   # against the truth
+    suite = mf.load_suite("MockNbody", "Mtot")        # 400 mock simulations, in minutes
+    network = mf.train(suite, recipe="multifield")    # seconds to minutes
+    posterior = network.infer(suite.test)             # mean and std per map
+    posterior.score()                                 # RMSE, R2, chi2, coverage, ...
+    posterior.plot()                                  # means against the truth
 
-    study = mf.tune(suite, n_trials=20, workers=2)     # search hyperparameters
+    study = mf.tune(suite, n_trials=20, workers=2)    # search hyperparameters
     network.save("net/")
-    mf.load_network("net/").infer("new_maps.npy")      # maps of which nothing is known
+    mf.load_network("net/").infer("new_maps.npy")     # maps with unknown parameters
 
-Published maps, and maps of your own::
+Published maps, and your own::
 
-    mf.load_suite("IllustrisTNG", ["Mgas", "T"], folder="/path/to/CMD/2D_maps/data")
-    mf.load_suite("MySimulation", "Mtot", maps=maps, theta=table)    # 15 maps per row of the table
+    mf.load_suite("IllustrisTNG", ["Mgas", "T"], folder="/path/to/2D_maps/data")
+    mf.load_suite("MySimulation", "Mtot", maps=maps, theta=table)    # 15 maps per row
 
-Any setting of ``conf/base`` is a keyword of `load_suite`, `train` or `tune`; ``help(mf.train)`` names
-the most used. A notebook shows figures after ``%matplotlib inline``. From a shell, ``multifield run`` does
-the same, and writes a report.
+Any setting of ``conf/base`` is a keyword of `load_suite`, `train` or `tune`. ``help(mf.train)``
+lists the most used ones. In a notebook, run ``%matplotlib inline`` to show figures. The command
+``multifield run`` does the same from a shell and writes a report.
 
-Packages, from maps to answers
-------------------------------
-camels       suites, sets, fields, parameters, units and file names of the dataset
-maps         mathematics on maps: smoothing, logarithm, power spectrum, split
-data         from files to batches: log maps, normalization, augmentation, loaders
-mock         mock universes, and Gaussian maps whose exact posterior is known
-models       networks
-training     one training, here or on workers
-tuning       studies of many trainings, with Optuna
-evaluation   results, metrics, calibration, recalibration
-prediction   maps without parameters, the card of a network, out-of-distribution maps
-reporting    figures and the report of a run
-studies      baselines, robustness from suite to suite, selection of fields
+Packages, from maps to answers:
+
+- `camels`: suites, sets, fields, parameters, units and file names of the dataset
+- `maps`: mathematics on maps: smoothing, logarithm, power spectrum, split
+- `data`: from files to batches: log maps, normalization, augmentation, loaders
+- `mock`: mock universes, and Gaussian maps whose exact posterior is known
+- `models`: networks
+- `training`: one training, here or on workers
+- `tuning`: studies of many trainings, with Optuna
+- `evaluation`: results, metrics, calibration, recalibration
+- `prediction`: maps without parameters, cards of networks, out-of-distribution maps
+- `reporting`: figures and the report of a run
+- `studies`: baselines, robustness from suite to suite, selection of fields
 """
 
 import warnings

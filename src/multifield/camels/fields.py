@@ -8,16 +8,25 @@ CMD documentation, data.rst (its units; Table 1 of arXiv:2109.10915 has wrong on
 from dataclasses import dataclass
 from typing import Literal
 
-HUBBLE = 0.67  # reduced Hubble constant h in all of CMD; data.rst
-BOX_SIZE = 25.0  # [Mpc/h], side of a simulation and of a map; data.rst
-N_SLABS = 5  # slabs of BOX_SIZE / 5 = 5 Mpc/h along each axis; data.rst
+HUBBLE = 0.67
+"""Reduced Hubble constant h in all of CMD (CMD's documentation, data.rst)."""
+BOX_SIZE = 25.0
+"""Side of a simulation and of a map [Mpc/h] (data.rst)."""
+N_SLABS = 5
+"""Number of slabs per axis, of 5 Mpc/h each (data.rst)."""
 N_AXES = 3
-MAPS_PER_SIMULATION = N_AXES * N_SLABS  # map = 15 * simulation + axis * 5 + slab
-MAP_SIZE = 256  # [pixels], side of a published map; data.rst
+"""Number of axes along which a simulation is projected."""
+MAPS_PER_SIMULATION = N_AXES * N_SLABS
+"""Number of maps per simulation: map = 15 * simulation + 5 * axis + slab."""
+MAP_SIZE = 256
+"""Side of a published map [pixels] (data.rst)."""
 REDSHIFT_LABEL = "z=0.00"
-CRITICAL_DENSITY = 2.77536627e11  # [(M_sun/h)/(Mpc/h)^3] today; 3 (100 km/s/Mpc)^2 / (8 pi G)
+"""Redshift of the maps, as file names have it."""
+CRITICAL_DENSITY = 2.77536627e11
+"""Critical density today [(M_sun/h)/(Mpc/h)^3]: 3 (100 km/s/Mpc)^2 / (8 pi G)."""
 
 Transform = Literal["log10", "log10(1+x)"]
+"""Logarithm that is taken of a field."""
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,13 @@ PARAMETERS = (
     Parameter("A_SN2", 0.5, 2.0, r"$A_\mathrm{SN2}$"),
     Parameter("A_AGN2", 0.5, 2.0, r"$A_\mathrm{AGN2}$"),
 )
+"""The six parameters with their bounds, in the order of the columns of parameter tables."""
 PARAMETER_NAMES = tuple(parameter.name for parameter in PARAMETERS)
+"""Names of the six parameters."""
 COSMOLOGY = PARAMETER_NAMES[:2]
+"""Names of the cosmological parameters."""
 FEEDBACK = PARAMETER_NAMES[2:]
+"""Names of the astrophysical parameters."""
 
 
 def _bounds() -> tuple[np.ndarray, np.ndarray]:

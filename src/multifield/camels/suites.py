@@ -83,6 +83,7 @@ SUITES = {
         Suite("MockTwoFields", ("Mgas", "T", "P", "HI", "ne"), COSMOLOGY, mock=True),
     )
 }
+"""Every suite by its name, mock suites included."""
 
 
 def find_suite(name: str) -> Suite:

@@ -58,9 +58,7 @@ class ResultsDataset(FileDataset[Results, Results]):
 class FoundResultsDataset(FileDataset[Any, dict[str, Results]]):
     """Results that an earlier run may have left: under the name ``network``, or nothing.
 
-    Parameters
-    ----------
-    as ResultsDataset
+    Parameters are those of `ResultsDataset`.
     """
 
     def __init__(self, **names: Any) -> None:
@@ -82,9 +80,7 @@ class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]
     Saving removes files of trials that are not saved: of an earlier run, perhaps of another study. As there
     may be none, the dataset exists where the results of `ResultsDataset` do.
 
-    Parameters
-    ----------
-    as ResultsDataset
+    Parameters are those of `ResultsDataset`.
     """
 
     _word = "trial"
@@ -120,9 +116,7 @@ class EnsembleResultsDataset(TrialResultsDataset):
 
     Saved as a mapping of k to results, empty where no ensemble was tested.
 
-    Parameters
-    ----------
-    as ResultsDataset
+    Parameters are those of `ResultsDataset`.
     """
 
     _word = "ensemble"

@@ -150,6 +150,7 @@ FORMULAS: dict[str, Callable[[Marginal], Value | None]] = {
     "coverage_95": _coverage_95,
 }
 METRICS = tuple(FORMULAS)
+"""Names of the metrics; the formulas are at the top of this module."""
 
 
 # ---- all of them ----

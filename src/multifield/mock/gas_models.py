@@ -131,6 +131,7 @@ MOCK_TNG = GasModel(
     scatter_ionization=0.15,
     scatter_velocity=0.05,
 )
+"""Gas of MockTNG."""
 
 MOCK_SIMBA = replace(
     MOCK_TNG,

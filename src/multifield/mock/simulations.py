@@ -40,6 +40,7 @@ HYPERCUBES = {"MockSIMBA": 1, "MockAstrid": 2}
 """Suites with parameters and structures of their own, as the LH sets of CMD's suites; 0 for the others."""
 
 MOCK_SUITES = (*GAS_MODELS, gaussian.SUITE, two_fields.SUITE)
+"""Names of the mock suites."""
 
 
 @plain_dataclass(frozen=True)

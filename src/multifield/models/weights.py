@@ -25,6 +25,7 @@ from multifield.models.summary_statistics import FIRST_TENSOR as FIRST_OF_SUMMAR
 
 PREFIX = "module."  # the released networks were wrapped in DataParallel when they were saved
 StateDict = dict[str, Tensor]
+"""Tensors of a network by their names."""
 MARKS = {
     "C01.weight": "o3_err",
     FIRST_OF_BAND_POWERS: "band_powers",

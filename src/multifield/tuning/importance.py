@@ -5,7 +5,8 @@ from optuna.importance import PedAnovaImportanceEvaluator
 
 from multifield.tuning.study import HYPERPARAMETER_NAMES, Study, rank_trials
 
-MIN_TRIALS = 10  # below, the best five are half of all trials and more
+MIN_TRIALS = 10
+"""Smallest number of trials for importances; with fewer, the best five are half of all."""
 N_BEST = 5  # trials that count as good; Optuna asks for at least as many
 
 

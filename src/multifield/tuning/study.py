@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 HYPERPARAMETER_NAMES = ("lr", "wd", "dr", "hidden")
 FINGERPRINT = "fingerprint"  # user attribute of a study
-WEIGHTS_SHA256 = "weights_sha256"  # user attribute of a trial; released ones have none
+WEIGHTS_SHA256 = "weights_sha256"
+"""User attribute of a trial: SHA-256 of its weights. Released trials have none."""
 MAX_REASON = 200  # characters of what a library says of a database
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 

@@ -13,8 +13,10 @@ from multifield.camels.selection import Selection
 
 BLACK, ORANGE, BLUE = "#000000", "#E69F00", "#0072B2"  # Okabe & Ito 2008
 GREEN, VERMILION, GREY = "#009E73", "#D55E00", "#8C8C8C"
-PAGE_WIDTH = 7.0  # [inch], both columns of a journal page
-COLUMN_WIDTH = 3.4  # [inch], one column
+PAGE_WIDTH = 7.0
+"""Width of both columns of a journal page [inch]."""
+COLUMN_WIDTH = 3.4
+"""Width of one column [inch]."""
 
 STYLE: dict[Any, object] = {
     "font.family": "STIXGeneral",  # comes with matplotlib, so the same everywhere

@@ -22,7 +22,8 @@ from multifield.reporting.figures.style import (
     test_title,
 )
 
-MAX_POINTS = 150  # in a panel; error bars of more hide each other
+MAX_POINTS = 150
+"""Largest number of points per panel; error bars of more hide each other."""
 
 
 @styled
