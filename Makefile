@@ -1,5 +1,6 @@
 # make demo   set up, then make universes, tune a network on them and test it: `kedro run`
 # make test   set up, then run every test
+# make docs   set up, then build the documentation site in build/site; DOCS_EXECUTE=true runs its notebooks
 # make check  what CI runs: format, lint, types, contracts, sanitizers, and make test
 #
 # Needs Python >= 3.11 and a C++17 compiler. Everything is installed into .venv, in the versions of constraints.txt.
@@ -12,7 +13,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt # of the isolated build too
 
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find csrc -name '*.?pp')
 
-.PHONY: demo test check clean
+.PHONY: demo test docs check clean
 
 demo: .venv/.demo
 	$(BIN)/kedro run
@@ -20,6 +21,9 @@ demo: .venv/.demo
 # a process a core, of one thread each: networks of 16-pixel maps gain nothing by more
 test: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses=4 --dist loadfile
+
+docs: .venv/.test
+	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 
 check:
 	.ci/run
