@@ -342,7 +342,8 @@ def test_batches_in_bfloat16_are_given_as_bits(load):
 READ_A_FEW = """
 import sys
 import numpy as np
-from multifield.maps import MapLoader, Normalization, open_maps
+from multifield.data import MapLoader, Normalization
+from multifield.maps import open_maps
 
 def memory(name):
     lines = open("/proc/self/status").read().splitlines()

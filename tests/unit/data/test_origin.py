@@ -33,7 +33,7 @@ def simulated(monkeypatch):
         made.append(fields)
         return simulate(suite, fields, *arguments)
 
-    monkeypatch.setattr(suites, "simulate", note)
+    monkeypatch.setattr(simulations, "simulate", note)
     return made
 
 

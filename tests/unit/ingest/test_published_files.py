@@ -141,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A server with the files of EX, each simulation ROW bytes."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(download, "SIMULATION_BYTES", ROW)
+    monkeypatch.setattr(published_files, "SIMULATION_BYTES", ROW)
     site = Site()
     data = np.random.default_rng(1).bytes(128 + 4 * ROW)
     theta = b"0.3 0.8 1 1 1 1\n" * 4
@@ -307,7 +307,7 @@ def test_a_timeout_is_tried_again(site, tmp_path, caplog, monkeypatch):
             time.sleep(0.01)
 
     site.sending = wait_for_the_client
-    monkeypatch.setattr(transfer, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(http, "LONGEST_WAIT", 0.1)
     assert bring(site, tmp_path, timeout=0.2, n_retries=1000) == published(site)
     assert lost in caplog.text
 
@@ -471,7 +471,7 @@ def test_a_full_disk_keeps_what_was_fetched(site, tmp_path, monkeypatch):
         def write(self, data: Any) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(transfer, "FileIO", Full)
+    monkeypatch.setattr(http, "FileIO", Full)
     with pytest.raises(DownloadError, match=r"No space left on device.*what was fetched is kept"):
         bring(site, tmp_path)
     assert partial.read_bytes() == published(site)[:1000]
@@ -572,7 +572,7 @@ def test_ingest_fetches_what_is_missing(site, tmp_path, monkeypatch):
 def test_an_answer_without_end_is_given_up(
     site: Site, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "MAX_UNKNOWN", 100_000)
+    monkeypatch.setattr(http, "MAX_UNKNOWN", 100_000)
     site.files[f"/{SUITE}/SHA256SUMS"] = b"0" * 64 + b"  a\n"
     site.only, site.endless, site.chunked = name, True, True
     with pytest.raises(DownloadError, match=rf"{name}: expected at most 100000 bytes"):
@@ -583,7 +583,7 @@ def test_an_answer_without_end_is_given_up(
 def test_a_server_that_sends_next_to_nothing_is_given_up(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "WINDOW", 0.3)
+    monkeypatch.setattr(http, "WINDOW", 0.3)
     site.drip = 0.02
     with pytest.raises(DownloadError, match=r"Maps_Mtot.*less than 1000 bytes/s for 0\.3 s"):
         bring(site, tmp_path)

@@ -38,7 +38,7 @@ def read(place, n_bytes):
 READ_TRUNCATED = """
 import os, sys
 import numpy as np
-from multifield.data.map_files import open_maps
+from multifield.maps import open_maps
 others = [open_maps(sys.argv[2]) for _ in range(3)]
 del others[1]
 maps = open_maps(sys.argv[1])
@@ -63,7 +63,7 @@ def test_a_file_truncated_while_it_is_read_is_named(tmp_path, path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no bus errors")
 def test_other_bus_errors_are_left_alone(path):
-    program = "import os, sys, signal\nfrom multifield.data.map_files import open_maps\n"
+    program = "import os, sys, signal\nfrom multifield.maps import open_maps\n"
     program += "maps = open_maps(sys.argv[1])\nos.kill(os.getpid(), signal.SIGBUS)\n"
     program += "os.kill(os.getpid(), signal.SIGBUS)\n"  # the first puts back what was there before
     ended = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True)

@@ -177,7 +177,8 @@ sys.modules["mapkernels"] = None
 from pathlib import Path
 import numpy as np
 import multifield
-from multifield.maps import Preprocessing, joined, open_log_maps, streamed, transforms
+from multifield.data import Preprocessing, joined, open_log_maps, streamed
+from multifield.maps import transforms
 from multifield.data.preprocess import PreprocessingConfig
 
 settings = PreprocessingConfig(
