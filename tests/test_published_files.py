@@ -103,15 +103,15 @@ def broken_folder(tmp_path: Path, folder: Path, fault: str) -> Path:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("no file", f"expected a file named Maps_Mtot_{SUITE}_LH_z=0.00.npy or"),
+        ("no file", f"Expected a file named Maps_Mtot_{SUITE}_LH_z=0.00.npy or"),
         ("truncated", "truncated"),
-        ("float64", "expected float32 maps, got <f8"),
-        ("not square", "expected shape (N, L, L), got (45, 256, 255)"),
-        ("fewer simulations", "expected 15 maps (15 for each of the 1 rows"),
-        ("nan", "map 16 (simulation 1), pixel (2, 3): expected a finite value >= 0, got nan"),
-        ("inf", "map 16 (simulation 1), pixel (2, 3): expected a finite value >= 0, got inf"),
-        ("-1", "map 16 (simulation 1), pixel (2, 3): expected a finite value >= 0, got -1"),
-        ("0", "because Mtot is taken as log10"),
+        ("float64", "Expected float32 maps, got <f8"),
+        ("not square", "Expected shape (N, L, L), got (45, 256, 255)"),
+        ("fewer simulations", "Expected 15 maps (15 for each of the 1 rows"),
+        ("nan", "map 16 (simulation 1), pixel (2, 3): Expected a finite value >= 0, got nan"),
+        ("inf", "map 16 (simulation 1), pixel (2, 3): Expected a finite value >= 0, got inf"),
+        ("-1", "map 16 (simulation 1), pixel (2, 3): Expected a finite value >= 0, got -1"),
+        ("0", "because Mtot is transformed to log10"),
     ],
 )
 def test_a_fault_in_the_files_stops_the_run(tmp_path, folder, fault, message):

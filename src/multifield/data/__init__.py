@@ -1,4 +1,4 @@
-"""From files of maps to batches: files, log maps, splits, normalization, augmentation, loaders."""
+"""From map files to batches: log maps, splits, normalization, augmentation and loaders."""
 
 from multifield.data.loader import Batch, MapLoader, SplitLoaders, load_splits
 from multifield.data.map_files import read_theta, save_maps

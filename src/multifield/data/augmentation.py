@@ -1,4 +1,4 @@
-"""All that is drawn at random of an epoch, apart from how its batches are made."""
+"""Random order, orientations and shifts of the maps of an epoch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from multifield.core.arrays import Index
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """Which map comes when, and how it is turned; whoever makes batches of one plan makes the same.
+    """Order, orientations and shifts of the maps of an epoch, which determine its batches.
 
     Attributes
     ----------
     order : (M,) int64
-        Positions among the maps of a loader.
+        Positions of the maps in their loader.
     orientation : (M,) int64
-        Of each map in that order, 0 to 7: 2 * quarter turns + flip of axis 0 afterwards.
+        Orientation of each map, 0 to 7: 2 * quarter turns + flip of axis 0 afterwards.
     shift : (M, 2) int64
-        Periodic shift of each map [pixels], before the orientation.
+        Periodic shift of each map in [pixels], before the orientation.
     """
 
     order: Index
@@ -28,39 +28,58 @@ class EpochPlan:
     shift: Int64[np.ndarray, "N 2"]
 
     def batch(self, number: int, batch_size: int) -> "EpochPlan":
-        """Cut out the rows of a batch."""
+        """Return the rows of one batch."""
         rows = slice(number * batch_size, (number + 1) * batch_size)
         return EpochPlan(self.order[rows], self.orientation[rows], self.shift[rows])
 
     def batch_numbers(self, batch_size: int, first_batch: int = 0) -> range:
-        """Give the numbers of the batches from `first_batch` on; the last one may be smaller.
+        """Return the numbers of the batches from `first_batch` on. The last batch may be smaller.
+
+        Parameters
+        ----------
+        batch_size : int
+            Maps per batch.
+        first_batch : int, optional
+            Number of the first batch.
+
+        Returns
+        -------
+        numbers : range
+            Numbers of the batches. Empty if `first_batch` is the number of batches.
 
         Raises
         ------
         ValueError
-            If there is no such batch, nor an end there.
+            If `first_batch` is negative or exceeds the number of batches.
         """
         n_batches = -(-len(self.order) // batch_size)
         if not 0 <= first_batch <= n_batches:
-            raise ValueError(f"first_batch: expected 0 to {n_batches}, got {first_batch}")
+            raise ValueError(f"first_batch: Expected 0 to {n_batches}, got {first_batch}.")
         return range(first_batch, n_batches)
 
 
 def draw_epoch(
     n_maps: int, n_pixels: int, seed: int, epoch: int, *, flips: bool, shifts: bool
 ) -> EpochPlan:
-    """Draw an epoch of every map once, shuffled, each in a random orientation.
+    """Draw an epoch that contains every map once, shuffled, in random orientations.
 
     Parameters
     ----------
-    n_maps, n_pixels : int
-        Maps to shuffle, and pixels a side.
+    n_maps : int
+        Number of maps.
+    n_pixels : int
+        Pixels per side of a map.
     seed, epoch : int
-        All that the draws depend on, so that an epoch can be made again.
+        Seed of the training and number of the epoch. The draws depend on nothing else.
     flips : bool
-        Draw from eight orientations; otherwise the four rotations.
+        Whether to draw from all eight orientations instead of the four rotations.
     shifts : bool
-        Also a random periodic shift.
+        Whether to draw periodic shifts.
+
+    Returns
+    -------
+    plan : EpochPlan
+        Draws of the epoch.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(n_maps)
@@ -71,12 +90,25 @@ def draw_epoch(
 
 
 def ordered_epoch(n_maps: int, orientations: Sequence[int]) -> EpochPlan:
-    """Plan every map in each of the orientations, in the order (orientation, map)."""
+    """Plan every map in each of several orientations.
+
+    Parameters
+    ----------
+    n_maps : int
+        Number of maps.
+    orientations : sequence of int
+        Orientations, 0 to 7.
+
+    Returns
+    -------
+    plan : EpochPlan
+        Plan in the order (orientation, map).
+    """
     order = np.tile(np.arange(n_maps), len(orientations))
     orientation = np.repeat(np.asarray(orientations, dtype=np.int64), n_maps)
     return EpochPlan(order, orientation, np.zeros((len(order), 2), np.int64))
 
 
 def take_maps(rows: Index) -> EpochPlan:
-    """Plan these maps as they are, in the order given."""
+    """Plan the maps of these rows in their order, without orientations or shifts."""
     return EpochPlan(rows, np.zeros(len(rows), np.int64), np.zeros((len(rows), 2), np.int64))

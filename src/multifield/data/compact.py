@@ -1,8 +1,8 @@
-"""Log maps in 16 bits: float16 of a field standardized by its own mean and std over all maps.
+"""Log maps in 16 bits: float16 values standardized by the mean and std of the field.
 
-A file of half the size is read in half the time, and twice as many maps stay in memory. Standardized
-first, because float16 has 11 bits: of log10 maps near 11 it keeps 0.004 dex, of standardized ones, which
-lie near 0, about 2^-12 of the std.
+Files have half the size, so they are read in half the time and twice as many maps stay in memory.
+Standardization keeps the precision: float16 resolves 0.004 dex for log10 maps near 11, and about
+2^-12 std for standardized maps.
 """
 
 import math
@@ -19,15 +19,16 @@ from multifield.maps.transforms import combine_moments
 
 
 class Encoding(NamedTuple):
-    """How a field is kept in 16 bits: log map = mean + std * number kept.
+    """Affine encoding of a field in 16 bits: log map = mean + std * stored value.
 
-    A pixel is off by 2^-11 of its distance from the mean at most, half a unit in the last place. None is
-    beyond the range of float16, 65504 std: of n numbers none is farther from their mean than sqrt(n) std.
+    The error of a pixel is at most 2^-11 of its distance from the mean (half a unit in the last
+    place). No pixel exceeds the range of float16, 65504 std, because no value of n is farther than
+    sqrt(n) std from the mean.
 
     Attributes
     ----------
     mean, std : float
-        Of the float32 log maps, over all maps [dex].
+        Mean and standard deviation of all float32 log maps in [dex].
     """
 
     mean: float
@@ -35,13 +36,24 @@ class Encoding(NamedTuple):
 
     @classmethod
     def of(cls, moments: Moments) -> "Encoding":
-        """Give the encoding of log maps with these moments (N, 3), one row per map."""
+        """Return the encoding of log maps.
+
+        Parameters
+        ----------
+        moments : (N, 3) float64
+            Moments of the log maps, one row per map.
+
+        Returns
+        -------
+        encoding : Encoding
+            Mean and standard deviation over all maps.
+        """
         count, mean, m2 = combine_moments(moments)
-        # the kernels compute in float32; maps that do not vary are kept as zeros
+        # the kernels compute in float32; constant maps are stored as zeros
         return cls(float(np.float32(mean)), math.sqrt(m2 / count) or 1.0)
 
     def encode(self, maps: Maps) -> HalfMaps:
-        """Give the numbers to keep: what a loader would compute of these log maps, rounded."""
+        """Standardize log maps in [dex] as a loader does, and round them to float16."""
         n, kept = len(maps), np.empty(maps.shape, np.float16)
         mapkernels.gather(
             [maps],
@@ -56,29 +68,33 @@ class Encoding(NamedTuple):
         return kept
 
     def decode(self, kept: HalfMaps) -> Maps:
-        """Give log maps in [dex]."""
+        """Return the log maps in [dex] of stored values."""
         return (self.mean + self.std * kept.astype(np.float64)).astype(np.float32)
 
 
 def kept_type(maps: StoredMaps) -> Literal["float32", "float16"]:
-    """Name the type of maps, as the kernels do."""
+    """Return the name of the type of maps that the kernels expect."""
     return "float16" if maps.dtype == np.float16 else "float32"
 
 
 def normalization_as_kept(
     normalization: Normalization, encodings: Sequence[Encoding | None]
 ) -> Normalization:
-    """Give mean and std that turn the numbers kept into normalized maps.
+    """Combine decoding and normalization into one affine transform of the stored values.
 
-    Undoing the encoding and normalizing are one affine map: with x = m + s q, (x - mean) / std is
-    (q - (mean - m) / s) / (std / s).
+    With x = m + s q, (x - mean) / std equals (q - (mean - m) / s) / (std / s).
 
     Parameters
     ----------
     normalization : Normalization
-        Of the log maps [dex].
+        Mean and standard deviation of the log maps in [dex].
     encodings : sequence of Encoding or None
-        Of each channel; None where log maps are kept as they are.
+        Encoding of each channel. None for float32 log maps.
+
+    Returns
+    -------
+    as_kept : Normalization
+        Mean and standard deviation that normalize the stored values.
     """
     mean, std = list(normalization.mean), list(normalization.std)
     for channel, encoding in enumerate(encodings):

@@ -1,4 +1,4 @@
-"""Sets of the fields of a suite: loaders of some of them, and random ones to train on."""
+"""Sets of fields of a suite: their loaders, and random sets for training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,28 @@ from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps
 
 FieldSet = tuple[str, ...]
-"""Some fields, in the order of the channels they were taken from."""
+"""Names of some fields, in the order of the channels."""
 
 Shown = Bool[np.ndarray, "N C"]
-"""Which fields of each map a network is shown."""
+"""Mask of the fields of each map that a network receives."""
 
-# apart from the stream of order and orientations, [seed, epoch], which NumPy pads with zeros
+# a stream other than that of order and orientations, [seed, epoch], which NumPy pads with zeros
 FIELDS_STREAM = 1
 
 
 def all_sets(fields: FieldSet) -> list[FieldSet]:
-    """List the 2^C - 1 sets of at least one field, the smallest first."""
+    """Return the 2^C - 1 non-empty sets of fields, the smallest first.
+
+    Parameters
+    ----------
+    fields : tuple of str
+        Names of the C fields.
+
+    Returns
+    -------
+    sets : list of tuple of str
+        Every non-empty set.
+    """
     sizes = range(1, len(fields) + 1)
     return [chosen for size in sizes for chosen in combinations(fields, size)]
 
@@ -31,22 +42,26 @@ def all_sets(fields: FieldSet) -> list[FieldSet]:
 def draw_field_sets(
     n_maps: int, n_fields: int, seed: int, epoch: int, *, maps_per_set: int
 ) -> Shown:
-    """Draw sets of fields: the size uniform from 1 to all of them, then uniform among those of the size.
+    """Draw random sets of fields: a size from 1 to C, then a set of this size, both uniformly.
 
-    Of independent draws of each field nearly all sets would be of middling size, and a search begins and ends
-    at the others.
+    Independent draws of each field would give almost only sets of medium size, but a search begins
+    and ends with the smallest and largest sets.
 
     Parameters
     ----------
-    n_maps, n_fields : int
+    n_maps : int
+        Number of maps, N.
+    n_fields : int
+        Number of fields, C.
     seed, epoch : int
-        All that the draws depend on, so that an epoch can be made again.
+        Seed of the training and number of the epoch. The draws depend on nothing else.
     maps_per_set : int
-        Maps that follow each other and have the same set; the last may have fewer.
+        Number of consecutive maps with the same set. The last set may have fewer.
 
     Returns
     -------
     shown : (N, C) bool
+        Whether each field of each map is in its set.
     """
     rng = np.random.default_rng([seed, epoch, FIELDS_STREAM])
     n_sets = -(-n_maps // maps_per_set)
@@ -58,15 +73,16 @@ def draw_field_sets(
 
 @dataclass(frozen=True)
 class FieldLoaders:
-    """Makes loaders of any set of the fields.
+    """Factory of loaders of any set of fields.
 
     Attributes
     ----------
     log_maps : mapping of field to LogMaps
+        Log maps of all fields.
     normalization : Normalization
-        Of all of them, in their order.
-    others : mapping
-        The other arguments of `multifield.data.load_splits`.
+        Mean and standard deviation of all fields, in the same order.
+    others : mapping of str to object
+        Other arguments of `multifield.data.load_splits`.
     """
 
     log_maps: Mapping[str, LogMaps]
@@ -75,14 +91,31 @@ class FieldLoaders:
 
     @property
     def fields(self) -> FieldSet:
-        """All fields, in the order of the channels."""
+        """Names of all fields, in the order of the channels."""
         return tuple(self.log_maps)
 
     def load(self, fields: FieldSet) -> SplitLoaders:
-        """Make the loaders of some fields, the channels in this order; ValueError for others or none."""
+        """Create the loaders of a set of fields.
+
+        Parameters
+        ----------
+        fields : tuple of str
+            Names of the fields, in the order of the channels.
+
+        Returns
+        -------
+        loaders : SplitLoaders
+            Loaders of the three parts of the split.
+
+        Raises
+        ------
+        ValueError
+            If `fields` is empty or contains an unknown field.
+        """
         if not fields or not set(fields) <= set(self.log_maps):
             raise ValueError(
-                f"fields: expected some of {', '.join(self.log_maps)}, got {', '.join(fields) or 'none'}"
+                f"fields: Expected some of {', '.join(self.log_maps)}, "
+                f"got {', '.join(fields) or 'none'}."
             )
         return load_splits(
             log_maps={field: self.log_maps[field] for field in fields},
@@ -92,7 +125,7 @@ class FieldLoaders:
 
 
 def choose_normalization(normalization: Normalization, fields: Sequence[str]) -> Normalization:
-    """Take the mean and standard deviation of these fields."""
+    """Return the mean and standard deviation of these fields only."""
     rows = [normalization.fields.index(field) for field in fields]
     return Normalization(
         over=normalization.over,

@@ -1,4 +1,4 @@
-"""Maps of several files as if they lay in one, for a network that is trained on several suites."""
+"""Maps of several files behind one index, for networks that are trained on several suites."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,65 +13,68 @@ from multifield.maps.kernels import mapkernels
 
 @dataclass(frozen=True, eq=False)
 class JoinedMaps:
-    """Log maps of one field, one file behind another; nothing is copied until a batch is made.
+    """Log maps of one field in several files. They are copied only when a batch is assembled.
 
     Attributes
     ----------
     parts : tuple of (N, L, L) float32
-        Memory maps or arrays. Map i of part k has number i plus the maps of the parts before it.
+        Memory maps or arrays. The maps of a part are numbered after those of the parts before it.
     scales : tuple of (mean, std), optional
-        One a part: its maps are taken as (map - mean) / std, before any normalization. As they are if empty.
+        Scale of each part. Its maps are replaced by (map - mean) / std before the normalization.
+        Empty leaves the maps unchanged.
 
     Raises
     ------
     ValueError
-        If there is no part, their pixels a side differ, or there is not a scale for each.
+        If there are no parts, their map sizes differ, or the number of scales is wrong.
     TypeError
-        If one is not float32: 16 bits mean other numbers in each file.
+        If a part is not float32. Maps in 16 bits have a different encoding in each file.
     """
 
-    parts: tuple[Shaped[np.ndarray, "_ _ _"], ...]  # of numbers of maps that may differ
+    parts: tuple[Shaped[np.ndarray, "_ _ _"], ...]  # their numbers of maps may differ
     scales: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         sizes = {part.shape[1:] for part in self.parts}
         if len(sizes) != 1:
-            raise ValueError(f"maps: expected parts of one shape, got {sorted(sizes)}")
+            raise ValueError(f"maps: Expected parts of one shape, got {sorted(sizes)}.")
         types = {part.dtype.name for part in self.parts}
         if types != {"float32"}:
             raise TypeError(
-                f"maps: expected float32 log maps to join (preprocessing.compact false), got {sorted(types)}"
+                f"maps: Expected float32 log maps, got {sorted(types)}. "
+                "Set preprocessing.compact to false."
             )
         if len(self.scales) not in (0, len(self.parts)):
             raise ValueError(
-                f"scales: expected none or one for each of {len(self.parts)} parts, got {len(self.scales)}"
+                f"scales: Expected none or one for each of {len(self.parts)} parts, "
+                f"got {len(self.scales)}."
             )
 
     def __len__(self) -> int:
-        """Count the maps of all parts."""
+        """Return the number of maps of all parts."""
         return int(self.ends[-1])
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, L, L), as an array has it."""
+        """Shape of all maps together, (N, L, L)."""
         return len(self), *self.parts[0].shape[1:]
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float32, as an array says it."""
+        """Type of the maps, float32."""
         return np.dtype(np.float32)
 
     @property
     def ends(self) -> Index:
-        """Number behind the last map of each part."""
+        """Number of the first map after each part."""
         return np.cumsum([len(part) for part in self.parts], dtype=np.int64)
 
     def scale_of(self, part: int) -> tuple[float, float]:
-        """Give the mean and std of a part, 0 and 1 where it has none."""
+        """Return mean and std of the scale of a part, 0 and 1 without scales."""
         return self.scales[part] if self.scales else (0.0, 1.0)
 
     def part_of(self, index: Index) -> Index:
-        """Say in which part each map is, from 0 on."""
+        """Return the number of the part of each map."""
         return np.searchsorted(self.ends, index, side="right")
 
 
@@ -87,14 +90,14 @@ def gather_joined(
     n_threads: int,
     out_dtype: Literal["float32", "float16", "bfloat16"],
 ) -> None:
-    """Make a batch of joined maps: the same as `mapkernels.gather` of one file that holds them all.
+    """Assemble a batch of joined maps, equal to `mapkernels.gather` on one file with all maps.
 
     Parameters
     ----------
     channels : sequence of JoinedMaps
-        With as many maps in each part.
+        Channels, whose parts have the same numbers of maps.
     index, orientation, shift, mean, std, out, n_threads, out_dtype
-        See `mapkernels.gather`.
+        Arguments of `mapkernels.gather`.
     """
     part_of, starts = channels[0].part_of(index), np.concatenate([[0], channels[0].ends])
     for number in np.unique(part_of).tolist():

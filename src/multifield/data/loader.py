@@ -1,4 +1,4 @@
-"""Batches for a network: the one path by which training, evaluation and prediction get maps."""
+"""Loaders of batches of maps, which training, evaluation and prediction share."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from copy import copy
@@ -30,7 +30,19 @@ DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
 
 
 class BatchOptions(TypedDict, total=False):
-    """How batches are brought to where they are used; see `MapLoader`. None changes a float32 batch."""
+    """Options of `MapLoader` that do not change a float32 batch.
+
+    Attributes
+    ----------
+    n_threads : int
+        Number of threads. 0 uses all cores.
+    prefetch : int
+        Number of prefetched batches.
+    allocate : callable
+        Function that allocates the buffers.
+    dtype : {"float32", "float16", "bfloat16"}
+        Type of the batches.
+    """
 
     n_threads: int
     prefetch: int
@@ -40,13 +52,13 @@ class BatchOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Batch:
-    """Some maps and their parameters.
+    """Batch of maps and their parameters.
 
     Attributes
     ----------
-    x : (B, C, L, L) float32 or float16, or uint16
-        Normalized log maps, in a buffer that is used again once the next batch is asked for. NumPy has no
-        bfloat16: its bits are given as uint16.
+    x : (B, C, L, L) float32, float16 or uint16
+        Normalized log maps, in a buffer that is reused when the next batch is requested. uint16
+        contains the bits of bfloat16, which NumPy lacks.
     theta : (B, P) float32
         Parameters scaled to [0, 1] by `camels.scale_theta`.
     index : (B,) int64
@@ -59,37 +71,46 @@ class Batch:
 
 
 class MapLoader:
-    """Gathers, orients, shifts and normalizes maps into reused buffers, ahead of their use.
+    """Loader that gathers, orients, shifts and normalizes maps into prefetched batches.
 
     Parameters
     ----------
-    maps : sequence of (N, L, L) float32, of LogMaps or of JoinedMaps
-        Log maps of each channel, all kept as one type; memory maps larger than memory are fine. Those of
-        `Preprocessing.stream` are made of the raw maps for each batch; joined ones are of several files.
+    maps : sequence of (N, L, L) float32, LogMaps or JoinedMaps
+        Log maps of each channel, all stored in the same way. Memory maps may be larger than memory.
     theta : (S, P) float64
-        Physical parameters of every simulation; with no `simulations`, (N, P), of every map.
+        Physical parameters of every simulation, or, if `simulations` is None, (N, P) of every map.
     simulations : tuple of int or None
-        The simulations this loader serves, all 15 maps of each. None serves every map of files that are not
-        CMD's, whose maps belong to no simulation; their parameters are NaN where unknown.
+        Simulations whose 15 maps each are loaded. None loads every map of files other than CMD's,
+        whose maps belong to no simulation. Their parameters are NaN if unknown.
     normalization : Normalization
         Mean and standard deviation of the log maps of each channel.
     batch_size : int
+        Maps per batch.
     inferred : tuple of int
         Columns of `theta` that act in the suite.
     n_threads : int, optional
-        Of the gather, 0 for all cores; the batches do not depend on it.
+        Number of threads. 0 uses all cores. The batches do not depend on it.
     prefetch : int, optional
-        Batches made ahead by a thread of its own while one is in use; 0 makes each when it is asked for.
-        The batches do not depend on it. There is one buffer more than this.
+        Number of batches that a background thread prefetches. 0 assembles each batch when it is
+        requested. The batches do not depend on it. The number of buffers is `prefetch` + 1.
     allocate : callable, optional
-        Makes the buffers, such as page-locked ones; quickest where they begin with a cache line.
+        Function that allocates the buffers, for example in page-locked memory. Buffers that are
+        aligned to a cache line are the fastest.
     dtype : {"float32", "float16", "bfloat16"}, optional
-        Of the batches; 16 bits are rounded from the float32 ones.
+        Type of the batches. 16 bits are rounded from float32.
 
     Attributes
     ----------
     theta : (M, P) float64
-        Physical parameters of each map served.
+        Physical parameters of each loaded map.
+    inferred : tuple of int
+        Columns of `theta` that act in the suite.
+    batch_size : int
+        Maps per batch.
+    channels : int
+        Number of channels, C.
+    map_size : int
+        Pixels per side of a map, L.
     """
 
     def __init__(
@@ -107,7 +128,7 @@ class MapLoader:
         dtype: BatchType = "float32",
     ) -> None:
         if prefetch < 0:
-            raise ValueError(f"prefetch: expected >= 0 batches, got {prefetch}")
+            raise ValueError(f"prefetch: Expected >= 0 batches, got {prefetch}.")
         self._maps, encodings = _unpack(maps)
         self._gather_rows = _choose_gather(self._maps)
         as_kept = normalization_as_kept(normalization, encodings)
@@ -122,40 +143,46 @@ class MapLoader:
         self._allocate, self._n_buffers = allocate, prefetch + 1
 
     def __getstate__(self) -> dict[str, Any]:
-        """Describe the loader for another process: places of maps in files, and the table of parameters."""
+        """Pickle the references to map files and the parameter table."""
         derived = ("_gather_rows", "theta", "_index", "_scaled")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make the rest anew."""
+        """Restore the derived attributes."""
         vars(self).update(state)
         self._gather_rows = _choose_gather(self._maps)
         self._serve(self._table, self._simulations)
 
     @property
     def is_in_files(self) -> bool:
-        """Whether another process can open the maps itself."""
+        """Whether another process can open the files of the maps."""
         return all(map(_are_in_files, self._maps))
 
     def __len__(self) -> int:
-        """Count the maps served, each once."""
+        """Return the number of loaded maps, each counted once."""
         return len(self._index)
 
     def serving(self, theta: Theta, simulations: Simulations) -> "MapLoader":
-        """Give a loader of other simulations of the same maps.
+        """Return a loader of other simulations of the same files.
 
         Parameters
         ----------
         theta : (S, P) float64
-            As this loader was given.
+            Physical parameters of every simulation.
         simulations : tuple of int
+            Simulations to load.
+
+        Returns
+        -------
+        loader : MapLoader
+            Loader with the same settings.
         """
         other = copy(self)
         other._serve(theta, simulations)
         return other
 
     def _serve(self, theta: Theta, simulations: Simulations | None) -> None:
-        """Choose maps and their parameters."""
+        """Select maps and their parameters."""
         self._table, self._simulations = theta, simulations
         rows_of_theta, self._index = _choose(theta, simulations)
         self.theta = theta[rows_of_theta]
@@ -164,40 +191,56 @@ class MapLoader:
     def random_epoch(
         self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
     ) -> Generator[Batch, None, None]:
-        """Give every map once, shuffled, each in a random orientation.
+        """Iterate over every map once, shuffled, in random orientations.
 
         Parameters
         ----------
         seed, epoch : int
-            All that the order and the draws depend on, so that an epoch can be made again.
+            Seed of the training and number of the epoch. Order and draws depend on nothing else.
         flips : bool
-            Draw from eight orientations; otherwise the four rotations, as the public copies of the
-            benchmark do by a fault.
+            Whether to draw from all eight orientations instead of the four rotations. The public
+            code of the benchmark uses four by mistake.
         shifts : bool
-            Also a random periodic shift.
+            Whether to draw periodic shifts.
         first_batch : int, optional
-            Leave out the batches before this one; the others are those of the whole epoch.
+            Number of the first batch. The batches are those of the complete epoch.
 
         Returns
         -------
         batches : generator of Batch
-            The last one may be smaller. A thread that makes batches ahead ends with it: close it
-            (`contextlib.closing`) to end both before it is collected.
+            Batches, of which the last may be smaller. Close the generator (`contextlib.closing`) to
+            end its background thread early.
         """
         plan = draw_epoch(len(self), self.map_size, seed, epoch, flips=flips, shifts=shifts)
         return self._batches(plan, first_batch)
 
     def ordered(self, orientations: Sequence[int]) -> Generator[Batch, None, None]:
-        """Give every map in each of the orientations, in the order (orientation, simulation, map)."""
+        """Iterate over every map in each of several orientations.
+
+        Parameters
+        ----------
+        orientations : sequence of int
+            Orientations, 0 to 7; see `EpochPlan`.
+
+        Returns
+        -------
+        batches : generator of Batch
+            Batches in the order (orientation, simulation, map).
+        """
         return self._batches(ordered_epoch(len(self), orientations), 0)
 
     def take(self, rows: Index) -> Batch:
-        """Give these of the maps served, in an array of their own, as they lie in their file.
+        """Return some of the loaded maps in a new array, in their original orientation.
 
         Parameters
         ----------
         rows : (B,) int64
-            Positions among the maps served, as the rows of `theta`.
+            Rows of `theta` of the maps.
+
+        Returns
+        -------
+        batch : Batch
+            Maps and parameters of these rows.
         """
         shape = (len(rows), self.channels, self.map_size, self.map_size)
         buffer = np.empty(shape, DTYPES[self._dtype])
@@ -215,7 +258,7 @@ class MapLoader:
         return self._gather(plan.batch(number, self.batch_size), buffer)
 
     def _gather(self, rows: EpochPlan, buffer: np.ndarray) -> Batch:
-        """Gather the maps of a batch; the kernel releases the GIL."""
+        """Assemble a batch. The kernel releases the GIL."""
         index = self._index[rows.order]
         x = buffer[: len(index)]
         self._gather_rows(
@@ -232,14 +275,14 @@ class MapLoader:
 
 
 def _choose_gather(maps: Sequence[StoredMaps | StreamedMaps | JoinedMaps]) -> Callable[..., None]:
-    """Give what gathers a batch of these channels."""
+    """Return the function that assembles a batch of these channels."""
     streamed = [each for each in maps if isinstance(each, StreamedMaps)]
     joined = [each for each in maps if isinstance(each, JoinedMaps)]
     kept = [each for each in maps if not isinstance(each, StreamedMaps | JoinedMaps)]
     if len(maps) not in (len(streamed), len(joined), len(kept)):
         raise TypeError(
-            "maps: expected channels that are all kept, all joined or all made when they are read, got "
-            f"{len(kept)}, {len(joined)} and {len(streamed)}"
+            "maps: Expected channels that are all stored, all joined or all streamed, got "
+            f"{len(kept)}, {len(joined)} and {len(streamed)}."
         )
     if streamed:
         return partial(gather_streamed, streamed)
@@ -255,7 +298,7 @@ def _are_in_files(maps: StoredMaps | StreamedMaps | JoinedMaps) -> bool:
 
 
 def _choose(theta: Theta, simulations: Simulations | None) -> tuple[Index, Index]:
-    """Give the row of `theta` and the number in its file of each map."""
+    """Return the row of `theta` and the number in its file of each map."""
     if simulations is None:
         every = np.arange(len(theta), dtype=np.int64)
         return every, every
@@ -266,15 +309,15 @@ def _choose(theta: Theta, simulations: Simulations | None) -> tuple[Index, Index
 def _unpack(
     maps: Sequence[StoredMaps | LogMaps | JoinedMaps],
 ) -> tuple[list[StoredMaps | StreamedMaps | JoinedMaps], list[Encoding | None]]:
-    """Give the arrays, and how each is kept."""
+    """Return the array and the encoding of each channel."""
     arrays: list[StoredMaps | StreamedMaps | JoinedMaps] = []
     encodings = []
     for channel, each in enumerate(maps):
         array, encoding = (each.maps, each.encoding) if isinstance(each, LogMaps) else (each, None)
         if not isinstance(array, StreamedMaps) and encoding is None and array.dtype != np.float32:
             raise TypeError(
-                f"maps[{channel}]: expected float32 log maps, or LogMaps, which say what numbers in 16 "
-                f"bits mean, got {array.dtype.name}"
+                f"maps[{channel}]: Expected float32 log maps, or LogMaps with an encoding, "
+                f"got {array.dtype.name}."
             )
         arrays.append(array)
         encodings.append(encoding)
@@ -283,10 +326,24 @@ def _unpack(
 
 @dataclass(frozen=True)
 class SplitLoaders:
-    """The three parts of a suite, ready for a network.
+    """Loaders of the training, validation and test maps of a suite.
 
-    `causes` lists everything that decides what they hold, one key a cause, so that two can be compared.
-    `maps_per_set` is not 0 where a network shall learn to infer from any set of the fields; see `any_fields`.
+    Attributes
+    ----------
+    train, valid, test : MapLoader
+        Loader of each part.
+    channels : int
+        Number of fields, C.
+    map_size : int
+        Pixels per side of a map, L.
+    inferred : tuple of int
+        Columns of the parameter table that act in the suite.
+    causes : mapping of str to str
+        Settings and checksums that determine the batches, so that two sets of loaders can be
+        compared.
+    maps_per_set : int, optional
+        Number of consecutive maps that are shown with the same random set of fields. 0 shows all
+        fields.
     """
 
     train: MapLoader
@@ -300,13 +357,21 @@ class SplitLoaders:
 
     @property
     def network_channels(self) -> int:
-        """Channels that a network sees: the fields, and which of them it is shown where that varies."""
+        """Number of input channels of a network: the fields, and their masks if sets are random."""
         return 2 * self.channels if self.maps_per_set else self.channels
 
     def any_fields(self, maps_per_set: int) -> "SplitLoaders":
-        """Give the same maps for a network that is shown random sets of their fields.
+        """Return loaders of the same maps for a network that receives random sets of fields.
 
-        So many maps that follow each other in a batch are shown in the same set.
+        Parameters
+        ----------
+        maps_per_set : int
+            Number of consecutive maps with the same set.
+
+        Returns
+        -------
+        loaders : SplitLoaders
+            Loaders with `maps_per_set`.
         """
         causes = {**self.causes, "fields_shown": f"random, {maps_per_set} maps a set"}
         return replace(self, maps_per_set=maps_per_set, causes=causes)
@@ -324,30 +389,39 @@ def load_splits(
     batch_size: int,
     **options: Unpack[BatchOptions],
 ) -> SplitLoaders:
-    """Make the loaders of the three parts of a split.
+    """Create the loaders of the three parts of a split.
 
     Parameters
     ----------
     log_maps : mapping of field to LogMaps
-        The fields become channels in this order.
+        Log maps of each field. The fields are the channels, in this order.
     theta : (S, P) float64
+        Parameters of the simulations.
     split : Split
+        Split of the simulations.
     normalization : Normalization
-        Of the same fields in the same order.
+        Mean and standard deviation of the fields, in the same order.
     manifest : Manifest
-        Of the raw files; its suite decides which parameters are inferred.
+        Manifest of the raw files. Its suite determines the inferred parameters.
     split_config : SplitConfig
+        Settings that `split` must match.
     normalization_config : NormalizationConfig
-        What this run asks for; `split` and `normalization` must be just that.
+        Settings that `normalization` must match.
     batch_size : int
+        Maps per batch.
     **options : BatchOptions
-        How batches are made; see `MapLoader`.
+        Options of `MapLoader`.
+
+    Returns
+    -------
+    loaders : SplitLoaders
+        Loaders of the training, validation and test maps.
 
     Raises
     ------
     ValueError
-        If maps, parameters, split or normalization are not those of the manifest and of the
-        configuration: what an earlier run left must not be used for another.
+        If maps or parameters do not match the manifest, or split or normalization do not match
+        their settings, for example because an earlier run wrote them.
     """
     manifest.check_theta(theta)
     check_current(log_maps, manifest.checksums(tuple(log_maps)))
@@ -397,16 +471,16 @@ def _list_causes(
 
 
 def _check_split(split: Split, n_simulations: int, config: SplitConfig) -> None:
-    """Require the split that the configuration draws."""
+    """Check that the split is the one that the settings draw."""
     expected = split_simulations(
         n_simulations, config.seed, n_valid=config.n_valid, n_test=config.n_test
     )
     if split != expected:
         raise ValueError(
-            f"split: expected {n_simulations} simulations split by seed {config.seed} with "
-            f"{config.n_valid} to validate and {config.n_test} to test, got {split.n_simulations} by "
-            f"seed {split.seed} with {len(split.valid)} and {len(split.test)}; "
-            "run `multifield run --pipelines preprocess`"
+            f"split: Expected {n_simulations} simulations, seed {config.seed}, n_valid "
+            f"{config.n_valid} and n_test {config.n_test}, got {split.n_simulations}, seed "
+            f"{split.seed}, {len(split.valid)} and {len(split.test)}. "
+            "Run `multifield run --pipelines preprocess`."
         )
 
 
@@ -416,11 +490,11 @@ def _check_normalization(
     split: Split,
     config: NormalizationConfig,
 ) -> None:
-    """Require the statistics of these maps over this split; they cost a sum over rows."""
+    """Check that the normalization is that of these maps and this split."""
     moments = {field: entry.moments for field, entry in log_maps.items()}
     expected = fit_normalization(moments, split, config.over)
     if normalization != expected:
         raise ValueError(
-            f"normalization: expected {expected}, got {normalization}; "
-            "run `multifield run --pipelines preprocess`"
+            f"normalization: Expected {expected}, got {normalization}. "
+            "Run `multifield run --pipelines preprocess`."
         )

@@ -1,4 +1,4 @@
-"""What was ingested: sizes, checksums and ranges of the files, checked once against the rules."""
+"""Manifest of ingested files: sizes, checksums and ranges, verified once."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,11 +18,30 @@ from multifield.maps.transforms import check_pixels
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class FileRecord:
-    """One file as it was when it was verified."""
+    """Properties of a file when it was verified.
+
+    Attributes
+    ----------
+    name : str
+        Name of the file.
+    size : int
+        Size in [bytes].
+    modified : int
+        Modification time in [ns since 1970]. A file with the same size and time counts as
+        unchanged.
+    sha256 : str
+        SHA-256 of the content.
+    shape : tuple of int
+        Shape of the array in the file.
+    minimum, maximum : float
+        Smallest and largest value.
+    zeros : int
+        Number of values that are 0.
+    """
 
     name: str
-    size: int  # [bytes]
-    modified: int  # [ns since 1970]; with the size it tells later that the file is still the same
+    size: int
+    modified: int
     sha256: str
     shape: tuple[int, ...]
     minimum: float
@@ -32,52 +51,77 @@ class FileRecord:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Manifest:
-    """Every verified file of a selection, by field; the parameter table under ``theta``.
+    """Verified files of a selection of fields.
 
-    A selection has a manifest of its own, so that fields of different universes never meet in one.
+    Each selection has its own manifest, so that fields of different universes are never mixed.
+
+    Attributes
+    ----------
+    suite, sim_set : str
+        Names of the suite and of the set.
+    files : dict of field to FileRecord
+        Map files by field, and the parameter table under ``theta``.
+    theta_sha256 : str
+        SHA-256 of the values of the parameter table, as float64.
+    made_by : str, optional
+        Version of the physics of a mock suite. Empty for other suites.
     """
 
     suite: str
     sim_set: str
     files: dict[str, FileRecord]
-    theta_sha256: str  # of the values of the table, float64
-    # version of the physics of a mock suite; files of before 2026-11-29 say nothing
+    theta_sha256: str
     made_by: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse maps of an older version of a mock suite; ValueError says how to make them again."""
+        """Reject maps of another version of a mock suite."""
         expected = camels.find_suite(self.suite).made_by
         if self.made_by != expected:
             raise ValueError(
-                f"maps of {self.suite} {self.sim_set}: expected those of {expected!r}, got those of "
-                f"{self.made_by or 'an older version of the mock universes'!r}; run `multifield run "
-                "--pipelines ingest,preprocess` to make them again. Networks and studies that were "
-                "trained on the old maps do not hold for the new ones"
+                f"maps of {self.suite} {self.sim_set}: Expected version {expected}, got "
+                f"{self.made_by or 'an older version'}. Run `multifield run --pipelines "
+                "ingest,preprocess` to make them again. Networks and studies that were trained on "
+                "the old maps are not valid for the new ones."
             )
 
     def checksums(self, names: tuple[str, ...]) -> dict[str, str]:
-        """SHA-256 of the files of these fields.
+        """Return the SHA-256 of the files of some fields.
+
+        Parameters
+        ----------
+        names : tuple of str
+            Names of the fields.
+
+        Returns
+        -------
+        checksums : dict of str to str
+            SHA-256 of each file by field.
 
         Raises
         ------
         ValueError
-            Naming the field that was never ingested.
+            If a field was never ingested.
         """
         for name in names:
             if name not in self.files:
                 raise ValueError(
-                    f"manifest of {self.suite} {self.sim_set}: expected field {name}, got "
-                    f"{', '.join(self.files)}; run `multifield run --pipelines ingest` for it"
+                    f"manifest of {self.suite} {self.sim_set}: Expected field {name}, got "
+                    f"{', '.join(self.files)}. Run `multifield run --pipelines ingest` for it."
                 )
         return {name: self.files[name].sha256 for name in names}
 
     def check_files(self, maps: Mapping[str, Maps]) -> None:
-        """Require the files that were verified.
+        """Check that map files are unchanged since they were verified.
+
+        Parameters
+        ----------
+        maps : mapping of field to (N, L, L) float32
+            Memory maps of the files.
 
         Raises
         ------
         ValueError
-            Naming the file that has another size or date now.
+            If the size or modification time of a file has changed.
         """
         self.checksums(tuple(maps))
         for field, field_maps in maps.items():
@@ -85,21 +129,32 @@ class Manifest:
             found = path.stat()
             if (found.st_size, found.st_mtime_ns) != (record.size, record.modified):
                 raise ValueError(
-                    f"{path}: expected the file that was verified, got one of another date or size; "
-                    "run `multifield run --pipelines ingest`"
+                    f"{path}: Expected the file that was verified, got another size or date. "
+                    "Run `multifield run --pipelines ingest`."
                 )
 
     def check_theta(self, theta: Theta) -> None:
-        """Require the parameters that were verified with the maps; ValueError if they are others."""
+        """Check that parameters are those that were verified with the maps.
+
+        Parameters
+        ----------
+        theta : (S, P) float64
+            Parameters of the simulations.
+
+        Raises
+        ------
+        ValueError
+            If a parameter differs.
+        """
         if theta_sha256(theta) != self.theta_sha256:
             raise ValueError(
-                f"parameters of {self.suite} {self.sim_set}: expected those that were verified with "
-                "the maps, got others; run `multifield run --pipelines ingest`"
+                f"parameters of {self.suite} {self.sim_set}: Expected the values that were "
+                "verified with the maps, got others. Run `multifield run --pipelines ingest`."
             )
 
 
 def theta_sha256(theta: Theta) -> str:
-    """SHA-256 of the values of a parameter table."""
+    """Return the SHA-256 of the values of a parameter table, (S, P)."""
     return hashlib.sha256(np.ascontiguousarray(theta, dtype="<f8").tobytes()).hexdigest()
 
 
@@ -112,30 +167,33 @@ def verify_suite(
     partial: bool = False,
     table: Path | None = None,
 ) -> Manifest:
-    """Check every pixel and count of the files of a suite, and record what they are.
+    """Check every pixel and count of the files of a suite, and record their properties.
 
     Parameters
     ----------
     suite, sim_set : str
+        Names of the suite and of the set.
     maps : mapping of field to (15 S, L, L) float32
         Memory maps of the files.
     theta : (S, 6) float64
-        NaN in the columns of parameters that the table does not give as CMD does.
+        Parameters of the simulations. NaN for parameters that the table does not give in CMD's
+        units.
     partial : bool, optional
-        Whether the files may hold fewer simulations than the set has.
+        Whether the files may contain fewer simulations than the set.
     table : Path, optional
-        File of the parameters. If not given, that in the folder of the maps.
+        File of the parameters, by default the one in the folder of the maps.
 
     Returns
     -------
     manifest : Manifest
+        Properties of the files.
 
     Raises
     ------
     ValueError
-        If the set has another number of simulations or size of maps, a parameter lies outside its
-        latin hypercube, a field has not 15 maps per row of `theta`, or a pixel is not finite or
-        negative. The message names the file, the map and the pixel.
+        If the number of simulations or the map size is wrong, a parameter is outside its latin
+        hypercube, a field does not have 15 maps per row of `theta`, or a pixel is negative or not
+        finite. The message names the file, the map and the pixel.
     """
     camels.check_n_simulations(len(theta), suite, sim_set, partial=partial)
     camels.check_ranges(theta, suite, sim_set)
@@ -144,7 +202,7 @@ def verify_suite(
     files = {field: _verify_maps(field, field_maps, theta) for field, field_maps in maps.items()}
     shapes = {record.shape for record in files.values()}
     if len(shapes) > 1:
-        raise ValueError(f"{suite} {sim_set}: expected fields of one shape, got {sorted(shapes)}")
+        raise ValueError(f"{suite} {sim_set}: Expected fields of one shape, got {sorted(shapes)}.")
     if table is None:
         folder = Path(source_name(next(iter(maps.values())), ".")).parent
         table = find_file(folder, camels.theta_names(suite, sim_set))

@@ -1,6 +1,7 @@
-"""Map files and parameter tables on disk: find, open, check, write.
+"""Map files and parameter tables: find, check, link and write them.
 
-Maps are never loaded whole: `open_maps` gives a memory map, `write_map_files` takes a stream of blocks.
+Maps are never loaded completely: `open_maps` returns a memory map, and `write_map_files` takes a
+stream of blocks.
 """
 
 import logging
@@ -26,42 +27,67 @@ N_PARAMETERS = len(camels.PARAMETERS)
 
 @runtime_checkable
 class MapStream(Protocol):
-    """Maps that are made as they are written: blocks of one or several fields, in order.
+    """Maps that are simulated while they are written, in blocks of one or several fields.
 
-    The same origin makes the same maps again, each field by itself.
+    Streams of the same origin give the same maps, for each field on its own.
     """
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, int, int]]:
-        """The final shape of each field, (N, L, L)."""
+        """Final shape of each field, (N, L, L)."""
 
     @property
     def origin(self) -> Mapping[str, str]:
-        """Everything that decides the pixels of a field."""
+        """Settings that determine the pixels of a field."""
 
     def of_fields(self, fields: tuple[str, ...]) -> "MapStream":
-        """Give the stream of some of the fields."""
+        """Return the stream of some of the fields."""
 
     def __iter__(self) -> Iterator[Mapping[str, Maps]]:
-        """Yield blocks, the same number of maps of every field, in order."""
+        """Yield blocks in order, with the same number of maps of every field."""
 
 
 def find_file(folder: Path, names: tuple[str, ...]) -> Path:
-    """Return the first of `names` that is in `folder`.
+    """Return the first existing file in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to search.
+    names : tuple of str
+        Possible names of the file.
+
+    Returns
+    -------
+    path : Path
+        First existing file.
 
     Raises
     ------
     FileNotFoundError
-        If none is; the message lists the names looked for.
+        If no file exists. The message lists the names.
     """
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise FileNotFoundError(f"{folder}: expected a file named {' or '.join(names)}; found none")
+    raise FileNotFoundError(f"{folder}: Expected a file named {' or '.join(names)}, got none.")
 
 
 def find_in_folders(folders: tuple[Path, ...], names: tuple[str, ...]) -> Path | None:
-    """Return the first of `names` in the first folder that has any of them, or None."""
+    """Return the first existing file in several folders.
+
+    Parameters
+    ----------
+    folders : tuple of Path
+        Folders to search, in order.
+    names : tuple of str
+        Possible names of the file.
+
+    Returns
+    -------
+    path : Path or None
+        First existing file in the first folder that contains one. None if there is no file.
+    """
     for folder in folders:
         for name in names:
             if (folder / name).is_file():
@@ -70,26 +96,25 @@ def find_in_folders(folders: tuple[Path, ...], names: tuple[str, ...]) -> Path |
 
 
 def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:
-    """Write the fields of a stream, each into its file; every file appears whole or not at all.
-
-    Files that hold the same fields of the same origin are kept as they are.
+    """Write each field of a stream to its file, atomically. Files of the same origin are reused.
 
     Parameters
     ----------
-    paths : mapping of field to path
-        One for each field of the stream.
+    paths : mapping of field to Path
+        File of each field of the stream.
     stream : MapStream
+        Maps to write.
 
     Raises
     ------
     ValueError
-        If the stream ends before, or goes on after, the number of maps it announced.
+        If the stream yields fewer or more maps than it announced.
     """
     if set(paths) != set(stream.shapes):
-        raise ValueError(f"fields: expected {sorted(stream.shapes)}, got paths for {sorted(paths)}")
+        raise ValueError(f"paths: Expected fields {sorted(stream.shapes)}, got {sorted(paths)}.")
     missing = tuple(field for field in paths if not is_made_from(paths[field], stream.origin))
     for field in sorted(set(paths) - set(missing)):
-        logger.info("%s: found, not made again", paths[field])
+        logger.info("Reusing %s", paths[field])
     if not missing:
         return
     with ExitStack() as stack:
@@ -104,7 +129,17 @@ def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:
 
 
 def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> None:
-    """Write the 128 bytes with which a ``.npy`` file of maps begins."""
+    """Write the 128-byte header of a ``.npy`` file of maps.
+
+    Parameters
+    ----------
+    file : file object
+        File opened for writing in binary mode.
+    shape : tuple of int
+        Shape of the maps, (N, L, L).
+    dtype : dtype, optional
+        Type of the pixels.
+    """
     descr = np.dtype(dtype).newbyteorder("<").str
     np.lib.format.write_array_header_1_0(
         file, {"descr": descr, "fortran_order": False, "shape": shape}
@@ -118,82 +153,98 @@ def _write_stream(files: Mapping[str, BinaryIO], stream: MapStream) -> None:
     for block in stream:
         for field, maps in block.items():
             if maps.shape[1:] != stream.shapes[field][1:]:
-                raise ValueError(f"{field}: expected {stream.shapes[field]}, got {maps.shape}")
+                raise ValueError(f"{field}: Expected {stream.shapes[field]}, got {maps.shape}.")
             if maps.dtype != np.float32:
-                raise TypeError(f"{field}: expected float32 maps, got {maps.dtype.name}")
+                raise TypeError(f"{field}: Expected float32 maps, got {maps.dtype.name}.")
             files[field].write(np.ascontiguousarray(maps, dtype="<f4").data)
             written[field] += len(maps)
     for field, shape in stream.shapes.items():
         if written[field] != shape[0]:
-            raise ValueError(f"{field}: expected {shape[0]} maps, got {written[field]}")
+            raise ValueError(f"{field}: Expected {shape[0]} maps, got {written[field]}.")
 
 
 def link_file(source: Path, path: Path) -> None:
-    """Make `path` a symbolic link to `source`; nothing if they are the same file already.
+    """Create a symbolic link to a file, unless both paths are the same file.
+
+    Parameters
+    ----------
+    source : Path
+        Existing file.
+    path : Path
+        Path of the link. An existing link is replaced.
 
     Raises
     ------
     FileExistsError
-        If a file that is no link is at `path`.
+        If `path` is a file and not a link.
     """
     if path.exists() and source.resolve() == path.resolve():
         return
     if path.is_file() and not path.is_symlink():
         raise FileExistsError(
-            f"{path}: expected no file or a link, got a file; move it away before linking {source}"
+            f"{path}: Expected a link or no file, got a file. Move it away to link to {source}."
         )
     with atomic_path(path) as partial:
         try:
             partial.symlink_to(source.resolve())
-        except OSError:  # Windows lets few users make one
+        except OSError:  # Windows allows symbolic links only to few users
             partial.hardlink_to(source.resolve())
 
 
 def save_maps(path: str | Path, maps: Maps) -> None:
-    """Write an array of maps (N, L, L) float32 as ``.npy``, whole or not at all.
+    """Write an array of maps to a ``.npy`` file, atomically.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    maps : (N, L, L) float32
+        Maps in any unit.
 
     Raises
     ------
     TypeError
-        If they are of another type; nothing is converted.
+        If `maps` is not float32. Maps are never converted.
     """
     if maps.dtype != np.float32:
-        raise TypeError(f"{path}: expected float32 maps, got {maps.dtype.name}")
+        raise TypeError(f"{path}: Expected float32 maps, got {maps.dtype.name}.")
     with atomic_path(path) as partial, partial.open("wb") as file:
         np.save(file, maps, allow_pickle=False)
 
 
 def read_theta(path: str | Path, n_columns: tuple[int, ...] = (N_PARAMETERS,)) -> Theta:
-    """Read a parameter table: one row a simulation, columns in CMD's order.
+    """Read a parameter table: one row per simulation, columns in CMD's order.
 
     Parameters
     ----------
     path : path-like
-        Text, numbers separated by blanks.
+        Text file with numbers separated by blanks.
     n_columns : tuple of int, optional
-        How many columns the table may have; see `camels.SimulationSet`.
+        Allowed numbers of columns; see `camels.SimulationSet`.
 
     Returns
     -------
     theta : (S, 6) float64
-        Physical units. Of a table of 28 columns, Omega_m and sigma_8 alone: the others are in the units of
-        a simulation code, where CMD's six are factors, so the four of feedback are NaN.
+        Parameters in physical units. The feedback parameters of a table of 28 columns are NaN,
+        because their units are those of a simulation code, and CMD's are factors.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If the file is absent, is not numeric, has another number of columns, or a value is not finite.
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        If the file is not numeric, has another number of columns, or a value is not finite.
     """
     table = _read_table(Path(path), " or ".join(str(n) for n in n_columns))
     if table.shape[1] not in n_columns:
         expected = " or ".join(str(n) for n in n_columns)
-        raise ValueError(f"{path}: expected rows of {expected} columns, got shape {table.shape}")
+        raise ValueError(f"{path}: Expected rows of {expected} columns, got shape {table.shape}.")
     bad = np.argwhere(~np.isfinite(table))
     if len(bad):
         row, column = bad[0]
         name = (*camels.PARAMETER_NAMES, *[f"column {i}" for i in range(N_PARAMETERS, column + 1)])
         raise ValueError(
-            f"{path}: row {row}, {name[column]}: expected a finite value, got {table[row, column]}"
+            f"{path}: row {row}, {name[column]}: Expected a finite value, got {table[row, column]}."
         )
     theta = table[:, :N_PARAMETERS].copy()
     if table.shape[1] > N_PARAMETERS:
@@ -203,53 +254,69 @@ def read_theta(path: str | Path, n_columns: tuple[int, ...] = (N_PARAMETERS,)) -
 
 def _read_table(path: Path, n_columns: str) -> Float64[np.ndarray, "S _"]:
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a parameter table; found none")
+        raise FileNotFoundError(f"{path}: Expected a parameter table, got none.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path}: expected rows of numbers in UTF-8 text, got byte {error.object[error.start]:#04x} "
-            f"at position {error.start}. Save the table as plain text."
+            f"{path}: Expected rows of numbers in UTF-8 text, got byte "
+            f"{error.object[error.start]:#04x} at position {error.start}. Save the table as plain text."
         ) from None
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        raise ValueError(f"{path}: expected rows of {n_columns} columns, got an empty file")
+        raise ValueError(f"{path}: Expected rows of {n_columns} columns, got an empty file.")
     try:
         return np.loadtxt(lines, ndmin=2, dtype=np.float64)
     except ValueError as error:
-        raise ValueError(f"{path}: expected rows of numbers ({error})") from None
+        raise ValueError(f"{path}: Expected rows of numbers, got another text ({error}).") from None
 
 
 def write_theta(path: str | Path, theta: Theta) -> None:
-    """Write a parameter table with five decimals, as CMD does, whole or not at all.
+    """Write a parameter table with five decimals like CMD's, atomically.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    theta : (S, 6) float64
+        Parameters of the simulations.
 
     Raises
     ------
     ValueError
-        If five decimals do not hold a value exactly.
+        If a value has more than five decimals.
     """
     wrong = np.argwhere(np.round(theta, 5) != theta)
     if len(wrong):
         row, column = wrong[0]
         raise ValueError(
-            f"{path}: row {row}, {camels.PARAMETER_NAMES[column]}: expected at most five decimals, "
-            f"got {theta[row, column]!r}"
+            f"{path}: row {row}, {camels.PARAMETER_NAMES[column]}: Expected at most five decimals, "
+            f"got {theta[row, column]!r}."
         )
     with atomic_path(path) as partial:
         np.savetxt(partial, theta, fmt="%.5f")
 
 
 def check_counts(maps: Sized, theta: Theta, field: str) -> None:
-    """Require 15 maps a row of parameters.
+    """Check that there are 15 maps per row of parameters.
+
+    Parameters
+    ----------
+    maps : sized
+        Maps of the field.
+    theta : (S, P) float64
+        Parameters of the simulations.
+    field : str
+        Name of the field, for messages.
 
     Raises
     ------
     ValueError
-        Naming the file, the number expected and the number found.
+        If the number of maps is wrong.
     """
     expected = camels.MAPS_PER_SIMULATION * len(theta)
     if len(maps) != expected:
         raise ValueError(
-            f"{source_name(maps, field)}: expected {expected} maps (15 for each of the "
-            f"{len(theta)} rows of the parameter table), got {len(maps)}"
+            f"{source_name(maps, field)}: Expected {expected} maps (15 for each of the "
+            f"{len(theta)} rows of the parameter table), got {len(maps)}."
         )

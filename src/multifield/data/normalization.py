@@ -1,4 +1,4 @@
-"""One mean and standard deviation a field, from the moments of every map."""
+"""Mean and standard deviation of each field, from the moments of its maps."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -14,7 +14,19 @@ from multifield.maps.transforms import combine_moments
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Normalization:
-    """Mean and standard deviation of the log maps, one a channel, and what they were taken over."""
+    """Mean and standard deviation of the log maps of each channel.
+
+    Attributes
+    ----------
+    over : {"training", "all"}
+        Maps over which they were computed; see `NormalizationConfig`.
+    fields : tuple of str
+        Name of the field of each channel.
+    mean : tuple of float
+        Mean of each channel in [dex].
+    std : tuple of float
+        Standard deviation of each channel in [dex].
+    """
 
     over: Literal["training", "all"]
     fields: tuple[str, ...]
@@ -25,20 +37,21 @@ class Normalization:
 def fit_normalization(
     moments: Mapping[str, Moments], split: Split, over: Literal["training", "all"]
 ) -> Normalization:
-    """Combine the moments of the maps chosen into one mean and one std a field.
+    """Combine the moments of maps into one mean and one standard deviation per field.
 
     Parameters
     ----------
     moments : mapping of field to (N, 3) float64
         Count, mean and M2 of every log map.
     split : Split
+        Split of the simulations.
     over : {"training", "all"}
-        See `NormalizationConfig`.
+        Maps over which to combine; see `NormalizationConfig`.
 
     Returns
     -------
     normalization : Normalization
-        std is the population's, sqrt(M2 / count), as `numpy.std`.
+        Mean and population standard deviation sqrt(M2 / count), like `numpy.std`.
 
     Raises
     ------
@@ -51,7 +64,7 @@ def fit_normalization(
         count, field_mean, m2 = combine_moments(chosen)
         if not m2 > 0:
             raise ValueError(
-                f"{field}: expected log maps that vary, got M2 {m2} over {count} pixels"
+                f"{field}: Expected log maps that vary, got M2 {m2} over {count} pixels."
             )
         mean.append(float(field_mean))
         std.append(float(np.sqrt(m2 / count)))

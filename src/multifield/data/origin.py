@@ -1,4 +1,4 @@
-"""What a file of mock maps was made from, beside the file: a rerun finds it instead of making it again."""
+"""Record of the origin of a mock map file, so that a rerun reuses the file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from multifield.core.atomic_files import atomic_path
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class _Record:
-    """A file as it was when it was written."""
+    """Origin, size and modification time of a file when it was written."""
 
     origin: dict[str, str]
     size: int  # [bytes]
@@ -22,12 +22,12 @@ _ADAPTER = TypeAdapter(_Record)
 
 
 def origin_path(path: Path) -> Path:
-    """Where the origin of a file of maps is written."""
+    """Return the path of the record of a map file."""
     return path.with_name(f"{path.name.removesuffix('.npy')}.origin.json")
 
 
 def write_origin(path: Path, origin: Mapping[str, str]) -> None:
-    """Write down what the file was made from."""
+    """Write the record of a file beside it."""
     found = path.stat()
     record = _Record(origin=dict(origin), size=found.st_size, modified=found.st_mtime_ns)
     with atomic_path(origin_path(path)) as partial:
@@ -35,12 +35,12 @@ def write_origin(path: Path, origin: Mapping[str, str]) -> None:
 
 
 def is_made_from(path: Path, origin: Mapping[str, str]) -> bool:
-    """Whether the file is there, unchanged, and was made from this."""
+    """Return whether the file exists, is unchanged and has this origin."""
     if not (path.is_file() and origin_path(path).is_file()):
         return False
     try:
         record = _ADAPTER.validate_json(origin_path(path).read_bytes())
-    except ValidationError:  # a file that another program left: the maps are made again
+    except ValidationError:  # not a record of ours: the maps are simulated again
         return False
     found = path.stat()
     return record == _Record(origin=dict(origin), size=found.st_size, modified=found.st_mtime_ns)

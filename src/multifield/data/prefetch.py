@@ -1,4 +1,4 @@
-"""Work done ahead in a thread, in slots that are used in turn."""
+"""Prefetching in a background thread, with a ring of buffers."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,30 +14,31 @@ THREAD_NAME = "multifield-batches"
 def prefetched(
     make: Callable[[int, Slot], Item], numbers: range, slots: Sequence[Slot]
 ) -> Iterator[Item]:
-    """Yield ``make(number, slot)`` of each number in order, made ahead in one thread.
+    """Yield ``make(number, slot)`` for each number in order, computed ahead in one thread.
 
-    An item may use its slot until the next one is asked for. One slot holds the item in use, the others
-    those made ahead; a single slot needs no thread.
+    An item may use its slot until the next item is requested. One slot contains the item in use and
+    the others contain prefetched items. A single slot needs no thread.
 
     Parameters
     ----------
     make : callable
-        Fills a slot. What it raises is raised here, in the place of its item.
+        Function that fills a slot. Its exceptions are raised in place of its item.
     numbers : range
+        Numbers of the items.
     slots : sequence
-        At least one; used in turn.
+        Buffers, at least one, which are used in turn.
 
     Yields
     ------
     item : object
-        The thread ends with the iterator, also where that is left early; an item being made then is
-        waited for, so that nothing is written into a slot afterwards.
+        Result of `make`. The thread ends with the iterator, even if the iterator is closed early.
+        An item in progress is completed first, so that no slot is written afterwards.
     """
     if len(slots) == 1:
         for number in numbers:
             yield make(number, slots[0])
         return
-    # an executor and not a bare thread: the interpreter knows to end it before it goes down itself
+    # the interpreter joins the threads of an executor before it exits, unlike a plain thread
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=THREAD_NAME)
     pending: deque[Future[Item]] = deque()
     try:

@@ -1,4 +1,4 @@
-"""Raw maps to log maps, in one streaming pass a field, with the moments of every map beside them."""
+"""Preprocessing of raw maps to log maps and their moments, in one streaming pass per field."""
 
 import json
 import os
@@ -24,10 +24,10 @@ from multifield.data.streamed import StreamedMaps
 from multifield.maps.memory import aligned_empty, open_maps, read_ahead, source_name
 from multifield.maps.transforms import map_moments, preprocess_block
 
-_one_writer = threading.Lock()  # of a file whose position threads share
-BLOCK_BYTES = 2 * 2**20  # 8 CMD maps: what was computed is still in cache when it is written
-CHUNK_BYTES = 64 * 2**20  # between two signs of progress, where nothing is written
-FLUSH_BYTES = 32 * 2**20  # brought to disk while the next are computed; else all waits for the end
+_one_writer = threading.Lock()  # lock of a file whose position is shared by threads
+BLOCK_BYTES = 2 * 2**20  # 8 CMD maps, which are still in cache when they are written
+CHUNK_BYTES = 64 * 2**20  # between two updates of the progress bar, if nothing is written
+FLUSH_BYTES = 32 * 2**20  # flushed while the next maps are computed; else all is flushed at the end
 
 
 @plain_dataclass(frozen=True)
@@ -37,15 +37,16 @@ class LogMaps:
     Attributes
     ----------
     maps : (N, L, L) float32 or float16, or StreamedMaps
-        log10, or log10(1 + x), of the smoothed maps; a memory map when it comes from disk. In 16 bits they
-        are numbers that `encoding` turns into log maps: `read` does. Or those that are made when read.
+        log10(x) or log10(1 + x) of the smoothed maps, as an array, a memory map, or computed when
+        read. Values in 16 bits are encoded, and `read` decodes them.
     moments : (N, 3) float64
-        Count, mean and M2 of every map: enough for the statistics of any choice of maps. Of the float32
-        maps, whichever are kept.
+        Count, mean and M2 of every map in float32, from which the statistics of any selection
+        follow.
     provenance : mapping of str to str
-        What determines them: field, transform, width, monopole, type and the SHA-256 of the raw file.
+        Settings that determine the maps: field, transform, width, monopole, type and SHA-256 of the
+        raw file.
     encoding : Encoding or None
-        How they are kept in 16 bits.
+        Encoding of maps in 16 bits.
     """
 
     maps: StoredMaps | StreamedMaps
@@ -54,14 +55,37 @@ class LogMaps:
     encoding: Encoding | None = None
 
     def read(self, chosen: slice | Index) -> Maps:
-        """Give some of the log maps in [dex]."""
+        """Read some of the log maps.
+
+        Parameters
+        ----------
+        chosen : slice or (M,) int64
+            Numbers of the maps.
+
+        Returns
+        -------
+        maps : (M, L, L) float32
+            Log maps in [dex].
+        """
         maps: StoredMaps = self.maps[chosen]
         return maps if self.encoding is None else self.encoding.decode(maps)
 
 
 @plain_dataclass(frozen=True)
 class Preprocessing:
-    """Log maps of one field that are still to be made; `write` streams them to their file."""
+    """Log maps of one field that are not computed yet.
+
+    Attributes
+    ----------
+    raw : (N, L, L) float32
+        Raw maps. A memory map may be larger than memory.
+    field : str
+        Name of the field, which determines the logarithm.
+    config : PreprocessingConfig
+        Settings of the preprocessing.
+    raw_sha256 : str
+        SHA-256 of the raw file.
+    """
 
     raw: Maps
     field: str
@@ -70,7 +94,7 @@ class Preprocessing:
 
     @property
     def provenance(self) -> dict[str, str]:
-        """What determines the log maps."""
+        """Settings that determine the log maps."""
         return {
             "field": self.field,
             "transform": camels.FIELDS[self.field].transform,
@@ -81,19 +105,24 @@ class Preprocessing:
         }
 
     def write(self, path: Path) -> None:
-        """Stream the log maps to `path` and their moments beside it, whole or not at all.
+        """Write the log maps to a file and their moments beside it, atomically.
+
+        Parameters
+        ----------
+        path : Path
+            File of the log maps. It is unchanged if an error is raised.
 
         Raises
         ------
         ValueError
-            If a pixel is not finite or negative, or the argument of a logarithm is zero; names the raw
-            file, the map and the pixel. What was at `path` survives.
+            If a pixel is negative or not finite, or the argument of a logarithm is zero. The
+            message names the raw file, the map and the pixel.
         """
         moments = np.empty((len(self.raw), 3))
         with atomic_path(moments_path(path)) as moments_partial, atomic_path(path) as partial:
             encoding = None
             if self.config.compact:
-                # quicker than to write float32 maps and read them back
+                # faster than writing float32 maps and reading them back
                 encoding = Encoding.of(moments_of_log_maps(self.raw, self.field, self.config))
             with partial.open("wb") as file:
                 write_header(file, self.raw.shape, np.float16 if encoding else np.float32)
@@ -105,22 +134,22 @@ class Preprocessing:
                 np.savez(file, moments=moments, provenance=provenance, **how)
 
     def stream(self) -> LogMaps:
-        """Take the moments, and make the log maps anew of the raw ones wherever they are read.
+        """Compute the moments, and the log maps whenever they are read.
 
         Returns
         -------
         log_maps : LogMaps
-            Reads as those that `write` leaves in float32, bit for bit, and takes no room: neither in
-            memory nor on disk.
+            Log maps that need no memory or disk space and are bitwise identical to those of `write`
+            in float32.
 
         Raises
         ------
         ValueError
-            As `write`; and if the configuration asks for compact maps, which are for files.
+            If a pixel is invalid, as in `write`, or the settings require compact maps.
         """
         if self.config.compact:
             raise ValueError(
-                "preprocessing.compact: expected false for log maps made when they are read, got True"
+                "preprocessing.compact: Expected false for log maps that are not stored, got true."
             )
         moments = moments_of_log_maps(self.raw, self.field, self.config)
         maps = StreamedMaps(
@@ -130,28 +159,26 @@ class Preprocessing:
 
 
 def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> Moments:
-    """Take count, mean and M2 of every log map, without keeping the log maps.
-
-    For statistics of maps that are not going to be trained on, such as those of a suite on which a
-    network of another is tested.
+    """Return count, mean and M2 of every log map, without storing the log maps.
 
     Parameters
     ----------
     raw : (N, L, L) float32
-        Raw maps; a memory map may be larger than memory.
+        Raw maps. A memory map may be larger than memory.
     field : str
-        Name of the field; it decides the logarithm.
+        Name of the field, which determines the logarithm.
     config : PreprocessingConfig
+        Settings of the preprocessing.
 
     Returns
     -------
     moments : (N, 3) float64
-        Equal to what `Preprocessing.write` keeps, bit for bit.
+        Moments that are bitwise identical to those of `Preprocessing.write`.
 
     Raises
     ------
     ValueError
-        As `Preprocessing.write`.
+        If a pixel is invalid, as in `Preprocessing.write`.
     """
     moments = np.empty((len(raw), 3))
     n_block = max(1, CHUNK_BYTES // max(1, raw[0].nbytes))
@@ -173,15 +200,15 @@ def _preprocess_to_file(
     file: BinaryIO,
     encoding: Encoding | None,
 ) -> None:
-    """Fill `moments`, and write the log maps, encoded if they are to be, behind what is in the file.
+    """Fill `moments`, and append the log maps to the file.
 
-    Each thread takes a block, computes it and writes it: from its own cache, while others compute. One
-    thread more than cores, so that none is idle while one waits for the disk.
+    Each thread computes a block and writes it from its own cache. There is one more thread than
+    cores, so that no core is idle while a thread waits for the disk.
     """
     n_block = max(1, BLOCK_BYTES // max(1, raw[0].nbytes))
     n_threads = available_threads(config.n_threads) + 1
     begin = file.tell()
-    n_bytes = raw[0].nbytes // 2 if encoding else raw[0].nbytes  # of a map in the file
+    n_bytes = raw[0].nbytes // 2 if encoding else raw[0].nbytes  # per map in the file
 
     def preprocess(first: int) -> int:
         block = slice(first, first + n_block)
@@ -196,7 +223,7 @@ def _preprocess_to_file(
         progress(f"preprocess {field}", len(raw), "maps") as advance,
         ThreadPoolExecutor(n_threads) as pool,
     ):
-        # In order, so that the first bad pixel is named; what has not begun is then cancelled.
+        # in order, so that the first invalid pixel is named and later blocks are cancelled
         n_unflushed = 0
         for n_done in pool.map(preprocess, range(0, len(raw), n_block)):
             advance(n_done)
@@ -229,7 +256,7 @@ def _preprocess_block(
 
 
 def _write_block(file: BinaryIO, block: StoredMaps, offset: int) -> None:
-    """Write a block at its place in the file, whoever else writes into it."""
+    """Write a block at its offset in the file, while other threads write other blocks."""
     rest = block.view(np.uint8).data.cast("B")
     if not hasattr(os, "pwrite"):  # Windows
         with _one_writer:
@@ -241,60 +268,74 @@ def _write_block(file: BinaryIO, block: StoredMaps, offset: int) -> None:
 
 
 def moments_path(path: Path) -> Path:
-    """Return the file beside log maps that holds their moments and provenance."""
+    """Return the path of the moments and provenance of a file of log maps."""
     return path.with_suffix(".moments.npz")
 
 
 def open_log_maps(path: Path) -> LogMaps:
-    """Open preprocessed maps as `Preprocessing.write` left them.
+    """Open log maps that were written by `Preprocessing.write`.
+
+    Parameters
+    ----------
+    path : Path
+        File of the log maps.
+
+    Returns
+    -------
+    log_maps : LogMaps
+        Memory map, moments and provenance.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If the maps or their moments are absent, or their numbers disagree.
+    FileNotFoundError
+        If the maps or their moments do not exist.
+    ValueError
+        If the moments do not match the maps.
     """
     if not moments_path(path).is_file():
         raise FileNotFoundError(
-            f"{moments_path(path)}: expected the moments of preprocessed maps; found none; "
-            "run `multifield run --pipelines preprocess`"
+            f"{moments_path(path)}: Expected the moments of log maps, got none. "
+            "Run `multifield run --pipelines preprocess`."
         )
     with np.load(moments_path(path), allow_pickle=False) as archive:
         moments, provenance = archive["moments"], json.loads(str(archive["provenance"]))
         encoding = Encoding(*archive["encoding"].tolist()) if "encoding" in archive else None
     maps = open_maps(path, np.float16 if encoding else np.float32)
-    # A kill between the renames of the two files leaves moments of other maps. Absolute too: the mean of a
-    # map without its monopole is 0 to rounding, which differs from one machine's instructions to another's.
+    # A kill between the renames of the two files leaves moments of other maps. The tolerance is
+    # absolute too: the mean of a map without its monopole is 0 within rounding, which depends on
+    # the instruction set.
     log_maps, tolerance = LogMaps(maps, moments, provenance, encoding), 1e-3 if encoding else 1e-9
     found = map_moments(log_maps.read(np.array([0, -1])))
     if moments.shape != (len(maps), 3) or not np.allclose(
         found, moments[[0, -1]], rtol=tolerance, atol=tolerance
     ):
         raise ValueError(
-            f"{moments_path(path)}: expected the moments of {path.name}, got those of other maps; "
-            "run `multifield run --pipelines preprocess`"
+            f"{moments_path(path)}: Expected the moments of {path.name}, got those of other maps. "
+            "Run `multifield run --pipelines preprocess`."
         )
     return log_maps
 
 
 def check_current(log_maps: Mapping[str, LogMaps], checksums: Mapping[str, str]) -> None:
-    """Require log maps made from the raw files that are in place now.
+    """Check that log maps were computed from the current raw files.
 
     Parameters
     ----------
     log_maps : mapping of field to LogMaps
-    checksums : mapping of field to SHA-256
-        Of the raw files, from the manifest.
+        Log maps of each field.
+    checksums : mapping of field to str
+        SHA-256 of the raw files, from the manifest.
 
     Raises
     ------
     ValueError
-        Naming the field and both checksums.
+        If a checksum differs.
     """
     for field, entry in log_maps.items():
         made_from = entry.provenance["raw_sha256"]
         if made_from != checksums[field]:
             raise ValueError(
-                f"{source_name(entry.maps, field)}: expected log maps of the raw file with SHA-256 "
-                f"{checksums[field][:12]}..., got those of {made_from[:12]}...; "
-                "run `multifield run --pipelines preprocess`"
+                f"{source_name(entry.maps, field)}: Expected log maps of the raw file with SHA-256 "
+                f"{checksums[field][:12]}..., got those of {made_from[:12]}... "
+                "Run `multifield run --pipelines preprocess`."
             )

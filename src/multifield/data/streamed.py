@@ -1,8 +1,8 @@
-"""Log maps that are kept nowhere: made of the raw ones wherever they are read.
+"""Log maps that are computed from raw maps whenever they are read, and never stored.
 
-For maps that are looked at once, or a few times: a test of a network, a prediction, a normalized copy of
-a file for another program. To keep them would write as many bytes as are read. A training reads every
-map hundreds of times and is better served by a file.
+They suit maps that are read once or a few times, such as the maps of a test or a prediction:
+storing them would write as many bytes as it reads. A training reads each map hundreds of times, and
+a file is faster.
 """
 
 import math
@@ -21,18 +21,18 @@ from multifield.maps.transforms import adds_one, preprocess_block
 
 @dataclass(frozen=True)
 class StreamedMaps:
-    """Log maps of one field, made of raw ones each time they are read.
+    """Log maps of one field, computed from raw maps each time they are read.
 
     Attributes
     ----------
     raw : (N, L, L) float32
-        Raw maps; a memory map may be larger than memory.
+        Raw maps. A memory map may be larger than memory.
     field : str
-        Name of the field; it decides the logarithm.
+        Name of the field, which determines the logarithm.
     width : float
-        Of the smoothing, in [pixels]; 0 for none.
+        Standard deviation of the smoothing in [pixels]. 0 disables smoothing.
     without_monopole : bool
-        Whether each log map's own mean is subtracted.
+        Whether to subtract the mean of each log map.
     """
 
     raw: Maps = field(repr=False)
@@ -42,22 +42,22 @@ class StreamedMaps:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, L, L), as an array has it."""
+        """Shape of the maps, (N, L, L)."""
         return self.raw.shape
 
     def __len__(self) -> int:
-        """Count the maps."""
+        """Return the number of maps."""
         return len(self.raw)
 
     def __getitem__(self, chosen: slice | Index) -> Maps:
-        """Make some of the log maps (M, L, L) float32, in [dex]."""
+        """Compute some of the log maps in [dex], (M, L, L) float32."""
         numbers = np.arange(len(self.raw))[chosen]
         out = np.empty((len(numbers), *self.shape[1:]), np.float32)
         self._fill(numbers, out)
         return out
 
     def _fill(self, numbers: Index, out: Maps) -> None:
-        """Write the log maps of these numbers to `out`, one run of consecutive numbers at a time."""
+        """Compute the log maps of these numbers, one run of consecutive numbers at a time."""
         ends = np.flatnonzero(np.diff(numbers) != 1) + 1
         moments = np.empty((len(numbers), 3))
         for begin, end in zip([0, *ends], [*ends, len(numbers)], strict=True):
@@ -89,30 +89,22 @@ def gather_streamed(
     n_threads: int,
     out_dtype: Literal["float32", "float16", "bfloat16"],
 ) -> None:
-    """Make a batch of log maps that are kept nowhere; the same as `mapkernels.gather` of kept ones.
+    """Assemble a batch of streamed maps, equal to `mapkernels.gather` on stored log maps.
 
-    A map that is asked for in eight orientations is made eight times: to keep it meanwhile was slower, for
-    fresh memory costs more than to read, smooth and take the logarithm again.
+    A map that is requested in eight orientations is computed eight times. Keeping it was slower:
+    new memory costs more than reading, smoothing and taking the logarithm again.
 
     Parameters
     ----------
     channels : sequence of StreamedMaps
-    index : (B,) int64
-        Numbers of the maps.
-    orientation, shift : (B,), (B, 2) int64
-        Of each map; see `mapkernels.gather`.
-    mean, std : (C,) float64
-        Of each channel.
-    out : (B, C, L, L)
-    n_threads : int
-        The result does not depend on it.
-    out_dtype : str
-        What `out` holds; the bits of bfloat16 are uint16 in NumPy.
+        Maps of each channel.
+    index, orientation, shift, mean, std, out, n_threads, out_dtype
+        Arguments of `mapkernels.gather`.
 
     Raises
     ------
     OSError, ValueError
-        As `transforms.preprocess_block`.
+        Errors of `transforms.preprocess_block`.
     """
     raw = [channel.raw for channel in channels]
     files = [place_in_file(maps) for maps in raw]
@@ -129,10 +121,10 @@ def gather_streamed(
 
 
 def _raise_for_pixel(channels: Sequence[StreamedMaps], index: Index, first: int) -> NoReturn:
-    """Make the log map of a pixel again, which raises an error that names it."""
+    """Compute the log map of a pixel again, which raises an error that names it."""
     b, c = divmod(first // math.prod(channels[0].shape[1:]), len(channels))
     _ = channels[c][index[b : b + 1]]
     raise ValueError(
-        f"{source_name(channels[c].raw, channels[c].field)}: expected maps that stay as they are, got map "
-        f"{index[b]} with and then without an invalid pixel"
+        f"{source_name(channels[c].raw, channels[c].field)}: Expected maps that do not change while "
+        f"they are read, got map {index[b]} first with and then without an invalid pixel."
     )

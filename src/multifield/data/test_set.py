@@ -1,4 +1,4 @@
-"""The maps that a trained network is tested on: its own suite's, or those of any other suite and set."""
+"""Test maps of a trained network, of its own suite and set or of another."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,28 +24,31 @@ def choose_simulations(
     split_config: SplitConfig,
     which: WhichSimulations,
 ) -> Simulations:
-    """Choose the simulations of a test.
+    """Choose the simulations to test a network on.
 
     Parameters
     ----------
     n : int
-        Simulations of the set tested on.
+        Number of simulations of the test set.
     trained_on, tested_on : Selection
+        Suite, set and fields of the training and of the test.
     split_config : SplitConfig
-        As the training's.
+        Settings of the split of the training.
     which : {"auto", "held_out", "all"}
-        ``held_out`` are the last part of the split, ``all`` the whole set. ``auto`` holds out in a latin
-        hypercube, of any suite, as the benchmark does: hydrodynamic and N-body runs of one number
-        share their initial conditions. Other sets (CV, 1P, EX, ...) are used whole.
+        ``held_out`` selects the test part of the split, ``all`` the whole set. ``auto`` selects the
+        test part of a latin hypercube of any suite, like the benchmark, because hydrodynamic and
+        N-body simulations of the same number share initial conditions. It selects other sets (CV,
+        1P, EX, ...) whole.
 
     Returns
     -------
     simulations : tuple of int
+        Numbers of the simulations.
 
     Raises
     ------
     ValueError
-        If simulations that were trained on would be tested on, or nothing can be held out.
+        If training simulations would be tested on, or the split leaves an empty part.
     """
     hypercube = tested_on.sim_set == "LH"
     if which == "held_out" or (which == "auto" and hypercube):
@@ -54,8 +57,8 @@ def choose_simulations(
         ).test
     if (trained_on.suite, trained_on.sim_set) == (tested_on.suite, tested_on.sim_set):
         raise ValueError(
-            f"evaluation.simulations: expected auto or held_out for {tested_on.suite} "
-            f"{tested_on.sim_set}, which the network was trained on, got {which!r}"
+            f"evaluation.simulations: Expected auto or held_out for {tested_on.suite} "
+            f"{tested_on.sim_set}, which the network was trained on, got {which!r}."
         )
     return tuple(range(n))
 
@@ -66,9 +69,23 @@ def reuse_log_maps(
     trained_on: Selection,
     tested_on: Selection,
 ) -> dict[str, Preprocessing | LogMaps]:
-    """Replace what was preprocessed for the training: same suite, set, raw file, transform, width, monopole.
+    """Reuse log maps of the training that have the same suite, set and provenance.
 
-    Files of two sets may have the same bytes, and each has log maps under its own name.
+    Files of two sets may have the same content. Each set has log maps of its own.
+
+    Parameters
+    ----------
+    wanted : mapping of field to Preprocessing
+        Log maps that the test needs.
+    present : mapping of field to LogMaps
+        Log maps of the training.
+    trained_on, tested_on : Selection
+        Suite, set and fields of the training and of the test.
+
+    Returns
+    -------
+    log_maps : dict of field to Preprocessing or LogMaps
+        Log maps of the training where they match, else what is to be preprocessed.
     """
     if (trained_on.suite, trained_on.sim_set) != (tested_on.suite, tested_on.sim_set):
         return dict(wanted)
@@ -81,7 +98,7 @@ def reuse_log_maps(
 
 
 def at_width(config: PreprocessingConfig, smoothing_width: float) -> PreprocessingConfig:
-    """Give the training's preprocessing at the smoothing width of the test maps [pixels]."""
+    """Return the settings of the training at the smoothing width of the test maps [pixels]."""
     return replace(config, smoothing_width=smoothing_width)
 
 
@@ -97,37 +114,40 @@ def load_test_maps(
     batch_size: int,
     **options: Unpack[BatchOptions],
 ) -> MapLoader:
-    """Make the loader of test maps, standardized with the training suite's mean and std.
+    """Create the loader of test maps, normalized with mean and std of the training maps.
 
     Parameters
     ----------
     log_maps : mapping of field to LogMaps
-        Of the set tested on; the fields are the channels, in this order.
+        Log maps of the test set. The fields are the channels, in this order.
     theta : (S, P) float64
+        Parameters of the simulations of the test set.
     manifest : Manifest
-        Of the raw files of that set.
+        Manifest of the raw files of the test set.
     normalization : Normalization
-        Of the maps that the network was trained on; never the test maps'.
+        Mean and standard deviation of the maps that the network was trained on.
     simulations : tuple of int
-        Those to test on; see `choose_simulations`.
+        Simulations to test on; see `choose_simulations`.
     training : SplitLoaders
-        What the network was trained on.
+        Loaders of the maps that the network was trained on.
     keep_all : bool, optional
-        Whether the network's outputs are kept for parameters that do not act in its suite, as the
-        benchmark does.
+        Whether to keep the network's outputs for parameters that do not act in its suite, like the
+        benchmark.
     batch_size : int
+        Maps per batch.
     **options : BatchOptions
-        How batches are made; see `MapLoader`.
+        Options of `MapLoader`.
 
     Returns
     -------
     loader : MapLoader
+        Loader of the maps of the simulations.
 
     Raises
     ------
     ValueError
-        If maps or parameters are not those of the manifest, or differ from the training's in the number
-        of channels or pixels.
+        If maps or parameters do not match the manifest, or the number of channels or pixels differs
+        from the training.
     """
     manifest.check_theta(theta)
     check_current(log_maps, manifest.checksums(tuple(log_maps)))
@@ -137,8 +157,8 @@ def load_test_maps(
     found = (len(maps), maps[0].maps.shape[-1])
     if found != (training.channels, training.map_size):
         raise ValueError(
-            f"{manifest.suite} {manifest.sim_set}: expected {training.channels} fields of "
-            f"{training.map_size} pixels, as the network was trained on, got {found[0]} of {found[1]}"
+            f"{manifest.suite} {manifest.sim_set}: Expected {training.channels} fields of "
+            f"{training.map_size} pixels, like the training maps, got {found[0]} of {found[1]}."
         )
     return MapLoader(
         maps,

@@ -1,7 +1,7 @@
-"""Kedro datasets that kedro-datasets does not have: maps, parameter tables, studies, networks, results.
+"""Kedro datasets of maps, parameter tables, studies, networks and results.
 
-Tables, metrics, pages and figures come from kedro-datasets. `FigureDataset` is in
-`multifield.datasets.figures`, as matplotlib is slow to import.
+Tables, metrics, pages and figures use kedro-datasets. `FigureDataset` is only in
+`multifield.datasets.figures`, because matplotlib is slow to import.
 """
 
 from multifield.datasets.cards import ModelCardDataset

@@ -1,4 +1,4 @@
-"""What all datasets of one file have in common."""
+"""Base class of datasets that are one file."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,14 +10,14 @@ Loaded = TypeVar("Loaded")
 
 
 class FileDataset(AbstractDataset[Saved, Loaded]):
-    """One file; a subclass loads and saves it.
+    """One file. A subclass loads and saves it.
 
     Parameters
     ----------
     filepath : path-like
-        Where the file is.
+        Path of the file.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(self, *, filepath: str | Path, metadata: dict[str, Any] | None = None) -> None:

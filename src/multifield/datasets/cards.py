@@ -1,4 +1,4 @@
-"""Cards of networks, beside the networks."""
+"""Model cards of networks."""
 
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,16 @@ from multifield.models.model_folder import ModelFolder
 
 
 class ModelCardDataset(TypedJSONDataset):
-    """The card of the networks of a study, or of the one that was trained outside it.
+    """Model card of the networks of a study, or of a single network.
 
     Parameters
     ----------
     path, suite, field, label : str
-        As in `ModelFolderDataset`.
+        Arguments of `ModelFolderDataset`.
     network : {"study", "single"}
-        Whose card it is.
+        Whether the card describes the networks of the study or the single network.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Figures, for screens and for papers."""
+"""Figures as PNG and PDF."""
 
 from kedro_datasets._typing import ImagePreview
 from kedro_datasets.matplotlib import MatplotlibDataset
@@ -8,9 +8,9 @@ from multifield.datasets.previews import encode_png
 
 
 class FigureDataset(MatplotlibDataset):  # type: ignore[misc] # it is not typed
-    """Kedro's dataset of a figure that the report can load, with a PDF beside the PNG.
+    """Figure that is saved as PNG and PDF and loaded as the bytes of the PNG.
 
-    Saved as a figure, loaded as the bytes of its PNG. The arguments are those of `MatplotlibDataset`.
+    The arguments are those of `MatplotlibDataset`.
     """
 
     def load(self) -> bytes:
@@ -20,7 +20,7 @@ class FigureDataset(MatplotlibDataset):  # type: ignore[misc] # it is not typed
         return png
 
     def preview(self) -> ImagePreview:
-        """Show the PNG."""
+        """Return the PNG for Kedro-Viz."""
         return encode_png(self.load())
 
     def _save_to_fs(self, full_key_path: str, plot: Figure) -> None:

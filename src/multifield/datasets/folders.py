@@ -1,4 +1,4 @@
-"""Folders of several suites, and of the networks that are trained on them."""
+"""Folders of several suites, and of networks that are trained on them."""
 
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,14 +10,14 @@ from multifield.studies.robustness.network_folder import NetworkFolder
 
 
 class SuiteFoldersDataset(AbstractDataset[Any, SuiteFolders]):
-    """Where raw and log maps of all suites lie; which suites, a parameter says.
+    """Folders of the raw and log maps of all suites.
 
     Parameters
     ----------
     raw, log_maps : str
-        Folders with a sub-folder each suite.
+        Folders with one sub-folder per suite.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(self, *, raw: str, log_maps: str, metadata: dict[str, Any] | None = None) -> None:
@@ -25,12 +25,12 @@ class SuiteFoldersDataset(AbstractDataset[Any, SuiteFolders]):
         self.metadata = metadata
 
     def load(self) -> SuiteFolders:
-        """Give the folders; they need not exist yet."""
+        """Return the folders, which may not exist yet."""
         return self._folders
 
     def save(self, data: Any) -> NoReturn:
-        """Refuse: maps are written as they are made."""
-        raise DatasetError(f"{self._folders}: can be read, not saved")
+        """Raise an error: the pipeline writes the maps itself."""
+        raise DatasetError(f"{self._folders}: Expected only loads of this dataset, got a save.")
 
     def _exists(self) -> bool:
         return self._folders.raw.is_dir()
@@ -40,14 +40,14 @@ class SuiteFoldersDataset(AbstractDataset[Any, SuiteFolders]):
 
 
 class NetworkFolderDataset(AbstractDataset[Any, NetworkFolder]):
-    """Where networks are kept that are trained on one suite or on several.
+    """Folder of networks that are trained on one or several suites.
 
     Parameters
     ----------
     path : str
-        Holds ``weights/``, ``cards/`` and, while one is trained, ``checkpoints/``.
+        Folder with ``weights/``, ``cards/`` and, during a training, ``checkpoints/``.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
@@ -55,12 +55,12 @@ class NetworkFolderDataset(AbstractDataset[Any, NetworkFolder]):
         self.metadata = metadata
 
     def load(self) -> NetworkFolder:
-        """Give the folder; it need not exist yet."""
+        """Return the folder, which may not exist yet."""
         return self._folder
 
     def save(self, data: Any) -> NoReturn:
-        """Refuse: networks are written when they are trained."""
-        raise DatasetError(f"{self._folder.path}: can be read, not saved")
+        """Raise an error: the training writes the networks itself."""
+        raise DatasetError(f"{self._folder.path}: Expected only loads of this dataset, got a save.")
 
     def _exists(self) -> bool:
         return self._folder.path.is_dir()

@@ -1,4 +1,4 @@
-"""Raw and preprocessed maps, memory-mapped."""
+"""Raw maps and log maps, memory-mapped."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,19 +16,21 @@ from multifield.maps.memory import open_maps, source_name
 
 
 class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, Maps]]):
-    """The maps of one or several fields of a suite, one file a field, under CMD's names.
+    """Raw maps of one or several fields of a suite, one file per field, under CMD's names.
 
-    Loading gives read-only memory maps by field. Saving takes a stream of maps, which is written as it is
-    made, or published files by field, which are linked to and stay where they are.
+    Loading returns read-only memory maps by field. Saving writes a stream of maps, or links to
+    published files, which are not copied.
 
     Parameters
     ----------
     path : str
         Folder of all suites.
-    suite, sim_set, field : str
-        `field` may join several with ``_``.
+    suite, sim_set : str
+        Names of the suite and of the set.
+    field : str
+        Names of the fields, joined by ``_``.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(
@@ -46,13 +48,13 @@ class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, M
         self.metadata = metadata
 
     def load(self) -> dict[str, Maps]:
-        """Memory-map each field."""
+        """Memory-map the file of each field."""
         return {
             field: open_maps(find_file(self._folder, self._names(field))) for field in self._fields
         }
 
     def save(self, data: MapStream | Mapping[str, Path]) -> None:
-        """Write a stream, or link to published files."""
+        """Write a stream of maps, or link to published files."""
         paths = {field: self._folder / self._names(field)[0] for field in self._fields}
         if isinstance(data, Mapping):
             for field, path in paths.items():
@@ -79,23 +81,27 @@ class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, M
 
 
 class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict[str, LogMaps]]):
-    """Preprocessed maps of one or several fields, one file a field, with the moments of every map.
+    """Log maps of one or several fields, one file per field, with the moments of every map.
 
-    Saving takes maps that are still to be preprocessed, which are streamed into their files, or those that
-    these very files hold already.
+    Saving preprocesses raw maps into the files, or accepts the log maps that these files contain
+    already.
 
     Parameters
     ----------
     path : str
         Folder of all suites.
-    suite, sim_set, field : str
+    suite, sim_set : str
+        Names of the suite and of the set.
+    field : str
+        Names of the fields, joined by ``_``.
     smoothing_width : float
-        [pixels]
+        Standard deviation of the smoothing in [pixels].
     remove_monopole : bool
+        Whether the mean of each log map is subtracted.
     compact : bool, optional
-        Whether they are kept in 16 bits.
+        Whether the log maps are stored in 16 bits.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(
@@ -120,11 +126,11 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
         self.metadata = metadata
 
     def load(self) -> dict[str, LogMaps]:
-        """Memory-map each field."""
+        """Memory-map the file of each field."""
         return {field: open_log_maps(path) for field, path in self._paths.items()}
 
     def save(self, data: Mapping[str, Preprocessing | LogMaps]) -> None:
-        """Stream each field through the preprocessing into its file, unless it is there."""
+        """Preprocess each field into its file, unless the file contains it already."""
         for field, path in self._paths.items():
             maps = data[field]
             if isinstance(maps, Preprocessing):
@@ -132,16 +138,16 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
                 maps.write(path)
             elif Path(source_name(maps.maps, field)).resolve() != path.resolve():
                 raise DatasetError(
-                    f"{path}: expected the log maps of this file, got those of "
-                    f"{source_name(maps.maps, field)}"
+                    f"{path}: Expected the log maps of this file, got those of "
+                    f"{source_name(maps.maps, field)}."
                 )
 
     def _check_type(self, maps: Preprocessing, path: Path) -> None:
-        """Require what the name of the file says."""
+        """Check the type that the name of the file promises."""
         if maps.config.compact != self._compact:
             raise DatasetError(
-                f"{path}: expected log maps with compact {self._compact}, as the catalog says, got "
-                f"preprocessing.compact {maps.config.compact}"
+                f"{path}: Expected log maps with compact {self._compact} from the catalog, got "
+                f"preprocessing.compact {maps.config.compact}."
             )
 
     def preview(self) -> ImagePreview:

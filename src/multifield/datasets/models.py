@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
-    """Where the trials of one study keep their database, weights and losses.
+    """Folder of the database, weights and losses of a study.
 
-    A study writes each trial's files when the trial ends, so that a killed run loses at most one; saving
-    checks that this was the folder.
+    A study writes the files of each trial when the trial ends, so that a killed run loses at most
+    one. Saving only checks that the study used this folder.
 
     Parameters
     ----------
     path : str
-        Holds ``databases/``, ``weights/`` and ``losses/``.
+        Folder with ``databases/``, ``weights/`` and ``losses/``.
     suite, field, label : str
-        Of the names.
+        Parts of the file names.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
         self.metadata = metadata
 
     def load(self) -> ModelFolder:
-        """Give the folder; it need not exist yet."""
+        """Return the folder, which may not exist yet."""
         return self._folder
 
     def save(self, data: ModelFolder) -> None:
-        """Check that the networks are where this dataset says."""
+        """Check that the networks are in this folder."""
         if data != self._folder:
-            raise DatasetError(f"expected networks in {self._folder}, got {data}")
+            raise DatasetError(f"Expected networks in {self._folder}, got {data}.")
 
     def _exists(self) -> bool:
         return bool(self._folder.trials_with_weights())
@@ -64,19 +64,19 @@ class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
 
 
 class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
-    """An Optuna study, by default in the benchmark's SQLite database.
+    """Optuna study, by default in a SQLite database under the benchmark's name.
 
-    Loading reads it into memory, so that it is never altered by a reader. A running study writes to its
-    storage itself; saving checks that it did.
+    Loading copies the study to memory, so that readers never modify it. A running study writes to
+    its storage itself, and saving only checks that the storage contains every trial.
 
     Parameters
     ----------
     path, suite, field, label : str
-        As in `ModelFolderDataset`.
+        Arguments of `ModelFolderDataset`.
     storage : str
-        ``sqlite`` for the file in the folder, or the URL of a database that Optuna takes.
+        ``sqlite`` for the file in the folder, or the URL of a database for Optuna.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(
@@ -106,11 +106,11 @@ class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
         return load_study(self._storage)
 
     def save(self, data: "optuna.Study") -> None:
-        """Check that the storage holds every trial of the study."""
+        """Check that the storage contains every trial of the study."""
         stored = len(self.load().trials)
         if stored != len(data.trials):
             raise DatasetError(
-                f"{self._storage}: expected the study's {len(data.trials)} trials, got {stored}"
+                f"{self._storage}: Expected the study's {len(data.trials)} trials, got {stored}."
             )
 
     def _exists(self) -> bool:
@@ -121,16 +121,16 @@ class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
 
 
 class TrialFileDataset(FileDataset[Saved, Loaded]):
-    """A file of one network; a subclass says which.
+    """File of one network. A subclass selects the file.
 
     Parameters
     ----------
     path, suite, field, label : str
-        As in `ModelFolderDataset`.
+        Arguments of `ModelFolderDataset`.
     trial : str
-        Number of the trial, or a word for a network outside a study.
+        Number of the trial, or a name of a network outside a study.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(
@@ -149,18 +149,18 @@ class TrialFileDataset(FileDataset[Saved, Loaded]):
     @staticmethod
     @abstractmethod
     def _locate(folder: ModelFolder, trial: str) -> Path:
-        """Give the file of this trial."""
+        """Return the file of a trial."""
 
 
 class WeightsDataset(TrialFileDataset["dict[str, torch.Tensor]", "Network"]):
-    """The weights of one network, as the benchmark releases them.
+    """Weights of one network, in the format of the benchmark.
 
     Parameters
     ----------
     architecture : str, optional
-        Architecture of the network, which weights of a user's own architecture do not say.
-    **names
-        As in `TrialFileDataset`.
+        Architecture of the network. It is needed for the weights of a custom architecture.
+    **names : str
+        Arguments of `TrialFileDataset`.
     """
 
     def __init__(self, *, architecture: str | None = None, **names: Any) -> None:
@@ -172,7 +172,7 @@ class WeightsDataset(TrialFileDataset["dict[str, torch.Tensor]", "Network"]):
         return folder.weights(trial)
 
     def load(self) -> "Network":
-        """Build the network from the shapes of its tensors, ready to predict."""
+        """Build the network from the shapes of its tensors, in evaluation mode."""
         from multifield.models import load_weights
 
         return load_weights(self._filepath, architecture=self._architecture)
@@ -185,14 +185,14 @@ class WeightsDataset(TrialFileDataset["dict[str, torch.Tensor]", "Network"]):
 
 
 class LossesDataset(TrialFileDataset["np.ndarray", "np.ndarray"]):
-    """The losses of one network: a line an epoch, ``epoch train valid test``."""
+    """Losses of one network, one line per epoch: ``epoch train valid test``."""
 
     @staticmethod
     def _locate(folder: ModelFolder, trial: str) -> Path:
         return folder.losses(trial)
 
     def load(self) -> "np.ndarray":
-        """Read the losses, (E, 4)."""
+        """Read the losses of E epochs, (E, 4)."""
         from multifield.training import read_losses
 
         return read_losses(self._filepath)

@@ -1,4 +1,4 @@
-"""Pictures of maps and figures as Kedro-Viz wants them: base64 of a PNG."""
+"""Previews of maps and figures for Kedro-Viz, as base64 of a PNG."""
 
 import base64
 import io
@@ -9,11 +9,11 @@ from PIL import Image
 
 from multifield.core.arrays import Maps
 
-PANEL = 428 / 300  # width to height of Kedro-Viz's preview, which stretches every picture to that
+PANEL = 428 / 300  # width to height, to which Kedro-Viz stretches every preview
 
 
 def encode_png(png: bytes) -> ImagePreview:
-    """Encode the bytes of a PNG, in a white frame that makes it as wide to its height as `PANEL`."""
+    """Encode the bytes of a PNG, padded with white to the aspect ratio `PANEL`."""
     with Image.open(io.BytesIO(png)) as picture:
         width, height = picture.size
         size = (max(width, round(PANEL * height)), max(height, round(width / PANEL)))
@@ -25,8 +25,8 @@ def encode_png(png: bytes) -> ImagePreview:
 
 
 def preview_maps(maps: Mapping[str, Maps], suite: str, *, logarithmic: bool) -> ImagePreview:
-    """Draw the first map of each field."""
-    from multifield.reporting import figures  # matplotlib is slow to import and seldom needed here
+    """Draw the first map of each field of a suite."""
+    from multifield.reporting import figures  # matplotlib is slow to import and rarely needed
 
     png = io.BytesIO()
     figures.fields_mosaic(

@@ -1,4 +1,4 @@
-"""Results: truth, posterior mean and standard deviation of every test map."""
+"""Results: true value, posterior mean and standard deviation of every test map."""
 
 import glob
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from multifield.evaluation import Results, read_results, results_name, write_res
 
 
 class ResultsDataset(FileDataset[Results, Results]):
-    """Truth, posterior mean and standard deviation of every test map: the 18-column text.
+    """True value, posterior mean and standard deviation of every test map, in 18 columns of text.
 
     Parameters
     ----------
     path : str
         Folder of all results.
     suite, field, label : str
-        What the network was trained on, for the name.
+        Training data of the network, for the name.
     test_suite, test_field, test_label, sim_set : str
-        What it was tested on, for the name.
+        Test data, for the name.
     suffix : str, optional
-        Added to the published name where these are not the results it stands for.
+        Suffix of the published name, for results that the benchmark does not have.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(
@@ -56,9 +56,12 @@ class ResultsDataset(FileDataset[Results, Results]):
 
 
 class FoundResultsDataset(FileDataset[Any, dict[str, Results]]):
-    """Results that an earlier run may have left: under the name ``network``, or nothing.
+    """Results of an earlier run, if they exist, under the name ``network``.
 
-    Parameters are those of `ResultsDataset`.
+    Parameters
+    ----------
+    **names : str
+        Arguments of `ResultsDataset`.
     """
 
     def __init__(self, **names: Any) -> None:
@@ -66,21 +69,24 @@ class FoundResultsDataset(FileDataset[Any, dict[str, Results]]):
         super().__init__(filepath=results._filepath, metadata=results.metadata)
 
     def load(self) -> dict[str, Results]:
-        """Read the results if there are any."""
+        """Read the results if they exist."""
         return {"network": read_results(self._filepath)} if self._exists() else {}
 
     def save(self, data: Any) -> NoReturn:
-        """Refuse: an earlier run writes them."""
-        raise DatasetError(f"{self._filepath}: results found here can be read, not saved")
+        """Raise an error: an earlier run writes them."""
+        raise DatasetError(f"{self._filepath}: Expected only loads of this dataset, got a save.")
 
 
 class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]):
-    """Results of several trials, a file each: the name of `ResultsDataset` with ``_trial_<number>`` added.
+    """Results of several trials, in files named as in `ResultsDataset` with ``_trial_<number>``.
 
-    Saving removes files of trials that are not saved: of an earlier run, perhaps of another study. As there
-    may be none, the dataset exists where the results of `ResultsDataset` do.
+    Saving removes the files of other trials, which an earlier run wrote. There may be no trials, so
+    the dataset exists if the results of `ResultsDataset` exist.
 
-    Parameters are those of `ResultsDataset`.
+    Parameters
+    ----------
+    **names : str
+        Arguments of `ResultsDataset`.
     """
 
     _word = "trial"
@@ -90,11 +96,11 @@ class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]
         super().__init__(filepath=results._filepath, metadata=results.metadata)
 
     def load(self) -> dict[int, Results]:
-        """Read the results of every trial that is there."""
+        """Read the results of every trial."""
         return {trial: read_results(path) for trial, path in self._files().items()}
 
     def save(self, data: Mapping[int, Results]) -> None:
-        """Write the results of each trial; there may be none."""
+        """Write the results of each trial."""
         for trial, results in data.items():
             write_results(self._path(trial), results)
         for trial, path in self._files().items():
@@ -112,11 +118,14 @@ class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]
 
 
 class EnsembleResultsDataset(TrialResultsDataset):
-    """Results of the best k networks together: the name of `ResultsDataset` with ``_ensemble_<k>`` added.
+    """Results of ensembles of the best k networks, in files with ``_ensemble_<k>``.
 
-    Saved as a mapping of k to results, empty where no ensemble was tested.
+    The results are a mapping of k to results, which is empty if no ensemble was tested.
 
-    Parameters are those of `ResultsDataset`.
+    Parameters
+    ----------
+    **names : str
+        Arguments of `ResultsDataset`.
     """
 
     _word = "ensemble"

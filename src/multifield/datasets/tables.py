@@ -1,4 +1,4 @@
-"""Parameter tables of suites, and small typed objects."""
+"""Parameter tables of suites, and typed objects in JSON."""
 
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,18 @@ from multifield.data.map_files import find_file, link_file, read_theta, write_th
 
 
 class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
-    """The parameter table of a suite: one row a simulation, columns in CMD's order.
+    """Parameter table of a suite: one row per simulation, columns in CMD's order.
 
-    Saving takes an array, or a published file, which is linked to.
+    Saving writes an array, or links to a published file.
 
     Parameters
     ----------
     path : str
         Folder of all suites.
     suite, sim_set : str
+        Names of the suite and of the set.
     metadata : dict, optional
-        For plugins.
+        Metadata for Kedro plugins.
     """
 
     def __init__(
@@ -44,14 +45,14 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
         return read_theta(find_file(self._folder, self._names), self._n_columns)
 
     def save(self, data: Theta | Path) -> None:
-        """Write the table, or link to it."""
+        """Write the table, or link to a file."""
         if isinstance(data, Path):
             link_file(data, self._folder / self._names[0])
         else:
             write_theta(self._folder / self._names[0], data)
 
     def preview(self, nrows: int = 20) -> TablePreview:
-        """Show the first rows."""
+        """Return the first rows for Kedro-Viz."""
         rows = self.load()[:nrows]
         return _table(list(camels.PARAMETER_NAMES), rows.tolist())
 
@@ -63,16 +64,16 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
 
 
 class TypedJSONDataset(JSONDataset):  # type: ignore[misc] # it is not typed
-    """One object of a pydantic dataclass as JSON, checked when it is loaded.
+    """Object of a pydantic dataclass as JSON, validated when it is loaded.
 
     Parameters
     ----------
     filepath : str
-        Path of the file; any that fsspec takes. On a local disk the file is written whole or not at all.
+        Path of the file for fsspec. Local files are written atomically.
     model : str
-        The class, as ``package.module.Class``.
-    **options
-        As in `JSONDataset`: versions, credentials, metadata.
+        Class of the object, as ``package.module.Class``.
+    **options : object
+        Options of `JSONDataset`: version, credentials, metadata.
     """
 
     def __init__(self, *, filepath: str, model: str, **options: Any) -> None:
@@ -80,7 +81,7 @@ class TypedJSONDataset(JSONDataset):  # type: ignore[misc] # it is not typed
         self._model = model
 
     def load(self) -> Any:
-        """Read and check the object; ValueError names the file and the key."""
+        """Read and validate the object."""
         path = get_filepath_str(self._get_load_path(), self._protocol)
         with self._fs.open(path) as file:
             text = file.read()
@@ -101,7 +102,7 @@ class TypedJSONDataset(JSONDataset):  # type: ignore[misc] # it is not typed
         self._invalidate_cache()
 
     def preview(self) -> JSONPreview:
-        """Show the file."""
+        """Return the file for Kedro-Viz."""
         return JSONPreview(self._adapter.dump_json(self.load()).decode())
 
     @property

@@ -1,1 +1,1 @@
-"""Where raw maps come from: mock suites, published files, downloads."""
+"""Sources of raw maps: mock suites, published files and downloads."""

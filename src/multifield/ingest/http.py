@@ -1,7 +1,7 @@
-"""One file over HTTP(S): resumed, checked, and put in place whole or not at all.
+"""Download of one file over HTTP(S): resumable, verified and atomic.
 
-While a file is fetched it is `<name>.download`; what the server calls this version of it is kept in
-`<name>.download.json`. Both survive a kill, and the next run goes on where the last one stopped.
+An incomplete file is `<name>.download`, and `<name>.download.json` contains the server's identifier
+of its version. Both survive a kill, so that the next run resumes the download.
 """
 
 import json
@@ -27,39 +27,48 @@ from multifield.core.checksums import sha256
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 2**18  # [bytes] read and written at a time; what a kill loses at most
-LONGEST_WAIT = 300.0  # [s] between two attempts, whatever the server asks for
-MAX_UNKNOWN = 2**24  # [bytes] of a file whose size nobody knows: tables of parameters have 60 kB
-WINDOW, LEAST_RATE = 60.0, 1000  # [s], [bytes/s] over it; a server that sends less is given up
+CHUNK = 2**18  # [bytes] read and written at a time; a kill loses at most this much
+LONGEST_WAIT = 300.0  # [s] between two attempts, even if the server requests a longer wait
+MAX_UNKNOWN = 2**24  # [bytes] of a file of unknown size; parameter tables have 60 kB
+WINDOW, LEAST_RATE = 60.0, 1000  # [s], [bytes/s] over it; slower downloads fail
 T = TypeVar("T")
-TRANSIENT = (408, 429)  # and 5xx: statuses that a later attempt may not meet
+TRANSIENT = (408, 429)  # and 5xx: statuses after which another attempt may succeed
 
 
 class DownloadError(RuntimeError):
-    """A file cannot be fetched; the message says which, why, and what to do."""
+    """A file cannot be downloaded. The message names it, the reason and a remedy."""
 
 
 class TransientError(Exception):
-    """An attempt failed, and another may not."""
+    """An attempt failed, and another may succeed.
+
+    Parameters
+    ----------
+    reason : str
+        Reason of the failure.
+    wait : float, optional
+        Wait in [s] that the server requests before the next attempt.
+    """
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
-        self.wait = wait  # [s], where the server asked for it
+        self.wait = wait
 
 
 @plain_dataclass(frozen=True)
 class Item:
-    """One file to fetch.
+    """File to download.
 
     Attributes
     ----------
     url : str
+        Address of the file.
     path : Path
-        Where it shall be.
+        Destination.
     size : int or None
-        [bytes] that it must have; None if neither the rules nor the server say.
+        Required size in [bytes]. None if it is unknown.
     sha256 : str or None
-        If the server or a manifest knows it.
+        Required SHA-256. None if neither the server nor a manifest contains it.
     """
 
     url: str
@@ -69,38 +78,42 @@ class Item:
 
     @property
     def partial(self) -> Path:
-        """Where it is until it is whole."""
+        """Path of the incomplete file."""
         return self.path.with_name(f"{self.path.name}.download")
 
     @property
     def version(self) -> Path:
-        """Where the version is kept that the partial file is of."""
+        """Path of the record of the version of the incomplete file."""
         return self.path.with_name(f"{self.path.name}.download.json")
 
 
 def fetch(
     item: Item, config: DownloadConfig, advance: Callable[[int], None], stop: threading.Event
 ) -> None:
-    """Fetch a file, from where an earlier process left it, and put it in place.
+    """Download a file, or resume its download, and move it to its destination.
 
     Parameters
     ----------
     item : Item
+        File to download.
     config : DownloadConfig
+        Settings of the download.
     advance : callable
-        Called with the number of bytes that came, negative if they are dropped.
+        Function that is called with the number of received bytes, or a negative number if bytes are
+        discarded.
     stop : threading.Event
-        Once set, the transfer ends with an error; what was fetched is kept.
+        Event that ends the download with an error. The incomplete file is kept.
 
     Raises
     ------
     DownloadError
-        If another process fetches it, the server fails too often, or size or checksum are wrong.
+        If another process downloads the file, the server fails too often, or size or checksum are
+        wrong.
     """
     with _only_process(item):
-        if item.path.exists():  # another process has brought it since
+        if item.path.exists():  # another process has finished it
             return
-        # unbuffered: what was received is on disk, whenever the process is killed
+        # unbuffered: received bytes are on disk if the process is killed
         with FileIO(item.partial, "ab") as file, requests.Session() as session:
             attempt = partial(_continue, session, item, file, config.timeout, advance, stop)
             if item.size is None or file.tell() != item.size:
@@ -113,20 +126,20 @@ def fetch(
 
 @contextmanager
 def _only_process(item: Item) -> Iterator[None]:
-    """Hold a lock beside the partial file, and remove both together."""
+    """Lock the incomplete file, and remove the lock when the file is complete."""
     path = item.partial.with_name(f"{item.partial.name}.lock")
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise DownloadError(
-            f"{item.partial}: another process is downloading this file; wait for it"
+            f"{item.partial}: Another process is downloading this file. Wait until it has finished."
         ) from None
     try:
         yield
     finally:
         if not item.partial.exists():
-            with suppress(OSError):  # Windows removes it at the release
+            with suppress(OSError):  # Windows removes it when it is released
                 path.unlink()
         lock.release()
 
@@ -138,24 +151,30 @@ def attempt_often(
     stop: threading.Event | None = None,
     done: Callable[[], int] = lambda: 0,
 ) -> T:
-    """Repeat an attempt until it ends well, or fails too often without getting further.
+    """Repeat an attempt until it succeeds, or fails too often without progress.
 
     Parameters
     ----------
     url : str
-        Named in messages.
+        Address, for messages.
     config : DownloadConfig
+        Settings of the download.
     attempt : callable
-        Gives the result, or raises TransientError.
+        Function that returns the result, or raises TransientError.
     stop : threading.Event, optional
-        Ends the wait between two attempts.
+        Event that ends the wait between two attempts.
     done : callable, optional
-        How far the attempts have got [bytes]; one that got further begins the count of failures anew.
+        Function that returns the progress in [bytes]. Progress resets the count of failures.
+
+    Returns
+    -------
+    result : object
+        Result of `attempt`.
 
     Raises
     ------
     DownloadError
-        If more than `config.n_retries` attempts in a row brought nothing, or when stopped.
+        If more than `config.n_retries` attempts in a row make no progress, or `stop` is set.
     """
     stop = stop or threading.Event()
     failures, furthest = 0, done()
@@ -167,14 +186,14 @@ def attempt_often(
             furthest = max(furthest, done())
             if failures > config.n_retries:
                 raise DownloadError(
-                    f"{url}: gave up after {failures} attempts without progress, the last: {error}; "
-                    "what was fetched is kept, run again to go on"
+                    f"{url}: Gave up after {failures} attempts without progress, the last: {error}. "
+                    "The incomplete file is kept. Run the same command again to resume."
                 ) from None
             wait = error.wait if error.wait is not None else config.backoff * 2 ** (failures - 1)
             wait = min(wait, LONGEST_WAIT)
-            logger.warning("%s: %s; trying again in %.1f s", url, error, wait)
+            logger.warning("%s: %s. Retrying in %.1f s.", url, error, wait)
             if stop.wait(wait):
-                raise DownloadError(f"{url}: stopped") from None
+                raise DownloadError(f"{url}: Stopped.") from None
 
 
 def _continue(
@@ -185,11 +204,11 @@ def _continue(
     advance: Callable[[int], None],
     stop: threading.Event,
 ) -> None:
-    """Ask for what is missing of a file, and append it; for all where the rest is of another version."""
+    """Request the missing bytes of a file and append them. Restart if the version has changed."""
     version, size = _read_version(item), item.size
     if file.tell() and (version is None or (size is not None and file.tell() > size)):
-        # another version has the same size: CMD's maps were all made again in May 2024
-        _restart(file, item, "the partial file is of an unknown version, or too long", advance)
+        # other versions may have the same size: all of CMD's maps were recomputed in May 2024
+        _restart(file, item, "The incomplete file is too long or of an unknown version", advance)
     begin = file.tell()
     headers = {"Range": f"bytes={begin}-", "If-Range": version} if begin and version else {}
     with send_request(session, "GET", item.url, headers, timeout) as response:
@@ -197,9 +216,9 @@ def _continue(
         found, content_range = _version_of(response), response.headers.get("Content-Range", "")
         is_rest = response.status_code == 206 and content_range.startswith(f"bytes {begin}-")
         if begin and (found != version or not is_rest):
-            _restart(file, item, "the server has another version, or sends no parts of it", advance)
+            _restart(file, item, "The server has another version or does not send parts", advance)
             if response.status_code != 200:
-                raise TransientError("the server did not send the whole file", wait=0.0)
+                raise TransientError("The server did not send the complete file", wait=0.0)
         length = length_of(response)
         if size is not None and length is not None and file.tell() + length != size:
             raise DownloadError(wrong_size(item, file.tell() + length))
@@ -207,7 +226,7 @@ def _continue(
             written.write_text(json.dumps({"url": item.url, "version": found}))
         _receive(response, item, file, advance, stop)
     if size is not None and file.tell() < size:
-        raise TransientError(f"the connection ended at {file.tell()} of {size} bytes")
+        raise TransientError(f"The connection ended at {file.tell()} of {size} bytes")
 
 
 def _receive(
@@ -221,12 +240,12 @@ def _receive(
     try:
         for chunk in _chunks(response, item.url):
             if stop.is_set():
-                raise DownloadError(f"{item.url}: stopped")
+                raise DownloadError(f"{item.url}: Stopped.")
             if file.tell() + len(chunk) > most:
                 file.truncate(0)
                 limit = "at most " if item.size is None else ""
                 raise DownloadError(
-                    f"{item.url}: expected {limit}{most} bytes, the server sent more"
+                    f"{item.url}: Expected {limit}{most} bytes, the server sent more."
                 )
             rest = memoryview(chunk)
             while rest:
@@ -234,19 +253,19 @@ def _receive(
             advance(len(chunk))
     except urllib3.exceptions.HTTPError as error:
         raise TransientError(
-            f"connection lost at {file.tell()} bytes ({type(error).__name__})"
+            f"Connection lost at {file.tell()} bytes ({type(error).__name__})"
         ) from None
     except OSError as error:
         raise DownloadError(
-            f"{item.partial}: cannot be written ({error.strerror}); what was fetched is kept, "
-            "make room and run again to go on"
+            f"{item.partial}: The file cannot be written ({error.strerror}). The incomplete file is "
+            "kept. Free disk space, then run the same command again to resume."
         ) from error
 
 
 def _chunks(response: requests.Response, url: str) -> Iterator[bytes]:
-    """Give what comes; DownloadError if that is next to nothing, which no timeout notices."""
+    """Yield received bytes. Fail if a server is too slow, which no timeout detects."""
     begin, n_bytes = time.monotonic(), 0
-    # read1 gives what has come; a full read would throw it away when the connection is cut
+    # read1 returns received bytes; read would discard them when the connection is lost
     while chunk := response.raw.read1(CHUNK, decode_content=False):
         yield chunk
         n_bytes += len(chunk)
@@ -254,31 +273,31 @@ def _chunks(response: requests.Response, url: str) -> Iterator[bytes]:
         if elapsed > WINDOW:
             if n_bytes < LEAST_RATE * elapsed:
                 raise DownloadError(
-                    f"{url}: The server sent less than {LEAST_RATE} bytes/s for {WINDOW:g} s. What was "
-                    "fetched is kept. Run again later to go on."
+                    f"{url}: Expected at least {LEAST_RATE} bytes/s over {WINDOW:g} s, got less. "
+                    "The incomplete file is kept. Run the same command again later to resume."
                 )
             begin, n_bytes = time.monotonic(), 0
 
 
 def read_text(response: requests.Response, url: str) -> str:
-    """Read a short answer.
+    """Read a short response.
 
     Parameters
     ----------
     response : requests.Response
-        Answer of `send_request`.
+        Response of `send_request`.
     url : str
-        Named in messages.
+        Address, for messages.
 
     Returns
     -------
     text : str
-        At most `MAX_UNKNOWN` bytes of it.
+        Text of at most `MAX_UNKNOWN` bytes.
 
     Raises
     ------
     DownloadError
-        If the answer is longer, or comes too slowly.
+        If the response is longer, or the server is too slow.
     TransientError
         If the connection is lost.
     """
@@ -288,15 +307,15 @@ def read_text(response: requests.Response, url: str) -> str:
             content += chunk
             if len(content) > MAX_UNKNOWN:
                 raise DownloadError(
-                    f"{url}: expected at most {MAX_UNKNOWN} bytes, the server sent more"
+                    f"{url}: Expected at most {MAX_UNKNOWN} bytes, the server sent more."
                 )
     except urllib3.exceptions.HTTPError as error:
-        raise TransientError(f"connection lost ({type(error).__name__})") from None
+        raise TransientError(f"Connection lost ({type(error).__name__})") from None
     return content.decode("utf-8", errors="replace")
 
 
 def _restart(file: FileIO, item: Item, reason: str, advance: Callable[[int], None]) -> None:
-    logger.warning("%s: %s; beginning again from zero", item.url, reason)
+    logger.warning("%s: %s. Restarting from zero.", item.url, reason)
     advance(-file.tell())
     file.truncate(0)
     file.seek(0)
@@ -310,9 +329,9 @@ def _check_sha256(item: Item) -> None:
         item.partial.unlink()
         item.version.unlink(missing_ok=True)
         raise DownloadError(
-            f"{item.url}: expected SHA-256 {item.sha256}, as SHA256SUMS of the server or a manifest in "
-            f"{item.path.parent} has it, got {found}; what was fetched is removed. If the published file "
-            "was replaced since it was ingested, move the manifest away"
+            f"{item.url}: Expected SHA-256 {item.sha256} (from SHA256SUMS on the server or a "
+            f"manifest in {item.path.parent}), got {found}. The file is removed. If the published "
+            "file has been replaced since it was ingested, move the manifest away."
         )
 
 
@@ -322,8 +341,34 @@ def _check_sha256(item: Item) -> None:
 def send_request(
     session: requests.Session, method: str, url: str, headers: dict[str, str], timeout: float
 ) -> requests.Response:
-    """Send a request; raise `TransientError` where a later one may fare better."""
-    # a compressed answer would have neither the size nor the ranges of the file
+    """Send a request.
+
+    Parameters
+    ----------
+    session : requests.Session
+        Session of the connection.
+    method : str
+        HTTP method.
+    url : str
+        Address.
+    headers : dict of str to str
+        Additional headers.
+    timeout : float
+        Longest time without a byte in [s].
+
+    Returns
+    -------
+    response : requests.Response
+        Response whose body is not read yet.
+
+    Raises
+    ------
+    TransientError
+        If the request fails and another attempt may succeed.
+    DownloadError
+        If the request fails otherwise, or is redirected to a connection without encryption.
+    """
+    # a compressed response has neither the size nor the ranges of the file
     headers = {"Accept-Encoding": "identity"} | headers
     try:
         response = session.request(
@@ -332,62 +377,77 @@ def send_request(
     except requests.RequestException as error:
         may_pass = isinstance(error, requests.ConnectionError | requests.Timeout)
         if may_pass and not isinstance(error, requests.exceptions.SSLError):
-            raise TransientError(f"no answer ({type(error).__name__})") from None
-        raise DownloadError(f"{url}: cannot be asked for ({error})") from None
+            raise TransientError(f"No response ({type(error).__name__})") from None
+        raise DownloadError(f"{url}: The request failed ({error}).") from None
     if url.startswith("https:") and not response.url.startswith("https:"):
         response.close()
         raise DownloadError(
-            f"{url}: The server redirects to {response.url}, which is not encrypted. If that is right, "
-            "give it as source.download.base_url."
+            f"{url}: The server redirects to {response.url}, which is not encrypted. "
+            "To allow this, set source.download.base_url to that address."
         )
     if response.status_code in TRANSIENT or response.status_code >= 500:
         response.close()
         wait, after = None, response.headers.get("Retry-After")
         with suppress(urllib3.exceptions.InvalidHeader):
             wait = float(urllib3.Retry().parse_retry_after(after)) if after else None
-        raise TransientError(f"the server answered {response.status_code}", wait)
+        raise TransientError(f"The server answered {response.status_code}", wait)
     return response
 
 
 def length_of(response: requests.Response) -> int | None:
-    """Give the length that an answer announces [bytes]; None if it gives none, or no number."""
+    """Return the announced length of a response in [bytes], or None."""
     text = response.headers.get("Content-Length", "")
     return int(text) if text.isascii() and text.isdigit() else None
 
 
 def check_status(response: requests.Response, url: str, allowed: tuple[int, ...]) -> None:
-    """Require one of the statuses, and a body that is the file's own bytes."""
+    """Check the status of a response and that its body is not compressed.
+
+    Parameters
+    ----------
+    response : requests.Response
+        Response of `send_request`.
+    url : str
+        Address, for messages.
+    allowed : tuple of int
+        Allowed statuses.
+
+    Raises
+    ------
+    DownloadError
+        If the status is not allowed, or the body is compressed.
+    """
     if response.status_code not in allowed:
         raise DownloadError(
-            f"{url}: expected status {' or '.join(map(str, allowed))}, got {response.status_code} "
-            f"({response.reason})"
+            f"{url}: Expected status {' or '.join(map(str, allowed))}, got {response.status_code} "
+            f"({response.reason})."
         )
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
-        raise DownloadError(f"{url}: expected the file as it is, got it encoded as {encoding}")
+        raise DownloadError(f"{url}: Expected an uncompressed file, got encoding {encoding}.")
 
 
 def _version_of(response: requests.Response) -> str | None:
-    """Give the server's name of a version, for If-Range: a strong ETag or the date."""
+    """Return the server's identifier of a version for If-Range: a strong ETag or the date."""
     tag = response.headers.get("ETag", "W/")
     return response.headers.get("Last-Modified") if tag.startswith("W/") else tag
 
 
 def _read_version(item: Item) -> str | None:
-    """Give the version that the partial file is of; None if it is unknown or another address's."""
+    """Return the version of the incomplete file, or None if it is unknown or of another address."""
     if not item.version.is_file():
         return None
     try:
         kept = json.loads(item.version.read_text())
         version: str | None = kept["version"]
         return version if kept["url"] == item.url else None
-    except (ValueError, LookupError, TypeError):  # damaged, such as by a full disk
+    except (ValueError, LookupError, TypeError):  # damaged, for example by a full disk
         return None
 
 
 def wrong_size(item: Item, size: int) -> str:
-    """Say that the server's file is not the published one."""
+    """Return the message for a file whose size on the server is wrong."""
     return (
-        f"{item.url}: expected {item.size} bytes, the server offers {size}; it has not the "
-        "published file, or source.download.base_url is wrong"
+        f"{item.url}: Expected {item.size} bytes, the server offers {size}. Check "
+        "source.download.base_url."
     )

@@ -1,4 +1,4 @@
-"""Which published files a folder lacks, where a server has them, and what they must be."""
+"""Download of published files that are missing in a folder."""
 
 import re
 import shutil
@@ -33,33 +33,47 @@ from multifield.ingest.http import (
 __all__ = ["DownloadConfig", "DownloadError", "download_missing"]
 
 NPY_HEADER = 128  # [bytes]
-SIMULATION_BYTES = camels.MAPS_PER_SIMULATION * 256 * 256 * 4  # a field of one simulation, float32
+SIMULATION_BYTES = camels.MAPS_PER_SIMULATION * 256 * 256 * 4  # float32, one field
 
 
 def maps_size(n_simulations: int) -> int:
-    """Size of a file of 256-pixel float32 maps in [bytes]."""
+    """Return the size of a file of 256-pixel float32 maps.
+
+    Parameters
+    ----------
+    n_simulations : int
+        Number of simulations in the file.
+
+    Returns
+    -------
+    size : int
+        Size in [bytes].
+    """
     return NPY_HEADER + n_simulations * SIMULATION_BYTES
 
 
 def download_missing(selection: Selection, folder: Path, config: DownloadConfig) -> None:
-    """Fetch those published files of a selection that are not in `folder` or `folder/<suite>`.
+    """Download the published files of a selection that are not in `folder` or `folder/<suite>`.
 
-    The parameter table comes first: it says how many simulations a set without a fixed number has.
+    The parameter table is downloaded first, because it determines the number of simulations of some
+    sets.
 
     Parameters
     ----------
     selection : Selection
+        Suite, set and fields.
     folder : Path
-        Files go to its sub-folder named like the suite, which is made if it is not there.
+        Folder of published files. New files are stored in its sub-folder ``<suite>``.
     config : DownloadConfig
+        Settings of the download.
 
     Raises
     ------
     DownloadError
-        If a file is nowhere on the server, has not the size or checksum it must have, another process is
-        fetching it, the disk is too small, or the server fails too often.
+        If the server does not have a file, size or checksum are wrong, another process downloads
+        it, the disk is too small, or the server fails too often.
     ValueError
-        If a file that is there has another size than it must have.
+        If an existing file has the wrong size.
     """
     suite, sim_set = selection.suite, selection.sim_set
     homes = (folder / suite, folder)
@@ -73,15 +87,15 @@ def download_missing(selection: Selection, folder: Path, config: DownloadConfig)
             missing.append(_locate(suite, names, homes[0], size, config))
         elif found.stat().st_size != size:
             raise ValueError(
-                f"{found}: expected {size} bytes ({n_simulations} simulations of {sim_set}), got "
-                f"{found.stat().st_size}; move it away to have it fetched, or use it as it is with "
-                "--params source.partial=true"
+                f"{found}: Expected {size} bytes ({n_simulations} simulations of {sim_set}), got "
+                f"{found.stat().st_size}. Move it away to download it, or use it with "
+                "--params source.partial=true."
             )
     _fetch_all(missing, selection, config)
 
 
 def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: DownloadConfig) -> int:
-    """Fetch the parameter table if it is missing; count its rows, which must be the set's."""
+    """Download the parameter table if it is missing. Return its number of rows."""
     names = camels.theta_names(selection.suite, selection.sim_set)
     sim_set = camels.find_set(selection.sim_set, selection.suite)
     path = find_in_folders(homes, names)
@@ -93,26 +107,25 @@ def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: Downloa
     rows = len(read_theta(path, sim_set.n_columns))
     if sim_set.n_simulations not in (None, rows):
         raise ValueError(
-            f"{path}: expected {sim_set.n_simulations} rows, the simulations of {sim_set.name}, got "
-            f"{rows}; move it away to have it fetched, or use it as it is with "
-            "--params source.partial=true"
+            f"{path}: Expected {sim_set.n_simulations} rows, the simulations of {sim_set.name}, "
+            f"got {rows}. Move it away to download it, or use it with --params source.partial=true."
         )
     return rows
 
 
 def _check_table(item: Item, n_columns: tuple[int, ...]) -> None:
-    """Require a table of what was fetched; a page that says something else does not stay."""
+    """Check that a download is a parameter table, else remove it."""
     try:
         read_theta(item.path, n_columns)
     except ValueError as error:
         item.path.unlink()
         raise DownloadError(
-            f"{item.url}: expected a table of parameters, got none ({error})"
+            f"{item.url}: Expected a parameter table, got another file ({error})."
         ) from None
 
 
 def _known_checksums(home: Path, selection: Selection, config: DownloadConfig) -> dict[str, str]:
-    """SHA-256 by file name: what the server publishes, then what was ingested before."""
+    """Return SHA-256 by file name, from the server and from earlier manifests."""
     known = _published_checksums(selection.suite, config)
     for path in sorted(home.glob(f"manifest_*_{selection.suite}_{selection.sim_set}.json")):
         manifest = TypeAdapter(Manifest).validate_json(path.read_bytes())
@@ -121,13 +134,13 @@ def _known_checksums(home: Path, selection: Selection, config: DownloadConfig) -
 
 
 def _published_checksums(suite: str, config: DownloadConfig) -> dict[str, str]:
-    """Read `SHA256SUMS` of the suite's folder, as `sha256sum` writes it, if there is one (CMD has none)."""
+    """Read the file `SHA256SUMS` of the suite's folder if it exists. CMD has none."""
     url = f"{config.base_url}/{suite}/SHA256SUMS"
 
     def read() -> str:
         with requests.Session() as session:
             response = send_request(session, "GET", url, {}, config.timeout)
-            if response.status_code in (403, 404, 410):  # some servers forbid what they do not have
+            if response.status_code in (403, 404, 410):  # some servers forbid missing files
                 return ""
             check_status(response, url, (200,))
             return read_text(response, url)
@@ -136,13 +149,13 @@ def _published_checksums(suite: str, config: DownloadConfig) -> dict[str, str]:
     return {name: checksum for checksum, name in matches}
 
 
-# ---- which address ----
+# ---- addresses ----
 
 
 def _locate(
     suite: str, names: tuple[str, ...], home: Path, size: int | None, config: DownloadConfig
 ) -> Item:
-    """Find the first address that has a file under one of its names."""
+    """Find the first address of a file under one of its names."""
     addresses = [
         (f"{base}/{quote(name, safe='=')}", name)
         for name in names
@@ -157,11 +170,11 @@ def _locate(
                 raise DownloadError(wrong_size(item, length))
             return item
     tried = "\n".join(f"  {url}" for url, _ in addresses)
-    raise DownloadError(f"expected one of these addresses, got 404 (not found) for each:\n{tried}")
+    raise DownloadError(f"Expected a file at one of these addresses, got 404 (not found):\n{tried}")
 
 
 def _ask(url: str, timeout: float) -> int | None:
-    """Size of a file in [bytes], -1 if the server does not say; None if it has no such file."""
+    """Return the size of a file in [bytes], -1 if unknown, None if there is no file."""
     with requests.Session() as session:
         response = send_request(session, "HEAD", url, {}, timeout)
         if response.status_code == 404:
@@ -175,7 +188,7 @@ def _ask(url: str, timeout: float) -> int | None:
 
 
 def _fetch_all(items: list[Item], selection: Selection, config: DownloadConfig) -> None:
-    """Fetch files side by side; the first error stops the others, whose parts are kept."""
+    """Download files in parallel. The first error stops the others, which can be resumed."""
     if not items:
         return
     known = _known_checksums(items[0].path.parent, selection, config)
@@ -203,7 +216,7 @@ def _check_space(items: list[Item]) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DownloadError(
-            f"{folder}: expected {needed} bytes free for {len(items)} file(s), got {free}"
+            f"{folder}: Expected {needed} bytes free for {len(items)} file(s), got {free}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Raw and log maps of one suite, made or found, under the usual names."""
+"""Raw and log maps of one suite in files with the usual names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,16 +25,16 @@ from multifield.maps.memory import open_maps
 def bring_raw(
     selection: Selection, source: SourceConfig, folder: Path
 ) -> tuple[dict[str, Maps], Theta]:
-    """Make or find the raw maps and the parameters of a suite, under CMD's names.
+    """Simulate or find the raw maps and the parameters of a suite, under CMD's names.
 
     Parameters
     ----------
     selection : Selection
         Suite, set and fields.
     source : SourceConfig
-        Where the maps come from.
+        Source of the maps.
     folder : Path
-        Where maps that are made here are written, and published files linked to.
+        Folder of the simulated maps and of the links to published files.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def _place(
     paths: Mapping[str, Path],
     table_path: Path,
 ) -> None:
-    """Write what is made here, link to what is published."""
+    """Write simulated maps and parameters, or link to published files."""
     if isinstance(table, Path):
         link_file(table, table_path)
     else:
@@ -81,20 +81,20 @@ def make_log_maps(
     config: PreprocessingConfig,
     folder: Path,
 ) -> dict[str, LogMaps]:
-    """Open log maps that are there, of the same raw maps and settings; make the others.
+    """Open existing log maps of the same raw maps and settings, and compute the others.
 
     Parameters
     ----------
     selection : Selection
-        Suite and set, which are in the names of the files.
+        Suite and set, for the names of the files.
     maps : mapping of field to (15 S, L, L) float32
         Raw maps.
     manifest : Manifest
-        Checksums of the raw maps.
+        Manifest with the checksums of the raw maps.
     config : PreprocessingConfig
-        Smoothing, monopole and how log maps are stored.
+        Settings of the preprocessing.
     folder : Path
-        Where they are.
+        Folder of the log maps.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Where raw maps come from: made here, or published files in a folder."""
+"""Sources of raw maps: mock suites, or published files in a folder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,28 +18,30 @@ PublishedMaps = Mapping[str, Path]
 def open_source(
     selection: Selection, config: SourceConfig
 ) -> tuple[MapStream | PublishedMaps, Theta | Path]:
-    """Find or begin to make the maps and parameters of a selection.
+    """Find the published files of a selection, or create the stream of its mock maps.
 
     Parameters
     ----------
     selection : Selection
+        Suite, set and fields.
     config : SourceConfig
+        Settings of the source.
 
     Returns
     -------
-    maps : MapStream or mapping of field to path
-        A stream of mock maps, which are made as they are written; or the published files.
-    theta : (S, 6) float64 or path
-        The parameters of the mock simulations; or the published table.
+    maps : MapStream or mapping of field to Path
+        Stream of mock maps, or published files.
+    theta : (S, 6) float64 or Path
+        Parameters of the mock simulations, or published table.
 
     Raises
     ------
     ValueError
-        If a mock suite is asked of a folder of published files, or the reverse.
+        If the source is a folder and the suite is a mock suite, or the reverse.
     FileNotFoundError
-        If a published file is missing, under any of its names, and is not to be fetched.
+        If a published file is missing and downloads are disabled.
     DownloadError
-        If one that is to be fetched cannot be.
+        If a download fails.
     """
     check_source(selection.suite, config)
     if config.kind == "mock":
@@ -53,7 +55,7 @@ def open_source(
         return find_published(selection, folder)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{error}; put it there, or have it fetched with --params source.download.enabled=true"
+            f"{error} Put it there, or download it with --params source.download.enabled=true."
         ) from None
 
 
@@ -63,19 +65,24 @@ def open_test_source(
     config: SourceConfig,
     raw_maps: Mapping[str, Maps],
 ) -> tuple[MapStream | PublishedMaps, Theta | Path]:
-    """Find or begin to make the maps that a network is tested on.
+    """Find the maps of a test, or create the stream of its mock maps.
 
     Parameters
     ----------
     trained_on, tested_on : Selection
+        Suite, set and fields of the training and of the test.
     config : SourceConfig
+        Settings of the source.
     raw_maps : mapping of field to (15 S, L, L) float32
-        Memory maps of what the network was trained on: if that is tested on, these files are given back.
+        Memory maps of the training. Their files are reused if the network is tested on the same
+        set.
 
     Returns
     -------
-    maps, theta
-        As from `open_source`.
+    maps : MapStream or mapping of field to Path
+        Stream of mock maps, or files.
+    theta : (S, 6) float64 or Path
+        Parameters of the mock simulations, or parameter table.
     """
     if tested_on != trained_on:
         return open_source(tested_on, config)
@@ -85,17 +92,31 @@ def open_test_source(
 
 
 def find_published(selection: Selection, folder: Path) -> tuple[PublishedMaps, Path]:
-    """Find the published files of a selection in `folder` or its sub-folder named like the suite.
+    """Find the published files of a selection in a folder or its sub-folder ``<suite>``.
+
+    Parameters
+    ----------
+    selection : Selection
+        Suite, set and fields.
+    folder : Path
+        Folder of published files.
+
+    Returns
+    -------
+    maps : mapping of field to Path
+        Map file of each field.
+    theta : Path
+        Parameter table.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder, or a file is in neither under any of its names.
+        If the folder or a file does not exist.
     """
     suite, sim_set = selection.suite, selection.sim_set
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"{folder.absolute()}: expected the folder of published maps; found none"
+            f"{folder.absolute()}: Expected the folder of published maps, got none."
         )
     homes = (folder / suite, folder)
     maps = {

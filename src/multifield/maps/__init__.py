@@ -1,4 +1,4 @@
-"""Mathematics on maps: transforms, power spectrum, statistics, splits, memory maps."""
+"""Mathematics on maps: transforms, power spectra, statistics, splits and memory maps."""
 
 from multifield.maps.memory import open_maps
 from multifield.maps.power_spectrum import power_spectrum

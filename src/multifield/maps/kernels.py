@@ -1,4 +1,4 @@
-"""The compiled kernels, or their twin in NumPy and SciPy where they are not built."""
+"""The compiled kernels, or the NumPy and SciPy reference if they are not installed."""
 
 import warnings
 
@@ -9,14 +9,15 @@ except ImportError as error:
     from multifield.maps import reference as mapkernels  # type: ignore[no-redef]
 
     warnings.warn(
-        f"mapkernels, the compiled part of multifield, cannot be imported ({error}). NumPy and SciPy do its "
-        "work, 10 to 100 times slower. Wheels have it; in a clone `pip install -e .` builds it.",
+        f"The compiled package mapkernels cannot be imported ({error}). The reference in NumPy and "
+        "SciPy is used, which is 10 to 100 times slower. Wheels contain mapkernels; in a clone, "
+        "build it with `pip install -e .`.",
         RuntimeWarning,
         stacklevel=2,
     )
 
     class FileError(OSError):  # type: ignore[no-redef]
-        """A file cannot be read; the twin reads none."""
+        """A file cannot be read. The reference never raises it."""
 
 
 __all__ = ["FileError", "mapkernels"]

@@ -1,4 +1,4 @@
-"""Maps in files and in memory: memory maps, the files behind them, aligned arrays."""
+"""Memory maps, the files behind them, and aligned arrays."""
 
 import errno
 import math
@@ -18,31 +18,30 @@ from multifield.core.arrays import Maps, StoredMaps
 from multifield.maps.kernels import mapkernels
 
 Allocate = Callable[[tuple[int, ...], Any], np.ndarray]
-"""Makes an array of a shape and a dtype, uninitialized, as `numpy.empty` does."""
+"""Function that returns an uninitialized array of a shape and dtype, like `numpy.empty`."""
 
 CACHE_LINE = 64  # [bytes]; also the widest vector
 
-BLOCK_BYTES = (
-    16 * 2**20
-)  # a block of 64 CMD maps: large enough to stream, small enough to stay in memory
+BLOCK_BYTES = 16 * 2**20  # 64 CMD maps: large enough to stream, small enough to stay in memory
 
-MAX_REASON = 100  # characters of what a library says of a file
+MAX_REASON = 100  # characters of a library's message that are quoted
 
-# The open file behind each memory map, whose name may by now be another file's; and where the map begins.
+# Open file behind each memory map (its name may belong to another file by now) and the map's
+# offset.
 _files: "weakref.WeakKeyDictionary[mmap.mmap, tuple[int, int]]" = weakref.WeakKeyDictionary()
 
 
 class MappedArray(np.memmap):
-    """Memory map that pickles as its place in the file, so that another process opens it itself."""
+    """Memory map that pickles as a reference to its file, which the other process opens."""
 
     def __getitem__(self, index: Any) -> Any:
-        """Select a view, or a plain array where NumPy copies."""
+        """Return a view, or a plain array if NumPy copies."""
         chosen = super().__getitem__(index)
         is_copy = isinstance(chosen, np.ndarray) and _mapping_of(chosen) is None
         return chosen.view(np.ndarray) if is_copy else chosen
 
     def __reduce__(self) -> Any:
-        """Describe the file and the place in it instead of copying the data."""
+        """Pickle the file name and offset instead of the data."""
         place = place_in_file(self)
         if place is None:
             return np.asarray(self).__reduce__()
@@ -55,14 +54,14 @@ class MappedArray(np.memmap):
 def _open_mapped(
     path: str, dtype: str, shape: tuple[int, ...], offset: int, state: tuple[int, int]
 ) -> MappedArray:
-    """Open what `MappedArray.__reduce__` describes; refuse a file that has changed since.
+    """Open the file that `MappedArray.__reduce__` describes.
 
     Raises
     ------
     FileNotFoundError
-        If this machine does not see the file.
+        If the file does not exist on this machine.
     ValueError
-        If its size or its modification time is another one.
+        If its size or modification time has changed.
     """
     try:
         found = Path(path).stat()
@@ -74,19 +73,36 @@ def _open_mapped(
         ) from None
     if (found.st_size, found.st_mtime_ns) != state:
         raise ValueError(
-            f"{path}: The file on {platform.node()} is not the one that the driver opened: size and "
-            f"modification time are {found.st_size} and {found.st_mtime_ns}, expected {state[0]} and "
-            f"{state[1]}. Run the same command again."
+            f"{path}: Expected the file that the driver opened (size {state[0]}, modified "
+            f"{state[1]}), got size {found.st_size}, modified {found.st_mtime_ns} on {platform.node()}. "
+            "Run the same command again."
         )
     return map_file(Path(path), dtype, shape, offset)
 
 
 def map_file(path: Path, dtype: DTypeLike, shape: tuple[int, ...], offset: int) -> MappedArray:
-    """Memory-map an array in a file, read-only, and keep the file open: see `place_in_file`."""
+    """Memory-map an array in a file, read-only, and keep the file open for `place_in_file`.
+
+    Parameters
+    ----------
+    path : Path
+        File that contains the array.
+    dtype : dtype
+        Type of the elements.
+    shape : tuple of int
+        Shape of the array.
+    offset : int
+        Position of the first element in the file in [bytes].
+
+    Returns
+    -------
+    maps : MappedArray
+        Read-only memory map.
+    """
     with path.open("rb") as file:
         maps = MappedArray(file, dtype=dtype, mode="r", offset=offset, shape=shape)
         descriptor = os.dup(file.fileno())
-    maps.filename = path.resolve()  # type: ignore[assignment]  # as `numpy.memmap` has of a path
+    maps.filename = path.resolve()  # type: ignore[assignment]  # as numpy.memmap does for a path
     mapping = _mapping_of(maps)
     assert mapping is not None
     _files[mapping] = (descriptor, offset - offset % mmap.ALLOCATIONGRANULARITY)
@@ -98,20 +114,21 @@ def map_file(path: Path, dtype: DTypeLike, shape: tuple[int, ...], offset: int) 
 
 
 def place_in_file(maps: StoredMaps) -> tuple[int, int] | None:
-    """Say where consecutive maps are in the file that they are mapped from.
+    """Return the position of consecutive maps in the file that they are mapped from.
 
-    Kernels that use a map once read it from there: that costs a copy within the cache, and spares what
-    pages of a memory map cost: to fault them in, and to tell all cores that they are given back.
+    Kernels that use each map once read the file instead of the memory map. Reading costs a copy
+    within the cache, and avoids page faults and the cost of releasing the pages on all cores.
 
     Parameters
     ----------
     maps : (N, L, L)
-        Of `map_file`, or a slice of it.
+        Array from `map_file`, or a slice of one.
 
     Returns
     -------
-    descriptor, offset : int
-        Of the open file, and of the first map in it [bytes]; or None for any other array.
+    place : tuple of int or None
+        Descriptor of the open file and offset of the first map in [bytes]. None for any other
+        array.
     """
     mapping = _mapping_of(maps)
     if mapping is None or mapping not in _files or not maps.flags.c_contiguous:
@@ -121,7 +138,7 @@ def place_in_file(maps: StoredMaps) -> tuple[int, int] | None:
 
 
 def read_ahead(maps: StoredMaps) -> None:
-    """Let the system read a block of a memory map's file while others are computed; it may not listen."""
+    """Advise the operating system to read a block of a memory-mapped file in the background."""
     place = place_in_file(maps)
     if place is not None and len(maps) and hasattr(os, "posix_fadvise"):
         os.posix_fadvise(*place, maps.nbytes, os.POSIX_FADV_WILLNEED)
@@ -136,9 +153,22 @@ def _mapping_of(maps: np.ndarray) -> mmap.mmap | None:
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Make an uninitialized array that begins with a cache line, which `numpy.empty` does not promise.
+    """Return an uninitialized array aligned to a cache line.
 
-    A gather into it writes whole lines past the caches.
+    `numpy.empty` does not guarantee this alignment. It lets `mapkernels.gather` bypass the cache
+    with full-line writes.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    dtype : dtype
+        Type of the elements.
+
+    Returns
+    -------
+    array : ndarray
+        Array whose address is a multiple of 64 bytes.
     """
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + CACHE_LINE, np.uint8)
@@ -159,52 +189,56 @@ def open_maps(
     Parameters
     ----------
     path : path-like
-        A ``.npy`` file of shape (N, L, L), C order.
+        A ``.npy`` file of shape (N, L, L) in C order.
     dtype : dtype, optional
-        What it has to hold: float32, or float16.
+        Required type: float32 or float16.
     single : bool, optional
-        Whether it may be one map, (L, L), which is given as (1, L, L).
+        Whether to accept a single map (L, L), which is returned as (1, L, L).
 
     Returns
     -------
-    maps : (N, L, L) of that type
-        Read-only memory map; pixels are read when they are used.
+    maps : (N, L, L) float32 or float16
+        Read-only memory map. Pixels are read when they are used.
 
     Raises
     ------
-    FileNotFoundError, ValueError, TypeError
-        If the file is absent, is no ``.npy`` file, is truncated or has bytes too many, or holds another
-        shape or type. The message names the file, the rule and what was found.
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        If the file is not a ``.npy`` file, has the wrong size, or contains an array of another
+        shape.
+    TypeError
+        If the file contains another type.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a file of maps; found none")
+        raise FileNotFoundError(f"{path}: Expected a file of maps, got none.")
     shape, fortran_order, found_dtype, offset = _read_header(path)
     dtype = np.dtype(dtype)
     if found_dtype != dtype or not found_dtype.isnative:
         raise TypeError(
-            f"{path}: expected {dtype.name} maps, got {found_dtype.str} ({found_dtype.name}). "
+            f"{path}: Expected {dtype.name} maps, got {found_dtype.str} ({found_dtype.name}). "
             f'Convert them with numpy.save(path, maps.astype("{dtype.name}")).'
         )
     if single and len(shape) == 2:
         shape = (1, *shape)
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] < 1 or shape[0] < 0:
-        raise ValueError(f"{path}: expected shape (N, L, L), got {shape}")
+        raise ValueError(f"{path}: Expected shape (N, L, L), got {shape}.")
     if fortran_order:
-        raise ValueError(f"{path}: expected C order, got Fortran order")
+        raise ValueError(f"{path}: Expected C order, got Fortran order.")
     expected = offset + math.prod(shape) * dtype.itemsize
     found = path.stat().st_size
     if found != expected:
         raise ValueError(
-            f"{path}: expected {expected} bytes for shape {shape}, got {found} "
-            f"({'truncated' if found < expected else 'bytes too many'})"
+            f"{path}: Expected {expected} bytes for shape {shape}, got {found} "
+            f"({'truncated' if found < expected else 'too many bytes'})."
         )
     if not shape[0]:
-        raise ValueError(f"{path}: expected at least one map, got shape {shape}")
+        raise ValueError(f"{path}: Expected at least one map, got shape {shape}.")
     return map_file(path, dtype, shape, offset)
 
 
-# what NumPy raises for a header that it evaluates as Python
+# errors that NumPy raises when it evaluates a bad header as Python
 _NO_HEADER = (
     *(ValueError, KeyError, TypeError, RecursionError, MemoryError),
     *(SyntaxError, tokenize.TokenError),
@@ -224,20 +258,46 @@ def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
         except _NO_HEADER as error:
             reason = str(error).partition("\n")[0][:MAX_REASON]  # it may quote the whole header
             raise ValueError(
-                f"{path}: expected a .npy file, got another format ({reason})"
+                f"{path}: Expected a .npy file, got another format ({reason})."
             ) from None
         if any(isinstance(length, bool) for length in shape):
-            raise ValueError(f"{path}: expected a .npy file, got a header with the shape {shape}")
+            raise ValueError(f"{path}: Expected a .npy file, got a header with shape {shape}.")
         return shape, fortran_order, dtype, file.tell()
 
 
 def source_name(maps: Sized, default: str) -> str:
-    """Return the file behind a memory map, for messages; `default` where there is none."""
+    """Return the file name of a memory map, for messages.
+
+    Parameters
+    ----------
+    maps : sized
+        Memory map or any other container of maps.
+    default : str
+        Name of anything that is not a memory map.
+
+    Returns
+    -------
+    name : str
+        File name, or `default`.
+    """
     return str(maps.filename) if isinstance(maps, np.memmap) and maps.filename else default
 
 
 def blocks_of(maps: Maps) -> Iterator[tuple[int, Maps]]:
-    """Yield (number of the first map, block of maps) through `maps` in order, 16 MB at a time."""
+    """Iterate over maps in blocks of 16 MB.
+
+    Parameters
+    ----------
+    maps : (N, L, L) float32
+        Memory map or array.
+
+    Yields
+    ------
+    first : int
+        Number of the first map of the block.
+    block : (M, L, L) float32
+        View of the maps of the block.
+    """
     n_block = max(1, BLOCK_BYTES // max(1, maps[0].nbytes))
     for first in range(0, len(maps), n_block):
         yield first, maps[first : first + n_block]

@@ -1,4 +1,8 @@
-"""Which simulations train, validate and test. Never maps: fifteen siblings share one parameter vector."""
+"""Split of simulations into training, validation and test sets.
+
+Simulations are split instead of maps, because the 15 maps of a simulation share one parameter
+vector.
+"""
 
 from typing import Annotated
 
@@ -14,7 +18,19 @@ Simulations = tuple[Annotated[int, Field(ge=0)], ...]
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Split:
-    """Numbers of the simulations of each part, in the order drawn, and what drew them."""
+    """Simulations of each part, in the order drawn.
+
+    Attributes
+    ----------
+    seed : int
+        Seed that drew the split.
+    train : tuple of int
+        Numbers of the training simulations.
+    valid : tuple of int
+        Numbers of the validation simulations.
+    test : tuple of int
+        Numbers of the test simulations.
+    """
 
     seed: int
     train: Simulations
@@ -23,7 +39,7 @@ class Split:
 
     @property
     def n_simulations(self) -> int:
-        """All simulations of the suite."""
+        """Number of simulations of all parts."""
         return len(self.train) + len(self.valid) + len(self.test)
 
 
@@ -35,30 +51,30 @@ def split_simulations(
     Parameters
     ----------
     n : int
-        Simulations in all.
+        Number of simulations.
     seed : int, optional
-        Of NumPy's legacy generator, which the benchmark used: with `n` 1,000 and `seed` 1 the training
-        simulations begin 507, 818, 452.
+        Seed of NumPy's legacy generator, which the benchmark used. With `n` 1,000 and `seed` 1, the
+        training simulations begin 507, 818, 452.
     n_valid, n_test : int, optional
-        Simulations held back; 5 % each unless told.
+        Number of validation and test simulations, by default 5% each.
 
     Returns
     -------
     split : Split
-        Its parts are disjoint and together are all simulations.
+        Disjoint parts that together contain every simulation.
 
     Raises
     ------
     ValueError
-        If nothing is left to train on.
+        If a part would be empty.
     """
     n_valid = n // 20 if n_valid is None else n_valid
     n_test = n // 20 if n_test is None else n_test
     n_train = n - n_valid - n_test
     if min(n_train, n_valid, n_test) < 1:
         raise ValueError(
-            f"split: expected at least one simulation in each part of {n}, got n_valid {n_valid}, "
-            f"n_test {n_test}, which leaves {n_train} to train on"
+            f"split: Expected at least one of {n} simulations in each part, got n_train {n_train}, "
+            f"n_valid {n_valid}, n_test {n_test}."
         )
     order = np.arange(n)
     np.random.RandomState(seed).shuffle(order)
@@ -68,6 +84,17 @@ def split_simulations(
 
 
 def maps_of(simulations: Simulations) -> Index:
-    """Numbers of the maps of these simulations, simulation after simulation."""
+    """Return the numbers of the maps of some simulations.
+
+    Parameters
+    ----------
+    simulations : tuple of int
+        Numbers of the simulations.
+
+    Returns
+    -------
+    index : (15 S,) int64
+        Numbers of their maps, simulation by simulation.
+    """
     first = np.asarray(simulations, dtype=np.int64)[:, None] * MAPS_PER_SIMULATION
     return (first + np.arange(MAPS_PER_SIMULATION)).ravel()

@@ -1,7 +1,4 @@
-"""A few numbers a map, which say much of what there is in it.
-
-They are taken of the batches that a network gets: standardized log maps. Each gives a row a map.
-"""
+"""Summary statistics of batches of standardized log maps, one row per map."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -14,28 +11,34 @@ from multifield.core.arrays import MapBatch
 from multifield.maps.power_spectrum import power_spectrum
 
 Statistic = Float64[np.ndarray, "_ _"]
-"""Some numbers a map; a row a map."""
+"""Summary statistics, one row per map."""
 
 
 def channel_means(x: MapBatch) -> Statistic:
-    """Mean of the pixels of each channel, (B, C)."""
+    """Return the mean of the pixels of each channel, (B, C)."""
     mean: Statistic = x.mean(axis=(2, 3), dtype=np.float64)
     return mean
 
 
 def channel_spectra(x: MapBatch, n_bins: int) -> Statistic:
-    """Power spectrum of each channel, channel after channel, (B, C n_bins).
+    """Return the power spectrum of each channel.
 
     Parameters
     ----------
     x : (B, C, L, L) float32
+        Batch of maps.
     n_bins : int
-        Of equal width, from the fundamental mode to Nyquist; see `power_spectrum`.
+        Number of bins of equal width, from the fundamental mode to Nyquist; see `power_spectrum`.
+
+    Returns
+    -------
+    power : (B, C n_bins) float64
+        Power in each bin, channel by channel.
 
     Raises
     ------
     ValueError
-        If there are more bins than half the pixels of a side.
+        If `n_bins` exceeds L // 2.
     """
     channels = np.moveaxis(x, 1, 0)
     spectra = [power_spectrum(maps, camels.BOX_SIZE, n_bins)[1] for maps in channels]
@@ -44,10 +47,22 @@ def channel_spectra(x: MapBatch, n_bins: int) -> Statistic:
 
 
 def channel_quantiles(x: MapBatch, levels: Sequence[float] | np.ndarray) -> Statistic:
-    """Quantiles of the pixels of each channel, channel after channel, (B, C n_levels).
+    """Return quantiles of the pixels of each channel.
 
-    As `numpy.quantile`, which partitions at each level: to sort once takes 0.3 ms a map of 256 pixels,
-    not 1.4.
+    Equal to `numpy.quantile`, which partitions the pixels once per level. One sort takes 0.3 ms per
+    map of 256 pixels instead of 1.4 ms.
+
+    Parameters
+    ----------
+    x : (B, C, L, L) float32
+        Batch of maps.
+    levels : sequence of float
+        Levels of the quantiles, from 0 to 1.
+
+    Returns
+    -------
+    quantiles : (B, C n_levels) float64
+        Quantiles, channel by channel.
     """
     pixels = np.sort(x.reshape(*x.shape[:2], -1), axis=2)
     position = np.asarray(levels) * (pixels.shape[2] - 1)
@@ -59,7 +74,18 @@ def channel_quantiles(x: MapBatch, levels: Sequence[float] | np.ndarray) -> Stat
 
 
 def channel_correlations(x: MapBatch) -> Statistic:
-    """Correlation over the pixels of each pair of channels, (B, C (C - 1) / 2); 0 of an even map."""
+    """Return the correlation coefficient of each pair of channels.
+
+    Parameters
+    ----------
+    x : (B, C, L, L) float32
+        Batch of maps.
+
+    Returns
+    -------
+    correlations : (B, C (C - 1) / 2) float64
+        Correlation over the pixels. It is 0 if a channel is constant.
+    """
     pairs = list(combinations(range(x.shape[1]), 2))
     correlations = np.zeros((len(x), len(pairs)))
     if not pairs:

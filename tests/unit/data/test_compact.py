@@ -94,13 +94,13 @@ def test_moments_of_other_maps_are_refused(tmp_path, compact, lognormal_maps):
     """As a kill between two renames leaves them."""
     write(2 * lognormal_maps[::-1].copy(), tmp_path / "other.npy")
     (tmp_path / "other.npy").replace(tmp_path / "compact.npy")
-    with pytest.raises(ValueError, match=r"compact\.moments\.npz: expected the moments of"):
+    with pytest.raises(ValueError, match=r"compact\.moments\.npz: Expected the moments of"):
         open_log_maps(tmp_path / "compact.npy")
 
 
 def test_maps_of_another_type_than_their_moments_say_are_refused(tmp_path, plain, compact):
     (tmp_path / "plain.npy").replace(tmp_path / "compact.npy")
-    with pytest.raises(TypeError, match=r"compact\.npy: expected float16 maps, got .*float32"):
+    with pytest.raises(TypeError, match=r"compact\.npy: Expected float16 maps, got .*float32"):
         open_log_maps(tmp_path / "compact.npy")
 
 
@@ -143,7 +143,7 @@ def test_batches_are_off_by_the_error_kept(plain, compact):
 def test_numbers_in_16_bits_without_their_meaning_are_refused(compact):
     normalization = Normalization(over="all", fields=("Mtot",), mean=(10.0,), std=(0.7,))
     options = {"batch_size": 8, "inferred": (0, 1)}
-    with pytest.raises(TypeError, match=r"maps\[0\]: expected float32 .*, or LogMaps.*got float16"):
+    with pytest.raises(TypeError, match=r"maps\[0\]: Expected float32 .*, or LogMaps.*got float16"):
         MapLoader([compact.maps], make_theta(2), (0, 1), normalization, **options)
 
 

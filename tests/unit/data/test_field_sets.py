@@ -60,5 +60,5 @@ def test_statistics_of_some_fields_are_their_own():
 def test_a_set_of_other_fields_is_refused(fields, got):
     maps = {"Mgas": LogMaps(np.zeros((15, 4, 4), np.float32), np.zeros((15, 3)), {})}
     normalization = Normalization(over="all", fields=("Mgas",), mean=(0.0,), std=(1.0,))
-    with pytest.raises(ValueError, match=f"fields: expected some of Mgas, got {got}"):
+    with pytest.raises(ValueError, match=f"fields: Expected some of Mgas, got {got}"):
         FieldLoaders(maps, normalization, {}).load(fields)

@@ -54,19 +54,19 @@ def test_each_map_knows_its_part():
 
 
 def test_parts_of_other_sizes_are_refused():
-    with pytest.raises(ValueError, match="expected parts of one shape, got"):
+    with pytest.raises(ValueError, match="Expected parts of one shape, got"):
         JoinedMaps((np.zeros((15, 16, 16), np.float32), np.zeros((15, 32, 32), np.float32)))
 
 
 def test_compact_maps_are_refused():
     """Their numbers mean another thing in each file."""
-    with pytest.raises(TypeError, match="compact false"):
+    with pytest.raises(TypeError, match="compact to false"):
         JoinedMaps((np.zeros((15, 16, 16), np.float32), np.zeros((15, 16, 16), np.float16)))
 
 
 def test_joined_and_single_channels_do_not_mix():
     maps = channels()
-    with pytest.raises(TypeError, match="all kept, all joined or all made"):
+    with pytest.raises(TypeError, match="all stored, all joined or all streamed"):
         load([maps[0], join(maps[1])])
 
 

@@ -307,7 +307,7 @@ def test_an_epoch_goes_on_where_it_was_left(loader, first_batch):
 
 @pytest.mark.parametrize("first_batch", [-1, 4])
 def test_a_batch_that_an_epoch_has_not_is_refused(loader, first_batch):
-    with pytest.raises(ValueError, match=f"first_batch: expected 0 to 3, got {first_batch}"):
+    with pytest.raises(ValueError, match=f"first_batch: Expected 0 to 3, got {first_batch}"):
         loader.random_epoch(1, 0, flips=True, shifts=True, first_batch=first_batch)
 
 
@@ -322,7 +322,7 @@ def test_draws_are_those_of_numpys_generator_in_this_order():
 
 
 def test_negative_prefetch_is_refused(load):
-    with pytest.raises(ValueError, match="prefetch: expected >= 0 batches, got -1"):
+    with pytest.raises(ValueError, match="prefetch: Expected >= 0 batches, got -1"):
         load(prefetch=-1)
 
 

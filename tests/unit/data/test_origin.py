@@ -45,7 +45,7 @@ def test_maps_that_are_there_are_found(tmp_path, simulated, caplog):
         write_map_files(paths(tmp_path), stream())
     assert simulated == []
     assert (tmp_path / "Maps_Mtot.npy").read_bytes() == before
-    assert "Maps_Mtot.npy: found, not made again" in caplog.text
+    assert f"Reusing {tmp_path / 'Maps_Mtot.npy'}" in caplog.text
 
 
 def test_missing_fields_alone_are_made(tmp_path, simulated):
@@ -119,7 +119,7 @@ def test_a_manifest_says_what_made_the_maps(tmp_path):
 
 def test_a_manifest_of_older_universes_is_refused(tmp_path):
     record = manifest_of(tmp_path, "MockNbody")
-    with pytest.raises(ValueError, match=r"older version.*run `multifield run --pipelines ingest"):
+    with pytest.raises(ValueError, match=r"older version.*Run `multifield run --pipelines ingest"):
         Manifest(
             suite="MockNbody",
             sim_set="LH",

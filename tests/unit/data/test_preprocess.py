@@ -147,7 +147,7 @@ def test_normalization_of_the_training_simulations_alone(tmp_path, lognormal_map
 def test_maps_all_alike_cannot_be_normalized(tmp_path):
     flat = np.full((15, 8, 8), 10, np.float32)
     log_maps = preprocessed(flat, tmp_path / "log.npy", PLAIN)
-    with pytest.raises(ValueError, match="Mtot: expected log maps that vary"):
+    with pytest.raises(ValueError, match="Mtot: Expected log maps that vary"):
         fit_normalization(
             {"Mtot": log_maps.moments}, Split(seed=1, train=(0,), valid=(), test=()), "all"
         )
@@ -193,7 +193,7 @@ def test_manifest_records_what_is_there(suite, lognormal_maps):
 
 
 def test_manifest_refuses_another_number_of_simulations(suite):
-    with pytest.raises(ValueError, match=r"Maps_T_SIMBA_LH.*expected 45 maps.*got 30"):
+    with pytest.raises(ValueError, match=r"Maps_T_SIMBA_LH.*Expected 45 maps.*got 30"):
         verify(suite, n_simulations=3)
 
 
@@ -223,7 +223,7 @@ def test_unknown_parameters_are_not_inferred(inputs):
 
 
 def test_manifest_names_a_field_never_ingested(suite):
-    with pytest.raises(ValueError, match=r"expected field HI, got T, theta; run .*ingest"):
+    with pytest.raises(ValueError, match=r"Expected field HI, got T, theta. Run .*ingest"):
         verify(suite).checksums(("HI",))
 
 
@@ -247,7 +247,7 @@ def test_moments_of_other_maps_are_refused(tmp_path, lognormal_maps):
     path = tmp_path / "log.npy"
     preprocessed(lognormal_maps, path, PLAIN)
     save_maps(path, np.log10(lognormal_maps[::-1]))
-    with pytest.raises(ValueError, match=r"log\.moments\.npz: expected the moments of log\.npy"):
+    with pytest.raises(ValueError, match=r"log\.moments\.npz: Expected the moments of log\.npy"):
         preprocess.open_log_maps(path)
 
 
@@ -293,9 +293,12 @@ def test_load_splits_of_one_piece(inputs):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"split_config": SplitConfig(seed=2, n_valid=1, n_test=1)}, "split: expected .* seed 2"),
-        ({"split_config": SplitConfig(seed=1, n_valid=2, n_test=1)}, "split: expected .* 2 to"),
-        ({"normalization_config": NormalizationConfig(over="all")}, "normalization: expected"),
+        ({"split_config": SplitConfig(seed=2, n_valid=1, n_test=1)}, "split: Expected .* seed 2"),
+        (
+            {"split_config": SplitConfig(seed=1, n_valid=2, n_test=1)},
+            "split: Expected .* n_valid 2 and",
+        ),
+        ({"normalization_config": NormalizationConfig(over="all")}, "normalization: Expected"),
     ],
 )
 def test_what_an_earlier_run_left_is_not_used_for_another(inputs, change, message):
@@ -307,5 +310,5 @@ def test_statistics_of_another_split_are_refused(inputs):
     log_maps, theta, _, normalization, manifest = inputs
     split = split_simulations(4, 4, n_valid=1, n_test=1)
     config = {**CONFIGS, "split_config": SplitConfig(seed=4, n_valid=1, n_test=1)}
-    with pytest.raises(ValueError, match="normalization: expected"):
+    with pytest.raises(ValueError, match="normalization: Expected"):
         load_splits(log_maps, theta, split, normalization, manifest, **config)

@@ -105,8 +105,8 @@ def test_the_network_decides_what_is_inferred(target):
 @pytest.mark.parametrize(
     ("home", "message"),
     [
-        ({"channels": 2}, "SIMBA CV: expected 2 fields of 16 pixels, .* got 1 of 16"),
-        ({"map_size": 32}, "SIMBA CV: expected 1 fields of 32 pixels, .* got 1 of 16"),
+        ({"channels": 2}, "SIMBA CV: Expected 2 fields of 16 pixels, .* got 1 of 16"),
+        ({"map_size": 32}, "SIMBA CV: Expected 1 fields of 32 pixels, .* got 1 of 16"),
     ],
 )
 def test_maps_that_the_network_cannot_take_are_refused(target, home, message):
@@ -116,7 +116,7 @@ def test_maps_that_the_network_cannot_take_are_refused(target, home, message):
 
 def test_other_parameters_than_were_verified_are_refused(target):
     raw, theta, manifest, log_maps, wanted = target
-    with pytest.raises(ValueError, match="parameters of SIMBA CV: expected those"):
+    with pytest.raises(ValueError, match="parameters of SIMBA CV: Expected the values"):
         load((raw, 2 * theta, manifest, log_maps, wanted), training())
 
 

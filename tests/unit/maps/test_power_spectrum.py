@@ -154,10 +154,10 @@ def test_the_mean_does_not_drown_small_scales():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"box_size": 0.0}, "box_size: expected > 0 Mpc/h, got 0"),
+        ({"box_size": 0.0}, "box_size: Expected > 0 Mpc/h, got 0"),
         ({"box_size": np.inf}, "box_size: .* got inf"),
-        ({"n_bins": 0}, "n_bins: expected 1 to 8, got 0"),
-        ({"n_bins": 9}, "n_bins: expected 1 to 8, got 9"),
+        ({"n_bins": 0}, "n_bins: Expected 1 to 8, got 0"),
+        ({"n_bins": 9}, "n_bins: Expected 1 to 8, got 9"),
     ],
 )
 def test_wrong_arguments_are_refused(change, message):
@@ -166,7 +166,7 @@ def test_wrong_arguments_are_refused(change, message):
 
 
 def test_no_map_is_refused():
-    with pytest.raises(ValueError, match=r"maps: expected shape .* got \(0, 16, 16\)"):
+    with pytest.raises(ValueError, match=r"maps: Expected shape .* got \(0, 16, 16\)"):
         power_spectrum(noise(1, 16)[:0], BOX_SIZE)
 
 
@@ -174,5 +174,5 @@ def test_no_map_is_refused():
 def test_a_pixel_that_is_no_number_is_refused(value):
     maps = noise(3, 16)
     maps[1, 2, 3] = value
-    with pytest.raises(ValueError, match="expected finite pixels, got others in map 1"):
+    with pytest.raises(ValueError, match="Expected finite pixels, got NaN or inf in map 1"):
         power_spectrum(maps, BOX_SIZE)

@@ -32,7 +32,7 @@ def test_maps_follow_the_order_of_the_simulations():
 
 
 def test_nothing_left_to_train_on():
-    with pytest.raises(ValueError, match="n_valid 5, n_test 5, which leaves 0"):
+    with pytest.raises(ValueError, match="got n_train 0, n_valid 5, n_test 5"):
         split_simulations(10, n_valid=5, n_test=5)
 
 

@@ -46,13 +46,13 @@ class TestLogTransform:
     def test_names_the_pixel(self, lognormal_maps, value, shown):
         lognormal_maps[17, 3, 5] = value
         rule = (
-            rf"T: map 17 \(simulation 1\), pixel \(3, 5\): expected a finite value > 0, got {shown}"
+            rf"T: map 17 \(simulation 1\), pixel \(3, 5\): Expected a finite value > 0, got {shown}"
         )
         with pytest.raises(ValueError, match=rule):
             transforms.log_transform(lognormal_maps, "T")
 
     def test_unknown_field(self, lognormal_maps):
-        with pytest.raises(ValueError, match=r"field: expected one of Mgas, .*; got 'Mgass'"):
+        with pytest.raises(ValueError, match=r"field: Expected one of Mgas, .*, got 'Mgass'"):
             transforms.log_transform(lognormal_maps, "Mgass")
 
 
@@ -75,7 +75,7 @@ class TestMoments:
 class TestCheckPixels:
     def test_counts_from_the_first_map_of_the_block(self, lognormal_maps):
         lognormal_maps[2, 0, 1] = np.inf
-        rule = r"a\.npy: map 32 \(simulation 2\), pixel \(0, 1\): expected a finite value >= 0, got inf"
+        rule = r"a\.npy: map 32 \(simulation 2\), pixel \(0, 1\): Expected a finite value >= 0, got inf"
         with pytest.raises(ValueError, match=rule):
             transforms.check_pixels(lognormal_maps, "T", "a.npy", allow_zero=True, first_map=30)
 
@@ -106,14 +106,14 @@ class TestPreprocessBlock:
         lognormal_maps[17, 3, 5] = np.nan
         rule = (
             r"raw\.npy: map 47 \(simulation 3\), pixel \(3, 5\): "
-            "expected a finite value >= 0, got nan"
+            "Expected a finite value >= 0, got nan"
         )
         with pytest.raises(ValueError, match=rule):
             preprocess(lognormal_maps, source="raw.npy", first_map=30)
 
     def test_zero_without_smoothing(self, lognormal_maps):
         lognormal_maps[1, 2, 3] = 0
-        with pytest.raises(ValueError, match=r"Mtot: map 1 .* > 0, because .* log10; got 0\.0"):
+        with pytest.raises(ValueError, match=r"Mtot: map 1 .* > 0, because .* log10, got 0\.0"):
             preprocess(lognormal_maps, width=0.0)
 
     def test_zero_after_smoothing(self, lognormal_maps):
@@ -124,7 +124,7 @@ class TestPreprocessBlock:
     @pytest.mark.parametrize(("field", "rule"), [("Mtot", "> 0"), ("Mstar", ">= 0")])
     def test_infinite_after_smoothing(self, lognormal_maps, field, rule):
         lognormal_maps[4] = 3e38  # a float, but the sum of two is not
-        message = rf"map 4 .*: expected a finite value {rule} after smoothing by 2 .*; got inf"
+        message = rf"map 4 .*: Expected a finite value {rule} after smoothing by 2 .*, got inf"
         with pytest.raises(ValueError, match=message):
             preprocess(lognormal_maps, field=field)
 
@@ -144,7 +144,7 @@ class TestDepositSlabs:
         np.testing.assert_allclose(speed, expected_speed, rtol=tolerances.DEPOSIT_RTOL)
 
     def test_no_pixels(self):
-        with pytest.raises(ValueError, match="n_pixels: expected >= 1, got 0"):
+        with pytest.raises(ValueError, match="n_pixels: Expected >= 1, got 0"):
             transforms.deposit_slabs(
                 np.zeros((3, 2, 2, 2), np.float32), np.zeros((2, 2, 2), np.float32), 0, 1
             )
@@ -167,7 +167,7 @@ class TestParticleMesh:
         )
 
     def test_no_nodes(self):
-        with pytest.raises(ValueError, match="n_mesh: expected >= 1, got 0"):
+        with pytest.raises(ValueError, match="n_mesh: Expected >= 1, got 0"):
             transforms.deposit_mesh(np.zeros((3, 2, 2, 2), np.float32), 0)
 
 
@@ -195,7 +195,7 @@ def test_without_a_build_the_twin_is_used_with_one_warning(tmp_path, lognormal_m
     done = run_python(tmp_path, "-c", WITHOUT_BUILD)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("RuntimeWarning") == 1
-    assert "in a clone `pip install -e .` builds it" in done.stderr
+    assert "build it with `pip install -e .`" in done.stderr
     smoothed = transforms.gaussian_smooth(lognormal_maps, 2.0)
     expected = transforms.remove_monopole(transforms.log_transform(smoothed, "Mtot"))
     twin = np.load(tmp_path / "answer.npy")

@@ -64,7 +64,7 @@ def test_a_folder_with_two_files_of_a_field_is_refused(tmp_path, maps):
         (
             {"Mgas": "nowhere.npy", "T": "b"},
             FileNotFoundError,
-            "nowhere.npy: expected a file of maps",
+            "nowhere.npy: Expected a file of maps",
         ),
     ],
 )
@@ -84,14 +84,14 @@ def test_a_folder_that_lacks_a_field_is_refused(tmp_path, maps):
     ("array", "error", "message"),
     [
         (np.ones((3, 8, 8), np.float32), ValueError, "expected maps of 16 pixels .* got 8"),
-        (np.ones((3, 16, 16)), TypeError, "expected float32 maps, got <f8"),
+        (np.ones((3, 16, 16)), TypeError, "Expected float32 maps, got <f8"),
         (
             np.ones((3, 16, 8), np.float32),
             ValueError,
-            r"expected shape \(N, L, L\), got \(3, 16, 8\)",
+            r"Expected shape \(N, L, L\), got \(3, 16, 8\)",
         ),
         (np.ones((0, 16, 16), np.float32), ValueError, "at least one map"),
-        (np.ones((3, 16, 16), ">f4"), TypeError, "expected float32 maps, got >f4"),
+        (np.ones((3, 16, 16), ">f4"), TypeError, "Expected float32 maps, got >f4"),
     ],
 )
 def test_a_file_of_something_else_is_refused(tmp_path, array, error, message):

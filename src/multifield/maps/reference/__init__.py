@@ -1,7 +1,7 @@
-"""The kernels of `mapkernels` in plain NumPy and SciPy: what each must compute, for clarity.
+"""Reference implementation of the kernels of `mapkernels` in NumPy and SciPy.
 
-Same names and arguments; `n_threads` is ignored. Sums and convolutions are in float64. The
-conformance suite in ``tests/kernels`` runs every test on both, and uses this package as the answer.
+The names and arguments are the same, and `n_threads` is ignored. Sums and convolutions are in
+float64. The tests in ``tests/kernels`` run on both packages and compare `mapkernels` with this one.
 """
 
 from multifield.maps.reference.batches import (
@@ -48,8 +48,8 @@ __all__ = [
 
 
 def watch_mapping(address: int, n_bytes: int, name: str) -> None:
-    """Do nothing: a bus error is explained by a handler in C++."""
+    """Do nothing. In C++ this registers a handler that explains bus errors."""
 
 
 def forget_mapping(address: int) -> None:
-    """Do nothing; see `watch_mapping`."""
+    """Do nothing. See `watch_mapping`."""

@@ -1,4 +1,4 @@
-"""Batches of maps: picked, shifted, oriented and standardized."""
+"""Assembly of batches: maps are selected, shifted, oriented and standardized."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,19 +11,25 @@ from multifield.core.arrays import Map, Maps
 from multifield.maps.reference.preprocessing import FilePlace, preprocess
 
 PixelType = Literal["float32", "float16", "bfloat16"]
-"""How a pixel is stored; see `gather`."""
+"""Type of stored pixels; see `gather`."""
 Pixels = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint16]
-"""Maps of a `PixelType`."""
+"""Maps with pixels of a `PixelType`."""
 
 
 def orient(pixels: Map, orientation: int) -> Map:
-    """One of the eight symmetries of the square, in the benchmark's order.
+    """Apply one of the eight symmetries of the square, in the benchmark's order.
 
     Parameters
     ----------
     pixels : (L, L) float32
+        One map.
     orientation : int
         2 * (quarter turns of ``np.rot90``) + (1 to flip axis 0 afterwards).
+
+    Returns
+    -------
+    oriented : (L, L) float32
+        View of the map.
     """
     rotated = np.rot90(pixels, k=orientation // 2)
     return np.flip(rotated, axis=0) if orientation % 2 else rotated
@@ -41,28 +47,29 @@ def gather(
     field_dtype: PixelType = "float32",
     out_dtype: PixelType = "float32",
 ) -> None:
-    """Assemble a batch: pick maps, shift and orient them, and standardize each channel.
+    """Assemble a batch: select maps, shift and orient them, and standardize each channel.
 
     Parameters
     ----------
     fields : list of C arrays (N, L, L) of `field_dtype`
-        One array a channel; memory maps are welcome.
+        One array or memory map per channel.
     index : (B,) int64
-        Which map.
+        Numbers of the maps.
     orientation : (B,) int64
-        0 to 7, see `orient`.
+        Orientation of each map, 0 to 7; see `orient`.
     shift : (B, 2) int64
         Periodic shift along axes 0 and 1 in [pixels], before the orientation.
     mean, std : (C,) float64
-        Of each channel; rounded to float32 as `mean` and ``1 / std``, finite there.
+        Mean and standard deviation of each channel. `mean` and ``1 / std`` are rounded to float32
+        and must be finite there.
     out : (B, C, L, L) of `out_dtype`
-        Receives ``(x - mean) * (1 / std)``, computed in float32 and rounded to the nearest, ties to
-        even, if `out` has 16 bits.
+        Output array of ``(x - mean) * (1 / std)``, computed in float32. Pixels of 16 bits are
+        rounded to nearest, ties to even.
     n_threads : int, optional
         Ignored.
     field_dtype, out_dtype : {"float32", "float16", "bfloat16"}, optional
-        How pixels are stored. NumPy has no bfloat16: such an array is uint16, the upper half of the
-        bits of a float32.
+        Types of the pixels. NumPy has no bfloat16: such an array is uint16 and contains the upper
+        half of the bits of a float32.
     """
     for b, (i, o, roll) in enumerate(zip(index, orientation, shift, strict=True)):
         for c, maps in enumerate(fields):
@@ -84,24 +91,24 @@ def gather_raw(
     n_threads: int = 1,
     out_dtype: PixelType = "float32",
 ) -> int:
-    """`preprocess` and then `gather`, of the maps that are asked for.
+    """Apply `preprocess` and then `gather` to the selected maps.
 
     Parameters
     ----------
     fields : list of C arrays (N, L, L) float32
-        Raw maps.
+        Raw maps, one array per channel.
     files : list of C
-        Ignored, as by `preprocess`.
+        Ignored, as in `preprocess`.
     steps : list of C (float, bool, bool)
         Width, `plus_one` and `remove_monopole` of each channel; see `preprocess`.
     index, orientation, shift, mean, std, out, n_threads, out_dtype
-        See `gather`.
+        Arguments of `gather`.
 
     Returns
     -------
     first : int
-        -1, or (b C + c) L L + pixel of the first pixel that `preprocess` would report; `out` then holds
-        nothing of use.
+        -1, or (b C + c) L L + pixel of the first pixel that `preprocess` would report. `out` is
+        then undefined.
     """
     n_pixels = out.shape[2] * out.shape[3]
     log_maps = [np.empty((len(index), *maps.shape[1:]), np.float32) for maps in fields]
@@ -117,14 +124,14 @@ def gather_raw(
 
 
 def as_float32(pixels: Pixels, dtype: PixelType) -> NDArray[np.float32]:
-    """Pixels stored as `dtype`, exactly, as float32."""
+    """Convert pixels stored as `dtype` to float32, exactly."""
     if dtype == "bfloat16":
         return (pixels.astype(np.uint32) << 16).view(np.float32)
     return pixels.astype(np.float32)
 
 
 def from_float32(pixels: NDArray[np.float32], dtype: PixelType) -> Pixels:
-    """Pixels rounded to `dtype`, to the nearest, ties to even."""
+    """Round pixels to `dtype`, to nearest, ties to even."""
     if dtype == "bfloat16":
         bits = pixels.view(np.uint32)
         rounded = bits + 0x7FFF + (bits >> 16 & 1)

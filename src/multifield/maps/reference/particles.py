@@ -1,4 +1,4 @@
-"""Particles of a displaced lattice: slabs, density on a mesh, forces."""
+"""Particles of a displaced lattice: slabs, density on a mesh, and forces."""
 
 import itertools
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from scipy import ndimage
 from multifield.camels import MAPS_PER_SIMULATION, N_AXES, N_SLABS
 
 LatticeField = Float32[np.ndarray, "3 n n n"]
-"""A vector at each point of a cubic lattice."""
+"""Vector at each point of a cubic lattice."""
 LatticeScalar = Float32[np.ndarray, "n n n"]
 Mesh = Float32[np.ndarray, "m m m"]
-"""A number at each node i / m of a periodic mesh."""
+"""Scalar at each node i / m of a periodic mesh."""
 SlabMaps = Float32[np.ndarray, "15 L L"]
-"""The maps of one simulation, in the order axis * 5 + slab."""
+"""Maps of one simulation, in the order axis * 5 + slab."""
 
 
 def deposit_slabs(
@@ -28,26 +28,26 @@ def deposit_slabs(
     mean_speed: SlabMaps,
     n_threads: int = 1,
 ) -> None:
-    """Move a lattice of mass elements and project them onto five slabs along each axis.
+    """Displace a lattice of mass elements and project them onto five slabs along each axis.
 
-    Elements sit at ((i + 0.5) / (n refine)) in a periodic unit box and move by the displacement,
-    interpolated trilinearly from its lattice of particles at ((i + 0.5) / n). Elements of a particle
-    that has passed a neighbor along an axis stay with it. Each is shared among four pixels, centred
-    at (i + 0.5) / L, by cloud-in-cell.
+    Elements start at ((i + 0.5) / (n refine)) in a periodic unit box and move by the displacement,
+    which is interpolated trilinearly from the lattice of particles at ((i + 0.5) / n). Elements of
+    a particle that has passed a neighbor along an axis stay with it. Each is assigned to four
+    pixels, centered at (i + 0.5) / L, by cloud-in-cell.
 
     Parameters
     ----------
     displacement : (3, n, n, n) float32
-        In units of the side of the box.
+        Displacement in units of the side of the box.
     speed : (n, n, n) float32
         Modulus of the velocity at the lattice points.
     refine : int
         Mass elements per lattice point, along each axis.
     mass : (15, L, L) float32
-        Receives the mass, in units that make its mean over the five slabs of an axis 1. Map number
-        axis * 5 + slab; the two other axes in increasing order.
+        Output array of the mass, in units of its mean over the five slabs of an axis. The number of
+        a map is axis * 5 + slab. Rows and columns are the two other axes in increasing order.
     mean_speed : (15, L, L) float32
-        Receives the mass-weighted mean of `speed`; 0 where there is no mass.
+        Output array of the mass-weighted mean of `speed`. 0 where there is no mass.
     n_threads : int, optional
         Ignored.
     """
@@ -70,14 +70,14 @@ def deposit_slabs(
 
 
 def deposit_mesh(displacement: LatticeField, density: Mesh) -> None:
-    """Spread the particles of a displaced lattice over a periodic mesh by cloud-in-cell.
+    """Assign the particles of a displaced lattice to a periodic mesh by cloud-in-cell.
 
     Parameters
     ----------
     displacement : (3, n, n, n) float32
-        From the lattice at ((i + 0.5) / n), in units of the side of the box.
+        Displacement from the lattice at ((i + 0.5) / n), in units of the side of the box.
     density : (m, m, m) float32
-        Receives the density at nodes i / m, in units of its mean.
+        Output array of the density at nodes i / m, in units of its mean.
     """
     side = density.shape[0]
     scaled = _moved(displacement, 1) * side
@@ -97,11 +97,11 @@ def accelerate(displacement: LatticeField, potential: Mesh, acceleration: Lattic
     Parameters
     ----------
     displacement : (3, n, n, n) float32
-        From the lattice at ((i + 0.5) / n), in units of the side of the box.
+        Displacement from the lattice at ((i + 0.5) / n), in units of the side of the box.
     potential : (m, m, m) float32
-        At nodes i / m of a periodic mesh.
+        Potential at the nodes i / m of a periodic mesh.
     acceleration : (3, n, n, n) float32
-        Receives the four-point difference, interpolated by cloud-in-cell.
+        Output array of the four-point difference, interpolated by cloud-in-cell.
     """
     side = potential.shape[0]
     nodes = _moved(displacement, 1) * side
@@ -115,7 +115,7 @@ def accelerate(displacement: LatticeField, potential: Mesh, acceleration: Lattic
 
 
 def _moved(displacement: LatticeField, refine: int) -> NDArray[np.float64]:
-    """Positions in [0, 1), (3, M), of the mass elements."""
+    """Return the positions of the mass elements in [0, 1), (3, M)."""
     n = displacement.shape[1]
     lattice = (np.arange(n * refine) + 0.5) / (n * refine)
     start = np.stack(np.meshgrid(lattice, lattice, lattice, indexing="ij")).reshape(3, -1)
@@ -126,7 +126,7 @@ def _moved(displacement: LatticeField, refine: int) -> NDArray[np.float64]:
 
 
 def _find_crossed(displacement: LatticeField) -> NDArray[np.bool_]:
-    """Whether each particle has passed a neighbor along the axis that they share, (n, n, n)."""
+    """Return whether each particle has passed a neighbor along an axis, (n, n, n)."""
     n = displacement.shape[1]
     crossed = np.zeros(displacement.shape[1:], bool)
     for axis in range(N_AXES):
@@ -137,14 +137,14 @@ def _find_crossed(displacement: LatticeField) -> NDArray[np.bool_]:
 
 
 def _of_particles(values: NDArray[Any], refine: int) -> NDArray[Any]:
-    """Give each mass element the value of its particle, (M,)."""
+    """Repeat the value of each particle for its mass elements, (M,)."""
     for axis in range(N_AXES):
         values = np.repeat(values, refine, axis)
     return values.ravel()
 
 
 def _at_elements(values: LatticeScalar, refine: int) -> NDArray[np.float64]:
-    """Interpolate between lattice points trilinearly, (M,)."""
+    """Interpolate trilinearly between lattice points, (M,)."""
     n = values.shape[0]
     lattice = (np.arange(n * refine) + 0.5) / refine - 0.5
     start = np.stack(np.meshgrid(lattice, lattice, lattice, indexing="ij")).reshape(3, -1)
@@ -157,7 +157,7 @@ def _at_elements(values: LatticeScalar, refine: int) -> NDArray[np.float64]:
 def _cloud_in_cell(
     plane: Sequence[NDArray[np.float64]], weight: NDArray[np.float64], side: int
 ) -> NDArray[np.float64]:
-    """Share each element's weight among the four nearest pixels, (L, L)."""
+    """Assign the weight of each element to the four nearest pixels, (L, L)."""
     total = np.zeros(side * side)
     low = [np.floor(x * side - 0.5) for x in plane]
     above = [x * side - 0.5 - cell for x, cell in zip(plane, low, strict=True)]

@@ -1,4 +1,4 @@
-"""Smoothing, logarithm, moments and checks of maps."""
+"""Smoothing, logarithm, moments and validity checks of maps."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -7,7 +7,7 @@ from scipy import ndimage
 from multifield.core.arrays import Maps, Moments
 
 FilePlace = tuple[int, int]
-"""Descriptor of an open file and an offset in it [bytes]: where a memory map is read from."""
+"""Descriptor of an open file and offset in it in [bytes]."""
 
 
 def gaussian_smooth(maps: Maps, out: Maps, width: float, n_threads: int = 1) -> None:
@@ -16,10 +16,11 @@ def gaussian_smooth(maps: Maps, out: Maps, width: float, n_threads: int = 1) -> 
     Parameters
     ----------
     maps : (N, L, L) float32
+        Maps, periodic in both axes.
     out : (N, L, L) float32
-        Receives the result; may be `maps`.
+        Output array, which may be `maps`.
     width : float
-        Standard deviation in [pixels]; 0 copies.
+        Standard deviation in [pixels]. 0 copies.
     n_threads : int, optional
         Ignored.
     """
@@ -28,25 +29,26 @@ def gaussian_smooth(maps: Maps, out: Maps, width: float, n_threads: int = 1) -> 
 
 
 def log10(maps: Maps, out: Maps, n_threads: int = 1) -> None:
-    """Take log10(x): 0 gives -inf, a negative value NaN."""
+    """Take log10(x). 0 gives -inf, negative values give NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
         out[:] = np.log10(maps.astype(np.float64))
 
 
 def log10p1(maps: Maps, out: Maps, n_threads: int = 1) -> None:
-    """Take log10(1 + x), accurate for small x: -1 gives -inf, less gives NaN."""
+    """Take log10(1 + x), accurate for small x. -1 gives -inf, smaller values give NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
         out[:] = np.log1p(maps.astype(np.float64)) / np.log(10.0)
 
 
 def map_moments(maps: Maps, out: Moments, n_threads: int = 1) -> None:
-    """Count, mean and M2 = sum (x - mean)^2 of each map.
+    """Compute count, mean and M2 = sum (x - mean)^2 of each map.
 
     Parameters
     ----------
     maps : (N, L, L) float32
+        Maps in any unit.
     out : (N, 3) float64
-        Receives a row a map: count, mean, M2.
+        Output array, one row per map: count, mean, M2.
     n_threads : int, optional
         Ignored.
     """
@@ -56,17 +58,17 @@ def map_moments(maps: Maps, out: Moments, n_threads: int = 1) -> None:
 
 
 def combine_moments(moments: Float64[np.ndarray, "M 3"]) -> tuple[float, float, float]:
-    """Count, mean and M2 of the union of sets whose moments are known, in row order.
+    """Combine the moments of several sets of pixels, in row order.
 
     Parameters
     ----------
     moments : (M, 3) float64
-        A row a set: count, mean, M2.
+        One row per set: count, mean, M2.
 
     Returns
     -------
     count, mean, m2 : float
-        All 0 for no rows.
+        Moments of the union. All are 0 if there are no rows.
 
     References
     ----------
@@ -85,16 +87,17 @@ def combine_moments(moments: Float64[np.ndarray, "M 3"]) -> tuple[float, float, 
 
 
 def remove_monopole(maps: Maps, out: Maps, n_threads: int = 1) -> None:
-    """Subtract from each map its own mean, taken in float64; `out` may be `maps`."""
+    """Subtract the mean of each map, computed in float64. `out` may be `maps`."""
     out[:] = maps - maps.mean(axis=(1, 2), dtype=np.float64, keepdims=True)
 
 
 def find_invalid(maps: Maps, allow_zero: bool, n_threads: int = 1) -> int:
-    """Flat index of the first pixel that is not finite and positive, or -1.
+    """Return the flat index of the first pixel that is not finite and positive, or -1.
 
     Parameters
     ----------
     maps : (N, L, L) float32
+        Maps in any unit.
     allow_zero : bool
         Whether 0 (and -0) is valid.
     n_threads : int, optional
@@ -103,7 +106,7 @@ def find_invalid(maps: Maps, allow_zero: bool, n_threads: int = 1) -> int:
     Returns
     -------
     first : int
-        Index into ``maps.ravel()``; -1 if every pixel is valid.
+        Index into ``maps.ravel()``, or -1 if every pixel is valid.
     """
     positive = maps >= 0.0 if allow_zero else maps > 0.0
     invalid = np.flatnonzero(~(positive & np.isfinite(maps)))
@@ -125,25 +128,25 @@ def preprocess(
     Parameters
     ----------
     maps : (N, L, L) float32
-        Finite and >= 0; after smoothing > 0 unless `plus_one`.
+        Raw maps: finite and >= 0, and after smoothing > 0 unless `plus_one`.
     out : (N, L, L) float32, optional
-        Receives the log maps; None for their moments alone.
+        Output array of the log maps. None computes only the moments.
     moments : (N, 3) float64
-        Receives a row a map of the log maps: count, mean, M2.
+        Output array of the moments of the log maps, one row per map: count, mean, M2.
     width : float
-        Of the smoothing, in [pixels].
+        Standard deviation of the smoothing in [pixels].
     plus_one : bool
-        log10(1 + x) instead of log10(x).
+        Whether to take log10(1 + x) instead of log10(x).
     remove_monopole : bool
-        Subtract from each log map its mean.
+        Whether to subtract the mean of each log map.
     n_threads, file : optional
-        Ignored: the pages of a memory map hold what is in its file.
+        Ignored. Pixels are read from the memory map.
 
     Returns
     -------
     first : int
-        -1, or the flat index of the first pixel that broke the rule (in the first such map: of its
-        raw pixels, else of its smoothed ones). `out` and `moments` then hold nothing of use.
+        -1, or the flat index of the first invalid pixel: in the first such map, of its raw pixels,
+        else of its smoothed pixels. `out` and `moments` are then undefined.
     """
     log_map = np.empty((1, *maps.shape[1:]), np.float32)
     for i in range(len(maps)):
@@ -159,7 +162,7 @@ def preprocess(
 
 
 def _smooth_valid(maps: Maps, out: Maps, width: float, *, allow_zero: bool) -> int:
-    """Smooth into `out`; the first pixel that is invalid before, else after, or -1."""
+    """Smooth into `out`. Return the first pixel that is invalid before, else after, or -1."""
     first = find_invalid(maps, allow_zero=True)
     if first >= 0:
         return first
