@@ -13,13 +13,13 @@ from multifield.config.data import NormalizationConfig, SplitConfig
 from multifield.core.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
 from multifield.core.threads import available_threads
 from multifield.data.augmentation import EpochPlan, draw_epoch, ordered_epoch, take_maps
-from multifield.data.compact import Encoding, kept_type, normalization_as_kept
 from multifield.data.joined import JoinedMaps, gather_joined
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import check_counts
 from multifield.data.normalization import Normalization, fit_normalization
 from multifield.data.prefetch import prefetched
 from multifield.data.preprocess import LogMaps, check_current
+from multifield.data.stored import Encoding, kept_type, normalization_as_kept
 from multifield.data.streamed import StreamedMaps, gather_streamed
 from multifield.maps.kernels import mapkernels
 from multifield.maps.memory import Allocate, aligned_empty, place_in_file

@@ -18,8 +18,8 @@ from multifield.core.arrays import Index, Maps, Moments, StoredMaps
 from multifield.core.atomic_files import atomic_path
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
-from multifield.data.compact import Encoding
 from multifield.data.map_files import write_header
+from multifield.data.stored import Encoding
 from multifield.data.streamed import StreamedMaps
 from multifield.maps.memory import aligned_empty, open_maps, read_ahead, source_name
 from multifield.maps.transforms import map_moments, preprocess_block

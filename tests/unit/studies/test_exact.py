@@ -3,7 +3,7 @@ import pytest
 
 from multifield.config.ingest import MockConfig
 from multifield.data import LogMaps
-from multifield.data.compact import Encoding
+from multifield.data.stored import Encoding
 from multifield.evaluation import score_results
 from multifield.maps import log_transform, split_simulations
 from multifield.maps.transforms import map_moments

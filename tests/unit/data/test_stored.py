@@ -8,8 +8,8 @@ import pytest
 from multifield.camels.selection import Selection
 from multifield.config.data import PreprocessingConfig
 from multifield.data import MapLoader, Normalization
-from multifield.data.compact import Encoding, normalization_as_kept
 from multifield.data.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
+from multifield.data.stored import Encoding, normalization_as_kept
 from multifield.data.test_set import reuse_log_maps
 from tests.helpers import tolerances
 from tests.unit.training.examples import make_theta
