@@ -157,7 +157,7 @@ class FittedNetwork:
         self._check_part(part)
         suite, card = part.suite, self.card
         loader = MapLoader(
-            list(suite.log_maps.values()),
+            [each.channel for each in suite.log_maps.values()],
             suite.theta,
             part.simulations,
             card.normalization,

@@ -16,7 +16,7 @@ class EpochPlan:
     Attributes
     ----------
     order : (M,) int64
-        Positions of the maps in their loader.
+        Positions of the maps in their loader, or numbers in their channel.
     orientation : (M,) int64
         Orientation of each map, 0 to 7: 2 * quarter turns + flip of axis 0 afterwards.
     shift : (M, 2) int64

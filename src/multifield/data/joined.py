@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64, Shaped
+from jaxtyping import Float64, Shaped
 
 from multifield.core.arrays import HalfBatch, Index, MapBatch
+from multifield.data.augmentation import EpochPlan
 from multifield.maps.kernels import mapkernels
+from multifield.maps.memory import place_in_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,19 +52,10 @@ class JoinedMaps:
                 f"got {len(self.scales)}."
             )
 
-    def __len__(self) -> int:
-        """Return the number of maps of all parts."""
-        return int(self.ends[-1])
-
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of all maps together, (N, L, L)."""
-        return len(self), *self.parts[0].shape[1:]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the maps, float32."""
-        return np.dtype(np.float32)
+        return int(self.ends[-1]), *self.parts[0].shape[1:]
 
     @property
     def ends(self) -> Index:
@@ -77,43 +70,34 @@ class JoinedMaps:
         """Return the number of the part of each map."""
         return np.searchsorted(self.ends, index, side="right")
 
+    @property
+    def is_in_files(self) -> bool:
+        """Whether another process can open the files of the maps."""
+        return all(place_in_file(part) is not None for part in self.parts)
 
-def gather_joined(
-    channels: Sequence[JoinedMaps],
-    index: Index,
-    orientation: Int64[np.ndarray, " B"],
-    shift: Int64[np.ndarray, "B 2"],
-    mean: Float64[np.ndarray, " C"],
-    std: Float64[np.ndarray, " C"],
-    out: MapBatch | HalfBatch,
-    *,
-    n_threads: int,
-    out_dtype: Literal["float32", "float16", "bfloat16"],
-) -> None:
-    """Assemble a batch of joined maps, equal to `mapkernels.gather` on one file with all maps.
-
-    Parameters
-    ----------
-    channels : sequence of JoinedMaps
-        Channels, whose parts have the same numbers of maps.
-    index, orientation, shift, mean, std, out, n_threads, out_dtype
-        Arguments of `mapkernels.gather`.
-    """
-    part_of, starts = channels[0].part_of(index), np.concatenate([[0], channels[0].ends])
-    for number in np.unique(part_of).tolist():
-        rows = np.flatnonzero(part_of == number)
-        buffer = np.empty((len(rows), *out.shape[1:]), out.dtype)
-        offset, factor = np.array([channel.scale_of(number) for channel in channels]).T
-        mapkernels.gather(
-            [channel.parts[number] for channel in channels],
-            index[rows] - starts[number],
-            orientation[rows],
-            shift[rows],
-            offset + factor * mean,
-            factor * std,
-            buffer,
-            n_threads=n_threads,
-            field_dtype="float32",
-            out_dtype=out_dtype,
-        )
-        out[rows] = buffer
+    @staticmethod
+    def gather(
+        channels: Sequence["JoinedMaps"],
+        rows: EpochPlan,
+        mean: Float64[np.ndarray, " C"],
+        std: Float64[np.ndarray, " C"],
+        out: MapBatch | HalfBatch,
+        **options: Any,
+    ) -> None:
+        """Assemble a batch; see `Channel.gather`. The channels have parts of the same lengths."""
+        part_of, starts = channels[0].part_of(rows.order), np.concatenate([[0], channels[0].ends])
+        for number in np.unique(part_of).tolist():
+            inside = np.flatnonzero(part_of == number)
+            buffer = np.empty((len(inside), *out.shape[1:]), out.dtype)
+            offset, factor = np.array([channel.scale_of(number) for channel in channels]).T
+            mapkernels.gather(
+                [channel.parts[number] for channel in channels],
+                rows.order[inside] - starts[number],
+                rows.orientation[inside],
+                rows.shift[inside],
+                offset + factor * mean,
+                factor * std,
+                buffer,
+                **options,
+            )
+            out[inside] = buffer

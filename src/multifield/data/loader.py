@@ -1,28 +1,26 @@
 """Loaders of batches of maps, which training, evaluation and prediction share."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float64
 
 from multifield import camels
 from multifield.config.data import NormalizationConfig, SplitConfig
 from multifield.core.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
 from multifield.core.threads import available_threads
 from multifield.data.augmentation import EpochPlan, draw_epoch, ordered_epoch, take_maps
-from multifield.data.joined import JoinedMaps, gather_joined
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import check_counts
 from multifield.data.normalization import Normalization, fit_normalization
 from multifield.data.prefetch import prefetched
 from multifield.data.preprocess import LogMaps, check_current
-from multifield.data.stored import Encoding, kept_type, normalization_as_kept
-from multifield.data.streamed import StreamedMaps, gather_streamed
-from multifield.maps.kernels import mapkernels
-from multifield.maps.memory import Allocate, aligned_empty, place_in_file
+from multifield.data.stored import ArrayMaps
+from multifield.maps.memory import Allocate, aligned_empty
 from multifield.maps.splits import Simulations, Split, maps_of, split_simulations
 
 BatchType = Literal["float32", "float16", "bfloat16"]
@@ -70,12 +68,39 @@ class Batch:
     index: Index
 
 
+@runtime_checkable
+class Channel(Protocol):
+    """Log maps of one field: stored, streamed, or joined from several files."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the maps, (N, L, L)."""
+
+    @property
+    def is_in_files(self) -> bool:
+        """Whether another process can open the files of the maps."""
+
+    @staticmethod
+    def gather(
+        channels: Sequence[Any],
+        rows: EpochPlan,
+        mean: Float64[np.ndarray, " C"],
+        std: Float64[np.ndarray, " C"],
+        out: MapBatch | HalfBatch,
+        **options: Any,
+    ) -> None:
+        """Write the batch of `rows` of several channels of this class to `out`, normalized.
+
+        `options` are `n_threads` and `out_dtype` of `mapkernels.gather`.
+        """
+
+
 class MapLoader:
     """Loader that gathers, orients, shifts and normalizes maps into prefetched batches.
 
     Parameters
     ----------
-    maps : sequence of (N, L, L) float32, LogMaps or JoinedMaps
+    maps : sequence of Channel or (N, L, L) float32
         Log maps of each channel, all stored in the same way. Memory maps may be larger than memory.
     theta : (S, P) float64
         Physical parameters of every simulation, or, if `simulations` is None, (N, P) of every map.
@@ -115,7 +140,7 @@ class MapLoader:
 
     def __init__(
         self,
-        maps: Sequence[StoredMaps | LogMaps | JoinedMaps],
+        maps: Sequence[Channel | StoredMaps],
         theta: Theta,
         simulations: Simulations | None,
         normalization: Normalization,
@@ -129,10 +154,15 @@ class MapLoader:
     ) -> None:
         if prefetch < 0:
             raise ValueError(f"prefetch: Expected >= 0 batches, got {prefetch}.")
-        self._maps, encodings = _unpack(maps)
-        self._gather_rows = _choose_gather(self._maps)
-        as_kept = normalization_as_kept(normalization, encodings)
-        self._mean, self._std = np.asarray(as_kept.mean), np.asarray(as_kept.std)
+        self._maps: list[Channel] = [
+            ArrayMaps(each) if isinstance(each, np.ndarray) else each for each in maps
+        ]
+        kinds = {type(each).__name__ for each in self._maps}
+        if len(kinds) > 1:
+            raise TypeError(
+                f"maps: Expected channels of one class, got {', '.join(sorted(kinds))}."
+            )
+        self._mean, self._std = np.asarray(normalization.mean), np.asarray(normalization.std)
         self._n_threads = available_threads(n_threads)
         self._dtype: BatchType = dtype
         self._serve(theta, simulations)
@@ -144,19 +174,18 @@ class MapLoader:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the references to map files and the parameter table."""
-        derived = ("_gather_rows", "theta", "_index", "_scaled")
+        derived = ("theta", "_index", "_scaled")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the derived attributes."""
         vars(self).update(state)
-        self._gather_rows = _choose_gather(self._maps)
         self._serve(self._table, self._simulations)
 
     @property
     def is_in_files(self) -> bool:
         """Whether another process can open the files of the maps."""
-        return all(map(_are_in_files, self._maps))
+        return all(channel.is_in_files for channel in self._maps)
 
     def __len__(self) -> int:
         """Return the number of loaded maps, each counted once."""
@@ -261,10 +290,9 @@ class MapLoader:
         """Assemble a batch. The kernel releases the GIL."""
         index = self._index[rows.order]
         x = buffer[: len(index)]
-        self._gather_rows(
-            index,
-            rows.orientation,
-            rows.shift,
+        self._maps[0].gather(
+            self._maps,
+            replace(rows, order=index),
             self._mean,
             self._std,
             x,
@@ -274,29 +302,6 @@ class MapLoader:
         return Batch(x, self._scaled[rows.order], index)
 
 
-def _choose_gather(maps: Sequence[StoredMaps | StreamedMaps | JoinedMaps]) -> Callable[..., None]:
-    """Return the function that assembles a batch of these channels."""
-    streamed = [each for each in maps if isinstance(each, StreamedMaps)]
-    joined = [each for each in maps if isinstance(each, JoinedMaps)]
-    kept = [each for each in maps if not isinstance(each, StreamedMaps | JoinedMaps)]
-    if len(maps) not in (len(streamed), len(joined), len(kept)):
-        raise TypeError(
-            "maps: Expected channels that are all stored, all joined or all streamed, got "
-            f"{len(kept)}, {len(joined)} and {len(streamed)}."
-        )
-    if streamed:
-        return partial(gather_streamed, streamed)
-    if joined:
-        return partial(gather_joined, joined)
-    return partial(mapkernels.gather, kept, field_dtype=kept_type(kept[0]))
-
-
-def _are_in_files(maps: StoredMaps | StreamedMaps | JoinedMaps) -> bool:
-    parts = maps.parts if isinstance(maps, JoinedMaps) else (maps,)
-    arrays = [part.raw if isinstance(part, StreamedMaps) else part for part in parts]
-    return all(place_in_file(array) is not None for array in arrays)
-
-
 def _choose(theta: Theta, simulations: Simulations | None) -> tuple[Index, Index]:
     """Return the row of `theta` and the number in its file of each map."""
     if simulations is None:
@@ -304,24 +309,6 @@ def _choose(theta: Theta, simulations: Simulations | None) -> tuple[Index, Index
         return every, every
     index = maps_of(simulations)
     return index // camels.MAPS_PER_SIMULATION, index
-
-
-def _unpack(
-    maps: Sequence[StoredMaps | LogMaps | JoinedMaps],
-) -> tuple[list[StoredMaps | StreamedMaps | JoinedMaps], list[Encoding | None]]:
-    """Return the array and the encoding of each channel."""
-    arrays: list[StoredMaps | StreamedMaps | JoinedMaps] = []
-    encodings = []
-    for channel, each in enumerate(maps):
-        array, encoding = (each.maps, each.encoding) if isinstance(each, LogMaps) else (each, None)
-        if not isinstance(array, StreamedMaps) and encoding is None and array.dtype != np.float32:
-            raise TypeError(
-                f"maps[{channel}]: Expected float32 log maps, or LogMaps with an encoding, "
-                f"got {array.dtype.name}."
-            )
-        arrays.append(array)
-        encodings.append(encoding)
-    return arrays, encodings
 
 
 @dataclass(frozen=True)
@@ -429,12 +416,11 @@ def load_splits(
     _check_normalization(normalization, log_maps, split, normalization_config)
     acting = camels.find_suite(manifest.suite).inferred_columns
     inferred = tuple(column for column in acting if np.isfinite(theta[:, column]).all())
-    maps = list(log_maps.values())
     for field, entry in log_maps.items():
         check_counts(entry.maps, theta, field)
 
     train = MapLoader(
-        maps,
+        [entry.channel for entry in log_maps.values()],
         theta,
         split.train,
         normalization,
@@ -446,8 +432,8 @@ def load_splits(
         train=train,
         valid=train.serving(theta, split.valid),
         test=train.serving(theta, split.test),
-        channels=len(maps),
-        map_size=maps[0].maps.shape[-1],
+        channels=train.channels,
+        map_size=train.map_size,
         inferred=inferred,
         causes=_list_causes(log_maps, split, normalization, manifest),
     )

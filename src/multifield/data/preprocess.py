@@ -19,7 +19,7 @@ from multifield.core.atomic_files import atomic_path
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
 from multifield.data.map_files import write_header
-from multifield.data.stored import Encoding
+from multifield.data.stored import ArrayMaps, Encoding
 from multifield.data.streamed import StreamedMaps
 from multifield.maps.memory import aligned_empty, open_maps, read_ahead, source_name
 from multifield.maps.transforms import map_moments, preprocess_block
@@ -69,6 +69,13 @@ class LogMaps:
         """
         maps: StoredMaps = self.maps[chosen]
         return maps if self.encoding is None else self.encoding.decode(maps)
+
+    @property
+    def channel(self) -> ArrayMaps | StreamedMaps:
+        """Log maps as a channel of a `MapLoader`."""
+        if isinstance(self.maps, StreamedMaps):
+            return self.maps
+        return ArrayMaps(self.maps, self.encoding)
 
 
 @plain_dataclass(frozen=True)

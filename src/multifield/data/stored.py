@@ -1,20 +1,23 @@
-"""Log maps in 16 bits: float16 values standardized by the mean and std of the field.
+"""Log maps in arrays and files, in 32 or 16 bits.
 
-Files have half the size, so they are read in half the time and twice as many maps stay in memory.
+Maps in 16 bits are float16 values standardized by the mean and std of the field. Their files have
+half the size, so they are read in half the time and twice as many maps stay in memory.
 Standardization keeps the precision: float16 resolves 0.004 dex for log10 maps near 11, and about
 2^-12 std for standardized maps.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
-from multifield.core.arrays import HalfMaps, Maps, Moments, StoredMaps
-from multifield.data.normalization import Normalization
+from multifield.core.arrays import HalfBatch, HalfMaps, MapBatch, Maps, Moments, StoredMaps
+from multifield.data.augmentation import EpochPlan, take_maps
 from multifield.maps.kernels import mapkernels
+from multifield.maps.memory import place_in_file
 from multifield.maps.transforms import combine_moments
 
 
@@ -54,17 +57,10 @@ class Encoding(NamedTuple):
 
     def encode(self, maps: Maps) -> HalfMaps:
         """Standardize log maps in [dex] as a loader does, and round them to float16."""
-        n, kept = len(maps), np.empty(maps.shape, np.float16)
-        mapkernels.gather(
-            [maps],
-            np.arange(n),
-            np.zeros(n, np.int64),
-            np.zeros((n, 2), np.int64),
-            np.array([self.mean]),
-            np.array([self.std]),
-            kept[:, None],
-            out_dtype="float16",
-        )
+        kept = np.empty(maps.shape, np.float16)
+        mean, std = np.array([self.mean]), np.array([self.std])
+        rows, out = take_maps(np.arange(len(maps))), kept[:, None]
+        ArrayMaps.gather([ArrayMaps(maps)], rows, mean, std, out, out_dtype="float16")
         return kept
 
     def decode(self, kept: HalfMaps) -> Maps:
@@ -72,33 +68,66 @@ class Encoding(NamedTuple):
         return (self.mean + self.std * kept.astype(np.float64)).astype(np.float32)
 
 
-def kept_type(maps: StoredMaps) -> Literal["float32", "float16"]:
-    """Return the name of the type of maps that the kernels expect."""
-    return "float16" if maps.dtype == np.float16 else "float32"
+@dataclass(frozen=True, eq=False)
+class ArrayMaps:
+    """Log maps of one field in an array or a memory map.
 
-
-def normalization_as_kept(
-    normalization: Normalization, encodings: Sequence[Encoding | None]
-) -> Normalization:
-    """Combine decoding and normalization into one affine transform of the stored values.
-
-    With x = m + s q, (x - mean) / std equals (q - (mean - m) / s) / (std / s).
-
-    Parameters
+    Attributes
     ----------
-    normalization : Normalization
-        Mean and standard deviation of the log maps in [dex].
-    encodings : sequence of Encoding or None
-        Encoding of each channel. None for float32 log maps.
+    array : (N, L, L) float32 or float16
+        Log maps in [dex], or encoded values.
+    encoding : Encoding or None
+        Encoding of values in 16 bits.
 
-    Returns
-    -------
-    as_kept : Normalization
-        Mean and standard deviation that normalize the stored values.
+    Raises
+    ------
+    TypeError
+        If `array` is not float32 and there is no encoding.
     """
-    mean, std = list(normalization.mean), list(normalization.std)
-    for channel, encoding in enumerate(encodings):
-        if encoding is not None:
-            mean[channel] = (mean[channel] - encoding.mean) / encoding.std
-            std[channel] = std[channel] / encoding.std
-    return replace(normalization, mean=tuple(mean), std=tuple(std))
+
+    array: StoredMaps
+    encoding: Encoding | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoding is None and self.array.dtype != np.float32:
+            raise TypeError(
+                "maps: Expected float32 log maps, or 16-bit values with an encoding, "
+                f"got {self.array.dtype.name}."
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the maps, (N, L, L)."""
+        return self.array.shape
+
+    @property
+    def is_in_files(self) -> bool:
+        """Whether another process can open the file of the maps."""
+        return place_in_file(self.array) is not None
+
+    @staticmethod
+    def gather(
+        channels: Sequence["ArrayMaps"],
+        rows: EpochPlan,
+        mean: Float64[np.ndarray, " C"],
+        std: Float64[np.ndarray, " C"],
+        out: MapBatch | HalfBatch,
+        **options: Any,
+    ) -> None:
+        """Assemble a batch; see `Channel.gather`.
+
+        Decoding and normalization are one affine transform of the stored values q: with
+        x = m + s q, (x - mean) / std equals (q - (mean - m) / s) / (std / s).
+        """
+        m, s = np.array([channel.encoding or (0.0, 1.0) for channel in channels]).T
+        mapkernels.gather(
+            [channel.array for channel in channels],
+            rows.order,
+            rows.orientation,
+            rows.shift,
+            (mean - m) / s,
+            std / s,
+            out,
+            field_dtype="float16" if channels[0].encoding else "float32",
+            **options,
+        )

@@ -8,12 +8,13 @@ a file is faster.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from multifield.core.arrays import HalfBatch, Index, MapBatch, Maps
+from multifield.data.augmentation import EpochPlan
 from multifield.maps.kernels import FileError, mapkernels
 from multifield.maps.memory import place_in_file, source_name
 from multifield.maps.transforms import adds_one, preprocess_block
@@ -76,48 +77,36 @@ class StreamedMaps:
                 source=source_name(self.raw, self.field),
             )
 
+    @property
+    def is_in_files(self) -> bool:
+        """Whether another process can open the file of the raw maps."""
+        return place_in_file(self.raw) is not None
 
-def gather_streamed(
-    channels: Sequence[StreamedMaps],
-    index: Index,
-    orientation: Int64[np.ndarray, " B"],
-    shift: Int64[np.ndarray, "B 2"],
-    mean: Float64[np.ndarray, " C"],
-    std: Float64[np.ndarray, " C"],
-    out: MapBatch | HalfBatch,
-    *,
-    n_threads: int,
-    out_dtype: Literal["float32", "float16", "bfloat16"],
-) -> None:
-    """Assemble a batch of streamed maps, equal to `mapkernels.gather` on stored log maps.
+    @staticmethod
+    def gather(
+        channels: Sequence["StreamedMaps"],
+        rows: EpochPlan,
+        mean: Float64[np.ndarray, " C"],
+        std: Float64[np.ndarray, " C"],
+        out: MapBatch | HalfBatch,
+        **options: Any,
+    ) -> None:
+        """Assemble a batch; see `Channel.gather`.
 
-    A map that is requested in eight orientations is computed eight times. Keeping it was slower:
-    new memory costs more than reading, smoothing and taking the logarithm again.
-
-    Parameters
-    ----------
-    channels : sequence of StreamedMaps
-        Maps of each channel.
-    index, orientation, shift, mean, std, out, n_threads, out_dtype
-        Arguments of `mapkernels.gather`.
-
-    Raises
-    ------
-    OSError, ValueError
-        Errors of `transforms.preprocess_block`.
-    """
-    raw = [channel.raw for channel in channels]
-    files = [place_in_file(maps) for maps in raw]
-    steps = [(c.width, adds_one(c.field), c.without_monopole) for c in channels]
-    try:
-        first = mapkernels.gather_raw(
-            raw, files, steps, index, orientation, shift, mean, std, out, n_threads, out_dtype
-        )
-    except FileError as error:
-        names = ", ".join(source_name(c.raw, c.field) for c in channels)
-        raise OSError(f"{names}: {error}") from None
-    if first >= 0:
-        _raise_for_pixel(channels, index, first)
+        A map in eight orientations is computed eight times. Keeping it was slower: new memory costs
+        more than reading, smoothing and taking the logarithm again.
+        """
+        raw = [channel.raw for channel in channels]
+        files = [place_in_file(maps) for maps in raw]
+        steps = [(c.width, adds_one(c.field), c.without_monopole) for c in channels]
+        place = rows.order, rows.orientation, rows.shift
+        try:
+            first = mapkernels.gather_raw(raw, files, steps, *place, mean, std, out, **options)
+        except FileError as error:
+            names = ", ".join(source_name(c.raw, c.field) for c in channels)
+            raise OSError(f"{names}: {error}") from None
+        if first >= 0:
+            _raise_for_pixel(channels, rows.order, first)
 
 
 def _raise_for_pixel(channels: Sequence[StreamedMaps], index: Index, first: int) -> NoReturn:

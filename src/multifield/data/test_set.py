@@ -153,8 +153,8 @@ def load_test_maps(
     check_current(log_maps, manifest.checksums(tuple(log_maps)))
     for field, entry in log_maps.items():
         check_counts(entry.maps, theta, field)
-    maps = list(log_maps.values())
-    found = (len(maps), maps[0].maps.shape[-1])
+    maps = [entry.channel for entry in log_maps.values()]
+    found = (len(maps), maps[0].shape[-1])
     if found != (training.channels, training.map_size):
         raise ValueError(
             f"{manifest.suite} {manifest.sim_set}: Expected {training.channels} fields of "

@@ -66,7 +66,7 @@ def test_compact_maps_are_refused():
 
 def test_joined_and_single_channels_do_not_mix():
     maps = channels()
-    with pytest.raises(TypeError, match="all stored, all joined or all streamed"):
+    with pytest.raises(TypeError, match="of one class, got ArrayMaps, JoinedMaps"):
         load([maps[0], join(maps[1])])
 
 

@@ -9,7 +9,6 @@ from multifield.camels.selection import Selection
 from multifield.config.data import PreprocessingConfig
 from multifield.data import MapLoader, Normalization
 from multifield.data.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
-from multifield.data.stored import Encoding, normalization_as_kept
 from multifield.data.test_set import reuse_log_maps
 from tests.helpers import tolerances
 from tests.unit.training.examples import make_theta
@@ -114,24 +113,13 @@ def test_they_are_not_taken_for_float32_maps(compact, lognormal_maps):
     assert moments_path(compact.maps.filename).is_file()
 
 
-def test_encoding_and_normalization_are_one_affine_map(rng):
-    encoding = Encoding(mean=11.0, std=0.5)
-    normalization = Normalization(over="all", fields=("T", "HI"), mean=(10.9, 3.0), std=(0.4, 2.0))
-    kept = normalization_as_kept(normalization, (encoding, None))
-    q = rng.normal(size=100)
-    expected = (11.0 + 0.5 * q - 10.9) / 0.4
-    np.testing.assert_allclose((q - kept.mean[0]) / kept.std[0], expected, rtol=1e-12)
-    assert (kept.mean[1], kept.std[1]) == (3.0, 2.0)
-    assert kept.fields == normalization.fields
-
-
 def test_batches_are_off_by_the_error_kept(plain, compact):
     normalization = Normalization(over="all", fields=("Mtot",), mean=(10.0,), std=(0.7,))
     options = {"batch_size": 8, "inferred": (0, 1)}
     exact, found = (
         np.concatenate([b.x.copy() for b in loader.ordered(range(8))])
         for loader in (
-            MapLoader([maps], make_theta(2), (0, 1), normalization, **options)
+            MapLoader([maps.channel], make_theta(2), (0, 1), normalization, **options)
             for maps in (plain, compact)
         )
     )
@@ -143,7 +131,7 @@ def test_batches_are_off_by_the_error_kept(plain, compact):
 def test_numbers_in_16_bits_without_their_meaning_are_refused(compact):
     normalization = Normalization(over="all", fields=("Mtot",), mean=(10.0,), std=(0.7,))
     options = {"batch_size": 8, "inferred": (0, 1)}
-    with pytest.raises(TypeError, match=r"maps\[0\]: Expected float32 .*, or LogMaps.*got float16"):
+    with pytest.raises(TypeError, match=r"maps: Expected float32 .* encoding, got float16"):
         MapLoader([compact.maps], make_theta(2), (0, 1), normalization, **options)
 
 
@@ -152,7 +140,9 @@ def test_several_fields(compact, plain):
     other = LogMaps(compact.maps, plain.moments, {}, compact.encoding._replace(mean=3.0))
     normalization = Normalization(over="all", fields=("T", "HI"), mean=(10.0, 3.0), std=(1.0, 1.0))
     options = {"batch_size": 30, "inferred": (0, 1)}
-    loader = MapLoader([compact, other], make_theta(2), (0, 1), normalization, **options)
+    loader = MapLoader(
+        [compact.channel, other.channel], make_theta(2), (0, 1), normalization, **options
+    )
     x = next(loader.ordered([0])).x
     shift = compact.encoding.mean - 10.0
     np.testing.assert_allclose(x[:, 0] - shift, x[:, 1], atol=1e-5)  # float32 of numbers near 10

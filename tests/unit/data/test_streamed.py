@@ -40,7 +40,7 @@ def kept(tmp_path, preprocessings):
 def make_loader(log_maps, n_threads=2, **options):
     theta = np.random.default_rng(1).uniform(0.1, 1, (len(log_maps[0].moments) // 15, 6))
     return MapLoader(
-        log_maps,
+        [each.channel for each in log_maps],
         theta,
         (1, 0),
         NORMALIZATION,
@@ -96,7 +96,7 @@ def test_the_file_and_map_of_a_pixel_that_went_bad_are_named(tmp_path, lognormal
 
 def test_kept_and_streamed_channels_do_not_mix(preprocessings, kept):
     mixed = [preprocessings[0].stream(), kept[1]]
-    with pytest.raises(TypeError, match="all streamed, got 1, 0 and 1"):
+    with pytest.raises(TypeError, match="of one class, got ArrayMaps, StreamedMaps"):
         make_loader(mixed)
 
 

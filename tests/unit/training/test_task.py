@@ -51,11 +51,11 @@ def test_it_gives_what_a_training_gives(trained: TrainingTask) -> None:
 
 
 def test_only_paths_of_maps_cross_to_another_process(trained: TrainingTask) -> None:
-    n_bytes = sum(each.nbytes for each in trained.data.train._maps)
+    n_bytes = sum(each.array.nbytes for each in trained.data.train._maps)
     packed = pickle.dumps(trained)
     assert len(packed) < n_bytes / 10
     other = pickle.loads(packed)
-    assert all(isinstance(each, MappedArray) for each in other.data.train._maps)
+    assert all(isinstance(each.array, MappedArray) for each in other.data.train._maps)
     np.testing.assert_array_equal(run_task(other).losses, run_task(trained).losses)
 
 
@@ -83,7 +83,7 @@ def test_a_machine_that_does_not_see_the_maps_is_named(
 def test_maps_that_changed_meanwhile_are_refused(trained: TrainingTask, tmp_path: Path) -> None:
     packed = pickle.dumps(trained)
     os.utime(tmp_path / "maps" / "maps_0.npy", ns=(0, 0))
-    with pytest.raises(ValueError, match="is not the one that the driver opened"):
+    with pytest.raises(ValueError, match="Expected the file that the driver opened"):
         pickle.loads(packed)
 
 
