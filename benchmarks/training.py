@@ -90,15 +90,7 @@ def make_loader(sizes: Sizes, config: TrainingConfig) -> SplitLoaders:
         inferred=COLUMNS,
         **loader_options(config),
     )
-    return SplitLoaders(
-        train=loader,
-        valid=loader,
-        test=loader,
-        channels=1,
-        map_size=SIDE,
-        inferred=COLUMNS,
-        causes={},
-    )
+    return SplitLoaders(train=loader, valid=loader, test=loader, causes={})
 
 
 def make_config(sizes: Sizes, precision: str) -> TrainingConfig:

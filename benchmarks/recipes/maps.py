@@ -142,9 +142,6 @@ def load(mock: Mock, training: TrainingConfig) -> Data:
         train=serve(mock.split.train),
         valid=serve(mock.split.valid),
         test=serve(mock.split.test),
-        channels=len(channels),
-        map_size=mock.map_size,
-        inferred=inferred,
         causes={},
     )
     return Data(whole, replace(whole, test=serve(mock.split.test[:N_WATCHED])))

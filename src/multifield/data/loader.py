@@ -319,12 +319,6 @@ class SplitLoaders:
     ----------
     train, valid, test : MapLoader
         Loader of each part.
-    channels : int
-        Number of fields, C.
-    map_size : int
-        Pixels per side of a map, L.
-    inferred : tuple of int
-        Columns of the parameter table that act in the suite.
     causes : mapping of str to str
         Settings and checksums that determine the batches, so that two sets of loaders can be
         compared.
@@ -336,11 +330,23 @@ class SplitLoaders:
     train: MapLoader
     valid: MapLoader
     test: MapLoader
-    channels: int
-    map_size: int
-    inferred: tuple[int, ...]
     causes: Mapping[str, str]
     maps_per_set: int = 0
+
+    @property
+    def channels(self) -> int:
+        """Number of fields, C."""
+        return self.train.channels
+
+    @property
+    def map_size(self) -> int:
+        """Pixels per side of a map, L."""
+        return self.train.map_size
+
+    @property
+    def inferred(self) -> tuple[int, ...]:
+        """Columns of the parameter table that act in the suite."""
+        return self.train.inferred
 
     @property
     def network_channels(self) -> int:
@@ -432,9 +438,6 @@ def load_splits(
         train=train,
         valid=train.serving(theta, split.valid),
         test=train.serving(theta, split.test),
-        channels=train.channels,
-        map_size=train.map_size,
-        inferred=inferred,
         causes=_list_causes(log_maps, split, normalization, manifest),
     )
 

@@ -70,7 +70,7 @@ def training(channels=1, map_size=16, inferred=(0, 1)):
         MapLoader(maps, np.ones((3, 6)), part, normalization, batch_size=8, inferred=inferred)
         for part in (split.train, split.valid, split.test)
     ]
-    return SplitLoaders(*parts, channels, map_size, inferred, {}), normalization
+    return SplitLoaders(*parts, causes={}), normalization
 
 
 def load(target, home, **options):

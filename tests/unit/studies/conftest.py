@@ -40,9 +40,6 @@ def make_loaders() -> Loaders:
             )
             for part in ("train", "valid", "test")
         }
-        size = channels[0].shape[-1]
-        return SplitLoaders(
-            **parts, channels=len(channels), map_size=size, inferred=inferred, causes={}
-        )
+        return SplitLoaders(**parts, causes={})
 
     return make

@@ -65,9 +65,6 @@ def make_data(
         train=load(*range(n_train)),
         valid=load(n_train),
         test=load(n_train + 1),
-        channels=channels,
-        map_size=MAP_SIZE,
-        inferred=inferred,
         causes={},
     )
 

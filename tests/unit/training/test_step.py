@@ -50,8 +50,6 @@ def data() -> SplitLoaders:
         train=load(*range(5)),
         valid=load(5),
         test=load(6),
-        map_size=256,
-        inferred=COLUMNS,
     )
 
 

@@ -119,9 +119,6 @@ def join_suites(
         train=load(train),
         valid=load(split.valid),
         test=load(split.test),
-        channels=len(names),
-        map_size=channels[0].shape[-1],
-        inferred=COLUMNS,
         causes=_list_causes(every, names, widths, scales, {**causes, **_told_of(asked_about)}),
     )
     return TrainingSuites(data, shared, tuple(channels[0].ends.tolist()), len(every))

@@ -72,13 +72,7 @@ class MockLoaders(FieldLoaders):
             )
             for part in ("train", "valid", "test")
         }
-        return SplitLoaders(
-            **parts,
-            channels=len(fields),
-            map_size=MAP_SIZE,
-            inferred=(0, 1),
-            causes={"fields": "_".join(fields)},
-        )
+        return SplitLoaders(**parts, causes={"fields": "_".join(fields)})
 
 
 @cache
