@@ -37,11 +37,11 @@ from benchmarks.measure import (
 from multifield import camels
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.config.ingest import MockConfig
-from multifield.data.loader import load_splits
 from multifield.data.manifest import Manifest, verify_suite
 from multifield.data.map_files import read_theta, write_map_files, write_theta
 from multifield.data.normalization import fit_normalization
 from multifield.data.preprocess import LogMaps, Preprocessing, open_log_maps
+from multifield.data.split_loaders import load_splits
 from multifield.maps.memory import open_maps
 from multifield.maps.splits import split_simulations
 from multifield.mock.simulations import make_suite

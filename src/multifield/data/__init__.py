@@ -1,6 +1,6 @@
 """From map files to batches: log maps, splits, normalization, augmentation and loaders."""
 
-from multifield.data.loader import Batch, MapLoader, SplitLoaders, load_splits
+from multifield.data.loader import Batch, MapLoader
 from multifield.data.map_files import read_theta, save_maps
 from multifield.data.normalization import Normalization, fit_normalization
 from multifield.data.preprocess import (
@@ -9,6 +9,7 @@ from multifield.data.preprocess import (
     moments_of_log_maps,
     open_log_maps,
 )
+from multifield.data.split_loaders import SplitLoaders, load_splits
 
 __all__ = [
     "Batch",

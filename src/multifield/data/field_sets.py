@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from multifield.data.loader import SplitLoaders, load_splits
 from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps
+from multifield.data.split_loaders import SplitLoaders, load_splits
 
 FieldSet = tuple[str, ...]
 """Names of some fields, in the order of the channels."""

@@ -1,27 +1,23 @@
 """Loaders of batches of maps, which training, evaluation and prediction share."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64
 
 from multifield import camels
-from multifield.config.data import NormalizationConfig, SplitConfig
 from multifield.core.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
 from multifield.core.threads import available_threads
 from multifield.data.augmentation import EpochPlan, draw_epoch, ordered_epoch, take_maps
-from multifield.data.manifest import Manifest
-from multifield.data.map_files import check_counts
-from multifield.data.normalization import Normalization, fit_normalization
+from multifield.data.normalization import Normalization
 from multifield.data.prefetch import prefetched
-from multifield.data.preprocess import LogMaps, check_current
 from multifield.data.stored import ArrayMaps
 from multifield.maps.memory import Allocate, aligned_empty
-from multifield.maps.splits import Simulations, Split, maps_of, split_simulations
+from multifield.maps.splits import Simulations, maps_of
 
 BatchType = Literal["float32", "float16", "bfloat16"]
 DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
@@ -309,181 +305,3 @@ def _choose(theta: Theta, simulations: Simulations | None) -> tuple[Index, Index
         return every, every
     index = maps_of(simulations)
     return index // camels.MAPS_PER_SIMULATION, index
-
-
-@dataclass(frozen=True)
-class SplitLoaders:
-    """Loaders of the training, validation and test maps of a suite.
-
-    Attributes
-    ----------
-    train, valid, test : MapLoader
-        Loader of each part.
-    causes : mapping of str to str
-        Settings and checksums that determine the batches, so that two sets of loaders can be
-        compared.
-    maps_per_set : int, optional
-        Number of consecutive maps that are shown with the same random set of fields. 0 shows all
-        fields.
-    """
-
-    train: MapLoader
-    valid: MapLoader
-    test: MapLoader
-    causes: Mapping[str, str]
-    maps_per_set: int = 0
-
-    @property
-    def channels(self) -> int:
-        """Number of fields, C."""
-        return self.train.channels
-
-    @property
-    def map_size(self) -> int:
-        """Pixels per side of a map, L."""
-        return self.train.map_size
-
-    @property
-    def inferred(self) -> tuple[int, ...]:
-        """Columns of the parameter table that act in the suite."""
-        return self.train.inferred
-
-    @property
-    def network_channels(self) -> int:
-        """Number of input channels of a network: the fields, and their masks if sets are random."""
-        return 2 * self.channels if self.maps_per_set else self.channels
-
-    def any_fields(self, maps_per_set: int) -> "SplitLoaders":
-        """Return loaders of the same maps for a network that receives random sets of fields.
-
-        Parameters
-        ----------
-        maps_per_set : int
-            Number of consecutive maps with the same set.
-
-        Returns
-        -------
-        loaders : SplitLoaders
-            Loaders with `maps_per_set`.
-        """
-        causes = {**self.causes, "fields_shown": f"random, {maps_per_set} maps a set"}
-        return replace(self, maps_per_set=maps_per_set, causes=causes)
-
-
-def load_splits(
-    log_maps: Mapping[str, LogMaps],
-    theta: Theta,
-    split: Split,
-    normalization: Normalization,
-    manifest: Manifest,
-    *,
-    split_config: SplitConfig,
-    normalization_config: NormalizationConfig,
-    batch_size: int,
-    **options: Unpack[BatchOptions],
-) -> SplitLoaders:
-    """Create the loaders of the three parts of a split.
-
-    Parameters
-    ----------
-    log_maps : mapping of field to LogMaps
-        Log maps of each field. The fields are the channels, in this order.
-    theta : (S, P) float64
-        Parameters of the simulations.
-    split : Split
-        Split of the simulations.
-    normalization : Normalization
-        Mean and standard deviation of the fields, in the same order.
-    manifest : Manifest
-        Manifest of the raw files. Its suite determines the inferred parameters.
-    split_config : SplitConfig
-        Settings that `split` must match.
-    normalization_config : NormalizationConfig
-        Settings that `normalization` must match.
-    batch_size : int
-        Maps per batch.
-    **options : BatchOptions
-        Options of `MapLoader`.
-
-    Returns
-    -------
-    loaders : SplitLoaders
-        Loaders of the training, validation and test maps.
-
-    Raises
-    ------
-    ValueError
-        If maps or parameters do not match the manifest, or split or normalization do not match
-        their settings, for example because an earlier run wrote them.
-    """
-    manifest.check_theta(theta)
-    check_current(log_maps, manifest.checksums(tuple(log_maps)))
-    _check_split(split, len(theta), split_config)
-    _check_normalization(normalization, log_maps, split, normalization_config)
-    acting = camels.find_suite(manifest.suite).inferred_columns
-    inferred = tuple(column for column in acting if np.isfinite(theta[:, column]).all())
-    for field, entry in log_maps.items():
-        check_counts(entry.maps, theta, field)
-
-    train = MapLoader(
-        [entry.channel for entry in log_maps.values()],
-        theta,
-        split.train,
-        normalization,
-        batch_size=batch_size,
-        inferred=inferred,
-        **options,
-    )
-    return SplitLoaders(
-        train=train,
-        valid=train.serving(theta, split.valid),
-        test=train.serving(theta, split.test),
-        causes=_list_causes(log_maps, split, normalization, manifest),
-    )
-
-
-def _list_causes(
-    log_maps: Mapping[str, LogMaps], split: Split, normalization: Normalization, manifest: Manifest
-) -> dict[str, str]:
-    causes: dict[str, object] = {
-        "suite": manifest.suite,
-        "sim_set": manifest.sim_set,
-        "theta_sha256": manifest.files["theta"].sha256,
-        **{f"split.{key}": value for key, value in asdict(split).items()},
-        **{f"normalization.{key}": value for key, value in asdict(normalization).items()},
-    }
-    if manifest.made_by:
-        causes["made_by"] = manifest.made_by
-    for field, entry in log_maps.items():
-        causes |= {f"log_maps.{field}.{key}": value for key, value in entry.provenance.items()}
-    return {key: str(value) for key, value in causes.items()}
-
-
-def _check_split(split: Split, n_simulations: int, config: SplitConfig) -> None:
-    """Check that the split is the one that the settings draw."""
-    expected = split_simulations(
-        n_simulations, config.seed, n_valid=config.n_valid, n_test=config.n_test
-    )
-    if split != expected:
-        raise ValueError(
-            f"split: Expected {n_simulations} simulations, seed {config.seed}, n_valid "
-            f"{config.n_valid} and n_test {config.n_test}, got {split.n_simulations}, seed "
-            f"{split.seed}, {len(split.valid)} and {len(split.test)}. "
-            "Run `multifield run --pipelines preprocess`."
-        )
-
-
-def _check_normalization(
-    normalization: Normalization,
-    log_maps: Mapping[str, LogMaps],
-    split: Split,
-    config: NormalizationConfig,
-) -> None:
-    """Check that the normalization is that of these maps and this split."""
-    moments = {field: entry.moments for field, entry in log_maps.items()}
-    expected = fit_normalization(moments, split, config.over)
-    if normalization != expected:
-        raise ValueError(
-            f"normalization: Expected {expected}, got {normalization}. "
-            "Run `multifield run --pipelines preprocess`."
-        )

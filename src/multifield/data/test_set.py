@@ -9,11 +9,12 @@ from multifield.camels.selection import Selection
 from multifield.config.data import PreprocessingConfig, SplitConfig
 from multifield.config.evaluation import WhichSimulations
 from multifield.core.arrays import Theta
-from multifield.data.loader import BatchOptions, MapLoader, SplitLoaders
+from multifield.data.loader import BatchOptions, MapLoader
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import check_counts
 from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps, Preprocessing, check_current
+from multifield.data.split_loaders import SplitLoaders
 from multifield.maps.splits import Simulations, split_simulations
 
 

@@ -8,11 +8,11 @@ from multifield import training
 from multifield.config.data import NormalizationConfig, SplitConfig
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Theta
-from multifield.data import loader
-from multifield.data.loader import SplitLoaders
+from multifield.data import split_loaders
 from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps
+from multifield.data.split_loaders import SplitLoaders
 from multifield.maps.splits import Split
 
 
@@ -27,7 +27,7 @@ def load_splits(
     training_config: TrainingConfig,
 ) -> SplitLoaders:
     """Check what `preprocess` left and make loaders of it; see `multifield.data.load_splits`."""
-    return loader.load_splits(
+    return split_loaders.load_splits(
         log_maps,
         theta,
         split,

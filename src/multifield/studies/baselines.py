@@ -12,7 +12,8 @@ import numpy as np
 from multifield import camels
 from multifield.config.studies import BaselinesConfig
 from multifield.core.progress import progress
-from multifield.data.loader import Batch, MapLoader, SplitLoaders
+from multifield.data.loader import Batch, MapLoader
+from multifield.data.split_loaders import SplitLoaders
 from multifield.evaluation import Results
 from multifield.maps.statistics import Statistic, channel_means, channel_quantiles, channel_spectra
 

@@ -1,7 +1,7 @@
 """What a network depends on, as a flat dictionary that two runs can be compared by."""
 
 from multifield.config.training import TrainingConfig, list_causes
-from multifield.data.loader import SplitLoaders
+from multifield.data.split_loaders import SplitLoaders
 
 
 def fingerprint(data: SplitLoaders, training: TrainingConfig) -> dict[str, str]:

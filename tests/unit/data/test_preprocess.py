@@ -9,11 +9,11 @@ from scipy import ndimage
 
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.data import preprocess
-from multifield.data.loader import load_splits
 from multifield.data.manifest import theta_sha256, verify_suite
 from multifield.data.map_files import save_maps, write_theta
 from multifield.data.normalization import fit_normalization
 from multifield.data.preprocess import Preprocessing, check_current, moments_of_log_maps
+from multifield.data.split_loaders import load_splits
 from multifield.maps.memory import open_maps
 from multifield.maps.splits import Split, maps_of, split_simulations
 from tests.helpers import tolerances

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from multifield.config.studies import BaselinesConfig
-from multifield.data.loader import MapLoader, SplitLoaders
+from multifield.data.loader import MapLoader
 from multifield.data.normalization import Normalization
+from multifield.data.split_loaders import SplitLoaders
 from multifield.maps.splits import split_simulations
 
 CONFIG = BaselinesConfig(n_bins=8, n_quantiles=4, degree=2)

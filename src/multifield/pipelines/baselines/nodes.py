@@ -7,8 +7,8 @@ from multifield import studies
 from multifield.camels.selection import Selection
 from multifield.config.studies import BaselinesConfig
 from multifield.core.arrays import Theta
-from multifield.data.loader import SplitLoaders
 from multifield.data.preprocess import LogMaps
+from multifield.data.split_loaders import SplitLoaders
 from multifield.evaluation.results import Results
 from multifield.maps.splits import Split
 from multifield.pipelines.records import to_frame

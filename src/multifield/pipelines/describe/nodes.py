@@ -4,9 +4,9 @@ from multifield import prediction, tuning
 from multifield.config.data import PreprocessingConfig
 from multifield.config.prediction import CardConfig
 from multifield.config.training import TrainingConfig
-from multifield.data.loader import SplitLoaders
 from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
+from multifield.data.split_loaders import SplitLoaders
 from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder
 from multifield.training.fingerprint import fingerprint

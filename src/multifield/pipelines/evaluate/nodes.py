@@ -12,11 +12,12 @@ from multifield.config.ingest import SourceConfig
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.data import test_set
-from multifield.data.loader import MapLoader, SplitLoaders
+from multifield.data.loader import MapLoader
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import MapStream
 from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps, Preprocessing
+from multifield.data.split_loaders import SplitLoaders
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
 from multifield.evaluation.recalibration import Factors

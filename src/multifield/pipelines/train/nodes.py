@@ -6,9 +6,9 @@ from multifield.config.data import PreprocessingConfig
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.prediction import CardConfig
 from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
-from multifield.data.loader import SplitLoaders
 from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
+from multifield.data.split_loaders import SplitLoaders
 from multifield.evaluation.results import Results
 from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder

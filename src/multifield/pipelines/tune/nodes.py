@@ -5,7 +5,7 @@ from typing import Any
 from multifield import tuning
 from multifield.config.training import ExecutionConfig, TrainingConfig
 from multifield.config.tuning import TuningConfig
-from multifield.data.loader import SplitLoaders
+from multifield.data.split_loaders import SplitLoaders
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import to_frame
 from multifield.training.fingerprint import fingerprint
