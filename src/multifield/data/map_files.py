@@ -67,10 +67,10 @@ def find_file(folder: Path, names: tuple[str, ...]) -> Path:
     FileNotFoundError
         If no file exists. The message lists the names.
     """
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(f"{folder}: Expected a file named {' or '.join(names)}, got none.")
+    found = find_in_folders((folder,), names)
+    if found is None:
+        raise FileNotFoundError(f"{folder}: Expected a file named {' or '.join(names)}, got none.")
+    return found
 
 
 def find_in_folders(folders: tuple[Path, ...], names: tuple[str, ...]) -> Path | None:
@@ -126,6 +126,39 @@ def write_map_files(paths: Mapping[str, Path], stream: MapStream) -> None:
             _write_stream(files, stream.of_fields(missing))
     for field in missing:
         write_origin(paths[field], stream.origin)
+
+
+def write_or_link_maps(paths: Mapping[str, Path], maps: MapStream | Mapping[str, Path]) -> None:
+    """Write a stream of maps, or link to published files.
+
+    Parameters
+    ----------
+    paths : mapping of field to Path
+        File or link of each field.
+    maps : MapStream or mapping of field to Path
+        Maps to write, or published files.
+    """
+    if not isinstance(maps, Mapping):
+        write_map_files(paths, maps)
+        return
+    for field, path in paths.items():
+        link_file(maps[field], path)
+
+
+def write_or_link_theta(path: Path, theta: Theta | Path) -> None:
+    """Write a parameter table, or link to a published table.
+
+    Parameters
+    ----------
+    path : Path
+        File or link of the table.
+    theta : (S, 6) float64 or Path
+        Parameters of the simulations, or published table.
+    """
+    if isinstance(theta, Path):
+        link_file(theta, path)
+    else:
+        write_theta(path, theta)
 
 
 def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> None:

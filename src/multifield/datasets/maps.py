@@ -9,7 +9,7 @@ from kedro_datasets._typing import ImagePreview
 
 from multifield import camels
 from multifield.core.arrays import Maps
-from multifield.data.map_files import MapStream, find_file, link_file, write_map_files
+from multifield.data.map_files import MapStream, find_file, write_or_link_maps
 from multifield.data.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
 from multifield.datasets.previews import preview_maps
 from multifield.maps.memory import open_maps, source_name
@@ -56,11 +56,7 @@ class RawMapsDataset(AbstractDataset[MapStream | Mapping[str, Path], dict[str, M
     def save(self, data: MapStream | Mapping[str, Path]) -> None:
         """Write a stream of maps, or link to published files."""
         paths = {field: self._folder / self._names(field)[0] for field in self._fields}
-        if isinstance(data, Mapping):
-            for field, path in paths.items():
-                link_file(data[field], path)
-        else:
-            write_map_files(paths, data)
+        write_or_link_maps(paths, data)
 
     def preview(self) -> ImagePreview:
         """Draw the first simulation's first map of each field, for Kedro-Viz."""

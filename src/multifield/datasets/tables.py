@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from multifield import camels
 from multifield.core.arrays import Theta
 from multifield.core.atomic_files import atomic_path
-from multifield.data.map_files import find_file, link_file, read_theta, write_theta
+from multifield.data.map_files import find_file, read_theta, write_or_link_theta
 
 
 class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
@@ -46,10 +46,7 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
 
     def save(self, data: Theta | Path) -> None:
         """Write the table, or link to a file."""
-        if isinstance(data, Path):
-            link_file(data, self._folder / self._names[0])
-        else:
-            write_theta(self._folder / self._names[0], data)
+        write_or_link_theta(self._folder / self._names[0], data)
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """Return the first rows for Kedro-Viz."""

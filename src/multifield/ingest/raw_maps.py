@@ -9,16 +9,9 @@ from multifield.config.data import PreprocessingConfig
 from multifield.config.ingest import SourceConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.data.manifest import Manifest
-from multifield.data.map_files import (
-    MapStream,
-    find_file,
-    link_file,
-    read_theta,
-    write_map_files,
-    write_theta,
-)
+from multifield.data.map_files import read_theta, write_or_link_maps, write_or_link_theta
 from multifield.data.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
-from multifield.ingest.sources import PublishedMaps, open_source
+from multifield.ingest.sources import open_source
 from multifield.maps.memory import open_maps
 
 
@@ -48,30 +41,11 @@ def bring_raw(
     paths = {
         field: folder / camels.maps_names(field, suite, sim_set)[0] for field in selection.fields
     }
-    _place(found, table, paths, folder / camels.theta_names(suite, sim_set)[0])
-    theta = read_theta(
-        find_file(folder, camels.theta_names(suite, sim_set)),
-        camels.find_set(sim_set, suite).n_columns,
-    )
+    table_path = folder / camels.theta_names(suite, sim_set)[0]
+    write_or_link_theta(table_path, table)
+    write_or_link_maps(paths, found)
+    theta = read_theta(table_path, camels.find_set(sim_set, suite).n_columns)
     return {field: open_maps(path) for field, path in paths.items()}, theta
-
-
-def _place(
-    found: MapStream | PublishedMaps,
-    table: Theta | Path,
-    paths: Mapping[str, Path],
-    table_path: Path,
-) -> None:
-    """Write simulated maps and parameters, or link to published files."""
-    if isinstance(table, Path):
-        link_file(table, table_path)
-    else:
-        write_theta(table_path, table)
-    if not isinstance(found, Mapping):
-        write_map_files(paths, found)
-        return
-    for field, path in paths.items():
-        link_file(found[field], path)
 
 
 def make_log_maps(
