@@ -4,11 +4,11 @@ Tables, metrics, pages and figures use kedro-datasets. `FigureDataset` is only i
 `multifield.datasets.figures`, because matplotlib is slow to import.
 """
 
-from multifield.datasets.cards import ModelCardDataset
 from multifield.datasets.folders import NetworkFolderDataset, SuiteFoldersDataset
 from multifield.datasets.maps import LogMapsDataset, RawMapsDataset
 from multifield.datasets.models import (
     LossesDataset,
+    ModelCardDataset,
     ModelFolderDataset,
     StudyDataset,
     WeightsDataset,

@@ -1,4 +1,4 @@
-"""Optuna studies and network weights, under the benchmark's names."""
+"""Optuna studies, weights, losses and model cards, under the benchmark's names."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -8,6 +8,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from multifield.config.tuning import check_storage
 from multifield.datasets.base import FileDataset, Loaded, Saved
+from multifield.datasets.tables import TypedJSONDataset
 from multifield.models.model_folder import ModelFolder
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     from multifield.models import Network
     from multifield.tuning import StudyStorage
+
+
+def _find_folder(path: str, **names: str) -> ModelFolder:
+    return ModelFolder(path=Path(path), **names)
 
 
 class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
@@ -44,7 +49,7 @@ class ModelFolderDataset(AbstractDataset[ModelFolder, ModelFolder]):
         label: str,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
+        self._folder = _find_folder(path, suite=suite, field=field, label=label)
         self.metadata = metadata
 
     def load(self) -> ModelFolder:
@@ -71,25 +76,18 @@ class StudyDataset(AbstractDataset["optuna.Study", "optuna.Study"]):
 
     Parameters
     ----------
-    path, suite, field, label : str
-        Arguments of `ModelFolderDataset`.
     storage : str
         ``sqlite`` for the file in the folder, or the URL of a database for Optuna.
     metadata : dict, optional
         Metadata for Kedro plugins.
+    **names : str
+        Arguments of `ModelFolderDataset`: path, suite, field, label.
     """
 
     def __init__(
-        self,
-        *,
-        path: str,
-        suite: str,
-        field: str,
-        label: str,
-        storage: str = "sqlite",
-        metadata: dict[str, Any] | None = None,
+        self, *, storage: str = "sqlite", metadata: dict[str, Any] | None = None, **names: str
     ) -> None:
-        self._folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
+        self._folder = _find_folder(**names)
         self._name = check_storage(storage)
         self.metadata = metadata
 
@@ -125,26 +123,16 @@ class TrialFileDataset(FileDataset[Saved, Loaded]):
 
     Parameters
     ----------
-    path, suite, field, label : str
-        Arguments of `ModelFolderDataset`.
     trial : str
         Number of the trial, or a name of a network outside a study.
     metadata : dict, optional
         Metadata for Kedro plugins.
+    **names : str
+        Arguments of `ModelFolderDataset`: path, suite, field, label.
     """
 
-    def __init__(
-        self,
-        *,
-        path: str,
-        suite: str,
-        field: str,
-        label: str,
-        trial: str,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        folder = ModelFolder(path=Path(path), suite=suite, field=field, label=label)
-        super().__init__(filepath=self._locate(folder, trial), metadata=metadata)
+    def __init__(self, *, trial: str, metadata: dict[str, Any] | None = None, **names: str) -> None:
+        super().__init__(filepath=self._locate(_find_folder(**names), trial), metadata=metadata)
 
     @staticmethod
     @abstractmethod
@@ -202,3 +190,24 @@ class LossesDataset(TrialFileDataset["np.ndarray", "np.ndarray"]):
         from multifield.training import write_losses
 
         write_losses(self._filepath, data)
+
+
+class ModelCardDataset(TypedJSONDataset):
+    """Model card of the networks of a study, or of a single network.
+
+    Parameters
+    ----------
+    network : {"study", "single"}
+        Whether the card describes the networks of the study or the single network.
+    metadata : dict, optional
+        Metadata for Kedro plugins.
+    **names : str
+        Arguments of `ModelFolderDataset`: path, suite, field, label.
+    """
+
+    def __init__(
+        self, *, network: str, metadata: dict[str, Any] | None = None, **names: str
+    ) -> None:
+        card = _find_folder(**names).card(None if network == "study" else network)
+        model = "multifield.prediction.card.ModelCard"
+        super().__init__(filepath=str(card), model=model, metadata=metadata)
