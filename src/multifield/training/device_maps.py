@@ -23,7 +23,7 @@ from multifield.data.augmentation import EpochPlan, draw_epoch, ordered_epoch
 from multifield.models.network import Network
 from multifield.training.device import DeviceBatch, on_device
 from multifield.training.precision import set_numerics
-from multifield.training.shown_fields import RandomFields
+from multifield.training.shown_fields import BatchSource, RandomFields
 
 BYTES_PER_PIXEL = 2
 
@@ -153,15 +153,12 @@ class DeviceFeatures(_OnDevice):
         return self._features[order]
 
 
-MapSource = MapLoader | DeviceMaps | DeviceFeatures | RandomFields
-
-
 class Sources(NamedTuple):
     """Where the batches of the three parts of a suite come from."""
 
-    train: MapSource
-    valid: MapSource
-    test: MapSource
+    train: BatchSource
+    valid: BatchSource
+    test: BatchSource
 
 
 _described: WeakKeyDictionary[MapLoader, dict[tuple[type, torch.device], DeviceFeatures]] = (
@@ -206,7 +203,7 @@ def choose_sources(data: SplitLoaders, resident: Resident, device: torch.device)
     device : torch.device
     """
     loaders = (data.train, data.valid, data.test)
-    sources: tuple[MapLoader | DeviceMaps, ...] = loaders
+    sources: tuple[BatchSource, ...] = loaders
     if resident == "always" or (resident == "auto" and _fit(loaders, device)):
         sources = tuple(DeviceMaps(loader, device) for loader in loaders)
     if data.maps_per_set:

@@ -17,9 +17,10 @@ from multifield.models.network import Network
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run
 from multifield.training.device import choose_device, on_device, torch_threads
-from multifield.training.device_maps import MapSource, Sources, choose_sources, keep_features
+from multifield.training.device_maps import Sources, choose_sources, keep_features
 from multifield.training.loss_files import Losses
 from multifield.training.precision import choose_precision, set_numerics
+from multifield.training.shown_fields import BatchSource
 from multifield.training.step import (
     Objective,
     PlainObjective,
@@ -261,7 +262,7 @@ def _train_epoch(state: TrainingState, plan: Plan, check_stop: Check) -> None:
             check_stop()
 
 
-def _evaluate(state: TrainingState, plan: Plan, maps: MapSource, check_stop: Check) -> float:
+def _evaluate(state: TrainingState, plan: Plan, maps: BatchSource, check_stop: Check) -> float:
     orientations, judged_by = range(plan.config.eval_orientations), plan.config.judged_by
     return evaluate_loss(state.judged, maps, orientations, plan.inferred, judged_by, check_stop)
 

@@ -18,9 +18,9 @@ from multifield.models.network import Network, check_fits
 from multifield.models.registry import BUILT_IN, import_architecture
 from multifield.models.weights import load_weights
 from multifield.training.device import DeviceBatch, choose_compile, on_device, place
-from multifield.training.device_maps import MapSource
 from multifield.training.loss import LOSSES, SUMS
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
+from multifield.training.shown_fields import BatchSource
 
 ParameterList = tuple[Tensor, ...] | list[Tensor]
 
@@ -250,7 +250,7 @@ def train_step(
 
 def evaluate_loss(
     network: nn.Module,
-    maps: MapSource,
+    maps: BatchSource,
     orientations: range,
     inferred: tuple[int, ...],
     judged_by: str = "moments",

@@ -11,7 +11,6 @@ from multifield.models import SummaryStatistics
 from multifield.training import DeviceMaps, train_network
 from multifield.training.device_maps import (
     DeviceFeatures,
-    MapSource,
     choose_sources,
     count_bytes,
 )
@@ -98,7 +97,7 @@ def test_a_pixel_beyond_float16_is_refused() -> None:
         DeviceMaps(loader, CPU)
 
 
-def kinds(data: SplitLoaders, resident: str, device: torch.device) -> set[type[MapSource]]:
+def kinds(data: SplitLoaders, resident: str, device: torch.device) -> set[type]:
     return {type(source) for source in choose_sources(data, resident, device)}
 
 
