@@ -8,8 +8,8 @@ import pyccl
 import scipy.fft
 
 from multifield.camels import BOX_SIZE, HUBBLE, N_SLABS
+from multifield.maps.particles import deposit_mesh, deposit_slabs
 from multifield.maps.power_spectrum import power_spectrum
-from multifield.maps.transforms import deposit_mesh, deposit_slabs
 from multifield.mock.particle_mesh import simulate_matter, squared, wave_numbers
 from multifield.mock.universe import OMEGA_B, SPECTRAL_INDEX, linear_field, linear_power
 

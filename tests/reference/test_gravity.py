@@ -7,8 +7,8 @@ import pytest
 import scipy.fft
 
 from multifield.camels import BOX_SIZE
+from multifield.maps.particles import deposit_mesh
 from multifield.maps.power_spectrum import power_spectrum
-from multifield.maps.transforms import deposit_mesh
 from multifield.mock.particle_mesh import simulate_matter, squared
 from multifield.mock.universe import linear_field, make_universe
 from tests.reference import matter
@@ -159,7 +159,7 @@ def test_width_of_the_distribution_at_256_pixels():
 @pytest.mark.slow
 def test_voids_show_no_lattice():
     """Elements add nothing to the power of log maps that eight times as many would not have."""
-    from multifield.maps.transforms import deposit_slabs
+    from multifield.maps.particles import deposit_slabs
 
     modes = linear_field(64, 0.3, 0.8, np.random.default_rng(3))
     displacement, _ = simulate_matter(modes, 0.3)

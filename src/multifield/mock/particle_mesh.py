@@ -20,7 +20,7 @@ import numpy as np
 import scipy.fft
 from jaxtyping import Complex64, Float32
 
-from multifield.maps.transforms import accelerate, deposit_mesh
+from multifield.maps.particles import accelerate, deposit_mesh
 from multifield.mock.growth import Growth
 
 Lattice = Float32[np.ndarray, "n n n"]

@@ -14,7 +14,7 @@ from scipy.stats import qmc
 
 from multifield.camels import BOX_SIZE, CRITICAL_DENSITY, HUBBLE, N_SLABS, PARAMETERS
 from multifield.core.arrays import Maps, Theta
-from multifield.maps.transforms import deposit_slabs
+from multifield.maps.particles import deposit_slabs
 from multifield.mock.particle_mesh import LatticeModes, LatticeVector, simulate_matter, squared
 
 OMEGA_B = 0.049  # baryon density in all of CMD; arXiv:2010.00619

@@ -22,7 +22,7 @@ import scipy.fft
 from jaxpm.pm import lpt, make_ode_fn
 
 from multifield.camels import BOX_SIZE
-from multifield.maps.transforms import deposit_mesh
+from multifield.maps.particles import deposit_mesh
 from multifield.mock.universe import linear_field
 from tests.reference import matter
 

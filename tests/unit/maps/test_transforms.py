@@ -3,7 +3,7 @@ import pytest
 from jaxtyping import TypeCheckError
 from scipy import ndimage
 
-from multifield.maps import reference, transforms
+from multifield.maps import transforms
 from tests.helpers import tolerances
 from tests.helpers.projects import run_python
 
@@ -131,44 +131,6 @@ class TestPreprocessBlock:
     def test_zero_of_mstar(self, lognormal_maps):
         lognormal_maps[4] = 0
         assert np.all(preprocess(lognormal_maps, field="Mstar")[0][4] == 0)
-
-
-class TestDepositSlabs:
-    def test_equals_the_reference(self, rng):
-        displacement = rng.normal(0, 0.02, (3, 6, 6, 6)).astype(np.float32)
-        moduli = rng.uniform(1, 2, (6, 6, 6)).astype(np.float32)
-        mass, speed = transforms.deposit_slabs(displacement, moduli, 9, 2, n_threads=2)
-        expected_mass, expected_speed = np.empty_like(mass), np.empty_like(speed)
-        reference.deposit_slabs(displacement, moduli, 2, expected_mass, expected_speed)
-        np.testing.assert_allclose(mass, expected_mass, rtol=tolerances.DEPOSIT_RTOL)
-        np.testing.assert_allclose(speed, expected_speed, rtol=tolerances.DEPOSIT_RTOL)
-
-    def test_no_pixels(self):
-        with pytest.raises(ValueError, match="n_pixels: Expected >= 1, got 0"):
-            transforms.deposit_slabs(
-                np.zeros((3, 2, 2, 2), np.float32), np.zeros((2, 2, 2), np.float32), 0, 1
-            )
-
-
-class TestParticleMesh:
-    def test_equals_the_reference(self, rng):
-        displacement = rng.normal(0, 0.02, (3, 6, 6, 6)).astype(np.float32)
-        density = transforms.deposit_mesh(displacement, 8)
-        expected = np.empty_like(density)
-        reference.deposit_mesh(displacement, expected)
-        np.testing.assert_allclose(
-            density, expected, atol=tolerances.MESH_RTOL * expected.max(), rtol=0
-        )
-        force, expected_force = transforms.accelerate(displacement, density), displacement.copy()
-        reference.accelerate(displacement, density, expected_force)
-        scale = np.abs(expected_force).max()
-        np.testing.assert_allclose(
-            force, expected_force, atol=4 * tolerances.MESH_RTOL * scale, rtol=0
-        )
-
-    def test_no_nodes(self):
-        with pytest.raises(ValueError, match="n_mesh: Expected >= 1, got 0"):
-            transforms.deposit_mesh(np.zeros((3, 2, 2, 2), np.float32), 0)
 
 
 WITHOUT_BUILD = """
