@@ -18,17 +18,8 @@ from multifield.config.ingest import DownloadConfig
 from multifield.core.progress import progress
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import find_in_folders, read_theta
-from multifield.ingest.http import (
-    DownloadError,
-    Item,
-    attempt_often,
-    check_status,
-    fetch,
-    length_of,
-    read_text,
-    send_request,
-    wrong_size,
-)
+from multifield.ingest.download import Item, attempt_often, fetch, wrong_size
+from multifield.ingest.http import DownloadError, check_status, length_of, read_text, send_request
 
 __all__ = ["DownloadConfig", "DownloadError", "download_missing"]
 

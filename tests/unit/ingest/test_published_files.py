@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from multifield.camels.selection import Selection
 from multifield.config.ingest import DownloadConfig, MockConfig, SourceConfig
 from multifield.core import progress
-from multifield.ingest import http, published_files
+from multifield.ingest import download, http, published_files
 from multifield.ingest.published_files import DownloadError, download_missing
 from multifield.ingest.sources import open_source
 from tests.helpers.projects import make_project, run_kedro
@@ -307,7 +307,7 @@ def test_a_timeout_is_tried_again(site, tmp_path, caplog, monkeypatch):
             time.sleep(0.01)
 
     site.sending = wait_for_the_client
-    monkeypatch.setattr(http, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(download, "LONGEST_WAIT", 0.1)
     assert bring(site, tmp_path, timeout=0.2, n_retries=1000) == published(site)
     assert lost in caplog.text
 
@@ -467,11 +467,11 @@ def test_a_full_disk_keeps_what_was_fetched(site, tmp_path, monkeypatch):
     (tmp_path / SUITE / MAPS).unlink()
     partial = leave_partial(site, tmp_path, published(site)[:1000], site.tag)
 
-    class Full(http.FileIO):
+    class Full(download.FileIO):
         def write(self, data: Any) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(http, "FileIO", Full)
+    monkeypatch.setattr(download, "FileIO", Full)
     with pytest.raises(
         DownloadError, match=r"No space left on device.*The incomplete file is kept"
     ):
