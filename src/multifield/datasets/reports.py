@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 from kedro.io import DatasetError
 
-from multifield.datasets.base import FileDataset
+from multifield.datasets.base import FileDataset, Loaded, Saved
 from multifield.evaluation import Results, read_results, results_name, write_results
 
 
-class ResultsDataset(FileDataset[Results, Results]):
-    """True value, posterior mean and standard deviation of every test map, in 18 columns of text.
+class ResultsFileDataset(FileDataset[Saved, Loaded]):
+    """File of results under the benchmark's name. A subclass loads and saves it.
 
     Parameters
     ----------
@@ -46,6 +46,13 @@ class ResultsDataset(FileDataset[Results, Results]):
         filepath = Path(path) / f"{name.removesuffix('.txt')}{suffix}.txt"
         super().__init__(filepath=filepath, metadata=metadata)
 
+
+class ResultsDataset(ResultsFileDataset[Results, Results]):
+    """True value, posterior mean and standard deviation of every test map, in 18 columns of text.
+
+    The arguments are those of `ResultsFileDataset`.
+    """
+
     def load(self) -> Results:
         """Read the results."""
         return read_results(self._filepath)
@@ -55,18 +62,11 @@ class ResultsDataset(FileDataset[Results, Results]):
         write_results(self._filepath, data)
 
 
-class FoundResultsDataset(FileDataset[Any, dict[str, Results]]):
+class FoundResultsDataset(ResultsFileDataset[Any, dict[str, Results]]):
     """Results of an earlier run, if they exist, under the name ``network``.
 
-    Parameters
-    ----------
-    **names : str
-        Arguments of `ResultsDataset`.
+    The arguments are those of `ResultsFileDataset`.
     """
-
-    def __init__(self, **names: Any) -> None:
-        results = ResultsDataset(**names)
-        super().__init__(filepath=results._filepath, metadata=results.metadata)
 
     def load(self) -> dict[str, Results]:
         """Read the results if they exist."""
@@ -77,23 +77,15 @@ class FoundResultsDataset(FileDataset[Any, dict[str, Results]]):
         raise DatasetError(f"{self._filepath}: Expected only loads of this dataset, got a save.")
 
 
-class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]):
+class TrialResultsDataset(ResultsFileDataset[Mapping[int, Results], dict[int, Results]]):
     """Results of several trials, in files named as in `ResultsDataset` with ``_trial_<number>``.
 
     Saving removes the files of other trials, which an earlier run wrote. There may be no trials, so
-    the dataset exists if the results of `ResultsDataset` exist.
-
-    Parameters
-    ----------
-    **names : str
-        Arguments of `ResultsDataset`.
+    the dataset exists if the results of `ResultsDataset` exist. The arguments are those of
+    `ResultsFileDataset`.
     """
 
     _word = "trial"
-
-    def __init__(self, **names: Any) -> None:
-        results = ResultsDataset(**names)
-        super().__init__(filepath=results._filepath, metadata=results.metadata)
 
     def load(self) -> dict[int, Results]:
         """Read the results of every trial."""
@@ -120,12 +112,8 @@ class TrialResultsDataset(FileDataset[Mapping[int, Results], dict[int, Results]]
 class EnsembleResultsDataset(TrialResultsDataset):
     """Results of ensembles of the best k networks, in files with ``_ensemble_<k>``.
 
-    The results are a mapping of k to results, which is empty if no ensemble was tested.
-
-    Parameters
-    ----------
-    **names : str
-        Arguments of `ResultsDataset`.
+    The results are a mapping of k to results, which is empty if no ensemble was tested. The
+    arguments are those of `ResultsFileDataset`.
     """
 
     _word = "ensemble"
