@@ -223,7 +223,7 @@ def _verify_maps(field: str, maps: Maps, theta: Theta) -> FileRecord:
     source = source_name(maps, field)
     minimum, maximum, zeros = np.inf, -np.inf, 0
     for first, block in blocks_of(maps):
-        check_pixels(block, field, source, allow_zero=True, first_map=first)
+        check_pixels(block, field, allow_zero=True, first_map=first)
         lowest = float(block.min())
         minimum, maximum = min(minimum, lowest), max(maximum, float(block.max()))
         zeros += int(np.count_nonzero(block == 0)) if lowest == 0 else 0

@@ -258,7 +258,6 @@ def _preprocess_block(
         without_monopole=config.remove_monopole,
         n_threads=n_threads,
         first_map=block.start,
-        source=source_name(raw, field),
     )
 
 

@@ -74,7 +74,6 @@ class StreamedMaps:
                 without_monopole=self.without_monopole,
                 n_threads=1,
                 first_map=first,
-                source=source_name(self.raw, self.field),
             )
 
     @property

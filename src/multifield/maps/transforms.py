@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from multifield.camels import FIELDS, MAPS_PER_SIMULATION
 from multifield.core.arrays import Maps, Moments
 from multifield.maps.kernels import FileError, mapkernels
-from multifield.maps.memory import place_in_file
+from multifield.maps.memory import place_in_file, source_name
 
 
 def gaussian_smooth(maps: Maps, width: float, *, n_threads: int = 1) -> Maps:
@@ -85,7 +85,7 @@ def log_transform(maps: Maps, field: str, *, n_threads: int = 1) -> Maps:
     Accurate to `tolerances.LOG_ULP`.
     """
     plus_one = adds_one(field)
-    check_pixels(maps, field, "", allow_zero=plus_one, n_threads=n_threads)
+    check_pixels(maps, field, allow_zero=plus_one, n_threads=n_threads)
     log_maps = np.empty(maps.shape, np.float32)
     (mapkernels.log10p1 if plus_one else mapkernels.log10)(maps, log_maps, n_threads)
     return log_maps
@@ -152,13 +152,7 @@ def combine_moments(moments: Float64[np.ndarray, "M 3"]) -> tuple[float, float, 
 
 
 def check_pixels(
-    maps: Maps,
-    field: str,
-    source: str,
-    allow_zero: bool,
-    *,
-    first_map: int = 0,
-    n_threads: int = 1,
+    maps: Maps, field: str, *, allow_zero: bool, first_map: int = 0, n_threads: int = 1
 ) -> None:
     """Check that every pixel is finite and positive, or zero if allowed.
 
@@ -167,25 +161,23 @@ def check_pixels(
     maps : (N, L, L) float32
         Block of maps.
     field : str
-        Name of the field. It replaces an empty `source` in messages.
-    source : str
-        Name of the file of the maps, for messages. May be empty.
+        Name of the field, for messages about maps that are not memory maps.
     allow_zero : bool
         Whether 0 is valid.
     first_map : int, optional
-        Number of the block's first map in the source, for messages.
+        Number of the block's first map in its file, for messages.
     n_threads : int, optional
         Threads over maps. The result does not depend on it.
 
     Raises
     ------
     ValueError
-        If a pixel is invalid. The message names the source, map, simulation, pixel and value.
+        If a pixel is invalid. The message names the file, map, simulation, pixel and value.
     """
     first = mapkernels.find_invalid(maps, allow_zero, n_threads)
     if first >= 0:
         rule = "a finite value >= 0" if allow_zero else "a finite value > 0"
-        place = _place(maps, first, source or field, first_map)
+        place = _place(maps, first, field, first_map)
         raise ValueError(f"{place}: Expected {rule}, got {maps.flat[first]}.")
 
 
@@ -199,7 +191,6 @@ def preprocess_block(
     without_monopole: bool,
     n_threads: int,
     first_map: int = 0,
-    source: str = "",
 ) -> None:
     """Compute log maps and their moments from raw maps, in one pass over memory.
 
@@ -223,9 +214,7 @@ def preprocess_block(
     n_threads : int
         Threads over maps. The result does not depend on it.
     first_map : int, optional
-        Number of the block's first map in the source, for messages.
-    source : str, optional
-        Name of the file of the maps, for messages.
+        Number of the block's first map in its file, for messages.
 
     Raises
     ------
@@ -233,7 +222,7 @@ def preprocess_block(
         If the file behind a memory map has been truncated. The message names it.
     ValueError
         If a pixel is negative or not finite, or if the argument of a logarithm is zero or, after
-        smoothing, infinite. The message names the source, map, simulation, pixel and value. `out`
+        smoothing, infinite. The message names the file, map, simulation, pixel and value. `out`
         and `moments` are then undefined.
     """
     plus_one = adds_one(field)
@@ -241,10 +230,10 @@ def preprocess_block(
     try:
         first = mapkernels.preprocess(maps, out, moments, *steps, n_threads, place_in_file(maps))
     except FileError as error:
-        raise OSError(f"{source or field}: {error}") from None
+        raise OSError(f"{source_name(maps, field)}: {error}") from None
     if first < 0:
         return
-    place = _place(maps, first, source or field, first_map)
+    place = _place(maps, first, field, first_map)
     raw = maps.flat[first]
     if not (np.isfinite(raw) and raw >= 0):
         raise ValueError(f"{place}: Expected a finite value >= 0, got {raw}.")
@@ -281,10 +270,10 @@ def adds_one(field: str) -> bool:
     return FIELDS[field].transform == "log10(1+x)"
 
 
-def _place(maps: Maps, flat_index: int, source: str, first_map: int) -> str:
-    """Return the place of a pixel as ``source: map 17 (simulation 1), pixel (3, 5)``."""
+def _place(maps: Maps, flat_index: int, field: str, first_map: int) -> str:
+    """Return the place of a pixel as ``file: map 17 (simulation 1), pixel (3, 5)``."""
     number, pixel = divmod(flat_index, maps[0].size)
     row, column = divmod(pixel, maps.shape[2])
     number += first_map
     simulation = number // MAPS_PER_SIMULATION
-    return f"{source}: map {number} (simulation {simulation}), pixel ({row}, {column})"
+    return f"{source_name(maps, field)}: map {number} (simulation {simulation}), pixel ({row}, {column})"

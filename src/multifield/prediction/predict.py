@@ -13,7 +13,6 @@ from multifield.core.threads import available_threads
 from multifield.data import MapLoader, moments_of_log_maps
 from multifield.evaluation import Results, average_networks, average_orientations, recalibrate
 from multifield.evaluation import predict as predict_loader
-from multifield.maps.memory import source_name
 from multifield.maps.transforms import preprocess_block
 from multifield.models import ModelFolder, Network, find_architecture, load_weights
 from multifield.prediction.card import ModelCard
@@ -202,7 +201,6 @@ def _log_maps(raw: Maps, field: str, first: int, config: PreprocessingConfig) ->
         without_monopole=config.remove_monopole,
         n_threads=available_threads(config.n_threads),
         first_map=first,
-        source=source_name(raw, field),
     )
     return log_maps
 

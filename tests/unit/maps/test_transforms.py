@@ -3,7 +3,7 @@ import pytest
 from jaxtyping import TypeCheckError
 from scipy import ndimage
 
-from multifield.maps import transforms
+from multifield.maps import open_maps, transforms
 from tests.helpers import tolerances
 from tests.helpers.projects import run_python
 
@@ -75,15 +75,22 @@ class TestMoments:
 class TestCheckPixels:
     def test_counts_from_the_first_map_of_the_block(self, lognormal_maps):
         lognormal_maps[2, 0, 1] = np.inf
-        rule = r"a\.npy: map 32 \(simulation 2\), pixel \(0, 1\): Expected a finite value >= 0, got inf"
+        rule = r"T: map 32 \(simulation 2\), pixel \(0, 1\): Expected a finite value >= 0, got inf"
         with pytest.raises(ValueError, match=rule):
-            transforms.check_pixels(lognormal_maps, "T", "a.npy", allow_zero=True, first_map=30)
+            transforms.check_pixels(lognormal_maps, "T", allow_zero=True, first_map=30)
 
     def test_zero(self, lognormal_maps):
         lognormal_maps[0, 0, 0] = 0
-        transforms.check_pixels(lognormal_maps, "T", "a.npy", allow_zero=True)
-        with pytest.raises(ValueError, match=r"a\.npy: map 0 .* > 0, got 0\.0"):
-            transforms.check_pixels(lognormal_maps, "T", "a.npy", allow_zero=False)
+        transforms.check_pixels(lognormal_maps, "T", allow_zero=True)
+        with pytest.raises(ValueError, match=r"T: map 0 .* > 0, got 0\.0"):
+            transforms.check_pixels(lognormal_maps, "T", allow_zero=False)
+
+    def test_a_slice_of_a_memory_map_names_its_file(self, tmp_path, lognormal_maps):
+        lognormal_maps[17, 0, 1] = -1
+        np.save(tmp_path / "a.npy", lognormal_maps)
+        block = open_maps(tmp_path / "a.npy")[15:]
+        with pytest.raises(ValueError, match=r"a\.npy: map 17 .* >= 0, got -1"):
+            transforms.check_pixels(block, "T", allow_zero=True, first_map=15)
 
 
 def preprocess(maps, field="Mtot", width=2.0, **where):
@@ -105,11 +112,11 @@ class TestPreprocessBlock:
     def test_raw_pixel(self, lognormal_maps):
         lognormal_maps[17, 3, 5] = np.nan
         rule = (
-            r"raw\.npy: map 47 \(simulation 3\), pixel \(3, 5\): "
+            r"Mtot: map 47 \(simulation 3\), pixel \(3, 5\): "
             "Expected a finite value >= 0, got nan"
         )
         with pytest.raises(ValueError, match=rule):
-            preprocess(lognormal_maps, source="raw.npy", first_map=30)
+            preprocess(lognormal_maps, first_map=30)
 
     def test_zero_without_smoothing(self, lognormal_maps):
         lognormal_maps[1, 2, 3] = 0
@@ -140,7 +147,7 @@ from pathlib import Path
 import numpy as np
 import multifield
 from multifield.data import Preprocessing, joined, open_log_maps, streamed
-from multifield.maps import transforms
+from multifield.maps import open_maps, transforms
 from multifield.data.preprocess import PreprocessingConfig
 
 settings = PreprocessingConfig(
