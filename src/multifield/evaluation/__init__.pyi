@@ -4,7 +4,7 @@ from .calibration import compare_calibration as compare_calibration
 from .ensembles import average_networks as average_networks
 from .ensembles import combine_maps as combine_maps
 from .ensembles import estimate_correlations as estimate_correlations
-from .comparison import compare_trials as compare_trials
+from .metrics import compare_trials as compare_trials
 from .examples import Examples as Examples
 from .examples import choose_across as choose_across
 from .examples import choose_best_and_worst as choose_best_and_worst
@@ -17,7 +17,7 @@ from .metrics import METRICS as METRICS
 from .metrics import score as score
 from .metrics import score_results as score_results
 from .prediction import predict as predict
-from .recalibrated_intervals import (
+from .intervals import (
     estimate_recalibrated_intervals as estimate_recalibrated_intervals,
 )
 from .recalibration import fit_sigma_factors as fit_sigma_factors
@@ -31,4 +31,4 @@ from .results import results_name as results_name
 from .results import write_results as write_results
 from .saliency import Attributions as Attributions
 from .saliency import attribute_means as attribute_means
-from .shifts import predict_shifted as predict_shifted
+from .prediction import predict_shifted as predict_shifted

@@ -8,8 +8,11 @@ import numpy as np
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Simulation, simulation_of_rows
 from multifield.evaluation.ensembles import average_networks, combine_maps, estimate_correlations
-from multifield.evaluation.intervals import Interval, estimate_intervals
-from multifield.evaluation.recalibrated_intervals import estimate_recalibrated_intervals
+from multifield.evaluation.intervals import (
+    Interval,
+    estimate_intervals,
+    estimate_recalibrated_intervals,
+)
 from multifield.evaluation.recalibration import fit_sigma_factors
 from multifield.evaluation.results import Results, average_orientations
 

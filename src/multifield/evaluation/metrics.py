@@ -28,7 +28,7 @@ References
 Villaescusa-Navarro et al. 2021, arXiv:2109.10360, for the benchmark's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -241,3 +241,38 @@ def _score_each(
 ) -> dict[str, float]:
     values = {marginal.parameter.name: metric(marginal) for marginal in marginals}
     return {name: float(value) for name, value in values.items() if value is not None}
+
+
+# ---- several networks on the same test maps ----
+
+COMPARED = ("RMSE", "relative_error", "epsilon", "R2", "chi2")
+
+
+def compare_trials(
+    results: Mapping[int, Results], valid_losses: Mapping[int, float]
+) -> list[dict[str, float | int | None]]:
+    """Make a table of trials, a row each, in the order given.
+
+    Parameters
+    ----------
+    results : mapping of int to Results
+        Trial -> what its network inferred, best first.
+    valid_losses : mapping of int to float
+        Trial -> its value in the study.
+
+    Returns
+    -------
+    rows : list of dict
+        ``rank``, ``trial``, ``valid_loss`` and ``<metric>_<parameter>`` for the metrics of `COMPARED`; None
+        where a metric is undefined.
+    """
+    rows = []
+    for rank, (trial, trial_results) in enumerate(results.items(), start=1):
+        metrics = score_results(trial_results)
+        scores = {
+            f"{metric}_{name}": metrics[metric].get(name)
+            for metric in COMPARED
+            for name in trial_results.inferred
+        }
+        rows.append({"rank": rank, "trial": trial, "valid_loss": valid_losses[trial], **scores})
+    return rows

@@ -13,7 +13,7 @@ from multifield import camels
 from multifield.core.arrays import Theta
 from multifield.data import MapLoader
 from multifield.evaluation.results import N_PARAMETERS, Results
-from multifield.models.folded import for_inference
+from multifield.models import for_inference
 from multifield.training import choose_device, on_device, torch_threads
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 from multifield.training.shown_fields import FixedFields
@@ -125,3 +125,85 @@ def _check_order(scaled_theta: Float[np.ndarray, "R 6"], theta: Theta) -> None:
             f"loader: expected maps in the order of its theta, got row {row} with parameters "
             f"{camels.unscale_theta(scaled_theta[row : row + 1])[0]} for {theta[row]}"
         )
+
+
+# ---- shifted maps ----
+
+
+class Shifted(torch.nn.Module):
+    """A network that sees every map shifted periodically.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Takes (B, C, L, L).
+    shift : (int, int)
+        Rows and columns [pixels].
+    """
+
+    def __init__(self, network: torch.nn.Module, shift: tuple[int, int]) -> None:
+        super().__init__()
+        self.network = network
+        self.shift = shift
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Shift, then infer."""
+        shifted = torch.roll(x, self.shift, dims=(-2, -1))
+        output: torch.Tensor = self.network(shifted)  # (B, 12)
+        return output
+
+
+def predict_shifted(
+    network: torch.nn.Module,
+    loader: MapLoader,
+    orientations: Sequence[int],
+    *,
+    n_shifts: int,
+    seed: int,
+    map_size: int,
+    device: str = "auto",
+    n_threads: int = 0,
+) -> Results:
+    """Infer the parameters of every map at random shifts, in each orientation.
+
+    `o3_err` halves its maps six times, so its output repeats under shifts by 64 pixels only.
+
+    Parameters
+    ----------
+    network, loader, orientations, device, n_threads
+        As for `predict`.
+    n_shifts : int
+        Shifts, uniform over the map, the same for all maps; the unshifted map is not among them but
+        by chance.
+    seed : int
+        Of the shifts.
+    map_size : int
+        [pixels]
+
+    Returns
+    -------
+    results : Results
+        Rows ordered (shift, orientation, simulation, map).
+
+    Raises
+    ------
+    ValueError
+        If `n_shifts` is not >= 1.
+    """
+    if n_shifts < 1:
+        raise ValueError(f"n_shifts: expected >= 1, got {n_shifts}")
+    shifts = np.random.default_rng(seed).integers(0, map_size, (n_shifts, 2))
+    network = for_inference(network)
+    looks = [
+        predict(
+            Shifted(network, (int(down), int(right))),
+            loader,
+            orientations,
+            device=device,
+            n_threads=n_threads,
+        )
+        for down, right in shifts
+    ]
+    tables = ([getattr(look, name) for look in looks] for name in ("theta", "mean", "std"))
+    theta, mean, std = (np.concatenate(table) for table in tables)
+    return Results(theta, mean, std, looks[0].inferred)

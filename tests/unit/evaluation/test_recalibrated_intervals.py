@@ -15,7 +15,7 @@ from multifield.evaluation import (
     simulation_of_rows,
 )
 from multifield.evaluation.bootstrap import Resamples
-from multifield.evaluation.recalibrated_intervals import OF_SIGMA
+from multifield.evaluation.intervals import OF_SIGMA
 
 CONFIG = BootstrapConfig(n_resamples=200, level=0.95, seed=1)
 NAME = "Omega_m"

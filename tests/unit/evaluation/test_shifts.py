@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from multifield.data import MapLoader, Normalization
-from multifield.evaluation.shifts import Shifted, predict_shifted
+from multifield.evaluation.prediction import Shifted, predict_shifted
 
 SIZE = 8
 
