@@ -1,13 +1,17 @@
 """What a report is made of."""
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from multifield.camels.selection import Selection
 from multifield.data.manifest import Manifest
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
+from multifield.training import choose_device
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,3 +62,13 @@ class RunReport:
     device: str
     seconds: float
     date: str
+
+
+def describe_device(name: str) -> str:
+    """Name the device that a configuration asks for: a GPU by its own name, a CPU by its threads."""
+    device = choose_device(name)
+    if device.type == "cuda":
+        return f"CUDA, {torch.cuda.get_device_name(device)}"
+    n_threads = torch.get_num_threads()
+    threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
+    return f"{device.type.upper()}, {threads} of {platform.machine()}"

@@ -13,7 +13,6 @@ from pydantic_core import to_jsonable_python
 from multifield import camels
 from multifield.reporting.report import tables
 from multifield.reporting.report.contents import RunReport
-from multifield.reporting.report.published import PUBLISHED
 
 TEMPLATE = "report.html.j2"
 N_TRIALS = 10  # in the table of the best
@@ -98,7 +97,7 @@ def _fill(report: RunReport) -> dict[str, Any]:
         "calibration_rows": tables.calibration_rows(report),
         "level_headings": list(tables.LEVEL_METRICS),
         "level_rows": tables.level_rows(report),
-        "published": PUBLISHED,
+        "published": tables.PUBLISHED,
         "trials": tables.best_trials(report.trials, N_TRIALS),
         "seeds": tables.find_seeds(parameters),
         "configuration": _without_users(yaml.safe_dump(parameters, sort_keys=False)),
