@@ -163,11 +163,14 @@ class PrintSummary:
             where = _point(catalog, "trained_metrics", "and figures beside it")
             self._print_metrics(catalog, "trained_", "selection", where)
         if "predictions" in outputs:
-            from multifield.prediction import prediction_table
+            from multifield.reporting.console_summary import prediction_table
 
             files = [_path_of(catalog, name) for name in PREDICTIONS]
             records = to_records(catalog.load("predictions"))
-            print_table(prediction_table(records, catalog.load("prediction_card")), files)
+            card = catalog.load("prediction_card")
+            false_alarms = card.novelty.false_alarms
+            table = prediction_table(records, card.suite, card.field, card.inferred, false_alarms)
+            print_table(table, files)
         if "smallest_field_sets" in outputs:
             from multifield.studies.field_selection import selection_table
 

@@ -14,4 +14,3 @@ from .predict import predict_together as predict_together
 from .new_maps import open_new_maps as open_new_maps
 from .novelty import NoveltyReference as NoveltyReference
 from .novelty import fit_novelty as fit_novelty
-from .summary import prediction_table as prediction_table

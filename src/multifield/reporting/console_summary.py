@@ -1,5 +1,8 @@
 """The last words of a run: how well each parameter is inferred, and what to do next."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.table import Table
 
 from multifield import camels
@@ -16,6 +19,7 @@ _COLUMNS = {
     "cov. 68 [%]": ("coverage_68", 100.0, ".1f"),
 }
 _WITH_ERROR = ("RMSE", "chi2")  # of all five the table would not fit 80 columns
+N_SHOWN = 8  # predictions; the files have all
 
 
 def summary_table(
@@ -90,3 +94,52 @@ def _cell(metrics: Metrics, intervals: Intervals, heading: str, name: str) -> st
     if metric not in _WITH_ERROR or interval is None:
         return value
     return f"{value}+-{interval.error * factor:.1g}"
+
+
+def prediction_table(
+    records: Sequence[Mapping[str, Any]],
+    suite: str,
+    field: str,
+    inferred: Sequence[str],
+    false_alarms: float,
+) -> Table:
+    """Lay out the first predictions, one row a map.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        As `multifield.prediction.infer_parameters` gives them.
+    suite, field : str
+        What was trained on, for the title, which says "mock" of a mock suite.
+    inferred : sequence of str
+        Names of the parameters.
+    false_alarms : float
+        Share of maps like the validation maps that are flagged.
+
+    Returns
+    -------
+    table : rich.table.Table
+        Standard deviations are recalibrated. Maps that are flagged say so.
+    """
+    n_flagged = sum(bool(record["unlike_training"]) for record in records)
+    caption = (
+        f"{n_flagged} of {len(records)} maps are unlike those trained on; of maps like them "
+        f"{100 * false_alarms:.2g} % would be called so\n"
+        "+-: one sigma, recalibrated on validation maps"
+    )
+    if len(records) > N_SHOWN:
+        caption += f"; the first {N_SHOWN} of {len(records)} maps"
+    table = Table(title=f"trained on {_name(suite, field)}", caption=caption)
+    table.add_column("map", justify="right")
+    for name in inferred:
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("p-value", justify="right")
+    table.add_column("")
+    for record in records[:N_SHOWN]:
+        values = [
+            f"{record[f'{name}_mean']:.3g}+-{record[f'{name}_std_recalibrated']:.1g}"
+            for name in inferred
+        ]
+        remark = "unlike" if record["unlike_training"] else ""
+        table.add_row(str(record["map"]), *values, f"{record['p_value']:.2g}", remark)
+    return table
