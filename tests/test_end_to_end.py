@@ -285,7 +285,7 @@ def test_a_network_is_tested_on_another_suite(finished):
     assert list(dict.fromkeys((row["network"], row["level"]) for row in levels)) == [
         (network, level)
         for network in ("best", "ensemble_2", "best, 1 shifts")
-        for level in ("one look", "map", "simulation")
+        for level in ("view", "map", "simulation")
     ]
     assert (project / RESULTS).read_bytes() == at_home
     assert (project / "data/05_model_input/MockTNG").is_dir()

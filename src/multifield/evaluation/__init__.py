@@ -1,6 +1,6 @@
-"""How good the inferred parameters are: results files, metrics, predictions, figures, summary.
+"""Results files, metrics, calibration, predictions, ensembles and saliency of test maps.
 
-PyTorch and matplotlib are imported at the first use of a name that needs them, so that ``import
+PyTorch is imported at the first use of a name that needs it, so that ``import
 multifield.evaluation`` stays quick. The names are listed in ``__init__.pyi``.
 """
 

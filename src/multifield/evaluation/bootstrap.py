@@ -1,8 +1,8 @@
-"""Errors of what a test set says, by resampling its simulations.
+"""Bootstrap of test simulations, for the uncertainty of everything measured on a test set.
 
-The 15 maps of a simulation share their parameters and much of their structure, and the orientations
-of a map nearly everything, so rows are no independent draws; simulations are. Each resample draws as
-many simulations as there are, with replacement, and takes all rows of each (a cluster bootstrap).
+The 15 maps of a simulation share their parameters and much of their structure. The orientations
+of a map share nearly everything. Rows are therefore not independent, but simulations are. Each
+resample draws S simulations with replacement and takes all rows of each (a cluster bootstrap).
 
 ====== ==================================================
 letter meaning
@@ -29,27 +29,28 @@ from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.results import Results
 
 Simulation = Int64[np.ndarray, " M"]
-"""Which simulation each row is of: 0 to S - 1, each at least once."""
+"""Simulation number of each row: 0 to S - 1, each at least once."""
 
 
 @plain_dataclass(frozen=True, eq=False)
 class Resamples:
-    """Which simulations each resample has.
+    """Simulations that each resample contains.
 
     Attributes
     ----------
     simulation : (M,) int64
-        As `simulation_of_rows` gives, or any index of one's own.
-    counts : (R, S) int64
-        How often a resample has each simulation; its rows sum to S.
+        Simulation number of each row, from `simulation_of_rows` or any other index.
     config : BootstrapConfig
+        Number of resamples, seed and level of the intervals.
     spawn_key : tuple of int
-        Other keys draw independently of each other from the same seed, as two sets of simulations must.
+        Key of an independent random stream. Two sets of simulations need different keys.
+    counts : (R, S) int64
+        How often each resample contains each simulation. Each row sums to S.
 
     Raises
     ------
     ValueError
-        If the index does not name each of S simulations.
+        If a number from 0 to S - 1 is missing in `simulation`.
     """
 
     simulation: Simulation
@@ -61,7 +62,7 @@ class Resamples:
         present = np.unique(self.simulation)
         if not np.array_equal(present, np.arange(len(present))) or not len(present):
             raise ValueError(
-                f"simulation: expected every number from 0 on, got {present[:5]} and so on"
+                f"simulation: Expected every number from 0 on, got {present[:5]} and so on."
             )
         seed = np.random.SeedSequence(self.config.seed, spawn_key=self.spawn_key)
         rng = np.random.default_rng(seed)
@@ -71,7 +72,7 @@ class Resamples:
 
     @property
     def n_simulations(self) -> int:
-        """Simulations S; from one alone nothing can be resampled."""
+        """Number of simulations S. A single simulation cannot be resampled."""
         return int(self.counts.shape[1])
 
     def per_simulation(self, values: Shaped[np.ndarray, " M"]) -> Float64[np.ndarray, " S"]:
@@ -92,38 +93,42 @@ class Resamples:
 
 
 def simulation_of_rows(results: Results, n_orientations: int) -> Simulation:
-    """Give the simulation of each row by the order of the rows.
+    """Find the simulation of each row from the order of the rows.
 
-    Never by equal parameters, which different simulations share in CV, 1P and others.
+    Equal parameters cannot identify a simulation: different simulations share them in CV, 1P and
+    other sets.
 
     Parameters
     ----------
     results : Results
-        Rows ordered (orientation, simulation, map), `camels.MAPS_PER_SIMULATION` maps a simulation.
+        Rows ordered (orientation, simulation, map), `camels.MAPS_PER_SIMULATION` maps per
+        simulation.
     n_orientations : int
-        In how many orientations (and shifts) each map is.
+        Number of copies (orientations times shifts) of each map.
 
     Returns
     -------
     simulation : (M,) int64
-        0 for all rows of the first simulation, and so on.
+        Simulation number of each row: 0 for the first simulation, and so on.
 
     Raises
     ------
     ValueError
-        If the rows do not divide, or the truth differs between rows of one simulation, as it does in
-        other orders.
+        If the number of rows is no multiple of the maps of one simulation, or the truth differs
+        between rows of one simulation.
     """
     block = n_orientations * camels.MAPS_PER_SIMULATION
     if n_orientations < 1 or len(results) % block:
         raise ValueError(
-            f"results: expected {camels.MAPS_PER_SIMULATION} maps a simulation in {n_orientations} "
-            f"orientations, a multiple of {block} rows, got {len(results)}"
+            f"results: Expected {camels.MAPS_PER_SIMULATION} maps per simulation in "
+            f"{n_orientations} orientations, a multiple of {block} rows, got {len(results)}."
         )
     n_simulations = len(results) // block
     of_maps = np.repeat(np.arange(n_simulations, dtype=np.int64), camels.MAPS_PER_SIMULATION)
     simulation = np.tile(of_maps, n_orientations)
     first = results.theta[:: camels.MAPS_PER_SIMULATION][:n_simulations]
     if not np.array_equal(results.theta, first[simulation], equal_nan=True):
-        raise ValueError("theta: expected rows ordered (orientation, simulation, map), got another")
+        raise ValueError(
+            "theta: Expected rows ordered (orientation, simulation, map), got another order."
+        )
     return simulation

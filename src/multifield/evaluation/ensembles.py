@@ -1,4 +1,4 @@
-"""Several posteriors of one thing made one: networks of an ensemble, the maps of a simulation."""
+"""Combined posteriors: of the networks of an ensemble, and of the maps of a simulation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,31 +21,33 @@ Correlations = dict[str, float]
 def average_networks(results: Sequence[Results]) -> Results:
     """Combine networks as the equal mixture of their posteriors.
 
-    mean = <mean_k>, std^2 = <std_k^2> + var(mean_k), as in deep ensembles (Lakshminarayanan et al. 2017,
-    arXiv:1612.01474).
+    mean = <mean_k>, std^2 = <std_k^2> + var(mean_k), as in deep ensembles (Lakshminarayanan et al.
+    2017, arXiv:1612.01474).
 
     Parameters
     ----------
     results : sequence of Results
-        Of the same maps in the same order, a network each.
+        Posteriors by each network, of the same maps in the same order.
 
     Returns
     -------
     ensemble : Results
+        Mean and standard deviation of the mixture, row by row.
 
     Raises
     ------
     ValueError
-        If there is none, or they differ in their truth or in what was inferred.
+        If there is no network, or the networks differ in truth or in inferred parameters.
     """
     if not results:
-        raise ValueError("results: expected those of at least one network, got none")
+        raise ValueError("results: Expected posteriors by at least one network, got none.")
     first = results[0]
     for number, other in enumerate(results):
         same_truth = np.array_equal(other.theta, first.theta, equal_nan=True)
         if not same_truth or other.inferred != first.inferred:
             raise ValueError(
-                f"results: expected the same maps and parameters of every network, got others in {number}"
+                "results: Expected the same maps and parameters for every network, got others for "
+                f"network {number}."
             )
     means, stds = np.stack([r.mean for r in results]), np.stack([r.std for r in results])
     return Results(first.theta, *mixture_moments(means, stds), first.inferred)
@@ -54,25 +56,25 @@ def average_networks(results: Sequence[Results]) -> Results:
 def estimate_correlations(valid_results: Results, simulation: Simulation) -> Correlations:
     """Estimate the correlation of the errors of two maps of one simulation.
 
-    With pulls z = (mu - theta) / sigma, rho = <z_i z_j> over pairs of maps, by <z_i^2> over maps: the
-    intraclass correlation about zero, so that a bias shared by all maps counts as an error they share.
+    With pulls z = (mu - theta) / sigma, rho is <z_i z_j> over pairs of maps divided by <z_i^2> over
+    maps. It is the intraclass correlation about zero: a bias of all maps counts as a shared error.
 
     Parameters
     ----------
     valid_results : Results
-        One row a map (orientations averaged) of simulations that are not tested on.
+        One row per validation map, averaged over orientations.
     simulation : (M,) int64
-        Which simulation each row is of, with as many maps each.
+        Simulation number of each row. Each simulation has the same number of maps.
 
     Returns
     -------
     correlations : dict of float
-        From -1 / (n - 1) to 1, n maps a simulation.
+        rho of each parameter, from -1 / (n - 1) to 1 for n maps per simulation.
 
     Raises
     ------
     ValueError
-        If simulations differ in their number of maps or have one only.
+        If simulations differ in their number of maps or have only one.
     """
     n_maps = _count_maps(simulation)
     correlations = {}
@@ -88,46 +90,48 @@ def estimate_correlations(valid_results: Results, simulation: Simulation) -> Cor
 def combine_maps(
     results: Results, simulation: Simulation, correlations: Mapping[str, float]
 ) -> Results:
-    """Combine the maps of each simulation into one posterior, correlated errors included.
+    """Combine the maps of each simulation into one posterior, with correlated errors.
 
-    The errors of maps i and j have covariance C_ij = sigma_i sigma_j (rho + (1 - rho) delta_ij). With
-    inverse-variance weights w_i proportional to 1 / sigma_i^2 that sum to 1,
+    The errors of maps i and j have covariance C_ij = sigma_i sigma_j (rho + (1 - rho) delta_ij).
+    With inverse-variance weights w_i proportional to 1 / sigma_i^2 that sum to 1,
 
         mean = sum_i w_i mu_i
         std^2 = sum_ij w_i C_ij w_j = rho (sum_i w_i sigma_i)^2 + (1 - rho) sum_i w_i^2 sigma_i^2
 
-    For rho = 0 that is the product of independent Gaussians, for rho = 1 and equal sigma that of one map.
+    For rho = 0 it is the product of independent Gaussians. For rho = 1 and equal sigma it is the
+    posterior of one map.
 
     Parameters
     ----------
     results : Results
-        One row a map; average orientations first.
+        One row per map, averaged over orientations.
     simulation : (M,) int64
-        Which simulation each row is of.
+        Simulation number of each row.
     correlations : mapping of str to float
         rho of each parameter, from `estimate_correlations` on validation maps.
 
     Returns
     -------
     combined : Results
-        One row a simulation, in the order of their numbers.
+        One row per simulation, in the order of their numbers.
 
     Raises
     ------
     ValueError
-        If a parameter has no correlation or one that no n maps can have, or maps of a simulation differ in
+        If a parameter has no correlation or an impossible one, or maps of a simulation differ in
         their truth.
 
     Notes
     -----
-    The weights that are optimal for C turn negative for maps with sigma_i > sigma_min / rho and then
-    extrapolate; these do not, and their error is as well known.
+    The weights that are optimal for C become negative for maps with sigma_i > sigma_min / rho, and
+    then extrapolate. Inverse-variance weights do not, and the uncertainty of their mean is known as
+    well.
     """
     n_maps = _count_maps(simulation)
     order = np.argsort(simulation, kind="stable").reshape(-1, n_maps)
     theta = results.theta[order]  # (simulations, maps, 6)
     if not np.array_equal(theta, np.broadcast_to(theta[:, :1], theta.shape), equal_nan=True):
-        raise ValueError("simulation: expected one truth for all maps of each, got several")
+        raise ValueError("simulation: Expected one truth per simulation, got several.")
     mean = np.full((len(order), N_PARAMETERS), np.nan)
     std = mean.copy()
     for name, column in zip(results.inferred, parameter_columns(results.inferred), strict=True):
@@ -142,12 +146,12 @@ def combine_maps(
 
 
 def _count_maps(simulation: Simulation) -> int:
-    """Count the maps of a simulation; ValueError unless all have as many, and at least two."""
+    """Count the maps per simulation; ValueError unless equal for all and at least two."""
     counts = np.bincount(simulation)
     if counts.min() != counts.max() or counts.min() < 2:
         raise ValueError(
-            "simulation: expected as many maps of each, at least 2 "
-            f"({camels.MAPS_PER_SIMULATION} in CMD), got {counts.min()} to {counts.max()}"
+            "simulation: Expected the same number of maps per simulation, at least 2 "
+            f"({camels.MAPS_PER_SIMULATION} in CMD), got {counts.min()} to {counts.max()}."
         )
     return int(counts.min())
 
@@ -155,7 +159,5 @@ def _count_maps(simulation: Simulation) -> int:
 def _check_correlation(correlations: Mapping[str, float], name: str, n_maps: int) -> float:
     rho = correlations.get(name)
     if rho is None or not -1 / (n_maps - 1) < rho <= 1:
-        raise ValueError(
-            f"correlations: expected one from -1/{n_maps - 1} to 1 for {name}, got {rho}"
-        )
+        raise ValueError(f"correlations: Expected -1/{n_maps - 1} to 1 for {name}, got {rho}.")
     return rho

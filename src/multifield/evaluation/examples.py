@@ -1,4 +1,4 @@
-"""Which test maps are worth looking at one by one."""
+"""Selection of single test maps to show."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ Rows = Int64[np.ndarray, " K"]
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Some of the maps of a test.
+    """Some of the test maps.
 
     Attributes
     ----------
     rows : (K,) int64
-        Positions among the maps tested, each in one orientation.
+        Map numbers in the test set.
     results : Results
-        What was inferred of these, orientations combined.
+        Posteriors of these maps, averaged over orientations.
     chi2 : (K,) float64
-        Mean squared pull of each map over the parameters inferred.
+        Mean squared pull of each map over the inferred parameters.
     """
 
     rows: Rows
@@ -34,22 +34,24 @@ class Examples:
 def choose_best_and_worst(
     results: Results, n_orientations: int, n_each: int
 ) -> tuple[Examples, Examples]:
-    """Choose the maps of the smallest and of the largest chi2, one a simulation at most.
+    """Choose the maps with the smallest and the largest chi2, at most one per simulation.
 
-    Siblings err alike; without the rule the worst maps would be one simulation from several sides.
+    Maps of one simulation have similar errors. Without the limit, most of the worst maps would
+    belong to one simulation.
 
     Parameters
     ----------
     results : Results
         Rows ordered (orientation, simulation, map).
     n_orientations : int
+        Number of orientations of each map.
     n_each : int
-        Maps to choose at either end; fewer if there are fewer than twice as many simulations.
+        Number of best and of worst maps. It is limited to half the number of simulations.
 
     Returns
     -------
     best, worst : Examples
-        No map is in both unless there is one simulation only.
+        Best and worst maps. No map is in both unless there is a single simulation.
     """
     maps = average_orientations(results, n_orientations)
     simulation = simulation_of_rows(maps, 1)
@@ -62,19 +64,21 @@ def choose_best_and_worst(
 
 
 def choose_across(results: Results, n_orientations: int, n: int) -> Examples:
-    """Choose maps that span the truth of the first parameter inferred, from low to high.
+    """Choose maps that span the truth of the first inferred parameter, from low to high.
 
     Parameters
     ----------
     results : Results
         Rows ordered (orientation, simulation, map).
     n_orientations : int
+        Number of orientations of each map.
     n : int
-        Maps to choose, of different simulations; fewer if there are fewer simulations.
+        Number of maps, one per simulation. It is limited to the number of simulations.
 
     Returns
     -------
     examples : Examples
+        The maps, in ascending order of the parameter.
     """
     maps = average_orientations(results, n_orientations)
     first = _first_of_each(np.arange(len(maps)), simulation_of_rows(maps, 1))

@@ -1,20 +1,20 @@
-r"""What maps say of the parameters, in nats: by how much a posterior is narrower than the prior.
+r"""Information of maps about the parameters [nats]: how much the posterior narrows the prior.
 
-Of a map whose posterior of a parameter has mean mu and calibrated standard deviation sigma, with truth theta,
+For a map with posterior mean mu, calibrated standard deviation sigma and truth theta,
 
 .. math::
 
     I = \log \frac{\sigma_\mathrm{prior}}{\sigma}
         + \frac{1}{2} \left[ 1 - \left( \frac{\theta - \mu}{\sigma} \right)^2 \right] ,
 
-summed over parameters and averaged over maps. Where sigma is right the second term averages to zero, and I is
-<log(sigma_prior / sigma)>. It is the logarithmic score of a Gaussian posterior, which no wrong mean or sigma
-can raise on average; <log(sigma_prior / sigma)> alone could be raised by a sigma that is too small on the
-maps that are tested. Sums over parameters take their errors for independent.
+summed over parameters and averaged over maps. If sigma is correct, the second term averages to zero
+and I is <log(sigma_prior / sigma)>. I is the logarithmic score of a Gaussian posterior: no wrong
+mean or sigma can raise it on average. <log(sigma_prior / sigma)> alone would rise with a sigma that
+is too small on the test maps. Sums over parameters treat their errors as independent.
 
-sigma is calibrated on validation maps: sigma^2 = a^2 s^2 + b^2 of the network's own s. A single factor is
-ruled by the few maps on which s, the square of the network's last output, comes near zero. Of a network that
-says nothing of its errors, a = 0, and I is log(sigma_prior / RMSE).
+sigma is calibrated on validation maps: sigma^2 = a^2 s^2 + b^2, where s is the standard deviation
+that the network gives. A single factor would be dominated by the few maps with s near zero. For a
+network with uninformative s, a = 0 and I is log(sigma_prior / RMSE).
 
 References
 ----------
@@ -33,18 +33,26 @@ from multifield.core.arrays import Theta
 from multifield.evaluation.results import Results, parameter_columns
 
 _Column = Float64[np.ndarray, " M"]
-LOG_BOUNDS = (-23.0, 23.0)  # of a^2 and b^2 in units of <s^2> and the mean squared error: 10^+-10
+LOG_BOUNDS = (-23.0, 23.0)  # of a^2 <s^2> and b^2 in units of the mean squared error: 10^+-10
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibrated variance of one parameter, ``scale s^2 + floor`` of the s that a network infers."""
+    """Calibrated variance ``scale s^2 + floor`` of one parameter, with s from the network.
 
-    scale: float  # a^2
-    floor: float  # b^2, in the unit of the parameter, squared
+    Attributes
+    ----------
+    scale : float
+        a^2, dimensionless.
+    floor : float
+        b^2 in the squared unit of the parameter.
+    """
+
+    scale: float
+    floor: float
 
     def variance(self, std: _Column) -> _Column:
-        """Calibrate standard deviations; gives variances."""
+        """Convert standard deviations of the network to calibrated variances."""
         variance: _Column = self.scale * std**2 + self.floor
         return variance
 
@@ -55,15 +63,16 @@ Calibrations = Mapping[str, Calibration]
 
 @dataclass(frozen=True, eq=False)
 class Information:
-    """What each of some maps says.
+    """Information of each map.
 
     Attributes
     ----------
     parameters : tuple of str
+        Names of the inferred parameters.
     nats : (M, P) float64
-        Of each row of the results and each parameter; see the top of this module.
+        Information of each row and parameter; see the top of this module.
     rmse_nats : (P,) float64
-        log(sigma_prior / RMSE): what the means alone say of all rows together.
+        log(sigma_prior / RMSE) of each parameter: information of the means of all rows.
     """
 
     parameters: tuple[str, ...]
@@ -71,31 +80,37 @@ class Information:
     rmse_nats: Float64[np.ndarray, " P"]
 
     def rows_of(self, parameters: tuple[str, ...]) -> _Column:
-        """Sum over some of the parameters, for each row; ValueError for one that was not inferred."""
+        """Sum the information of each row over some of the parameters."""
         rows: _Column = self.nats[:, self._columns(parameters)].sum(axis=1)
         return rows
 
     def rmse_of(self, parameters: tuple[str, ...]) -> float:
-        """Sum what the means alone say over some of the parameters."""
+        """Sum the information of the means over some of the parameters."""
         return float(self.rmse_nats[self._columns(parameters)].sum())
 
     def _columns(self, parameters: tuple[str, ...]) -> list[int]:
         if not set(parameters) <= set(self.parameters):
             raise ValueError(
-                f"parameters: expected some of {', '.join(self.parameters)}, got {', '.join(parameters)}"
+                f"parameters: Expected some of {', '.join(self.parameters)}, "
+                f"got {', '.join(parameters)}."
             )
         return [self.parameters.index(name) for name in parameters]
 
 
 def prior_widths(theta: Theta, inferred: tuple[int, ...]) -> dict[str, float]:
-    """Give the standard deviation of parameters over the simulations trained on, which is the prior's.
+    """Compute the prior width: the standard deviation of each parameter in the training set.
 
     Parameters
     ----------
     theta : (N, 6) float64
-        Of maps, as many of each simulation.
+        Parameters of the training maps, with as many maps of each simulation.
     inferred : tuple of int
-        Columns.
+        Columns of the inferred parameters.
+
+    Returns
+    -------
+    widths : dict of str to float
+        Standard deviation of each parameter, in physical units.
 
     Raises
     ------
@@ -105,22 +120,27 @@ def prior_widths(theta: Theta, inferred: tuple[int, ...]) -> dict[str, float]:
     widths = {camels.PARAMETER_NAMES[column]: float(theta[:, column].std()) for column in inferred}
     for name, width in widths.items():
         if not width > 0:
-            raise ValueError(f"theta: expected a prior of {name} of some width, got {width}")
+            raise ValueError(f"theta: Expected a prior width > 0 of {name}, got {width}.")
     return widths
 
 
 def fit_calibrations(valid_results: Results) -> dict[str, Calibration]:
-    """Fit the variance of each parameter inferred, by maximum likelihood of Gaussian errors.
+    """Fit the variance of each inferred parameter by maximum likelihood with Gaussian errors.
 
     Parameters
     ----------
     valid_results : Results
-        Of maps that were not trained on, looked at as those that are to be calibrated.
+        Posteriors of validation maps, in the same orientations as the results to calibrate.
+
+    Returns
+    -------
+    calibrations : dict of str to Calibration
+        Calibration of each inferred parameter.
 
     Raises
     ------
     ValueError
-        If a parameter has no error at all.
+        If all errors of a parameter are zero.
     """
     columns = parameter_columns(valid_results.inferred)
     return {
@@ -132,20 +152,21 @@ def fit_calibrations(valid_results: Results) -> dict[str, Calibration]:
 def measure_information(
     results: Results, calibrations: Calibrations, prior: Mapping[str, float]
 ) -> Information:
-    """Measure what maps say of the parameters that were inferred.
+    """Measure the information of maps about the inferred parameters.
 
     Parameters
     ----------
     results : Results
+        Truth and posteriors of the maps.
     calibrations : mapping of str to Calibration
-        From `fit_calibrations`, of the same network.
+        Calibrations from `fit_calibrations` for the same network.
     prior : mapping of str to float
         Standard deviation of each parameter's prior, from `prior_widths`.
 
     Returns
     -------
     information : Information
-        One row a row of the results.
+        Information of each row of `results`.
     """
     nats, rmse_nats = [], []
     for name, column in zip(results.inferred, parameter_columns(results.inferred), strict=True):
@@ -157,7 +178,7 @@ def measure_information(
 
 
 def _errors(results: Results, column: int) -> tuple[_Column, _Column]:
-    """Squared errors, and standard deviations."""
+    """Give squared errors and standard deviations."""
     error2 = (results.mean[:, column] - results.theta[:, column]) ** 2
     return error2, results.std[:, column]
 
@@ -165,7 +186,7 @@ def _errors(results: Results, column: int) -> tuple[_Column, _Column]:
 def _fit(name: str, error2: _Column, std: _Column) -> Calibration:
     """Minimize <log v + e^2 / v> over log a^2 and log b^2, in units where <e^2> and <s^2> are 1."""
     if not error2.any():
-        raise ValueError(f"valid_results: expected errors > 0 of {name}, got none")
+        raise ValueError(f"valid_results: Expected errors > 0 of {name}, got only zeros.")
     mean_error2 = float(error2.mean())
     mean_std2 = float(np.mean(std**2))
     if mean_std2 == 0:

@@ -1,4 +1,4 @@
-"""What is gained by looking longer: one map, its orientations and shifts, a simulation, an ensemble."""
+"""Scores of a single view, a map and a simulation, for one network and for an ensemble."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,15 @@ SHOWN = ("RMSE", "chi2", "epsilon", "R2")
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What one network, or an ensemble, inferred of validation and test maps.
+    """Posteriors of validation and test maps by one network or an ensemble.
 
     Attributes
     ----------
     valid, test : Results
-        Rows ordered (copy, simulation, map); of validation maps at home and of any test maps.
+        Rows ordered (copy, simulation, map). Validation maps are from the training suite; test maps
+        are from any suite.
     n_copies : int
-        Orientations, or orientations times shifts, of each map.
+        Number of copies of each map: orientations, or orientations times shifts.
     """
 
     valid: Results
@@ -39,19 +40,19 @@ class Predictions:
 def name_predictions(
     valid: Sequence[Results], test: Sequence[Results], n_copies: int
 ) -> dict[str, Predictions]:
-    """Give the best network's predictions and, of several, those of the ensemble.
+    """Name the predictions of the best network and, if there are several, of their ensemble.
 
     Parameters
     ----------
     valid, test : sequence of Results
-        Of each network, best first.
+        Posteriors of validation and test maps by each network, best first.
     n_copies : int
-        As in `Predictions`.
+        Number of copies of each map: orientations, or orientations times shifts.
 
     Returns
     -------
     predictions : dict of Predictions
-        ``best`` and ``ensemble_<k>`` for k > 1 networks.
+        ``best`` and, for k > 1 networks, ``ensemble_<k>``.
     """
     named = {"best": Predictions(valid[0], test[0], n_copies)}
     if len(test) > 1:
@@ -63,25 +64,27 @@ def name_predictions(
 def compare_levels(
     predictions: Mapping[str, Predictions], config: BootstrapConfig
 ) -> list[dict[str, str | float | None]]:
-    """Score each network's posteriors of a map as seen once, of a map and of a simulation.
+    """Score the posteriors of a single view, of a map and of a simulation.
 
-    ``one look`` takes every copy of a map for itself, ``map`` averages them (`average_orientations`),
-    ``simulation`` then combines the maps of a simulation (`combine_maps`) with the correlation of validation
-    maps. Each is recalibrated with factors from validation posteriors of its own level.
+    ``view`` scores every copy of a map by itself. ``map`` averages the copies
+    (`average_orientations`). ``simulation`` also combines the maps of a simulation
+    (`combine_maps`), with correlations from validation maps. Each level is recalibrated with
+    factors from the validation posteriors of the same level.
 
     Parameters
     ----------
     predictions : mapping of str to Predictions
-        Name of a network or ensemble -> what it inferred.
+        Name of a network or ensemble -> its predictions.
     config : BootstrapConfig
-        Of the intervals.
+        Number of resamples, seed and level of the intervals.
 
     Returns
     -------
     rows : list of dict
-        ``network``, ``level``, ``parameter``, and each metric of `SHOWN` with the ends of its interval as
-        ``<metric>_low`` and ``<metric>_high``; then ``sigma_factor``, and ``chi2`` after recalibration as
-        ``recalibrated_chi2`` with its interval, the error of the factor included. None where undefined.
+        ``network``, ``level``, ``parameter``, and each metric of `SHOWN` with the ends of its
+        interval as ``<metric>_low`` and ``<metric>_high``. Then follow ``sigma_factor``, and
+        ``recalibrated_chi2`` with its interval, which includes the uncertainty of the factor. None
+        where undefined.
     """
     return [
         {"network": network, "level": level, **row}
@@ -92,7 +95,7 @@ def compare_levels(
 
 
 def _levels(predictions: Predictions) -> dict[str, tuple[Results, Simulation, Results, Simulation]]:
-    """Give test and validation results of each level, each with the simulation of each row."""
+    """Give test and validation results of each level with the simulation number of each row."""
     valid, test, n_copies = predictions.valid, predictions.test, predictions.n_copies
     valid_maps, test_maps = (average_orientations(each, n_copies) for each in (valid, test))
     of_valid, of_test = (simulation_of_rows(each, 1) for each in (valid_maps, test_maps))
@@ -100,7 +103,7 @@ def _levels(predictions: Predictions) -> dict[str, tuple[Results, Simulation, Re
     valid_simulations = combine_maps(valid_maps, of_valid, correlations)
     test_simulations = combine_maps(test_maps, of_test, correlations)
     return {
-        "one look": (
+        "view": (
             *(test, simulation_of_rows(test, n_copies)),
             *(valid, simulation_of_rows(valid, n_copies)),
         ),

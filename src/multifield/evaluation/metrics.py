@@ -1,4 +1,4 @@
-"""Scores of inferred parameters against the truth, one number a metric and parameter.
+"""Metrics of inferred parameters against the truth: one number per metric and parameter.
 
 With theta the truth, mu the posterior mean and sigma the posterior standard deviation of a
 parameter, and averages over the test maps:
@@ -19,13 +19,13 @@ coverage_68      share of maps with abs(theta - mu) < sigma           0.683
 coverage_95      share of maps with abs(theta - mu) < 2 sigma         0.954
 ================ ==================================================== =====================
 
-relative_error and epsilon are often mixed up, hence both. JSON has no NaN, so a metric is left out
-for a parameter for which it is undefined: R2 where the truth does not vary (CV), relative_error and
-epsilon where it is zero (EX without feedback), precision where a mean is zero.
+Papers confuse relative_error and epsilon, so both are here. JSON has no NaN, so an undefined metric
+of a parameter is left out. R2 is undefined where the truth does not vary (CV), relative_error and
+epsilon where the truth is zero (EX without feedback), and precision where a mean is zero.
 
 References
 ----------
-Villaescusa-Navarro et al. 2021, arXiv:2109.10360, for the benchmark's.
+Villaescusa-Navarro et al. 2021, arXiv:2109.10360, for the metrics of the benchmark.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,15 +41,22 @@ Metrics = dict[str, dict[str, float]]
 """Metric -> parameter -> value, as in metrics.json."""
 _Column = Float64[np.ndarray, " M"]
 Value = np.float64 | np.ndarray
-"""One number, or one a resample."""
+"""One number, or one number per resample."""
 
 
 @dataclass(frozen=True, eq=False)
 class Marginal:
-    """Truth, mean and standard deviation of one parameter over the maps; physical units.
+    """Truth, mean and standard deviation of one parameter over the maps.
 
-    What a metric takes of all maps it takes by `total`, `mean` and `spread`, so that a subclass can
-    give each a value for every resample (`intervals`).
+    Formulas reduce over maps with `total`, `mean` and `spread` only, so that a subclass can give
+    one value per resample (`intervals`).
+
+    Attributes
+    ----------
+    parameter : camels.Parameter
+        The parameter.
+    theta, mu, sigma : (M,) float64
+        Truth, posterior mean and posterior standard deviation, in physical units.
     """
 
     parameter: camels.Parameter
@@ -59,7 +66,7 @@ class Marginal:
 
     @property
     def error(self) -> _Column:
-        """Mean minus truth."""
+        """Posterior mean minus truth."""
         error: _Column = self.mu - self.theta
         return error
 
@@ -80,7 +87,7 @@ class Marginal:
         return self.total((self.theta - self.theta.mean()) ** 2)
 
 
-# ---- one function a metric; None where it is undefined ----
+# ---- one function per metric; None where it is undefined ----
 
 
 def _rmse(m: Marginal) -> Value:
@@ -104,7 +111,7 @@ def _epsilon(m: Marginal) -> Value | None:
 
 
 def _r2(m: Marginal) -> Value | None:
-    # not a variance of zero: the rounded mean of equal numbers may differ from them
+    # the variance may be nonzero: the rounded mean of equal numbers can differ from them
     if np.ptp(m.theta) == 0:
         return None
     return 1 - m.total(m.error**2) / m.spread()
@@ -162,28 +169,27 @@ def score(
     std: Table,
     parameters: Sequence[str] = camels.PARAMETER_NAMES,
 ) -> Metrics:
-    """Score inferred parameters; the formulas are at the top of this module.
+    """Score inferred parameters with the formulas at the top of this module.
 
     Parameters
     ----------
     theta, mean, std : (M, 6) float
-        Truth, posterior mean and posterior standard deviation in physical units, one row a map,
+        Truth, posterior mean and posterior standard deviation in physical units. One row per map,
         columns as `camels.PARAMETERS`.
     parameters : sequence of str, optional
-        What to score; other columns are not looked at. Across suites score `camels.COSMOLOGY`
-        alone: the astrophysical parameters mean different things in each suite.
+        Parameters to score. Other columns are ignored. Across suites score `camels.COSMOLOGY` only:
+        the astrophysical parameters mean different things in each suite.
 
     Returns
     -------
     metrics : dict of dict of float
-        Metric -> parameter -> value, the metrics of `METRICS`. A parameter for which a metric is
-        undefined is missing there.
+        Metric -> parameter -> value, for the metrics of `METRICS`. Undefined values are left out.
 
     Raises
     ------
     ValueError
-        If the shapes disagree, there is no row, a name is unknown, or in a scored column a value
-        is not finite or a standard deviation not positive.
+        If the shapes disagree, there is no row, or a name is unknown. Also if a scored column
+        contains a value that is not finite or a standard deviation that is not positive.
     """
     check_tables(theta, mean, std)
     columns = parameter_columns(tuple(parameters))
@@ -195,37 +201,69 @@ def score(
 
 
 def score_results(results: Results, parameters: Sequence[str] | None = None) -> Metrics:
-    """Score results on what was inferred, or on some of it; see `score`."""
+    """Score results on the inferred parameters, or on some of them; see `score`.
+
+    Parameters
+    ----------
+    results : Results
+        Truth and posteriors of the maps.
+    parameters : sequence of str, optional
+        Parameters to score. The default is all inferred parameters.
+
+    Returns
+    -------
+    metrics : dict of dict of float
+        Metric -> parameter -> value.
+    """
     asked = results.inferred if parameters is None else parameters
     return score(results.theta, results.mean, results.std, asked)
 
 
 def check_finite(metrics: Metrics) -> None:
-    """Refuse metrics that JSON cannot hold.
+    """Require metrics that JSON can represent.
 
     Parameters
     ----------
     metrics : dict of dict of float
-        As `score` gives.
+        Metric -> parameter -> value, as returned by `score`.
 
     Raises
     ------
     ValueError
-        Naming the first metric and parameter that is NaN or infinite.
+        If a value is NaN or infinite. The message names the first metric and parameter.
     """
     for metric, values in metrics.items():
         for name, value in values.items():
             if not np.isfinite(value):
-                raise ValueError(f"{metric} of {name}: expected a finite number, got {value}")
+                raise ValueError(f"{metric} of {name}: Expected a finite number, got {value}.")
 
 
 def make_marginal(column: int, theta: Table, mean: Table, std: Table) -> Marginal:
-    """Check one column; ValueError names the parameter, the rule and the row."""
+    """Check one column of the tables and convert it to float64.
+
+    Parameters
+    ----------
+    column : int
+        Index of the parameter in `camels.PARAMETERS`.
+    theta, mean, std : (M,) float
+        Truth, posterior mean and posterior standard deviation in physical units.
+
+    Returns
+    -------
+    marginal : Marginal
+        The column as float64.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite or a standard deviation not positive. The message names the
+        parameter and the row.
+    """
     parameter = camels.PARAMETERS[column]
     for label, values in {"theta": theta, "mean": mean, "std": std}.items():
         _require(np.isfinite(values), "finite", values, f"{label} of {parameter.name}")
     _require(std > 0, "> 0", std, f"std of {parameter.name}")
-    # averages in float64, whatever came
+    # float64, so that averages are accurate
     theta, mean, std = (np.asarray(values, dtype=np.float64) for values in (theta, mean, std))
     return Marginal(parameter, theta, mean, std)
 
@@ -233,7 +271,7 @@ def make_marginal(column: int, theta: Table, mean: Table, std: Table) -> Margina
 def _require(holds: np.ndarray, rule: str, values: Table, label: str) -> None:
     if not holds.all():
         row = int(np.argmin(holds))
-        raise ValueError(f"{label}: expected {rule}, got {values[row]} in row {row}")
+        raise ValueError(f"{label}: Expected {rule}, got {values[row]} in row {row}.")
 
 
 def _score_each(
@@ -251,20 +289,20 @@ COMPARED = ("RMSE", "relative_error", "epsilon", "R2", "chi2")
 def compare_trials(
     results: Mapping[int, Results], valid_losses: Mapping[int, float]
 ) -> list[dict[str, float | int | None]]:
-    """Make a table of trials, a row each, in the order given.
+    """Make a table of trials, one row per trial, in the order given.
 
     Parameters
     ----------
     results : mapping of int to Results
-        Trial -> what its network inferred, best first.
+        Trial -> posteriors by its network, best trial first.
     valid_losses : mapping of int to float
-        Trial -> its value in the study.
+        Trial -> its lowest validation loss.
 
     Returns
     -------
     rows : list of dict
-        ``rank``, ``trial``, ``valid_loss`` and ``<metric>_<parameter>`` for the metrics of `COMPARED`; None
-        where a metric is undefined.
+        ``rank``, ``trial``, ``valid_loss`` and ``<metric>_<parameter>`` for the metrics of
+        `COMPARED`. None where a metric is undefined.
     """
     rows = []
     for rank, (trial, trial_results) in enumerate(results.items(), start=1):

@@ -1,4 +1,4 @@
-"""Run a trained network over test maps."""
+"""Posteriors of the maps of a loader by a trained network."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -30,38 +30,39 @@ def predict(
 ) -> Results:
     """Infer the parameters of every map of a loader in each orientation.
 
-    The network is moved to the device; what runs is a copy in evaluation mode, without gradients, its batch
-    normalizations folded (`multifield.models.for_inference`). Nothing is clipped to the prior.
+    The network is moved to the device. A copy of it runs in evaluation mode, without gradients and
+    with folded batch normalization (`multifield.models.for_inference`). Posteriors are not clipped
+    to the prior.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Takes (B, C, L, L) float32 and returns (B, 12): means, then standard deviations, in [0, 1]
-        units.
+        Network that takes (B, C, L, L) float32 and returns (B, 12): means, then standard
+        deviations, in [0, 1] units.
     loader : MapLoader or FixedFields
         The maps and their true parameters.
     orientations : sequence of int
-        Symmetries of the square to look at each map in; all 8 in the benchmark.
+        Numbers of the symmetries of the square to apply to each map, 0 to 7. The benchmark uses all
+        8.
     device : {"auto", "cpu", "cuda", "mps"}, optional
-        See `multifield.training.choose_device`.
+        Device of the network; see `multifield.training.choose_device`.
     precision : {"float32", "bfloat16"}, optional
-        Of the convolutions. In bfloat16 outputs are off by a percent of the largest: measured 0.1 to
-        0.9 % rms, 7 % at most, with random weights.
-
+        Precision of the convolutions. In bfloat16 outputs differ by about 1% of the largest:
+        measured 0.1 to 0.9% rms, at most 7%, with random weights.
     n_threads : int, optional
-        Of PyTorch on a CPU; 0 for its own choice.
+        Number of PyTorch CPU threads. 0 keeps PyTorch's default.
 
     Returns
     -------
     results : Results
-        Physical units, rows ordered (orientation, simulation, map). The truth is the parameter
-        table's float64; columns that the loader does not infer are NaN.
+        Physical units, rows ordered (orientation, simulation, map). The truth is the float64 of the
+        parameter table. Columns that the loader does not infer are NaN.
 
     Raises
     ------
     ValueError
-        If the network's output is not (B, 12) or not finite, or the loader's batches do not hold
-        each map once an orientation in the order of its `theta`.
+        If the output of the network is not (B, 12) or not finite. Also if the batches do not
+        contain each map once per orientation, in the order of the loader's `theta`.
     """
     theta = np.tile(np.asarray(loader.theta, dtype=np.float64), (len(orientations), 1))
     place = choose_device(device)
@@ -94,7 +95,7 @@ def _run(
     finally:
         network.train(was_training)
     if not outputs:
-        raise ValueError("loader: expected at least one map in one orientation, got none")
+        raise ValueError("loader: Expected at least one map in one orientation, got none.")
     return np.concatenate(outputs), np.concatenate(thetas)
 
 
@@ -103,7 +104,7 @@ def _forward(network: torch.nn.Module, x: Tensor) -> Float64[np.ndarray, "B 12"]
     output = network(x)
     if output.shape != (len(x), 2 * N_PARAMETERS):
         expected = (len(x), 2 * N_PARAMETERS)
-        raise ValueError(f"network: expected output {expected}, got {tuple(output.shape)}")
+        raise ValueError(f"network: Expected output {expected}, got {tuple(output.shape)}.")
     values: np.ndarray = output.cpu().double().numpy()  # MPS has no float64: move first
     return values
 
@@ -111,19 +112,19 @@ def _forward(network: torch.nn.Module, x: Tensor) -> Float64[np.ndarray, "B 12"]
 def _check_order(scaled_theta: Float[np.ndarray, "R 6"], theta: Theta) -> None:
     """Raise ValueError unless every row was predicted beside its own truth.
 
-    Rows that are out of step would look like a network that has learned little, not like a mistake.
+    A wrong order would look like a network that has learned little, not like a mistake.
     """
     if len(scaled_theta) != len(theta):
-        raise ValueError(f"loader: expected {len(theta)} maps in order, got {len(scaled_theta)}")
-    # float32 rounds [0, 1] units to 6e-8; 1e-5 leaves room for A = 100 of EX, scaled to 27
+        raise ValueError(f"loader: Expected {len(theta)} maps in order, got {len(scaled_theta)}.")
+    # float32 rounds [0, 1] units to 6e-8; 1e-5 also covers A = 100 of EX, which scales to 27
     wrong = ~np.isclose(
         scaled_theta, camels.scale_theta(theta), rtol=1e-5, atol=1e-5, equal_nan=True
     )
     if wrong.any():
         row = int(np.argmax(wrong.any(axis=1)))
         raise ValueError(
-            f"loader: expected maps in the order of its theta, got row {row} with parameters "
-            f"{camels.unscale_theta(scaled_theta[row : row + 1])[0]} for {theta[row]}"
+            f"loader: Expected maps in the order of its theta, got row {row} with parameters "
+            f"{camels.unscale_theta(scaled_theta[row : row + 1])[0]} instead of {theta[row]}."
         )
 
 
@@ -131,14 +132,14 @@ def _check_order(scaled_theta: Float[np.ndarray, "R 6"], theta: Theta) -> None:
 
 
 class Shifted(torch.nn.Module):
-    """A network that sees every map shifted periodically.
+    """A network that receives every map shifted periodically.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Takes (B, C, L, L).
+        Network that takes (B, C, L, L).
     shift : (int, int)
-        Rows and columns [pixels].
+        Shift along rows and columns [pixels].
     """
 
     def __init__(self, network: torch.nn.Module, shift: tuple[int, int]) -> None:
@@ -147,7 +148,7 @@ class Shifted(torch.nn.Module):
         self.shift = shift
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Shift, then infer."""
+        """Shift the maps and apply the network."""
         shifted = torch.roll(x, self.shift, dims=(-2, -1))
         output: torch.Tensor = self.network(shifted)  # (B, 12)
         return output
@@ -166,19 +167,28 @@ def predict_shifted(
 ) -> Results:
     """Infer the parameters of every map at random shifts, in each orientation.
 
-    `o3_err` halves its maps six times, so its output repeats under shifts by 64 pixels only.
+    Maps are periodic, so shifts are augmented views of a map. `o3_err` halves its maps six times,
+    so its output is unchanged under shifts by 64 pixels only.
 
     Parameters
     ----------
-    network, loader, orientations, device, n_threads
+    network : torch.nn.Module
         As for `predict`.
+    loader : MapLoader
+        The maps and their true parameters.
+    orientations : sequence of int
+        Numbers of the symmetries of the square to apply to each map, 0 to 7.
     n_shifts : int
-        Shifts, uniform over the map, the same for all maps; the unshifted map is not among them but
-        by chance.
+        Number of shifts, uniform over the map and the same for all maps. The unshifted map is not
+        included, except by chance.
     seed : int
-        Of the shifts.
+        Seed of the shifts.
     map_size : int
-        [pixels]
+        Pixels per side.
+    device : {"auto", "cpu", "cuda", "mps"}, optional
+        As for `predict`.
+    n_threads : int, optional
+        As for `predict`.
 
     Returns
     -------
@@ -191,7 +201,7 @@ def predict_shifted(
         If `n_shifts` is not >= 1.
     """
     if n_shifts < 1:
-        raise ValueError(f"n_shifts: expected >= 1, got {n_shifts}")
+        raise ValueError(f"n_shifts: Expected >= 1, got {n_shifts}.")
     shifts = np.random.default_rng(seed).integers(0, map_size, (n_shifts, 2))
     network = for_inference(network)
     looks = [

@@ -1,4 +1,4 @@
-"""True and inferred parameters of test maps, and the benchmark's 18-column file that holds them.
+"""True and inferred parameters of test maps, and the benchmark's 18-column results file.
 
 ====== ==================================================
 letter meaning
@@ -20,8 +20,7 @@ from multifield.core.atomic_files import atomic_path
 Table = Float[np.ndarray, "..."]
 """(M, 6) parameters in CMD's column order.
 
-The shape is checked by hand, not by the type, so that a user without the type checker gets the
-error too.
+`check_tables` checks the shape, so that users without a runtime type checker get the error too.
 """
 
 N_PARAMETERS = len(camels.PARAMETERS)
@@ -35,17 +34,18 @@ class Results:
     Attributes
     ----------
     theta : (M, 6) float64
-        True parameters in physical units, columns as `camels.PARAMETERS`; NaN where unknown.
+        True parameters in physical units, columns as `camels.PARAMETERS`. NaN where unknown.
     mean, std : (M, 6) float64
-        Posterior mean and standard deviation in physical units. Columns of parameters that were not
-        inferred hold NaN, the others are finite.
+        Posterior mean and standard deviation in physical units. Columns of inferred parameters are
+        finite, the others are NaN.
     inferred : tuple of str
-        Names of the parameters that were inferred.
+        Names of the inferred parameters.
 
     Raises
     ------
     ValueError
-        If the shapes disagree, no row or no parameter is there, or NaN and `inferred` contradict.
+        If the shapes disagree, there is no row or no parameter, or NaN columns and `inferred`
+        disagree.
     """
 
     theta: Table
@@ -59,35 +59,51 @@ class Results:
             object.__setattr__(self, name, table)
         check_tables(self.theta, self.mean, self.std)
         if not self.inferred:
-            raise ValueError("inferred: expected at least one parameter, got none")
+            raise ValueError("inferred: Expected at least one parameter, got none.")
         parameter_columns(self.inferred)
         _check_values("mean", self.mean, self.inferred)
         _check_values("std", self.std, self.inferred)
 
     def __len__(self) -> int:
-        """Give the number of rows M."""
+        """Count the rows M."""
         return len(self.theta)
 
 
 def check_tables(theta: Table, mean: Table, std: Table) -> None:
-    """Raise ValueError unless the three are (M, 6) with one M >= 1."""
+    """Raise ValueError unless the three tables have shape (M, 6) with the same M >= 1."""
     for name, table in {"theta": theta, "mean": mean, "std": std}.items():
         if table.ndim != 2 or table.shape[1] != N_PARAMETERS:
-            raise ValueError(f"{name}: expected shape (M, {N_PARAMETERS}), got {table.shape}")
+            raise ValueError(f"{name}: Expected shape (M, {N_PARAMETERS}), got {table.shape}.")
         if len(table) != len(theta):
-            raise ValueError(f"{name}: expected {len(theta)} rows as theta has, got {len(table)}")
+            raise ValueError(f"{name}: Expected {len(theta)} rows as in theta, got {len(table)}.")
     if len(theta) == 0:
-        raise ValueError("theta: expected at least one row, got none")
+        raise ValueError("theta: Expected at least one row, got none.")
 
 
 def parameter_columns(parameters: tuple[str, ...]) -> tuple[int, ...]:
-    """Columns of named parameters; ValueError for an unknown or repeated name."""
+    """Give the columns of named parameters.
+
+    Parameters
+    ----------
+    parameters : tuple of str
+        Names of the parameters.
+
+    Returns
+    -------
+    columns : tuple of int
+        Index of each parameter in `camels.PARAMETERS`.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or repeated.
+    """
     for name in parameters:
         if name not in camels.PARAMETER_NAMES:
             known = ", ".join(camels.PARAMETER_NAMES)
-            raise ValueError(f"parameters: expected some of {known}; got {name!r}")
+            raise ValueError(f"parameters: Expected some of {known}, got {name!r}.")
     if len(set(parameters)) < len(parameters):
-        raise ValueError(f"parameters: expected each once, got {', '.join(parameters)}")
+        raise ValueError(f"parameters: Expected each name once, got {', '.join(parameters)}.")
     return tuple(camels.PARAMETER_NAMES.index(name) for name in parameters)
 
 
@@ -97,30 +113,32 @@ def _check_values(label: str, table: Table, inferred: tuple[str, ...]) -> None:
         bad = ~np.isfinite(values) if name in inferred else ~np.isnan(values)
         if bad.any():
             row = int(np.argmax(bad))
-            rule = "finite values" if name in inferred else "NaN, as it is not inferred,"
-            raise ValueError(f"{label} of {name}: expected {rule} got {values[row]} in row {row}")
+            rule = "finite values" if name in inferred else "NaN (not inferred)"
+            raise ValueError(f"{label} of {name}: Expected {rule}, got {values[row]} in row {row}.")
 
 
 def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
-    """Keep the parameters that can be compared with the truth; the others become NaN.
+    """Keep the parameters that can be compared with the truth. The others become NaN.
+
+    A parameter is dropped if it means something else in the test suite, has no effect there, or is
+    not in the parameter table of the test suite.
 
     Parameters
     ----------
     results : Results
-        Of a network trained on `train_suite`, over maps of `test_suite`.
+        Posteriors of maps of `test_suite` by a network trained on `train_suite`.
     train_suite, test_suite : str
-        See `camels.scored_parameters`.
+        Names of the suites; see `camels.scored_parameters`.
 
     Returns
     -------
     comparable : Results
-        Without parameters that mean another thing in the suite tested, that do not act in it, or whose
-        truth its table does not give.
+        The same rows with fewer inferred parameters.
 
     Raises
     ------
     ValueError
-        If none is left.
+        If no parameter is left.
     """
     names = camels.scored_parameters(train_suite, test_suite)
     columns = {
@@ -139,7 +157,7 @@ def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
 def average_orientations(results: Results, n_orientations: int) -> Results:
     """Combine the orientations of each map into one row.
 
-    The posterior of a map is taken as the equal mixture of those of its orientations, so
+    The posterior of a map is the equal mixture of the posteriors of its orientations, so
     mean = <mean_o> and std^2 = <std_o^2> + var(mean_o).
 
     Parameters
@@ -147,7 +165,7 @@ def average_orientations(results: Results, n_orientations: int) -> Results:
     results : Results
         Rows ordered (orientation, simulation, map): row o M + m is map m in orientation o.
     n_orientations : int
-        How many orientations there are, 8 in the benchmark.
+        Number of orientations, 8 in the benchmark.
 
     Returns
     -------
@@ -157,24 +175,37 @@ def average_orientations(results: Results, n_orientations: int) -> Results:
     Raises
     ------
     ValueError
-        If the rows do not divide by `n_orientations`, or copies of a map differ in their truth, as
-        they do in any other order.
+        If `n_orientations` does not divide the number of rows, or copies of a map differ in their
+        truth (the rows have another order).
     """
     if n_orientations < 1 or len(results) % n_orientations:
         raise ValueError(
-            f"n_orientations: expected a divisor of {len(results)} rows, got {n_orientations}"
+            f"n_orientations: Expected a divisor of {len(results)} rows, got {n_orientations}."
         )
     stacked = (n_orientations, -1, N_PARAMETERS)
     theta, mean, std = (
         table.reshape(stacked) for table in (results.theta, results.mean, results.std)
     )
     if not np.array_equal(theta, np.broadcast_to(theta[0], theta.shape), equal_nan=True):
-        raise ValueError("theta: expected rows ordered (orientation, simulation, map), got another")
+        raise ValueError(
+            "theta: Expected rows ordered (orientation, simulation, map), got another order."
+        )
     return Results(theta[0], *mixture_moments(mean, std), results.inferred)
 
 
 def mixture_moments(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the equal mixture of the posteriors along axis 0."""
+    """Compute mean and standard deviation of an equal mixture of posteriors.
+
+    Parameters
+    ----------
+    mean, std : (K, ...) float64
+        Mean and standard deviation of each of the K posteriors.
+
+    Returns
+    -------
+    mean, std : (...) float64
+        Mean and standard deviation of the mixture.
+    """
     return mean.mean(axis=0), np.sqrt(np.mean(std**2, axis=0) + np.var(mean, axis=0))
 
 
@@ -190,9 +221,21 @@ def results_name(
     test_label: str,
     sim_set: str,
 ) -> str:
-    """Name the file of a network trained on one suite and tested on one, as the benchmark does.
+    """Name the results file of a network, as the benchmark does.
 
-    The labels are `camels.recipe_label`; fields are joined with ``_``.
+    Parameters
+    ----------
+    train_suite, train_field, train_label : str
+        Suite, fields (joined with ``_``) and `camels.recipe_label` of the training maps.
+    test_suite, test_field, test_label : str
+        The same of the test maps.
+    sim_set : str
+        Set of the test maps.
+
+    Returns
+    -------
+    name : str
+        Name of the text file.
     """
     train = camels.run_name(train_suite, train_field, train_label)
     test = camels.run_name(test_suite, test_field, test_label)
@@ -200,37 +243,45 @@ def results_name(
 
 
 def write_results(path: str | os.PathLike[str], results: Results) -> None:
-    """Write the benchmark's text file: 6 true values, 6 means, 6 standard deviations a row.
+    """Write the benchmark's text file: 6 true values, 6 means and 6 standard deviations per row.
 
-    No header, physical units, ``%.18e``, which float64 survives bit for bit. The file appears
-    whole or not at all.
+    It has no header. Values are in physical units with ``%.18e``, which preserves float64 bitwise.
+    The file is replaced atomically.
+
+    Parameters
+    ----------
+    path : path-like
+        Text file to write.
+    results : Results
+        Rows to write.
     """
     rows = np.hstack([results.theta, results.mean, results.std])
-    # an open file, as savetxt would compress a path that ends in .gz
+    # savetxt compresses a path that ends in .gz, but not an open file
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8") as file:
         np.savetxt(file, rows)
 
 
 def read_results(path: str | os.PathLike[str]) -> Results:
-    """Read an 18-column results file, ours or anybody's.
+    """Read an 18-column results file of this package or of the benchmark.
 
     Parameters
     ----------
     path : path-like
-        Text, 18 numbers a line separated by blanks; lines that begin with ``#`` are skipped.
+        Text file with 18 numbers per line, separated by blanks. Lines that begin with ``#`` are
+        skipped.
 
     Returns
     -------
     results : Results
         A parameter whose mean and std are NaN in every row counts as not inferred. The benchmark's
-        own files of N-body suites hold numbers there that mean nothing: score them on
-        `camels.COSMOLOGY`.
+        files of N-body suites contain meaningless numbers for the astrophysical parameters: score
+        them on `camels.COSMOLOGY`.
 
     Raises
     ------
     ValueError
-        If the file is empty, not numeric, does not have 18 columns, or holds a mean or std that is
-        not finite in some rows only. The message begins with the path.
+        If the file is empty, not numeric or does not have 18 columns, or a mean or std is not
+        finite in some rows only. The message begins with the path.
     """
     rows = _read_rows(Path(path))
     theta, mean, std = np.split(rows, 3, axis=1)
@@ -250,9 +301,9 @@ def _read_rows(path: Path) -> np.ndarray:
         lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
         rows = np.loadtxt(lines, ndmin=2) if lines else np.empty((0, N_COLUMNS))
     except ValueError as error:  # UnicodeDecodeError is one
-        raise ValueError(f"{path}: expected {N_COLUMNS} columns of numbers; {error}") from error
+        raise ValueError(f"{path}: Expected {N_COLUMNS} columns of numbers: {error}") from error
     if not len(rows):
-        raise ValueError(f"{path}: expected a row of {N_COLUMNS} numbers a map, got an empty file")
+        raise ValueError(f"{path}: Expected {N_COLUMNS} numbers per map, got an empty file.")
     if rows.shape[1] != N_COLUMNS:
-        raise ValueError(f"{path}: expected {N_COLUMNS} columns, got {rows.shape[1]}")
+        raise ValueError(f"{path}: Expected {N_COLUMNS} columns, got {rows.shape[1]}.")
     return rows

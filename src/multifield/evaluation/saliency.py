@@ -1,11 +1,11 @@
-"""Which pixels a network's answer comes from: integrated gradients.
+"""Attribution of posterior means to pixels with integrated gradients.
 
-The attribution of a pixel x_i to an output F is (x_i - b_i) times the mean of dF/dx_i on the straight line
-from the baseline b to the map x. Attributions are complete: they sum to F(x) - F(b).
+The attribution of a pixel x_i to an output F is (x_i - b_i) times the mean of dF/dx_i on the
+straight line from the baseline b to the map x. Attributions are complete: they sum to F(x) - F(b).
 
-The baseline here is the map without structure, every pixel at the mean of the training's log maps: zero in
-the units that the network sees. An attribution says what the structure of this map adds to, or takes
-from, what the network answers to that.
+The baseline is a map without structure: every pixel equals the mean of the training log maps, which
+is zero in standardized units. An attribution says how the structure of a map raises or lowers the
+posterior mean relative to this baseline.
 
 References
 ----------
@@ -23,23 +23,20 @@ from multifield import camels
 from multifield.core.arrays import MapBatch
 from multifield.training import choose_device, torch_threads
 
-N_STEPS = 64  # of the quadrature (Gauss-Legendre); the sums of o3_err then miss by some per cent
-
-MAPS_AT_ONCE = (
-    16  # through the network; 64 of 256 pixels and hidden 12 would take 6 GB with their gradients
-)
+N_STEPS = 64  # of the Gauss-Legendre quadrature; the sums of o3_err are then off by a few percent
+MAPS_AT_ONCE = 16  # per forward pass; 64 maps of 256 pixels at hidden 12 need 6 GB with gradients
 
 
 @dataclass(frozen=True, eq=False)
 class Attributions:
-    """What each pixel adds to the posterior means of some parameters.
+    """Attributions of posterior means to pixels.
 
     Attributes
     ----------
     names : tuple of str
-        The parameters, P of them.
+        Names of the P parameters.
     values : (P, B, C, L, L) float32
-        In the unit of the parameter.
+        Attribution of each pixel, in the unit of the parameter.
     mean : (P, B) float64
         Posterior means of the maps.
     baseline_mean : (P,) float64
@@ -53,7 +50,7 @@ class Attributions:
 
     @property
     def gap(self) -> Float64[np.ndarray, "P B"]:
-        """By how much the sums over pixels miss mean - baseline mean, which a fine quadrature does not."""
+        """Sum over pixels minus (mean - baseline mean): the error of the quadrature."""
         sums: np.ndarray = self.values.sum(axis=(2, 3, 4), dtype=np.float64)
         gap: np.ndarray = sums - (self.mean - self.baseline_mean[:, None])
         return gap
@@ -73,22 +70,23 @@ def attribute_means(
     Parameters
     ----------
     network : torch.nn.Module
-        Takes (B, C, L, L) float32 and returns (B, 12): means, then standard deviations, in [0, 1] units.
-        It is moved to the device, and runs in evaluation mode.
+        Network that takes (B, C, L, L) float32 and returns (B, 12): means, then standard
+        deviations, in [0, 1] units. It is moved to the device and runs in evaluation mode.
     x : (B, C, L, L) float32
         Standardized maps.
     names : tuple of str
         Parameters to attribute.
     n_steps : int, optional
-        Points of the quadrature along the line.
+        Number of quadrature points on the line.
     device : {"auto", "cpu", "cuda", "mps"}, optional
-        See `multifield.training.choose_device`.
+        Device of the network; see `multifield.training.choose_device`.
     n_threads : int, optional
-        Of PyTorch on a CPU; 0 for its own choice.
+        Number of PyTorch CPU threads. 0 keeps PyTorch's default.
 
     Returns
     -------
     attributions : Attributions
+        Attributions and posterior means.
     """
     from captum.attr import IntegratedGradients  # takes a second to import
 

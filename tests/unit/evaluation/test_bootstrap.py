@@ -28,7 +28,7 @@ def test_simulations_with_equal_parameters_stay_apart(make_results):
 
 @pytest.mark.parametrize(("n_rows", "n_orientations"), [(16, 1), (15, 2), (30, 0)])
 def test_rows_must_be_whole_simulations(make_results, n_rows, n_orientations):
-    with pytest.raises(ValueError, match=f"expected 15 maps a simulation .* got {n_rows}"):
+    with pytest.raises(ValueError, match=f"Expected 15 maps per simulation .* got {n_rows}"):
         simulation_of_rows(make_results(n_rows), n_orientations)
 
 
@@ -64,5 +64,5 @@ def test_the_seed_decides():
 
 @pytest.mark.parametrize("index", [[0, 2], [1, 2], [-1, 0]])
 def test_an_index_with_gaps_is_refused(index):
-    with pytest.raises(ValueError, match="expected every number from 0 on"):
+    with pytest.raises(ValueError, match="Expected every number from 0 on"):
         Resamples(np.array(index), CONFIG)

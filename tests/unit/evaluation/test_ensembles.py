@@ -79,18 +79,18 @@ def test_independent_maps_are_a_product_of_gaussians():
 @pytest.mark.parametrize("rho", [{}, -0.2, 1.1, float("nan")])
 def test_an_impossible_correlation_is_refused(rho):
     correlations = rho if isinstance(rho, dict) else dict.fromkeys(camels.PARAMETER_NAMES, rho)
-    with pytest.raises(ValueError, match=r"expected one from -1/14 to 1 for Omega_m"):
+    with pytest.raises(ValueError, match=r"Expected -1/14 to 1 for Omega_m"):
         combine_maps(siblings(0.0, n_simulations=1), np.zeros(15, np.int64), correlations)
 
 
 def test_simulations_of_other_sizes_are_refused():
-    with pytest.raises(ValueError, match=r"as many maps of each.* got 5 to 10"):
+    with pytest.raises(ValueError, match=r"same number of maps per simulation.* got 5 to 10"):
         estimate_correlations(siblings(0.0, n_simulations=1), np.repeat([0, 1], [5, 10]))
 
 
 def test_an_index_that_mixes_truths_is_refused():
     mixed = np.tile([0, 1], 15)
-    with pytest.raises(ValueError, match="expected one truth for all maps"):
+    with pytest.raises(ValueError, match="Expected one truth per simulation"):
         combine_maps(
             siblings(0.0, n_simulations=2), mixed, dict.fromkeys(camels.PARAMETER_NAMES, 0.0)
         )
@@ -113,7 +113,7 @@ def test_one_network_is_itself(make_results):
 
 
 def test_networks_on_other_maps_are_refused(make_results):
-    with pytest.raises(ValueError, match="got others in 1"):
+    with pytest.raises(ValueError, match="got others for network 1"):
         average_networks([make_results(), make_results(seed=1)])
 
 

@@ -105,7 +105,7 @@ def test_sums_over_parameters(make_results):
 def test_a_parameter_that_was_not_inferred_has_no_information():
     results = make_results_of_one()
     found = measure_information(results, fit_calibrations(results), PRIOR)
-    with pytest.raises(ValueError, match="parameters: expected some of sigma_8, got A_SN1"):
+    with pytest.raises(ValueError, match="parameters: Expected some of sigma_8, got A_SN1"):
         found.rows_of(("A_SN1",))
 
 
@@ -114,7 +114,7 @@ def make_results_of_one() -> Results:
 
 
 def test_no_error_at_all_cannot_be_calibrated():
-    with pytest.raises(ValueError, match="expected errors > 0 of sigma_8, got none"):
+    with pytest.raises(ValueError, match="Expected errors > 0 of sigma_8, got only zeros"):
         fit_calibrations(results_of(np.zeros(3), np.full(3, 0.01)))
 
 
@@ -126,5 +126,5 @@ def test_the_prior_is_that_of_the_simulations():
 
 
 def test_a_prior_without_width_is_refused():
-    with pytest.raises(ValueError, match="expected a prior of Omega_m of some width, got 0"):
+    with pytest.raises(ValueError, match="Expected a prior width > 0 of Omega_m, got 0"):
         prior_widths(np.full((4, 6), 0.3), (0,))

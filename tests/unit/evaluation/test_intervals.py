@@ -88,5 +88,5 @@ def test_one_simulation_has_no_intervals(make_results):
 
 
 def test_an_index_of_other_rows_is_refused(make_results):
-    with pytest.raises(ValueError, match="simulation: expected 60 rows, got 3"):
+    with pytest.raises(ValueError, match="simulation: Expected 60 rows, got 3"):
         estimate_intervals(make_results(60), np.arange(3), CONFIG)

@@ -174,7 +174,7 @@ def test_fewer_parameters_can_be_asked(make_results):
 
 
 def test_unknown_parameter_is_refused(make_results):
-    with pytest.raises(ValueError, match=r"expected some of Omega_m, .*; got 'Omega_b'"):
+    with pytest.raises(ValueError, match=r"Expected some of Omega_m, .*, got 'Omega_b'"):
         score_results(make_results(), ["Omega_b"])
 
 
@@ -206,7 +206,7 @@ def test_precision_of_a_zero_mean_is_left_out():
 def test_non_finite_is_refused_by_name(make_results, label, value):
     results = make_results()
     getattr(results, label)[7, 1] = value
-    with pytest.raises(ValueError, match=rf"{label} of sigma_8: expected finite, got .* row 7"):
+    with pytest.raises(ValueError, match=rf"{label} of sigma_8: Expected finite, got .* row 7"):
         score(results.theta, results.mean, results.std)
 
 
@@ -214,23 +214,23 @@ def test_non_finite_is_refused_by_name(make_results, label, value):
 def test_std_must_be_positive(make_results, value):
     results = make_results()
     results.std[3, 2] = value
-    with pytest.raises(ValueError, match=rf"std of A_SN1: expected > 0, got {value} in row 3"):
+    with pytest.raises(ValueError, match=rf"std of A_SN1: Expected > 0, got {value} in row 3"):
         score(results.theta, results.mean, results.std)
 
 
 def test_rows_must_agree(make_results):
     results = make_results()
-    with pytest.raises(ValueError, match="std: expected 60 rows as theta has, got 59"):
+    with pytest.raises(ValueError, match="std: Expected 60 rows as in theta, got 59"):
         score(results.theta, results.mean, results.std[:-1])
 
 
 def test_six_columns_are_needed(make_results):
     results = make_results()
-    with pytest.raises(ValueError, match=r"mean: expected shape \(M, 6\), got \(60, 2\)"):
+    with pytest.raises(ValueError, match=r"mean: Expected shape \(M, 6\), got \(60, 2\)"):
         score(results.theta, results.mean[:, :2], results.std, camels.COSMOLOGY)
 
 
 def test_no_row_is_refused():
     empty = np.empty((0, 6))
-    with pytest.raises(ValueError, match="expected at least one row"):
+    with pytest.raises(ValueError, match="Expected at least one row"):
         score(empty, empty, empty)

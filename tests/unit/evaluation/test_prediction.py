@@ -114,14 +114,14 @@ def test_mode_of_the_network_is_kept(theta, training):
 def test_maps_beside_another_truth_are_refused(theta, monkeypatch):
     loader, reverse = make_loader(theta), make_loader(theta, simulations=(1, 0))
     monkeypatch.setattr(loader, "ordered", reverse.ordered)
-    with pytest.raises(ValueError, match="expected maps in the order of its theta, got row 0"):
+    with pytest.raises(ValueError, match="Expected maps in the order of its theta, got row 0"):
         predict(Oracle(), loader, [0])
 
 
 def test_missing_maps_are_refused(theta, monkeypatch):
     loader, half = make_loader(theta), make_loader(theta, simulations=(0,))
     monkeypatch.setattr(loader, "ordered", half.ordered)
-    with pytest.raises(ValueError, match="expected 60 maps in order, got 30"):
+    with pytest.raises(ValueError, match="Expected 60 maps in order, got 30"):
         predict(Oracle(), loader, [0, 1])
 
 
@@ -134,7 +134,7 @@ def test_diverged_network_is_refused(theta):
     network = Oracle()
     network.scale = float("nan")
     with pytest.raises(
-        ValueError, match="mean of Omega_m: expected finite values got nan in row 0"
+        ValueError, match="mean of Omega_m: Expected finite values, got nan in row 0"
     ):
         predict(network, make_loader(theta), [0])
 
@@ -142,7 +142,7 @@ def test_diverged_network_is_refused(theta):
 def test_other_output_shape_is_refused(theta):
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(4))
     network(torch.zeros(1, N_CHANNELS, 8, 8))
-    with pytest.raises(ValueError, match=r"expected output \(4, 12\), got \(4, 4\)"):
+    with pytest.raises(ValueError, match=r"Expected output \(4, 12\), got \(4, 4\)"):
         predict(network, make_loader(theta), [0])
 
 

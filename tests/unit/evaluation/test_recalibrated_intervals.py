@@ -124,5 +124,5 @@ def test_a_resample_without_errors_leaves_no_interval(rng):
 def test_an_index_of_other_rows_is_refused(rng, which):
     sets = {"test": exact(rng, 3), "valid": exact(rng, 3)}
     sets[which] = (sets[which][0], np.arange(3))
-    with pytest.raises(ValueError, match=f"{which}_simulation: expected 12 rows, got 3"):
+    with pytest.raises(ValueError, match=f"{which}_simulation: Expected 12 rows, got 3"):
         estimate_recalibrated_intervals(*sets["test"], *sets["valid"], CONFIG)

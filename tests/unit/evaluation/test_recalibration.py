@@ -64,7 +64,7 @@ def test_factors_stand_among_the_metrics_of_what_is_compared(make_results):
     "factors", [{}, {"sigma_8": 0.0}, {"sigma_8": np.inf}, {"sigma_8": np.nan}]
 )
 def test_a_factor_that_is_none_is_refused(make_results, factors):
-    with pytest.raises(ValueError, match="factors: expected a finite one > 0 for sigma_8"):
+    with pytest.raises(ValueError, match="factors: Expected a finite factor > 0 for sigma_8"):
         recalibrate(make_results(inferred=("sigma_8",)), factors)
 
 
@@ -72,5 +72,5 @@ def test_perfect_validation_is_refused(make_results):
     results = make_results(inferred=("sigma_8",))
     perfect = Results(results.theta, results.mean.copy(), results.std, ("sigma_8",))
     perfect.mean[:, 1] = perfect.theta[:, 1]
-    with pytest.raises(ValueError, match="expected errors > 0 of sigma_8"):
+    with pytest.raises(ValueError, match="Expected errors > 0 of sigma_8"):
         fit_sigma_factors(perfect)

@@ -73,15 +73,15 @@ def test_foreign_blanks_and_comments_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "a row of 18 numbers a map, got an empty file"),
-        ("# header only\n\n", "a row of 18 numbers a map, got an empty file"),
-        ("1 " * 17, "expected 18 columns, got 17"),
-        ("1 " * 18 + "\n" + "1 " * 17, "expected 18 columns of numbers; .*18 to 17"),
-        ("1 " * 17 + "one", "expected 18 columns of numbers; .*'one'"),
-        ("nan " * 18, "expected at least one parameter"),
+        ("", "Expected 18 numbers per map, got an empty file"),
+        ("# header only\n\n", "Expected 18 numbers per map, got an empty file"),
+        ("1 " * 17, "Expected 18 columns, got 17"),
+        ("1 " * 18 + "\n" + "1 " * 17, "Expected 18 columns of numbers: .*18 to 17"),
+        ("1 " * 17 + "one", "Expected 18 columns of numbers: .*'one'"),
+        ("nan " * 18, "Expected at least one parameter"),
         ("1 " * 18 + "\n" + "1 " * 7 + "nan " + "1 " * 10, "mean of sigma_8: .* nan in row 1"),
-        ("1 " * 17 + "nan", "std of A_AGN2: expected finite values got nan in row 0"),
-        ("1 " * 17 + "inf", "std of A_AGN2: expected finite values got inf in row 0"),
+        ("1 " * 17 + "nan", "std of A_AGN2: Expected finite values, got nan in row 0"),
+        ("1 " * 17 + "inf", "std of A_AGN2: Expected finite values, got inf in row 0"),
     ],
 )
 def test_bad_file_is_refused_by_name(tmp_path, text, message):
@@ -93,7 +93,7 @@ def test_bad_file_is_refused_by_name(tmp_path, text, message):
 
 def test_binary_file_is_refused_by_name(tmp_path):
     (tmp_path / "weights.pt").write_bytes(b"\x80\x02\xff\x00")
-    with pytest.raises(ValueError, match=r"weights\.pt: expected 18 columns of numbers"):
+    with pytest.raises(ValueError, match=r"weights\.pt: Expected 18 columns of numbers"):
         read_results(tmp_path / "weights.pt")
 
 
@@ -119,7 +119,7 @@ def test_single_precision_is_widened(make_results):
 
 def test_a_number_where_nothing_is_inferred_is_refused(make_results):
     results = make_results()
-    with pytest.raises(ValueError, match="mean of A_SN1: expected NaN, as it is not inferred"):
+    with pytest.raises(ValueError, match=r"mean of A_SN1: Expected NaN \(not inferred\), got"):
         Results(results.theta, results.mean, results.std, camels.COSMOLOGY)
 
 
@@ -127,14 +127,14 @@ def test_a_missing_number_is_refused(make_results):
     results = make_results()
     results.mean[4, 0] = np.nan
     with pytest.raises(
-        ValueError, match="mean of Omega_m: expected finite values got nan in row 4"
+        ValueError, match="mean of Omega_m: Expected finite values, got nan in row 4"
     ):
         Results(results.theta, results.mean, results.std)
 
 
 def test_a_repeated_parameter_is_refused(make_results):
     results = make_results()
-    with pytest.raises(ValueError, match="expected each once, got Omega_m, Omega_m"):
+    with pytest.raises(ValueError, match="Expected each name once, got Omega_m, Omega_m"):
         Results(results.theta, results.mean, results.std, ("Omega_m", "Omega_m"))
 
 
@@ -225,7 +225,7 @@ def test_a_truth_that_is_not_known_is_not_compared(make_results):
 
 
 def test_nothing_to_compare_is_refused(make_results):
-    with pytest.raises(ValueError, match="inferred: expected at least one parameter"):
+    with pytest.raises(ValueError, match="inferred: Expected at least one parameter"):
         comparable(make_results(inferred=("A_SN1",)), "SIMBA", "IllustrisTNG")
 
 

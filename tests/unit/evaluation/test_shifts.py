@@ -55,5 +55,5 @@ def test_the_seed_decides(loader):
 
 
 def test_no_shift_is_refused(loader):
-    with pytest.raises(ValueError, match="n_shifts: expected >= 1, got 0"):
+    with pytest.raises(ValueError, match="n_shifts: Expected >= 1, got 0"):
         predicted(loader, 0)
