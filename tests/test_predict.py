@@ -119,7 +119,7 @@ def test_csv_and_parquet_are_one_table(project, predicted):
 def test_it_ends_with_a_summary(project, predicted):
     printed = " ".join(predicted[0].split())
     assert "trained on mock suite MockTNG, Mgas_T_Mstar maps" in printed
-    assert "of 360 maps are unlike those trained on" in printed
+    assert "of 360 maps are flagged as out-of-distribution" in printed
     assert str(find_table(project, "csv").relative_to(project)) in printed
 
 
@@ -255,7 +255,7 @@ def test_a_zero_where_the_logarithm_is_taken_is_refused(maps, card, folder, trai
 
 
 def test_more_networks_than_the_card_has_are_refused(card, folder):
-    with pytest.raises(ValueError, match=r"prediction\.top_k: expected 1 to 2, .* got 3"):
+    with pytest.raises(ValueError, match=r"prediction\.top_k: Expected 1 to 2, .* got 3"):
         load_networks(card, folder, 3)
 
 

@@ -1,6 +1,7 @@
-"""Parameters of maps that nobody knows them of: the card of trained networks, and what is done with it.
+"""Parameters of new maps: the card of trained networks, predictions and out-of-distribution flags.
 
-PyTorch is imported at the first use of a name that needs it. The names are listed in ``__init__.pyi``.
+PyTorch is imported at the first use of a name that needs it. The names are listed in
+``__init__.pyi``.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""The card of trained networks: all that must be known to use them, but their weights.
+"""The card of trained networks: everything besides their weights that is needed to use them.
 
-With it a folder of networks is whole: copied anywhere, it infers parameters from maps, without the maps, the
-split, the statistics or the study it comes from.
+A model folder with a card is self-contained. Copied anywhere, it infers parameters from maps
+without the training maps, their split and statistics, or the study.
 """
 
 from pathlib import Path
@@ -26,27 +26,53 @@ from multifield.models.model_folder import ModelFolder
 from multifield.prediction.novelty import NoveltyReference
 
 SCHEMA = 1
-"""Version of the form of a card. Any change of the form raises it."""
+"""Version of the schema of a card. Every change of the schema increments it."""
 
 STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Channel:
-    """One field that the networks take, in the order of the channels."""
+    """One field that the networks take.
+
+    Attributes
+    ----------
+    field : str
+        Name of the field.
+    unit : str
+        Unit of the raw maps.
+    transform : str
+        Logarithm of the smoothed maps: ``log10`` or ``log10(1+x)``.
+    mean : float
+        Mean of the log maps, for standardization.
+    std : float
+        Standard deviation of the log maps, for standardization.
+    raw_file : str
+        Name of the file of training maps.
+    raw_sha256 : str
+        SHA-256 of that file.
+    """
 
     field: str
-    unit: str  # of the maps as they come
-    transform: camels.Transform  # before it they are smoothed
-    mean: FiniteFloat  # of the log maps, which are standardized by it
+    unit: str
+    transform: camels.Transform
+    mean: FiniteFloat
     std: float = Field(gt=0, allow_inf_nan=False)
-    raw_file: str  # trained on
+    raw_file: str
     raw_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Inferred:
-    """One parameter that the networks infer, and the bounds that are 0 and 1 to them. Dimensionless all."""
+    """One inferred parameter and the bounds that scale it to [0, 1].
+
+    Attributes
+    ----------
+    name : str
+        Name of the parameter.
+    minimum, maximum : float
+        Bounds, dimensionless.
+    """
 
     name: str
     minimum: FiniteFloat
@@ -54,16 +80,30 @@ class Inferred:
 
     @classmethod
     def of(cls, parameter: camels.Parameter) -> "Inferred":
-        """Take name and bounds of one of CMD's parameters."""
+        """Copy name and bounds of a parameter of CMD."""
         return cls(name=parameter.name, minimum=parameter.minimum, maximum=parameter.maximum)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class NetworkRecord:
-    """One network and the file that has its weights."""
+    """One network and the file of its weights.
 
-    trial: int | str  # or "single"
-    weights: str  # name in weights/
+    Attributes
+    ----------
+    trial : int or str
+        Number of its trial, or ``single`` outside a study.
+    weights : str
+        Name of the file in ``weights/``.
+    sha256 : str
+        SHA-256 of the file.
+    hyperparameters : Hyperparameters
+        Learning rate, weight decay, dropout and width.
+    valid_loss : float
+        Lowest validation loss.
+    """
+
+    trial: int | str
+    weights: str
     sha256: str
     hyperparameters: Hyperparameters
     valid_loss: FiniteFloat
@@ -72,57 +112,67 @@ class NetworkRecord:
     @classmethod
     def _name_alone(cls, weights: str) -> str:
         if Path(weights).name != weights:
-            raise ValueError(f"expected the name of a file in weights/, got {weights!r}")
+            raise ValueError(f"Expected the name of a file in weights/, got {weights!r}.")
         return weights
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class SigmaFactors:
-    """What gives the standard deviations of the validation maps the right size.
+    """Recalibration factors of averaged posteriors, fitted to the validation maps.
 
-    Of posteriors that are averaged over the best `n_networks` and the first `orientations`.
+    Attributes
+    ----------
+    n_networks : int
+        Number of networks averaged, best first.
+    orientations : int
+        Number of orientations averaged, the first 1 to 8.
+    factors : dict of str to float
+        Parameter -> factor of its standard deviation.
     """
 
     n_networks: PositiveInt
     orientations: int = Field(ge=1, le=8)
-    factors: dict[str, PositiveFloat]  # parameter -> factor
+    factors: dict[str, PositiveFloat]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ModelCard:
-    """What must be known of the networks of one suite, field and recipe to use them.
+    """Everything needed to use the networks of one suite, field and recipe.
 
     Attributes
     ----------
     schema_version : int
         `SCHEMA`.
     suite, sim_set, field, label : str
-        What they were trained on and how, as their files are named.
+        Training maps and recipe, as in the names of the networks' files.
     smoothing_width : float
-        [pixels], of the maps before the logarithm.
+        Smoothing width of the maps before the logarithm [pixels].
     remove_monopole : bool
         Whether each log map's own mean is subtracted.
     map_size : int
-        [pixels] a side.
+        Pixels per side.
     channels : tuple of Channel
+        Fields in the order of the channels.
     normalization_over : str
-        Which log maps mean and std of the channels are of: ``training`` or ``all``.
+        Log maps over which mean and std of the channels are computed: ``training`` or ``all``.
     parameters : tuple of Inferred
+        Inferred parameters.
     architecture : str
+        Name of the architecture.
     networks : tuple of NetworkRecord
-        Best validation loss first.
+        Networks, best validation loss first.
     sigma_factors : tuple of SigmaFactors
-        One a number of networks and of orientations.
+        Recalibration factors for each number of networks and of orientations.
     training : dict of str to str
-        How they were trained, as far as the study says.
+        Training settings recorded in the study.
     theta_sha256 : str
-        Of the parameter table.
+        SHA-256 of the parameter table.
     versions : dict of str to str
-        Of the software that wrote the card.
+        Versions of the software that wrote the card.
     split : Split
-        Simulations that trained, validated and tested.
+        Simulations of training, validation and test.
     novelty : NoveltyReference
-        What training maps are like.
+        Reference for out-of-distribution flags.
     """
 
     schema_version: int
@@ -148,45 +198,47 @@ class ModelCard:
     @model_validator(mode="before")
     @classmethod
     def _known_schema(cls, values: Any) -> Any:
-        """Say of a later card that it is one, and not which of its keys are unknown."""
+        """Check the schema version first, so that a newer card does not fail on an unknown key."""
         found = values.get("schema_version") if isinstance(values, dict) else SCHEMA
         if found != SCHEMA:
             raise ValueError(
-                f"schema_version: expected {SCHEMA}, which this version of multifield reads, got {found!r}"
+                f"schema_version: Expected {SCHEMA}, got {found!r}. Another version of multifield "
+                "wrote this card."
             )
         return values
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "ModelCard":
-        """Require fields, bounds and factors that fit each other and CMD."""
+        """Require fields, bounds and factors that agree with each other and with CMD."""
         if camels.parse_fields(self.field, self.suite) != self.fields:
-            raise ValueError(f"channels: expected the fields of {self.field}, got {self.fields}")
+            raise ValueError(f"channels: Expected the fields of {self.field}, got {self.fields}.")
         known = {p.name: Inferred.of(p) for p in camels.PARAMETERS}
         for parameter in self.parameters:
             if known.get(parameter.name) != parameter:
                 raise ValueError(
-                    f"parameters: expected one of CMD with its bounds, got {parameter}"
+                    f"parameters: Expected a parameter of CMD with its bounds, got {parameter}."
                 )
         for entry in self.sigma_factors:
             if tuple(entry.factors) != self.inferred:
                 raise ValueError(
-                    f"sigma_factors: expected those of {self.inferred}, got {tuple(entry.factors)}"
+                    f"sigma_factors: Expected factors of {self.inferred}, "
+                    f"got {tuple(entry.factors)}."
                 )
         return self
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields, which are the channels, in order."""
+        """Names of the fields in the order of the channels."""
         return tuple(channel.field for channel in self.channels)
 
     @property
     def inferred(self) -> tuple[str, ...]:
-        """Names of the parameters that the networks infer."""
+        """Names of the inferred parameters."""
         return tuple(parameter.name for parameter in self.parameters)
 
     @property
     def normalization(self) -> Normalization:
-        """Mean and std of the log maps of each channel."""
+        """Mean and standard deviation of the log maps of each channel."""
         return Normalization(
             over=self.normalization_over,
             fields=self.fields,
@@ -195,25 +247,50 @@ class ModelCard:
         )
 
     def factors(self, n_networks: int, orientations: int) -> dict[str, float]:
-        """Factors of the posteriors of so many networks and orientations.
+        """Give the recalibration factors for a number of networks and orientations.
+
+        Parameters
+        ----------
+        n_networks : int
+            Number of networks averaged.
+        orientations : int
+            Number of orientations averaged, 1 to 8.
+
+        Returns
+        -------
+        factors : dict of str to float
+            Parameter -> factor of its standard deviation.
 
         Raises
         ------
         ValueError
-            If the card has none, naming what it has.
+            If the card has no such factors. The message names those that it has.
         """
         for entry in self.sigma_factors:
             if (entry.n_networks, entry.orientations) == (n_networks, orientations):
                 return dict(entry.factors)
         raise ValueError(
-            f"prediction: expected 1 to {len(self.networks)} networks and 1 to 8 orientations, for which "
-            f"the card has factors of sigma, got {n_networks} and {orientations}"
+            f"prediction: Expected 1 to {len(self.networks)} networks and 1 to 8 orientations, "
+            f"for which the card has factors, got {n_networks} and {orientations}."
         )
 
 
 def check_is_of(card: ModelCard, folder: ModelFolder) -> None:
-    """Require the card of the networks that a run asks for; ValueError names what differs."""
+    """Require the card of the networks that a run needs.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The card that was read.
+    folder : ModelFolder
+        Model folder with the suite, field and label of the run.
+
+    Raises
+    ------
+    ValueError
+        If suite, field or label differ. The message names the first difference.
+    """
     for name in ("suite", "field", "label"):
         found, asked = getattr(card, name), getattr(folder, name)
         if found != asked:
-            raise ValueError(f"card: expected one of {name} {asked}, got {found}")
+            raise ValueError(f"card: Expected {name} {asked}, got {found}.")

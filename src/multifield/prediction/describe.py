@@ -1,4 +1,4 @@
-"""Write the card of networks: from the maps and the study they come from."""
+"""Write the card of networks from the maps and the study of their training."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,21 +30,25 @@ from multifield.tuning import FrozenTrial, Study, rank_trials
 from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES, WEIGHTS_SHA256
 
 N_ORIENTATIONS = 8
-SINGLE = "single"  # stands in names where others have the number of their trial
+SINGLE = "single"  # in file names, instead of a trial number
 
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What networks were trained on: what `preprocess` left, checked.
+    """Training data of networks, as written by `preprocess` and checked.
 
     Attributes
     ----------
     data : SplitLoaders
+        Loaders of training, validation and test maps.
     split : Split
+        Simulations of training, validation and test.
     normalization : Normalization
+        Mean and standard deviation of the log maps of each field.
     manifest : Manifest
-        Of the raw files.
+        Names and checksums of the raw files.
     preprocessing : PreprocessingConfig
+        Smoothing and logarithm of the maps.
     """
 
     data: SplitLoaders
@@ -61,7 +65,7 @@ class Trained:
     Attributes
     ----------
     trial : int or str
-        Number of its trial, or ``single``.
+        Number of its trial, or ``single`` outside a study.
     weights : Path
         File of its weights.
     hyperparameters : Hyperparameters
@@ -69,7 +73,7 @@ class Trained:
     valid_loss : float
         Lowest validation loss.
     sha256 : str or None
-        SHA-256 of the file when the training ended; None if that is not known.
+        SHA-256 of the file at the end of the training, or None if it was not recorded.
     """
 
     trial: int | str
@@ -80,12 +84,12 @@ class Trained:
 
 
 def trained_by(trial: FrozenTrial, weights: Path) -> Trained:
-    """Give the network of a complete trial.
+    """Describe the network of a complete trial.
 
     Parameters
     ----------
     trial : optuna.trial.FrozenTrial
-        Number, hyperparameters, value, and the checksum of the weights if the study has it.
+        Trial with its hyperparameters and value. The checksum of the weights is used if recorded.
     weights : Path
         File of its weights.
 
@@ -106,23 +110,24 @@ def trained_networks(study: Study, weights: Callable[[int], Path], top_k: int) -
     Parameters
     ----------
     study : Study
+        Study with the trials.
     weights : callable
-        Gives the file of a trial by its number; it need not be there.
+        Function from a trial number to the path of its weights. The file may be absent.
     top_k : int
-        How many at most.
+        Largest number of networks.
 
     Returns
     -------
     networks : list of Trained
-        The best, the next best and so on until `top_k`, or until one has no file: the k best networks are
-        an ensemble only if none of them is missing.
+        The best networks up to `top_k`, or up to the first whose file is missing. An ensemble of
+        the k best networks requires all k.
 
     Raises
     ------
     ValueError
         If no trial is complete.
     FileNotFoundError
-        If the best one has no weights.
+        If the best trial has no weights.
     """
     networks: list[Trained] = []
     for trial in rank_trials(study)[:top_k]:
@@ -133,19 +138,45 @@ def trained_networks(study: Study, weights: Callable[[int], Path], top_k: int) -
     if not networks:
         ranked = rank_trials(study)
         if not ranked:
-            raise ValueError(f"study {study.study_name}: expected a complete trial, got none")
+            raise ValueError(f"study {study.study_name}: Expected a complete trial, got none.")
         best = weights(ranked[0].number)
-        raise FileNotFoundError(f"{best}: expected the weights of the best trial; found none")
+        raise FileNotFoundError(f"{best}: Expected the weights of the best trial, found no file.")
     return networks
 
 
 def trained_alone(folder: ModelFolder, hyperparameters: Hyperparameters, losses: Losses) -> Trained:
-    """Give the network that was trained outside a study; `losses` are `epoch train valid test` a row."""
+    """Describe a network that was trained outside a study.
+
+    Parameters
+    ----------
+    folder : ModelFolder
+        Model folder with its weights.
+    hyperparameters : Hyperparameters
+        Learning rate, weight decay, dropout and width.
+    losses : (E, 4) float
+        Epoch, training, validation and test loss, one row per epoch.
+
+    Returns
+    -------
+    network : Trained
+        The network.
+    """
     return Trained(SINGLE, folder.weights(SINGLE), hyperparameters, float(losses[:, 2].min()))
 
 
 def known_causes(study: Study) -> dict[str, str]:
-    """Say what a study says of how its networks were trained; nothing if it was released."""
+    """Give the training settings that a study recorded.
+
+    Parameters
+    ----------
+    study : Study
+        Study of the networks.
+
+    Returns
+    -------
+    causes : dict of str to str
+        Setting -> value as text. Empty for released studies, which recorded none.
+    """
     return dict(study.user_attrs.get(FINGERPRINT, {}))
 
 
@@ -159,24 +190,27 @@ def describe_networks(
 ) -> ModelCard:
     """Make the card of networks.
 
-    They look at the validation maps once more, for the factors of sigma.
+    The networks infer the validation maps in all orientations, for the recalibration factors.
 
     Parameters
     ----------
     networks : sequence of Trained
-        Best first.
+        Networks, best first.
     trained_on : TrainedOn
+        Their training data.
     folder : ModelFolder
-        Where they are.
+        Model folder with their files.
     training : TrainingConfig
-        Of which architecture, device and threads are read.
+        Architecture, device and number of threads.
     config : CardConfig
+        Settings of the out-of-distribution reference.
     causes : mapping of str to str
-        How they were trained, as far as it is known; see `multifield.training.fingerprint.fingerprint`.
+        Recorded training settings; see `multifield.training.fingerprint.fingerprint`.
 
     Returns
     -------
     card : ModelCard
+        The card.
 
     Raises
     ------
@@ -238,7 +272,7 @@ def _record(network: Trained) -> NetworkRecord:
 def _predict(
     networks: Sequence[Trained], data: SplitLoaders, maps: MapLoader, training: TrainingConfig
 ) -> list[Results]:
-    """Let every network look at the validation maps in all orientations; one in memory at a time."""
+    """Infer the validation maps in all orientations with one network in memory at a time."""
     results = []
     for trained in networks:
         network = load_weights(
@@ -262,7 +296,7 @@ def _predict(
 
 
 def _fit_factors(results: Sequence[Results]) -> tuple[SigmaFactors, ...]:
-    """Factors for the k best networks and the n first orientations, for every k and n."""
+    """Fit the factors for the k best networks and the first n orientations, for every k and n."""
     entries = []
     for k in range(1, len(results) + 1):
         ensemble = average_networks(results[:k])

@@ -1,4 +1,4 @@
-"""Maps without parameters, as a user names them: a file, a folder, or a file a field."""
+"""Maps with unknown parameters: one file, a folder, or one file per field."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,33 +8,32 @@ from multifield.core.arrays import Maps
 from multifield.maps import open_maps
 
 HOW = (
-    "--params maps=/path/maps.npy for one field, maps=/path/to/folder for files that are named after their "
+    "--params maps=/path/maps.npy for one field, maps=/path/to/folder for files named after their "
     "fields, or maps.Mgas=/path/a.npy,maps.T=/path/b.npy"
 )
 
 
 def open_new_maps(asked: AskedMaps, fields: tuple[str, ...], map_size: int) -> dict[str, Maps]:
-    """Memory-map the maps that a run asks for.
+    """Memory-map the maps of a run.
 
     Parameters
     ----------
     asked : str, mapping of str to str, or None
-        A file; a folder, see `find_new_maps`; or a file for each field.
+        Path of a file or of a folder (see `find_new_maps`), or field -> path.
     fields : tuple of str
-        What the networks take, in the order of their channels.
+        Fields of the networks, in the order of their channels.
     map_size : int
-        [pixels] a side, of the maps the networks were trained on.
+        Pixels per side of the training maps.
 
     Returns
     -------
     maps : dict of field to (N, L, L) float32
-        In the order of `fields`, as many of each. A file with a single map may be (L, L).
+        Raw maps in the order of `fields`, with the same N. A file with a single map may be (L, L).
 
     Raises
     ------
     FileNotFoundError, ValueError, TypeError
-        If a file is absent, ambiguous, or does not hold such maps; names the file, the rule and what was
-        found.
+        If a file is absent, ambiguous, or does not contain such maps.
     """
     paths = find_new_maps(asked, fields)
     maps = {field: open_maps(path, single=True) for field, path in paths.items()}
@@ -42,12 +41,13 @@ def open_new_maps(asked: AskedMaps, fields: tuple[str, ...], map_size: int) -> d
     for field, each in maps.items():
         if each.shape[1] != map_size:
             raise ValueError(
-                f"{paths[field]}: expected maps of {map_size} pixels a side, as the networks were trained "
-                f"on, got {each.shape[1]}"
+                f"{paths[field]}: Expected maps of {map_size} pixels per side, as in training, "
+                f"got {each.shape[1]}."
             )
         if len(each) != len(maps[first]):
             raise ValueError(
-                f"{paths[field]}: expected {len(maps[first])} maps, as {paths[first]} has, got {len(each)}"
+                f"{paths[field]}: Expected {len(maps[first])} maps, as in {paths[first]}, "
+                f"got {len(each)}."
             )
     return maps
 
@@ -55,32 +55,35 @@ def open_new_maps(asked: AskedMaps, fields: tuple[str, ...], map_size: int) -> d
 def find_new_maps(asked: AskedMaps, fields: tuple[str, ...]) -> dict[str, Path]:
     """Find the file of each field.
 
-    In a folder it is ``Maps_<field>_*.npy`` or ``Images_<field>_*.npy``, as CMD names files, or
-    ``<field>.npy``; there must be one a field.
+    In a folder the file is ``Maps_<field>_*.npy`` or ``Images_<field>_*.npy``, as CMD names files,
+    or ``<field>.npy``. There must be exactly one per field.
 
     Parameters
     ----------
-    asked, fields
-        As for `open_new_maps`.
+    asked : str, mapping of str to str, or None
+        Path of a file or of a folder, or field -> path.
+    fields : tuple of str
+        Fields of the networks.
 
     Returns
     -------
     paths : dict of field to path
+        File of each field, in the order of `fields`.
 
     Raises
     ------
     FileNotFoundError
-        If nothing is asked for, or a folder lacks a field.
+        If no path is given, or a folder has no file of a field.
     ValueError
-        If other fields are named than the networks take, one file is given for several, or a folder has
-        several files of one field.
+        If other fields are named, one file is given for several fields, or a folder has several
+        files of one field.
     """
     if asked is None:
-        raise FileNotFoundError(f"maps: expected the maps to infer from, got none; give {HOW}")
+        raise FileNotFoundError(f"maps: Expected the path of new maps, got none. Use {HOW}.")
     if isinstance(asked, Mapping):
         if set(asked) != set(fields):
             raise ValueError(
-                f"maps: expected a file for each of {', '.join(fields)}, got {', '.join(asked)}"
+                f"maps: Expected one file for each of {', '.join(fields)}, got {', '.join(asked)}."
             )
         return {field: Path(asked[field]).expanduser() for field in fields}
     path = Path(asked).expanduser()
@@ -88,7 +91,7 @@ def find_new_maps(asked: AskedMaps, fields: tuple[str, ...]) -> dict[str, Path]:
         return {field: _find_in(path, field) for field in fields}
     if len(fields) > 1:
         raise ValueError(
-            f"maps: expected a file for each of {', '.join(fields)}, got one, {asked}; give {HOW}"
+            f"maps: Expected one file for each of {', '.join(fields)}, got only {asked}. Use {HOW}."
         )
     return {fields[0]: path}
 
@@ -98,11 +101,12 @@ def _find_in(folder: Path, field: str) -> Path:
     found = sorted(path for pattern in patterns for path in folder.glob(pattern))
     if not found:
         raise FileNotFoundError(
-            f"{folder}: expected a file named {' or '.join(patterns)}; found none"
+            f"{folder}: Expected a file named {' or '.join(patterns)}, found none."
         )
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise ValueError(
-            f"{folder}: expected one file of {field}, got {names}; name it with --params maps.{field}=..."
+            f"{folder}: Expected one file of {field}, got {names}. "
+            f"Choose one with --params maps.{field}=..."
         )
     return found[0]

@@ -1,19 +1,19 @@
-"""Is a map unlike those that a network was trained on? A distance with a stated meaning.
+"""Out-of-distribution flags: a distance from the training maps, with a calibrated p-value.
 
-A map is reduced to a few numbers: quantiles of the pixels and ln of the power spectrum of each field, and
-the correlation of each pair of fields. With z these numbers, standardized over the training maps, and R
-their correlation matrix there, the distance of a map is
+A map is reduced to summary statistics: quantiles of the pixels and ln of the power spectrum of each
+field, and the correlation of each pair of fields. Let z be these n statistics, standardized over
+the training maps, and R their correlation matrix over the training maps. The distance of a map is
 
-    d = sqrt(z^T R^-1 z / n),    n numbers a map,
+    d = sqrt(z^T R^-1 z / n),
 
-about 1 for a training map. Validation maps, which the reference is not fitted to, say how large it is for
-maps of the same kind: the p-value of a new map is
+about 1 for a training map. The reference is not fitted to validation maps, so their distances
+calibrate it. The p-value of a new map is
 
-    p = (1 + number of validation maps at d or farther) / (1 + number of validation maps),
+    p = (1 + number of validation maps with distance >= d) / (1 + number of validation maps).
 
-so that of maps drawn as the validation maps are, at most a share `level` has p <= level (a conformal
-p-value). What a map of another kind gets is not known; a large p does not prove that a map is like the
-training's.
+At most the share `level` of maps that are drawn like the validation maps has p <= level (a
+conformal p-value). The p-value of other maps has no guarantee: a large p does not prove that a map
+is in-distribution.
 
 References
 ----------
@@ -43,15 +43,11 @@ from multifield.maps.statistics import (
     channel_spectra,
 )
 
-# In standard deviations of a pixel, or in ln: numbers that vary less are taken to vary by this, which is
-# above the rounding of float32 and what two machines differ by
+# Smallest std of a statistic, above float32 rounding and differences between machines
 LEAST_STD = 1e-3
-# Of the power of standardized maps, whose variance is about 1: an even map has none, and is far from all
-# others with this
-LEAST_POWER = 1e-12
-LARGEST_CORRELATION = 1 - 1e-6  # two equal fields would be infinitely far
-# Of the largest eigenvalue of R. Directions in which training maps do not vary by more are rounding
-LEAST_EIGENVALUE = 1e-6
+LEAST_POWER = 1e-12  # keeps ln finite; standardized maps have variance 1, a constant map power 0
+LARGEST_CORRELATION = 1 - 1e-6  # keeps arctanh finite for two equal fields
+LEAST_EIGENVALUE = 1e-6  # relative to the largest eigenvalue of R; smaller ones are rounding
 
 Numbers = tuple[FiniteFloat, ...]
 Distances = Float64[np.ndarray, " N"]
@@ -59,20 +55,20 @@ Distances = Float64[np.ndarray, " N"]
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class NoveltyReference:
-    """Training maps in numbers, and how far validation maps are from them.
+    """Summary statistics of the training maps, and distances of the validation maps.
 
     Attributes
     ----------
     n_bins, n_quantiles : int
-        As `NoveltyConfig`; they say which numbers a map is reduced to.
+        Numbers of power-spectrum bins and pixel quantiles per field, as in `NoveltyConfig`.
     level : float
-        Share of maps like the validation maps that may be flagged.
+        Largest share of maps like the validation maps that is flagged.
     mean, std : tuple of float
-        Of each number over the training maps.
+        Mean and standard deviation of each statistic over the training maps.
     valid_distances : tuple of float
-        Of the validation maps, ascending.
+        Distances of the validation maps, in ascending order.
     precision : tuple of tuple of float
-        Inverse of the correlation matrix of the numbers over the training maps.
+        Inverse of the correlation matrix of the statistics over the training maps.
     """
 
     n_bins: int = Field(ge=1)
@@ -85,50 +81,89 @@ class NoveltyReference:
 
     @property
     def false_alarms(self) -> float:
-        """Share of maps like the validation maps that `flag` picks: `level`, or 1 / (n + 1) if more."""
+        """Expected share of flagged maps among maps like the validation maps.
+
+        It is the larger of `level` and 1 / (n + 1) for n validation maps.
+        """
         return max(self.level, 1 / (len(self.valid_distances) + 1))
 
     def distances(self, numbers: Statistic) -> Distances:
-        """Distance of each map from the training maps, about 1 for one of them."""
+        """Compute the distance of each map from the training maps.
+
+        Parameters
+        ----------
+        numbers : (N, D) float64
+            Summary statistics of each map, from `measure`.
+
+        Returns
+        -------
+        distances : (N,) float64
+            Distance of each map, about 1 for a training map.
+        """
         z = (numbers - np.array(self.mean)) / np.array(self.std)
         squares = np.einsum("ij,jk,ik->i", z, np.array(self.precision), z)
         distances: Distances = np.sqrt(squares / len(self.mean))
         return distances
 
     def p_values(self, distances: Distances) -> Distances:
-        """Share of maps like the validation maps that are as far, see the module."""
+        """Compute the p-value of each distance; see the top of this module.
+
+        Parameters
+        ----------
+        distances : (N,) float64
+            Distance of each map.
+
+        Returns
+        -------
+        p_values : (N,) float64
+            p-value of each map.
+        """
         n_valid = len(self.valid_distances)
         n_farther = n_valid - np.searchsorted(self.valid_distances, distances)
         p_values: Distances = (1 + n_farther) / (1 + n_valid)
         return p_values
 
     def flag(self, p_values: Distances) -> np.ndarray:
-        """Say of each map whether it is unlike the training maps."""
-        flags: np.ndarray = p_values <= self.false_alarms * (1 + 1e-12)  # equal, but for rounding
+        """Flag maps as out-of-distribution.
+
+        Parameters
+        ----------
+        p_values : (N,) float64
+            p-value of each map.
+
+        Returns
+        -------
+        flags : (N,) bool
+            True for out-of-distribution maps.
+        """
+        flags: np.ndarray = p_values <= self.false_alarms * (1 + 1e-12)  # allow for rounding
         return flags
 
 
 def fit_novelty(
     train: MapLoader, valid: MapLoader, config: NoveltyConfig, *, n_threads: int = 1
 ) -> NoveltyReference:
-    """Learn what training maps are like, and how far validation maps are from them.
+    """Fit the out-of-distribution reference to training maps and calibrate it on validation maps.
 
     Parameters
     ----------
     train, valid : MapLoader
-        Each map is looked at once, in one orientation: the numbers have no other.
+        Training and validation maps. The statistics do not depend on orientation, so each map is
+        read once.
     config : NoveltyConfig
+        Numbers of bins and quantiles, and level of the flag.
     n_threads : int, optional
-        0 for all cores; the result does not depend on it.
+        Number of threads. 0 uses all cores. The result does not depend on it.
 
     Returns
     -------
     reference : NoveltyReference
+        The reference.
 
     Raises
     ------
     ValueError
-        If there are more bins than half the pixels of a side.
+        If there are more bins than half the pixels per side.
     """
     with progress("novelty", len(train) + len(valid), "maps") as advance:
         of_train, of_valid = (
@@ -160,23 +195,24 @@ def measure(
     n_threads: int = 1,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Statistic:
-    """Reduce each map of a loader to numbers, in its order; a batch in memory at a time.
+    """Compute the summary statistics of each map of a loader, with one batch in memory at a time.
 
     Parameters
     ----------
     loader : MapLoader
-        Its N maps are looked at in one orientation.
+        The N maps, each in one orientation.
     n_bins, n_quantiles : int
-        Of the power spectrum and of the pixels of each field.
+        Numbers of power-spectrum bins and pixel quantiles per field.
     n_threads : int, optional
-        0: all cores. The numbers do not depend on it.
+        Number of threads. 0 uses all cores. The result does not depend on it.
     advance : callable, optional
-        Told how many maps are done with each batch.
+        Function that receives the number of maps done after each batch.
 
     Returns
     -------
     statistic : (N, D) float64
-        Quantiles and logarithms of the power of each field, and the correlation of each pair of fields.
+        Quantiles and log power of each field, and arctanh of the correlation of each pair of
+        fields.
     """
     n_parts = available_threads(n_threads)
     reduce = partial(_numbers, n_bins=n_bins, n_quantiles=n_quantiles)

@@ -1,4 +1,4 @@
-"""Infer the parameters of maps that nobody knows them of."""
+"""Infer the parameters of new maps."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,37 +19,39 @@ from multifield.prediction.card import ModelCard
 from multifield.prediction.novelty import measure
 from multifield.training import loader_options
 
-BLOCK_BYTES = 128 * 2**20  # [bytes] of maps in memory: 512 of CMD's
+BLOCK_BYTES = 128 * 2**20  # [bytes] of maps in memory: 512 maps of CMD
 
 Record = dict[str, int | float | bool]
 
 
 def load_networks(card: ModelCard, folder: ModelFolder, top_k: int) -> list[Network]:
-    """Load the best networks of a card, if their weights are those that it names.
+    """Load the best networks of a card and verify the checksums of their weights.
 
     Parameters
     ----------
     card : ModelCard
+        Card of the networks.
     folder : ModelFolder
-        Where the weights are.
+        Model folder with the weights.
     top_k : int
-        How many.
+        Number of networks.
 
     Returns
     -------
     networks : list of Network
-        Best first, on the CPU.
+        Networks on the CPU, best first.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If weights are absent or are others, or the card has fewer networks.
+        If weights are absent or have another checksum, or the card has fewer networks.
     """
     if top_k > len(card.networks):
         raise ValueError(
-            f"prediction.top_k: expected 1 to {len(card.networks)}, the networks of the card, got {top_k}"
+            f"prediction.top_k: Expected 1 to {len(card.networks)}, the number of networks in the "
+            f"card, got {top_k}."
         )
-    find_architecture(card.architecture)  # a card causes no import
+    find_architecture(card.architecture)  # a card must not import code: only known names pass
     networks = []
     for record in card.networks[:top_k]:
         path = folder.weights(record.trial).with_name(record.weights)
@@ -77,32 +79,34 @@ def infer_parameters(
 ) -> list[Record]:
     """Infer mean and standard deviation of each parameter of each map.
 
-    Every pixel is checked before the first map is inferred from. Then maps are preprocessed a block at a
-    time, by the same pass as those that were trained on, and never kept.
+    Every pixel is checked before the first prediction. The maps are then preprocessed in memory,
+    block by block, by the same pass as the training maps.
 
     Parameters
     ----------
     maps : mapping of field to (N, L, L) float32
-        Raw maps in the units of the card, channels in their order; see `open_new_maps`.
+        Raw maps in the units and the order of the card's channels; see `open_new_maps`.
     card : ModelCard
+        Card of the networks.
     networks : sequence of Network
-        Whose posteriors are averaged as in `multifield.evaluation.average_networks`.
+        Networks whose posteriors are averaged; see `multifield.evaluation.average_networks`.
     orientations : int
-        In which each map is looked at; averaged likewise.
+        Number of orientations of each map to average, 1 to 8.
     training : TrainingConfig
-        Of which device, batch size and threads are read.
+        Device, batch size and number of threads.
 
     Returns
     -------
     records : list of dict
-        A row a map: ``map``, its number in the file; for each parameter ``<name>_mean``, ``<name>_std`` and
-        ``<name>_std_recalibrated``; ``distance`` and ``p_value`` of the map, see
-        `multifield.prediction.novelty`; ``unlike_training``, whether it is flagged.
+        One row per map. ``map`` is its number in the file. Each parameter has ``<name>_mean``,
+        ``<name>_std`` and ``<name>_std_recalibrated``. ``distance`` and ``p_value`` are explained
+        in `multifield.prediction.novelty`. ``unlike_training`` is True for out-of-distribution
+        maps.
 
     Raises
     ------
     ValueError
-        If a pixel has no logarithm; names the file, the map, the pixel and the value.
+        If a pixel has no logarithm. The message names the file, the map, the pixel and the value.
     """
     factors = card.factors(len(networks), orientations)
     preprocessing = PreprocessingConfig(
@@ -132,13 +136,13 @@ def predict_together(
     Parameters
     ----------
     networks : sequence of Network
-        Whose posteriors are averaged as in `multifield.evaluation.average_networks`.
+        Networks whose posteriors are averaged; see `multifield.evaluation.average_networks`.
     loader : MapLoader
         Standardized maps.
     orientations : int
         Number of orientations of each map, 1 to 8.
     training : TrainingConfig
-        Of which device and threads are read.
+        Device and number of threads.
 
     Returns
     -------
@@ -164,7 +168,7 @@ def _blocks(
     preprocessing: PreprocessingConfig,
     training: TrainingConfig,
 ) -> Iterator[tuple[int, MapLoader]]:
-    """Yield the number of the first map and the loader of each block, whole batches each but the last."""
+    """Yield the first map number and the loader of each block of whole batches."""
     fields = list(maps.values())
     n_maps, batch_size = len(fields[0]), training.batch_size
     batch_bytes = batch_size * len(fields) * fields[0][0].nbytes
@@ -222,18 +226,18 @@ def list_records(
     results : Results
         One row per map, in the order of the loader.
     factors : mapping of str to float
-        Factors of the standard deviations, by parameter.
+        Recalibration factor of each parameter.
     card : ModelCard
         Card of the networks.
     loader : MapLoader
         The maps.
     training : TrainingConfig
-        Of which threads are read.
+        Number of threads.
 
     Returns
     -------
     records : list of dict
-        As of `infer_parameters`.
+        Records as `infer_parameters` returns.
     """
     recalibrated, novelty = recalibrate(results, factors), card.novelty
     numbers = measure(

@@ -50,16 +50,16 @@ def test_a_folder_of_files_that_carry_their_fields(tmp_path, maps, name):
 def test_a_folder_with_two_files_of_a_field_is_refused(tmp_path, maps):
     for name in ("Maps_T_SIMBA_LH_z=0.00.npy", "Maps_T_SIMBA_CV_z=0.00.npy"):
         save_maps(tmp_path / name, maps)
-    with pytest.raises(ValueError, match=r"one file of T, got .*_CV_.*_LH_.*; .*maps\.T="):
+    with pytest.raises(ValueError, match=r"one file of T, got .*_CV_.*_LH_.*\. .*maps\.T="):
         open_new_maps(str(tmp_path), ("T",), 16)
 
 
 @pytest.mark.parametrize(
     ("asked", "error", "message"),
     [
-        (None, FileNotFoundError, "maps: expected the maps to infer from, got none; give --params"),
-        ("", ValueError, "a file for each of Mgas, T, got one"),
-        ({"Mgas": "a"}, ValueError, "a file for each of Mgas, T, got Mgas"),
+        (None, FileNotFoundError, "maps: Expected the path of new maps, got none. Use --params"),
+        ("", ValueError, "one file for each of Mgas, T, got only"),
+        ({"Mgas": "a"}, ValueError, "one file for each of Mgas, T, got Mgas"),
         ({"Mgas": "a", "T": "b", "HI": "c"}, ValueError, "got Mgas, T, HI"),
         (
             {"Mgas": "nowhere.npy", "T": "b"},
@@ -76,14 +76,14 @@ def test_other_fields_and_missing_files_are_refused(tmp_path, asked, error, mess
 
 def test_a_folder_that_lacks_a_field_is_refused(tmp_path, maps):
     save_maps(tmp_path / "T.npy", maps)
-    with pytest.raises(FileNotFoundError, match=r"expected a file named Maps_Mgas_\*\.npy or"):
+    with pytest.raises(FileNotFoundError, match=r"Expected a file named Maps_Mgas_\*\.npy or"):
         open_new_maps(str(tmp_path), FIELDS, 16)
 
 
 @pytest.mark.parametrize(
     ("array", "error", "message"),
     [
-        (np.ones((3, 8, 8), np.float32), ValueError, "expected maps of 16 pixels .* got 8"),
+        (np.ones((3, 8, 8), np.float32), ValueError, "Expected maps of 16 pixels .* got 8"),
         (np.ones((3, 16, 16)), TypeError, "Expected float32 maps, got <f8"),
         (
             np.ones((3, 16, 8), np.float32),
@@ -103,7 +103,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, array, error, message):
 def test_fields_with_other_numbers_of_maps_are_refused(tmp_path, maps):
     save_maps(tmp_path / "Mgas.npy", maps)
     save_maps(tmp_path / "T.npy", maps[:5])
-    with pytest.raises(ValueError, match=r"T\.npy: expected 7 maps, as .*Mgas\.npy has, got 5"):
+    with pytest.raises(ValueError, match=r"T\.npy: Expected 7 maps, as in .*Mgas\.npy, got 5"):
         open_new_maps(str(tmp_path), FIELDS, 16)
 
 
