@@ -1,6 +1,7 @@
-"""Figures, the report of a run as one page of HTML, and the summary that ends a run.
+"""Figures, the HTML report of a run, and the tables printed at the end of a run.
 
-matplotlib is imported at the first use of a name that needs it. The names are listed in ``__init__.pyi``.
+matplotlib is imported at the first use of a name that needs it. The names are listed in
+``__init__.pyi``.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The last words of a run: how well each parameter is inferred, and what to do next."""
+"""Tables printed at the end of a run: metrics of each parameter, or predictions of new maps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from multifield.camels.selection import Selection
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
 
-# heading -> metric, factor, format; plain ASCII under the names of metrics.json, for any terminal
+# heading -> metric, factor, format; plain ASCII for any terminal
 _COLUMNS = {
     "RMSE": ("RMSE", 1.0, ".3g"),
     "R2": ("R2", 1.0, ".3f"),
@@ -18,8 +18,8 @@ _COLUMNS = {
     "epsilon [%]": ("epsilon", 100.0, ".1f"),
     "cov. 68 [%]": ("coverage_68", 100.0, ".1f"),
 }
-_WITH_ERROR = ("RMSE", "chi2")  # of all five the table would not fit 80 columns
-N_SHOWN = 8  # predictions; the files have all
+_WITH_ERROR = ("RMSE", "chi2")  # errors of all five metrics do not fit in 80 columns
+N_SHOWN = 8  # predictions; the files contain all
 
 
 def summary_table(
@@ -29,27 +29,27 @@ def summary_table(
     tested_on: Selection | None = None,
     intervals: Intervals | None = None,
 ) -> Table:
-    """Lay out metrics as a table, one row a parameter.
+    """Lay out metrics as a table, one row per parameter.
 
     Parameters
     ----------
     metrics : dict of dict of float
-        As `score` gives and metrics.json holds.
+        Metric -> parameter -> value, as in metrics.json.
     suite, field : str, optional
-        What was trained on, for the title, which says "mock" of a mock suite.
+        Suite and fields of the training maps, for the title.
     tested_on : Selection, optional
-        What was tested on, if something else.
+        Test maps, for the title if they are of another suite or set.
     intervals : dict of dict of Interval, optional
-        Of the same metrics; those of `_WITH_ERROR` are then shown with their standard error.
+        Intervals of the same metrics. Metrics of `_WITH_ERROR` are shown with their standard error.
 
     Returns
     -------
     table : rich.table.Table
-        A metric that is undefined for a parameter shows as ``-``.
+        The table. A metric that is undefined for a parameter is shown as ``-``.
     """
-    caption = "ideal: R2 = 1, chi2 = 1, coverage 68.3 %"
+    caption = "ideal: R2 = 1, chi2 = 1, coverage 68.3%"
     if intervals:
-        caption += "\n+-: one sigma, by resampling simulations"
+        caption += "\n+-: standard error from a bootstrap over simulations"
     table = Table(title=_title(suite, field, tested_on), caption=caption)
     table.add_column("parameter")
     for heading in _COLUMNS:
@@ -78,7 +78,7 @@ def _name(suite: str, field: str | None) -> str:
 
 
 def _parameters(metrics: Metrics) -> list[str]:
-    """Parameters that have any of the metrics shown, in CMD's order."""
+    """List the parameters with any of the metrics shown, in CMD's order."""
     shown: set[str] = set()
     for metric, _, _ in _COLUMNS.values():
         shown.update(metrics[metric])
@@ -103,32 +103,32 @@ def prediction_table(
     inferred: Sequence[str],
     false_alarms: float,
 ) -> Table:
-    """Lay out the first predictions, one row a map.
+    """Lay out the first predictions, one row per map.
 
     Parameters
     ----------
     records : sequence of dict
-        As `multifield.prediction.infer_parameters` gives them.
+        Predictions from `multifield.prediction.infer_parameters`.
     suite, field : str
-        What was trained on, for the title, which says "mock" of a mock suite.
+        Suite and fields of the training maps, for the title.
     inferred : sequence of str
         Names of the parameters.
     false_alarms : float
-        Share of maps like the validation maps that are flagged.
+        Expected share of flagged maps among maps like the validation maps.
 
     Returns
     -------
     table : rich.table.Table
-        Standard deviations are recalibrated. Maps that are flagged say so.
+        The table, with recalibrated standard deviations. Out-of-distribution maps are flagged.
     """
     n_flagged = sum(bool(record["unlike_training"]) for record in records)
     caption = (
-        f"{n_flagged} of {len(records)} maps are unlike those trained on; of maps like them "
-        f"{100 * false_alarms:.2g} % would be called so\n"
-        "+-: one sigma, recalibrated on validation maps"
+        f"{n_flagged} of {len(records)} maps are flagged as out-of-distribution "
+        f"(expected false-alarm rate: {100 * false_alarms:.2g}%)\n"
+        "+-: standard deviation, recalibrated on validation maps"
     )
     if len(records) > N_SHOWN:
-        caption += f"; the first {N_SHOWN} of {len(records)} maps"
+        caption += f"\nfirst {N_SHOWN} of {len(records)} maps"
     table = Table(title=f"trained on {_name(suite, field)}", caption=caption)
     table.add_column("map", justify="right")
     for name in inferred:
@@ -140,6 +140,6 @@ def prediction_table(
             f"{record[f'{name}_mean']:.3g}+-{record[f'{name}_std_recalibrated']:.1g}"
             for name in inferred
         ]
-        remark = "unlike" if record["unlike_training"] else ""
+        remark = "flagged" if record["unlike_training"] else ""
         table.add_row(str(record["map"]), *values, f"{record['p_value']:.2g}", remark)
     return table

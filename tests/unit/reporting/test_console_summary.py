@@ -62,7 +62,7 @@ def test_errors_stand_beside_rmse_and_chi2_within_80_columns(make_results):
     row = next(line for line in text.splitlines() if "sigma_8" in line)
     assert row.count("+-") == 2
     assert f"+-{intervals['chi2']['sigma_8'].error:.1g}" in row
-    assert "by resampling simulations" in text
+    assert "from a bootstrap over simulations" in text
     assert "…" not in text
 
 

@@ -58,7 +58,7 @@ def test_numbers_are_of_all_rows_and_thinning_is_said(make_results):
     figure = figures.true_against_predicted(results, "SIMBA", "T")
     error = results.mean[:, 0] - results.theta[:, 0]
     assert f"{np.sqrt(np.mean(error**2)):.3g}" in texts(figure)
-    assert "150 of 1,000 maps, evenly thinned.\nNumbers: all maps." in texts(figure)
+    assert "150 of 1,000 maps.\nMetrics: all maps." in texts(figure)
     pulls = figure.axes[1].lines[1].get_xdata()
     assert len(pulls) == figures.MAX_POINTS
     assert {results.theta[0, 0], results.theta[-1, 0]} <= set(pulls)
@@ -81,11 +81,11 @@ def test_points_are_of_maps_and_numbers_of_all_their_orientations(make_results):
     np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), averaged.mean[:, 0])
     pulls = (averaged.mean - averaged.theta)[:, 0] / averaged.std[:, 0]
     np.testing.assert_array_equal(figure.axes[1].lines[1].get_ydata(), pulls)
-    assert "40 of 40 maps.\nPoints: mean of 2 orientations; numbers: all 2." in texts(figure)
+    assert "40 of 40 maps.\nPoints: averages over 2 orientations. Metrics: all" in texts(figure)
 
 
 def test_rows_that_are_no_orientations_are_refused(make_results):
-    with pytest.raises(ValueError, match=r"expected a divisor of 20 rows, got 8"):
+    with pytest.raises(ValueError, match=r"Expected a divisor of 20 rows, got 8"):
         figures.true_against_predicted(make_results(20), "SIMBA", "T", n_orientations=8)
 
 
@@ -153,7 +153,7 @@ def test_pulls_far_outside_are_drawn_at_the_edge(make_results):
     before.mean[:] += 1e6
     figure = calibration(before)
     assert figure.axes[2].get_xlim() == (-4, 4)
-    assert "in the last bin" in texts(figure)
+    assert "in the outermost bins" in texts(figure)
     draw(figure)
 
 
@@ -208,7 +208,7 @@ def test_diverged_other_trial_does_not_set_the_scale():
 
 
 def test_missing_best_trial_is_refused():
-    with pytest.raises(ValueError, match=r"best_trial: expected one of \[0, 2\], got 1"):
+    with pytest.raises(ValueError, match=r"best_trial: Expected one of \[0, 2\], got 1"):
         figures.loss_curves({0: history(2), 2: history(2)}, 1, "SIMBA", "T")
 
 
@@ -258,13 +258,13 @@ def test_every_unit_is_set_for_print(field):
 
 
 def test_maps_of_zeros_are_refused():
-    with pytest.raises(ValueError, match="expected a pixel > 0"):
+    with pytest.raises(ValueError, match="Expected a pixel > 0"):
         figures.maps_mosaic(np.zeros((1, 8, 8), np.float32), ["map"], "T", "SIMBA")
 
 
 @pytest.mark.parametrize("n_titles", [0, 3])
 def test_titles_must_match_maps(n_titles):
-    with pytest.raises(ValueError, match=f"got {n_titles}"):
+    with pytest.raises(ValueError, match=f"got {n_titles} titles"):
         figures.maps_mosaic(some_maps(2), ["map"] * n_titles, "T", "SIMBA")
 
 
@@ -351,11 +351,11 @@ def test_trials_that_diverged_are_at_the_edge():
     trials = make_trials([*np.linspace(-10, -9, 19), 1e9])
     axes = figures.study_history(trials, "SIMBA", "T").axes[0]
     assert axes.get_ylim()[1] < 0
-    assert {line.get_label() for line in axes.lines} >= {"off the scale"}
+    assert {line.get_label() for line in axes.lines} >= {"above the range"}
 
 
 def test_a_study_without_a_complete_trial_is_refused():
-    with pytest.raises(ValueError, match="expected a complete trial among 1, got none"):
+    with pytest.raises(ValueError, match="Expected a complete trial among 1, got none"):
         figures.study_history(make_trials([None], state="FAIL"), "SIMBA", "T")
 
 
@@ -410,7 +410,7 @@ def test_saliency_says_its_baseline_and_its_gap(make_results, n_fields):
     attributions = Attributions(camels.COSMOLOGY, values, sums + 0.25, np.array([0.3, 0.8]))
     tested = Selection(suite="MockTNG", sim_set="LH", field="_".join(("T", "Mgas")[:n_fields]))
     figure = figures.saliency(attributions, x, best, "MockTNG", tested.field, tested)
-    assert "all pixels at the mean of the training's" in texts(figure)
+    assert "all pixels at the training mean" in texts(figure)
     assert "$= 0.300$" in texts(figure)
     assert "to within 0.05, 0.6" in texts(figure)  # 0.25 - 0.3, 0.25 - 0.8
     assert sum(len(ax.get_images()) for ax in figure.axes) == 2 * n_fields * 3

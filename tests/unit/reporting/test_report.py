@@ -148,7 +148,7 @@ def test_a_hostile_file_name_is_text(make_report, manifest):
 def test_mocks_are_called_mock_and_not_set_beside_published_numbers(make_report, suite, mock):
     text = text_of(render_report(make_report(suite)))
     assert (f"T of {suite} (mock)" in text) is mock
-    assert ("These universes were made by this project" in text) is mock
+    assert ("this project's mock universes" in text) is mock
     assert ("arXiv:2109.10360" in text) is not mock
 
 
@@ -156,7 +156,7 @@ def test_a_transfer_to_a_mock_is_mock(make_report):
     tested = Selection(suite="MockTNG", sim_set="LH", field="T")
     text = text_of(render_report(make_report("SIMBA", tested_on=tested)))
     assert "T of SIMBA, tested on T of MockTNG (mock), LH" in text
-    assert "These universes were made by this project" in text
+    assert "this project's mock universes" in text
 
 
 def test_metrics_have_their_intervals(make_report):
@@ -165,8 +165,8 @@ def test_metrics_have_their_intervals(make_report):
     interval = report.intervals["RMSE"]["sigma_8"]
     expected = f"{interval.value:.3g} {interval.low:.3g} to {interval.high:.3g}"
     assert expected in text
-    assert f"times {report.recalibrated['sigma_factor']['sigma_8']:.2f}" in text
-    assert "90 % of resamples of simulations" in text
+    assert f"scaled by {report.recalibrated['sigma_factor']['sigma_8']:.2f}" in text
+    assert "90% intervals from a bootstrap over simulations" in text
     after = report.recalibrated_intervals["coverage_68"]["sigma_8"]
     assert f"{100 * after.value:.1f} {100 * after.low:.1f} to {100 * after.high:.1f}" in text
 
@@ -187,7 +187,7 @@ def test_the_best_ten_trials_are_listed(make_report):
 
 def test_provenance_is_complete(make_report):
     text = text_of(render_report(make_report()))
-    for part in ("f" * 40, "with changes that are not committed", "ab" * 32, "python 3.11",
+    for part in ("f" * 40, "with uncommitted changes", "ab" * 32, "python 3.11",
                  "evaluation.bootstrap.seed 3", "n_resamples: 100", "1 min 15 s", "2 min 2 s"):  # fmt: skip
         assert part in text
 
@@ -205,18 +205,18 @@ def test_all_six_parameters_have_their_symbols(make_report):
 
 
 def test_a_figure_that_is_missing_is_named(make_report):
-    with pytest.raises(ValueError, match=r"figures: expected .*saliency.*, got losses"):
+    with pytest.raises(ValueError, match=r"figures: Expected .*saliency.*, got losses"):
         render_report(make_report(figures={"losses": PNG}))
 
 
 @pytest.mark.parametrize(
     ("test", "statistic", "p_value", "words"),
     [
-        ("bias", -0.3, 0.01, "means too low, by 0.30 sigma: likely"),
-        ("spread", 1.3, 1e-4, "errors too small, by a factor 1.30: clear"),
-        ("spread", 0.5, 0.02, "errors too large, by a factor 2.00: likely"),
-        ("TARP", 0.12, 0.04, "off the diagonal by up to 0.12: likely"),
-        ("PIT", 0.03, 0.4, "no sign of a fault"),
+        ("bias", -0.3, 0.01, "means too low by 0.30 std (significant)"),
+        ("spread", 1.3, 1e-4, "std too small by a factor of 1.30 (highly significant)"),
+        ("spread", 0.5, 0.02, "std too large by a factor of 2.00 (significant)"),
+        ("TARP", 0.12, 0.04, "up to 0.12 from the diagonal (significant)"),
+        ("PIT", 0.03, 0.4, "no significant deviation"),
         ("SBC", 0.03, None, "not testable with one simulation"),
     ],
 )

@@ -1,7 +1,8 @@
 """Figures of results, calibration, training and maps, in one style for print.
 
-Each function returns a `matplotlib.figure.Figure` and touches no state of pyplot. Widths are those
-of a journal page, colours those of Okabe and Ito, which the colour-blind tell apart.
+Each function returns a `matplotlib.figure.Figure` and does not change the state of pyplot. Widths
+are those of a journal page. Colors are those of Okabe and Ito, which color-blind readers can
+distinguish.
 """
 
 from matplotlib.figure import Figure

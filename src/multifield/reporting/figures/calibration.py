@@ -1,4 +1,4 @@
-"""Whether posteriors are as wide as their errors, as inferred and recalibrated."""
+"""Coverage, PIT and pulls of posteriors, as inferred and recalibrated."""
 
 from typing import Any
 
@@ -29,9 +29,9 @@ from multifield.reporting.figures.style import (
     test_title,
 )
 
-ROW_HEIGHT = 1.9  # [inch] of a parameter
+ROW_HEIGHT = 1.9  # [inch] per parameter
 PIT_BINS = np.linspace(0, 1, 13)
-PULL_LIMIT = 4.0  # pulls beyond are counted in the last bin on their side
+PULL_LIMIT = 4.0  # larger pulls are counted in the outermost bins
 PULL_BINS = np.linspace(-PULL_LIMIT, PULL_LIMIT, 25)
 _LABELS = {"as inferred": VERMILION, "recalibrated": BLUE}
 
@@ -46,27 +46,26 @@ def calibration(
     field: str,
     tested_on: Selection | None = None,
 ) -> Figure:
-    """Draw coverage, PIT and pulls, a row of panels a parameter.
+    """Draw coverage, PIT and pulls, one row of panels per parameter.
 
     Parameters
     ----------
     before, after : Results
-        As inferred, and recalibrated; see `multifield.evaluation.recalibrate`.
+        Posteriors as inferred, and recalibrated with `multifield.evaluation.recalibrate`.
     simulation : (M,) int64
-        Which simulation each row is of.
+        Simulation number of each row.
     bootstrap : BootstrapConfig
-        Of the bands.
+        Number of resamples, seed and level of the bands.
     suite, field : str
-        What the network was trained on, for the title.
+        Suite and fields of the training maps, for the title.
     tested_on : Selection, optional
-        What it was tested on, for the title, if another suite or set.
+        Test maps, for the title if they are of another suite or set.
 
     Returns
     -------
     figure : Figure
-        Bands hold the share `bootstrap.level` of resamples of test simulations; the factor of the
-        recalibration stays as it is. Pulls beyond 4 sigma are
-        counted at the edge of their panel; the caption says so.
+        Bands contain the share `bootstrap.level` of resamples of test simulations, with the
+        recalibration factor fixed. Pulls beyond 4 are counted in the outermost bins.
     """
     names = before.inferred
     resamples = Resamples(simulation, bootstrap)
@@ -84,7 +83,7 @@ def calibration(
         _finish_row(coverage, pit, pull, name)
     _finish_columns(axes)
     figure.suptitle(test_title(field, suite, tested_on))
-    # the caption is the legend's title, as two texts below the panels would overlap
+    # the caption is the legend's title: two texts below the panels would overlap
     legend = figure.legend(
         *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
         title=_caption(bootstrap), title_fontsize=7.5,
@@ -114,14 +113,14 @@ def _draw_histogram(ax: Axes, values: np.ndarray, bins: np.ndarray, label: str, 
 
 
 def _finish_row(coverage: Axes, pit: Axes, pull: Axes, name: str) -> None:
-    """Draw what is ideal, and name the parameter."""
+    """Draw the ideal curves and label the parameter."""
     ideal: dict[str, Any] = {"color": BLACK, "linewidth": 0.8, "zorder": 3}
     coverage.plot([0, 1], [0, 1], label="ideal", **ideal)
     pit.axhline(1, **ideal)
     grid = np.linspace(-PULL_LIMIT, PULL_LIMIT, 201)
     pull.plot(grid, stats.norm.pdf(grid), **ideal)
     label = camels.PARAMETERS[camels.PARAMETER_NAMES.index(name)].label
-    coverage.set_ylabel(f"{label}\nempirical")
+    coverage.set_ylabel(f"{label}\nempirical coverage")
     coverage.set(xlim=(0, 1), ylim=(0, 1))
     pit.set(xlim=(0, 1), ylim=(0, None))
     pull.set(xlim=(-PULL_LIMIT, PULL_LIMIT), ylim=(0, None))
@@ -132,7 +131,7 @@ def _finish_row(coverage: Axes, pit: Axes, pull: Axes, name: str) -> None:
 
 def _finish_columns(axes: np.ndarray) -> None:
     titles = ("Coverage", "PIT", "Pulls")
-    labels = ("Nominal", "Posterior probability below truth", r"(mean $-$ truth) / $\sigma$")
+    labels = ("Nominal coverage", "Posterior probability below truth", r"(mean $-$ truth) / std")
     for column, (title, label) in enumerate(zip(titles, labels, strict=True)):
         axes[0, column].set_title(title)
         axes[-1, column].set_xlabel(label)
@@ -142,6 +141,6 @@ def _finish_columns(axes: np.ndarray) -> None:
 
 def _caption(bootstrap: BootstrapConfig) -> str:
     return (
-        f"Bands: {100 * bootstrap.level:g} % of resamples of test simulations (the factor as it is). "
-        rf"Pulls beyond {PULL_LIMIT:g}$\sigma$ are in the last bin."
+        f"Bands: {100 * bootstrap.level:g}% of resamples of test simulations, recalibration factor "
+        rf"fixed. Pulls beyond $\pm {PULL_LIMIT:g}$ are in the outermost bins."
     )

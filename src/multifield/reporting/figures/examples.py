@@ -1,4 +1,4 @@
-"""Single maps: with what was inferred of them, and with the pixels that it came from."""
+"""Single maps with their posteriors, and with the attributions of their pixels."""
 
 from typing import Any
 
@@ -36,23 +36,24 @@ def best_and_worst(
     field: str,
     tested_on: Selection,
 ) -> Figure:
-    """Draw the maps that were inferred best and worst, with truth and prediction.
+    """Draw the maps with the best and the worst posteriors, with truth and posterior.
 
     Parameters
     ----------
     best, worst : Examples
-        As `multifield.evaluation.choose_best_and_worst` gives.
+        Maps from `multifield.evaluation.choose_best_and_worst`.
     best_maps, worst_maps : (K, L, L) float32
-        Raw maps of the first field tested on.
+        Raw maps of the first test field.
     suite, field : str
-        What the network was trained on, for the title.
+        Suite and fields of the training maps, for the title.
     tested_on : Selection
-        What it was tested on.
+        Suite, set and fields of the test maps.
 
     Returns
     -------
     figure : Figure
-        All maps on one colour scale. Below each: true value, mean and 1 sigma, and the chi2 of the map.
+        All maps share one color scale. The text below each map gives truth, mean and standard
+        deviation of each parameter, and the chi2 of the map.
     """
     shown = tested_on.fields[0]
     n_lines = len(best.results.inferred) + 1
@@ -79,7 +80,7 @@ def best_and_worst(
 
 
 def _describe(examples: Examples, number: int) -> str:
-    """Say truth, mean and error of each parameter, and chi2 of one map."""
+    """Format truth, mean and standard deviation of each parameter, and chi2 of one map."""
     results = examples.results
     lines = []
     for name in results.inferred:
@@ -99,26 +100,27 @@ def saliency(
     field: str,
     tested_on: Selection,
 ) -> Figure:
-    """Draw maps beside the attributions of their pixels to the posterior means.
+    """Draw maps beside the attributions of the posterior means to their pixels.
 
     Parameters
     ----------
     attributions : Attributions
-        P parameters of B maps.
+        Attributions for P parameters of B maps.
     log_maps : (B, C, L, L) float32
         The same maps, standardized.
     examples : Examples
-        Truth and prediction of the same maps.
+        Truth and posteriors of the same maps.
     suite, field : str
-        What the network was trained on, for the title.
+        Suite and fields of the training maps, for the title.
     tested_on : Selection
-        What it was tested on; its fields are the channels.
+        Test maps. Their fields are the channels.
 
     Returns
     -------
     figure : Figure
-        A row a map and field. Colours of attributions are linear to the 99.5th percentile of their
-        column. The caption names the baseline and how far the sums miss.
+        One row per map and field. Colors of attributions are linear up to the 99.5th percentile of
+        their column. The caption gives the posterior means of the baseline and the quadrature
+        error.
     """
     fields = tested_on.fields
     panels = [(b, c) for b in range(len(log_maps)) for c in range(len(fields))]
@@ -156,13 +158,13 @@ def _symmetric(values: np.ndarray) -> Normalize:
 
 
 def _power_of_ten(values: np.ndarray) -> int:
-    """Give the power that stands in the label of a bar, so that its ticks are short."""
+    """Give the power of ten for the label of a color bar, which keeps its ticks short."""
     return int(np.floor(np.log10(float(np.percentile(np.abs(values), 99.5)) or 1.0)))
 
 
 def _bar_label(name: str, power: int) -> str:
     label = camels.PARAMETERS[camels.PARAMETER_NAMES.index(name)].label
-    return rf"attribution to {label} [$10^{{{power}}}$ a pixel]"
+    return rf"attribution to {label} [$10^{{{power}}}$ per pixel]"
 
 
 def _answer(attributions: Attributions, examples: Examples, p: int, b: int) -> str:
@@ -180,7 +182,7 @@ def _saliency_caption(attributions: Attributions) -> str:
     )
     gaps = ", ".join(f"{gap:.1g}" for gap in np.abs(attributions.gap).max(axis=1))
     return (
-        "Integrated gradients from a map without structure, all pixels at the mean of the training's\n"
-        f"log maps, to which the network answers {answers}.\n"
-        f"Pixels sum to the difference from that to within {gaps}."
+        "Integrated gradients relative to a baseline map with all pixels at the training mean.\n"
+        f"Posterior means of the baseline: {answers}.\n"
+        f"Attributions sum to mean $-$ baseline mean to within {gaps}."
     )

@@ -29,17 +29,17 @@ def loss_curves(losses: Mapping[int, Losses], best_trial: int, suite: str, field
     Parameters
     ----------
     losses : mapping of int to (E, 4) float
-        Trial -> epoch, training, validation and test loss, one row an epoch.
+        Trial -> epoch, training, validation and test loss, one row per epoch.
     best_trial : int
-        Which one is drawn in full.
+        Trial of which all losses are drawn.
     suite, field : str
-        What the networks were trained on, for the title.
+        Suite and fields of the training maps, for the title.
 
     Returns
     -------
     figure : Figure
-        The vertical range is the best trial's; worse epochs of the others may leave it. Epochs are
-        counted from 1, as the progress of a training is; files of losses count from 0.
+        The vertical range is that of the best trial, so high losses of other trials may be cut off.
+        Epochs count from 1, as in progress bars. Loss files count from 0.
 
     Raises
     ------
@@ -47,10 +47,10 @@ def loss_curves(losses: Mapping[int, Losses], best_trial: int, suite: str, field
         If the best trial is missing or a trial has no epoch.
     """
     if best_trial not in losses:
-        raise ValueError(f"best_trial: expected one of {sorted(losses)}, got {best_trial}")
+        raise ValueError(f"best_trial: Expected one of {sorted(losses)}, got {best_trial}.")
     for trial, history in losses.items():
         if len(history) == 0:
-            raise ValueError(f"losses: expected at least one epoch, got none in trial {trial}")
+            raise ValueError(f"losses: Expected at least one epoch, got none in trial {trial}.")
     figure = Figure(figsize=(COLUMN_WIDTH * 1.35, COLUMN_WIDTH), layout="constrained")
     ax = figure.subplots()
     _draw_others(ax, [losses[trial] for trial in losses if trial != best_trial])
@@ -69,7 +69,7 @@ def _draw_others(ax: Axes, others: Sequence[Losses]) -> None:
 
 
 def _draw_best(ax: Axes, history: Losses, trial: int) -> None:
-    marker = "o" if len(history) == 1 else None  # a line of one point is invisible
+    marker = "o" if len(history) == 1 else None  # a line with one point is invisible
     styles = (
         ("training", BLUE, "-"), ("validation", VERMILION, "-"), ("test", GREEN, "--"),
     )  # fmt: skip
@@ -94,18 +94,19 @@ def _loss_limits(losses: Mapping[int, Losses], best_trial: int) -> tuple[float, 
 
 @styled
 def best_losses(values: Mapping[int, float], suite: str, field: str) -> Figure:
-    """Draw the best validation loss of every trial, where no losses of its epochs are at hand.
+    """Draw the lowest validation loss of every trial, for studies without losses per epoch.
 
     Parameters
     ----------
     values : mapping of int to float
-        Trial -> its value in the study.
+        Trial -> its lowest validation loss.
     suite, field : str
-        What the networks were trained on, for the title.
+        Suite and fields of the training maps, for the title.
 
     Returns
     -------
     figure : Figure
+        One point per trial. The best trial is marked.
     """
     best = min(values, key=values.__getitem__)
     figure = Figure(figsize=(COLUMN_WIDTH * 1.35, COLUMN_WIDTH), layout="constrained")

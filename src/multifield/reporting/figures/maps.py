@@ -20,35 +20,38 @@ _UNITS = {
     "(M_sun/h)/(Mpc/h)^2": r"$(M_\odot/h)\,/\,(\mathrm{Mpc}/h)^2$",
     "h^2 M_sun (km/s)^2/kpc^3": r"$h^2\,M_\odot\,(\mathrm{km/s})^2/\mathrm{kpc}^3$",
     "h^2 cm^-3 (Mpc/h)": r"$h^2\,\mathrm{cm}^{-3}\,(\mathrm{Mpc}/h)$",
-}  # others are set as they are
+}  # other units need no formatting
 
 
 @styled
 def maps_mosaic(maps: Maps, titles: Sequence[str], field: str, suite: str) -> Figure:
-    """Draw maps of one field side by side on one logarithmic colour scale.
+    """Draw maps of one field side by side on one logarithmic color scale.
 
     Parameters
     ----------
     maps : (N, L, L) float32
-        As published: physical units, not logarithms.
+        Raw maps in physical units, not logarithms.
     titles : sequence of str
-        One a map, such as its parameters.
+        Title of each map, such as its parameters.
     field, suite : str
-        As in `camels`; they give the unit and the figure's title.
+        Names from `camels`, for the unit and the title.
 
     Returns
     -------
     figure : Figure
-        Colours span the 0.1th to the 99.9th percentile of the pixels above zero; zeros (Mstar)
-        have the darkest. The bar in the first map is 5 Mpc/h long.
+        Colors span the 0.1th to the 99.9th percentile of the positive pixels. Zeros (Mstar) have
+        the darkest color. The bar in the first map is 5 Mpc/h long.
 
     Raises
     ------
     ValueError
-        If there is no map, titles and maps differ in number, or no pixel is above zero.
+        If there is no map, titles and maps differ in number, or no pixel is positive.
     """
     if len(maps) == 0 or len(titles) != len(maps):
-        raise ValueError(f"titles: expected one for each of >= 1 maps, got {len(titles)}")
+        raise ValueError(
+            f"titles: Expected one per map and at least one map, got {len(titles)} titles for "
+            f"{len(maps)} maps."
+        )
     figure, axes = _map_grid(len(maps), right=0.9)
     norm = log_norm(maps)
     for ax, one_map, title in zip(axes.flat, maps, titles, strict=False):
@@ -62,25 +65,30 @@ def maps_mosaic(maps: Maps, titles: Sequence[str], field: str, suite: str) -> Fi
 
 @styled
 def fields_mosaic(maps: Mapping[str, Map], suite: str, *, logarithmic: bool = False) -> Figure:
-    """Draw one map of each field, coloured from its 0.1th to its 99.9th percentile.
+    """Draw one map of each field. Colors span its 0.1th to its 99.9th percentile.
 
     Parameters
     ----------
     maps : mapping of str to (L, L) float32
-        Field -> a map of it.
+        Field -> one map.
     suite : str
-        As in `camels`, for the title.
+        Name of the suite, for the title.
     logarithmic : bool, optional
-        The maps are logarithms already, as preprocessing leaves them; otherwise they are physical
-        and the colours are logarithmic.
+        Whether the maps are logarithms, as after preprocessing. Otherwise they are physical and the
+        color scale is logarithmic.
+
+    Returns
+    -------
+    figure : Figure
+        One panel with a color bar per field.
 
     Raises
     ------
     ValueError
-        If there is no field, or a physical map has no pixel above zero.
+        If there is no field, or a physical map has no positive pixel.
     """
     if not maps:
-        raise ValueError("maps: expected a map of at least one field, got none")
+        raise ValueError("maps: Expected a map of at least one field, got none.")
     figure, axes = _map_grid(len(maps), below=0.4)
     for ax, (field, one_map) in zip(axes.flat, maps.items(), strict=False):
         norm = Normalize(*percentiles(one_map)) if logarithmic else log_norm(one_map)
@@ -101,7 +109,7 @@ def fields_mosaic(maps: Mapping[str, Map], suite: str, *, logarithmic: bool = Fa
 
 
 def _thin_ticks(bar: Colorbar) -> None:
-    """Label a logarithmic bar at the decades, or at 1, 2 and 5 where it spans little more than one."""
+    """Label a logarithmic bar at decades, or also at 2 and 5 if it spans few of them."""
     if not isinstance(bar.norm, LogNorm):
         bar.locator = MaxNLocator(3)
         return
@@ -113,9 +121,9 @@ def _thin_ticks(bar: Colorbar) -> None:
 
 
 def _map_grid(n_maps: int, *, right: float = 0.0, below: float = 0.0) -> tuple[Figure, np.ndarray]:
-    """Make a figure of at most four maps a row, rows as equal as can be.
+    """Make a figure with at most four maps per row and rows of similar length.
 
-    `right` of all maps and `below` each [inch] is room for colour bars.
+    `right` of all maps and `below` each map [inch] is space for color bars.
     """
     n_rows = -(-n_maps // 4)
     n_columns = -(-n_maps // n_rows)
@@ -130,7 +138,17 @@ def _map_grid(n_maps: int, *, right: float = 0.0, below: float = 0.0) -> tuple[F
 
 
 def log_norm(maps: np.ndarray) -> Normalize:
-    """Scale logarithmically, but linearly what spans less than a factor of 3, such as MgFe.
+    """Choose a logarithmic color scale, or a linear one for less than a factor of 3 (such as MgFe).
+
+    Parameters
+    ----------
+    maps : array of float
+        Pixels in physical units.
+
+    Returns
+    -------
+    norm : Normalize
+        Scale from the 0.1th to the 99.9th percentile of the positive pixels.
 
     Raises
     ------
@@ -139,15 +157,15 @@ def log_norm(maps: np.ndarray) -> Normalize:
     """
     positive = maps[maps > 0]
     if positive.size == 0:
-        raise ValueError("maps: expected a pixel > 0 for the logarithmic scale, got none")
+        raise ValueError("maps: Expected a pixel > 0 for the logarithmic scale, got none.")
     lower, upper = percentiles(positive)
-    if lower == upper:  # constant maps, which a test or an empty field gives
+    if lower == upper:  # constant maps, from a test or an empty field
         lower, upper = lower / 2, upper * 2
     return LogNorm(lower, upper) if upper > 3 * lower else Normalize(lower, upper)
 
 
 def percentiles(pixels: np.ndarray) -> tuple[float, float]:
-    """Give the 0.1th and the 99.9th, between which colours span."""
+    """Give the 0.1th and the 99.9th percentile, the limits of color scales."""
     lower, upper = np.percentile(pixels, (0.1, 99.9))
     return float(lower), float(upper)
 
@@ -156,7 +174,7 @@ def draw_map(
     ax: Axes, one_map: np.ndarray, title: str, norm: Normalize, cmap: str = "inferno"
 ) -> AxesImage:
     """Draw one map over the side of its box [Mpc/h]."""
-    # a logarithmic scale masks zeros; they belong at its dark end
+    # a logarithmic scale masks zeros; give them its darkest color
     colors = mpl.colormaps[cmap].with_extremes(bad=mpl.colormaps[cmap](0.0))
     ax.set_title(title)
     extent = (0.0, camels.BOX_SIZE, 0.0, camels.BOX_SIZE)
@@ -166,7 +184,7 @@ def draw_map(
 
 
 def draw_scale_bar(ax: Axes) -> None:
-    """Draw the thickness of a slab into a map."""
+    """Draw a bar as long as the thickness of a slab into a map."""
     length = camels.BOX_SIZE / camels.N_SLABS
     outline = [patheffects.withStroke(linewidth=2.5, foreground="black")]
     ax.plot([1.5, 1.5 + length], [1.5, 1.5], color="white", linewidth=1.5, path_effects=outline)
@@ -177,12 +195,12 @@ def draw_scale_bar(ax: Axes) -> None:
 
 
 def log_title(field: str) -> str:
-    """Name a field after its logarithm."""
+    """Format the name of the logarithm of a field."""
     plus_one = camels.FIELDS[field].transform == "log10(1+x)"
     return rf"$\log_{{10}}$ (1 + {field})" if plus_one else rf"$\log_{{10}}$ {field}"
 
 
 def unit_of(field: str) -> str:
-    """Set the unit of a field for print."""
+    """Format the unit of a field."""
     unit = camels.FIELDS[field].unit
     return _UNITS.get(unit, unit)

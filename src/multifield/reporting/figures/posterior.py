@@ -1,4 +1,4 @@
-"""Posterior means and standard deviations of maps whose parameters are unknown."""
+"""Posterior means and standard deviations of maps with unknown parameters."""
 
 import matplotlib as mpl
 import numpy as np
@@ -9,8 +9,8 @@ from multifield import camels
 from multifield.evaluation.results import Results
 from multifield.reporting.figures.style import BLUE, GREY, PAGE_WIDTH, STYLE, finish, maps_title
 
-MAX_MAPS = 150  # in a panel; error bars of more hide each other
-ROW_HEIGHT = 1.3  # [inch] of a parameter
+MAX_MAPS = 150  # per panel; more error bars would overlap
+ROW_HEIGHT = 1.3  # [inch] per parameter
 
 
 @mpl.rc_context(STYLE)
@@ -20,15 +20,15 @@ def posterior_of_maps(results: Results, suite: str, field: str) -> Figure:
     Parameters
     ----------
     results : Results
-        One row per map; the truth is not looked at.
+        Posteriors, one row per map. The truth is ignored.
     suite, field : str
-        What the network was trained on, for the title.
+        Suite and fields of the training maps, for the title.
 
     Returns
     -------
     figure : Figure
-        Bars are one standard deviation; the first `MAX_MAPS` maps are shown. Grey bounds are those of the
-        latin hypercube of CMD, where they are in sight.
+        Error bars are one standard deviation. The first `MAX_MAPS` maps are shown. Dashed lines are
+        the bounds of CMD's latin hypercube, if inside the axes.
     """
     n, names = min(len(results), MAX_MAPS), results.inferred
     figure = Figure(figsize=(PAGE_WIDTH, ROW_HEIGHT * len(names) + 0.7), layout="constrained")
@@ -46,7 +46,7 @@ def posterior_of_maps(results: Results, suite: str, field: str) -> Figure:
         ax.yaxis.set_major_locator(MaxNLocator(4))
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     of_all = f" (first {n} of {len(results):,})" if n < len(results) else ""
-    axes[-1].set_xlabel(f"Map{of_all}")
+    axes[-1].set_xlabel(f"Map number{of_all}")
     figure.align_ylabels(axes)
-    figure.suptitle(f"Posterior of maps, by a network trained on {maps_title(field, suite)}")
+    figure.suptitle(f"Posteriors of maps. Trained on {maps_title(field, suite)}")
     return finish(figure)

@@ -1,4 +1,4 @@
-"""Errors of posterior means, in the unit of the parameter and of the error that was inferred."""
+"""Errors of posterior means, in the unit of the parameter and in standard deviations."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,10 +23,10 @@ from multifield.reporting.figures.style import (
     test_title,
 )
 
-ROW_HEIGHT = 1.9  # [inch] of a parameter
-N_GROUPS = 6  # of simulations of similar truth
+ROW_HEIGHT = 1.9  # [inch] per parameter
+N_GROUPS = 6  # groups of simulations of similar truth
 MIN_IN_GROUP = 3  # simulations, for a standard error
-PULL_LIMIT = 4.0  # pulls beyond are counted in the last bin on their side
+PULL_LIMIT = 4.0  # larger pulls are counted in the outermost bins
 _BINS = np.linspace(-PULL_LIMIT, PULL_LIMIT, 25)
 
 
@@ -39,18 +39,24 @@ def residuals(
     *,
     n_orientations: int = 1,
 ) -> Figure:
-    """Draw error against truth, and the pulls beside a unit Gaussian, a row a parameter.
+    """Draw errors against the truth, and pulls beside a unit Gaussian, one row per parameter.
 
     Parameters
     ----------
-    results, suite, field, tested_on, n_orientations
-        As for `true_against_predicted`, the rows ordered (orientation, simulation, map).
+    results : Results
+        Posteriors of the test maps, rows ordered (orientation, simulation, map).
+    suite, field : str
+        Suite and fields of the training maps, for the title.
+    tested_on : Selection, optional
+        Test maps, for the title if they are of another suite or set.
+    n_orientations : int, optional
+        Number of orientations of each map, 8 in the benchmark.
 
     Returns
     -------
     figure : Figure
-        A point a map. Squares are means over simulations of similar truth, with their standard errors
-        where a group has simulations enough.
+        One point per map. Squares are means over simulations of similar truth. They have standard
+        errors if the group has at least `MIN_IN_GROUP` simulations.
 
     Raises
     ------
@@ -65,9 +71,9 @@ def residuals(
     for name, (error, pull) in zip(maps.inferred, axes, strict=True):
         _draw_errors(error, maps, simulation, name)
         _draw_pulls(pull, pulls(maps, name))
-    axes[0, 0].set_title("Errors of maps")
+    axes[0, 0].set_title("Errors")
     axes[0, 1].set_title("Pulls")
-    axes[-1, 1].set_xlabel(r"(mean $-$ truth) / $\sigma$")
+    axes[-1, 1].set_xlabel(r"(mean $-$ truth) / std")
     figure.suptitle(test_title(field, suite, tested_on))
     figure.align_ylabels(axes[:, 0])
     legend = figure.legend(
@@ -89,7 +95,8 @@ def _draw_errors(ax: Axes, maps: Results, simulation: np.ndarray, name: str) -> 
     centres, means, errors = _groups(truth, error, simulation)
     ax.errorbar(
         centres, means, errors, fmt="s", color=VERMILION, markersize=4, elinewidth=1.2, capsize=2,
-        markeredgecolor="white", markeredgewidth=0.5, zorder=4, label="mean of similar simulations",
+        markeredgecolor="white", markeredgewidth=0.5, zorder=4,
+        label="mean over similar simulations",
     )  # fmt: skip
     label = camels.PARAMETERS[column].label
     limit = 1.1 * float(np.abs(error).max()) or 1.0
@@ -102,9 +109,9 @@ def _draw_errors(ax: Axes, maps: Results, simulation: np.ndarray, name: str) -> 
 def _groups(
     truth: np.ndarray, error: np.ndarray, simulation: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Average simulations of similar truth: their truth, error, and its standard error (NaN of few).
+    """Average truth and error of similar simulations, with standard errors (NaN for few).
 
-    Siblings share most of their error, so simulations and not maps are what is averaged.
+    Maps of one simulation share most of their error, so simulations are averaged, not maps.
     """
     n_maps = np.bincount(simulation)
     truths = np.bincount(simulation, truth) / n_maps
@@ -134,8 +141,8 @@ def _draw_pulls(ax: Axes, z: np.ndarray) -> None:
 
 
 def _caption(n_orientations: int) -> str:
-    of_maps = f", mean of its {n_orientations} orientations" if n_orientations > 1 else ""
+    of_maps = f", averaged over {n_orientations} orientations" if n_orientations > 1 else ""
     return (
-        f"A point is a map{of_maps}. Black line: unit Gaussian; "
-        rf"pulls beyond {PULL_LIMIT:g}$\sigma$ are in the last bin."
+        f"Each point is a map{of_maps}. Black line: unit Gaussian. "
+        rf"Pulls beyond $\pm {PULL_LIMIT:g}$ are in the outermost bins."
     )

@@ -1,4 +1,4 @@
-"""Power spectra of maps, coloured by the parameters they depend on."""
+"""Power spectra of maps, colored by parameters."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ from multifield.maps.power_spectrum import power_spectrum
 from multifield.reporting.figures.maps import log_title
 from multifield.reporting.figures.style import PAGE_WIDTH, finish, maps_title, styled
 
-MAX_SIMULATIONS = 60  # lines of more hide each other
+MAX_SIMULATIONS = 60  # more lines would overlap
 MAX_BINS = 24
 
 
@@ -26,25 +26,26 @@ MAX_BINS = 24
 def spectra(
     log_maps: Mapping[str, LogMaps], theta: Theta, names: tuple[str, ...], suite: str, field: str
 ) -> Figure:
-    """Draw the power spectra of log maps, one line a simulation, coloured by each parameter.
+    """Draw the power spectra of log maps, one line per simulation, colored by each parameter.
 
-    What is drawn is k^2 P(k) / (2 pi), the variance of the map a unit of ln k.
+    The figure shows k^2 P(k) / (2 pi), the variance of the map per unit of ln k.
 
     Parameters
     ----------
     log_maps : mapping of field to LogMaps
-        Of all simulations.
+        Log maps of all S simulations.
     theta : (S, P) float64
+        Parameters of each simulation.
     names : tuple of str
-        Parameters to colour by, a panel each.
+        Parameters for the colors, one panel each.
     suite, field : str
-        For the title.
+        Suite and fields of the maps, for the title.
 
     Returns
     -------
     figure : Figure
-        Each line is the mean over the first slab of the three axes. More than `MAX_SIMULATIONS` are
-        thinned evenly.
+        Each line is the mean over the first slab of the three axes. At most `MAX_SIMULATIONS`
+        evenly spaced simulations are drawn.
     """
     chosen = np.linspace(0, len(theta) - 1, min(len(theta), MAX_SIMULATIONS)).round().astype(int)
     n_columns = 2 if len(names) in (1, 2, 4) else 3
@@ -71,7 +72,7 @@ def spectra(
 def _measure(
     log_maps: LogMaps, simulations: np.ndarray
 ) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, "S K"]]:
-    """Measure the spectrum of each simulation, over the first slab of each axis."""
+    """Measure the spectrum of each simulation over the first slab of each axis."""
     slabs = np.arange(camels.N_AXES) * camels.N_SLABS
     maps = (simulations[:, None] * camels.MAPS_PER_SIMULATION + slabs).ravel()
     read = log_maps.read(maps)
@@ -92,7 +93,7 @@ def _draw(
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
-    if variance.max() < 30 * variance.min():  # decades alone would leave an axis without a number
+    if variance.max() < 30 * variance.min():  # such an axis may contain no decade
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.yaxis.set_major_formatter(
             LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(9, 9))

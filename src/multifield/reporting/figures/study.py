@@ -1,4 +1,4 @@
-"""What Optuna tried: losses of the trials, importance of hyperparameters, parallel coordinates."""
+"""Trials of an Optuna study: losses, importance of hyperparameters, parallel coordinates."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from multifield.reporting.figures.style import (
 )
 
 Trials = Sequence[Mapping[str, Any]]
-"""As `multifield.tuning.trials_table` gives: one row a trial."""
+"""Rows of `multifield.tuning.trials_table`, one per trial."""
 
 LABELS = {
     "lr": "learning rate",
@@ -34,25 +34,26 @@ LABELS = {
     "dr": "dropout",
     "hidden": "hidden",
 }
-_LOGARITHMIC = ("lr", "wd")  # as the study draws them
-_WORST_SHOWN = 0.9  # quantile of losses; diverged trials would hide the differences of the others
+_LOGARITHMIC = ("lr", "wd")  # log-uniform in the search space
+_WORST_SHOWN = 0.9  # quantile of losses; diverged trials would hide differences between others
 
 
 @styled
 def study_history(trials: Trials, suite: str, field: str) -> Figure:
-    """Draw the best validation loss of each trial, and the best so far.
+    """Draw the lowest validation loss of each trial, and the best so far.
 
     Parameters
     ----------
     trials : sequence of mapping
-        With ``number``, ``state`` and ``value``; trials that are not complete are drawn as failed.
+        Trials with ``number``, ``state`` and ``value``.
     suite, field : str
-        What the networks were trained on, for the title.
+        Suite and fields of the training maps, for the title.
 
     Returns
     -------
     figure : Figure
-        Trials above the range, which is that of the best nine tenths, are triangles at its upper edge.
+        The range is that of the best 90% of the trials. Trials above it are triangles at the upper
+        edge, failed trials are crosses.
 
     Raises
     ------
@@ -71,10 +72,10 @@ def study_history(trials: Trials, suite: str, field: str) -> Figure:
         numbers, np.minimum.accumulate(values), color=VERMILION, where="post", label="best so far"
     )
     top = upper - 0.02 * (upper - lower)
-    _mark(ax, numbers[~inside], top, "^", BLUE, "off the scale")
+    _mark(ax, numbers[~inside], top, "^", BLUE, "above the range")
     failed = np.array([trial["number"] for trial in trials if trial["state"] == "FAIL"])
     _mark(ax, failed, top, "x", BLACK, "failed")
-    room = 0.35 * (upper - lower)  # for the legend
+    room = 0.35 * (upper - lower)  # space for the legend
     ax.set(xlabel="Trial", ylabel="Lowest validation loss", ylim=(lower, upper + room))
     ax.set_xlim(padded(0.0, float(max(trial["number"] for trial in trials))))
     ax.set_title(maps_title(field, suite))
@@ -87,16 +88,21 @@ def study_history(trials: Trials, suite: str, field: str) -> Figure:
 def hyperparameter_importance(
     importances: Mapping[str, float], n_complete: int, n_needed: int, suite: str, field: str
 ) -> Figure:
-    """Draw the importance of each hyperparameter as a bar, or say why there is none.
+    """Draw the importance of each hyperparameter as a bar, or the reason why there is none.
 
     Parameters
     ----------
     importances : mapping of str to float
-        As `multifield.tuning.estimate_importances` gives; empty if there are too few trials.
+        Importances from `multifield.tuning.estimate_importances`. Empty with too few trials.
     n_complete, n_needed : int
-        Complete trials, and how many importances need.
+        Number of complete trials, and number that importances need.
     suite, field : str
-        What the networks were trained on, for the title.
+        Suite and fields of the training maps, for the title.
+
+    Returns
+    -------
+    figure : Figure
+        The bars or the reason.
     """
     figure = Figure(figsize=(COLUMN_WIDTH * 1.35, 0.65 * COLUMN_WIDTH), layout="constrained")
     ax = figure.subplots()
@@ -104,7 +110,7 @@ def hyperparameter_importance(
     if not importances:
         _say(ax, f"Importance needs {n_needed} complete trials;\nthis study has {n_complete}.")
         return finish(figure)
-    names = list(importances)[::-1]  # bars are drawn from below
+    names = list(importances)[::-1]  # matplotlib draws bars from bottom to top
     bars = ax.barh([LABELS[name] for name in names], [importances[name] for name in names])
     for bar in bars:
         bar.set(color=BLUE, height=0.6)
@@ -122,15 +128,16 @@ def parallel_coordinates(trials: Trials, suite: str, field: str) -> Figure:
     Parameters
     ----------
     trials : sequence of mapping
-        With ``value``, ``state`` and the hyperparameters.
+        Trials with ``value``, ``state`` and the hyperparameters.
     suite, field : str
-        What the networks were trained on, for the title.
+        Suite and fields of the training maps, for the title.
 
     Returns
     -------
     figure : Figure
-        Axes span the trials; learning rate and weight decay are logarithmic. Good trials are dark and lie
-        on top, the best is marked. Losses above the best nine tenths are drawn at the top of their axis.
+        Axes span the values of the trials. Learning rate and weight decay are logarithmic. Good
+        trials are dark and drawn on top; the best is marked. Losses above the best 90% are drawn at
+        the top of their axis.
 
     Raises
     ------
@@ -166,12 +173,12 @@ def _complete(trials: Trials) -> list[Mapping[str, Any]]:
         if trial["state"] == "COMPLETE" and math.isfinite(float(trial["value"]))
     ]
     if not complete:
-        raise ValueError(f"trials: expected a complete trial among {len(trials)}, got none")
+        raise ValueError(f"trials: Expected a complete trial among {len(trials)}, got none.")
     return complete
 
 
 def _worst_shown(values: np.ndarray) -> float:
-    """Give the loss up to which trials are told apart: all of few, the best nine tenths of many."""
+    """Give the largest loss of the range: all of few trials, the best 90% of many."""
     return float(np.quantile(values, _WORST_SHOWN) if len(values) >= 10 else values.max())
 
 
@@ -195,7 +202,7 @@ def _axis_limits(name: str, column: np.ndarray) -> tuple[float, float]:
 
 
 def _height(name: str, column: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Give the place of each value between the limits, 0 to 1."""
+    """Map values to heights between the limits, 0 to 1."""
     place = np.log10(column) if name in _LOGARITHMIC else column
     height: np.ndarray = (place - limits[0]) / (limits[1] - limits[0])
     return height

@@ -1,4 +1,4 @@
-"""What all figures share: widths of a journal page, colours that the colour-blind tell apart, titles."""
+"""Style of all figures: widths of a journal page, color-blind safe colors, titles."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -19,7 +19,7 @@ COLUMN_WIDTH = 3.4
 """Width of one column [inch]."""
 
 STYLE: dict[Any, object] = {
-    "font.family": "STIXGeneral",  # comes with matplotlib, so the same everywhere
+    "font.family": "STIXGeneral",  # part of matplotlib, so the same everywhere
     "mathtext.fontset": "stix",
     "font.size": 9,
     "axes.titlesize": 9,
@@ -34,16 +34,16 @@ STYLE: dict[Any, object] = {
     "ytick.right": True,
     "axes.linewidth": 0.6,
     "lines.linewidth": 1.2,
-    # a page is 1,120 pixels wide; PNG are saved as laid out, as mathtext is parsed anew at each resolution
+    # a page is 1,120 pixels wide; PNG use the same dpi, since mathtext is parsed again for another
     "figure.dpi": 160,
 }
 
-_ONE_AT_A_TIME = RLock()  # matplotlib has one style for all threads
+_ONE_AT_A_TIME = RLock()  # matplotlib has one global style for all threads
 Arguments = ParamSpec("Arguments")
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Let a function draw in this style, one figure at a time.
+    """Make a function draw in this style, one figure at a time.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     Returns
     -------
     drawn : callable
-        The same function. It may be called from several threads, as Kedro's ThreadRunner does.
+        The same function, safe to call from several threads (Kedro's ThreadRunner).
     """
 
     @wraps(draw)
@@ -65,17 +65,28 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
 
 def suite_title(suite: str) -> str:
-    """Name a suite for a reader; made-up universes are called mock."""
+    """Format the name of a suite, with "(mock)" for mock suites.
+
+    Parameters
+    ----------
+    suite : str
+        Name of the suite.
+
+    Returns
+    -------
+    title : str
+        Name for titles.
+    """
     return f"{suite} (mock)" if camels.find_suite(suite).mock else suite
 
 
 def maps_title(field: str, suite: str) -> str:
-    """Name fields and suite."""
+    """Format the names of fields and suite."""
     return f"{' + '.join(field.split('_'))} of {suite_title(suite)}"
 
 
 def test_title(field: str, suite: str, tested_on: Selection | None) -> str:
-    """Name what was trained on and, if it is something else, what was tested on."""
+    """Format the names of the training maps and, if they differ, of the test maps."""
     if tested_on is None or (tested_on.suite, tested_on.sim_set) == (suite, "LH"):
         return maps_title(field, suite)
     where = maps_title(tested_on.field, tested_on.suite)
@@ -83,15 +94,15 @@ def test_title(field: str, suite: str, tested_on: Selection | None) -> str:
 
 
 def padded(lower: float, upper: float) -> tuple[float, float]:
-    """Widen a range by 6 % a side; a single value too."""
+    """Widen a range by 6% per side, and give a single value a width."""
     padding = 0.06 * (upper - lower) or 0.06 * abs(upper) or 1.0
     return float(lower - padding), float(upper + padding)
 
 
 def finish(figure: Figure) -> Figure:
-    """Lay the figure out while the style holds: matplotlib makes tick labels at first drawing.
+    """Lay out the figure in this style: matplotlib makes tick labels when it first draws.
 
-    Once: the layout takes most of the time of a figure, and PNG and PDF would each do it again.
+    The layout takes most of the time of a figure. Without it PNG and PDF would each repeat it.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")

@@ -23,7 +23,7 @@ from multifield.reporting.figures.style import (
 )
 
 MAX_POINTS = 150
-"""Largest number of points per panel; error bars of more hide each other."""
+"""Largest number of points per panel. More error bars would overlap."""
 
 
 @styled
@@ -35,26 +35,26 @@ def true_against_predicted(
     *,
     n_orientations: int = 1,
 ) -> Figure:
-    """Draw posterior means against the truth, one panel a parameter, pulls underneath.
+    """Draw posterior means against the truth, one panel per parameter, with pulls below.
 
     Parameters
     ----------
     results : Results
-        What was inferred of the test maps, rows ordered (orientation, simulation, map).
+        Posteriors of the test maps, rows ordered (orientation, simulation, map).
     suite, field : str
-        What the network was trained on, for the title.
+        Suite and fields of the training maps, for the title.
     tested_on : Selection, optional
-        What it was tested on, for the title, if another suite or set.
+        Test maps, for the title if they are of another suite or set.
     n_orientations : int, optional
-        In how many orientations each map is; 8 in the benchmark.
+        Number of orientations of each map, 8 in the benchmark.
 
     Returns
     -------
     figure : Figure
-        One point a map, with 1 sigma error bars: its orientations are combined by
-        `average_orientations`. More than `MAX_POINTS` are thinned evenly. R2, RMSE and chi2 are of
-        all rows, as in `score_results`. The caption says so. The lower panels show (mean - truth) /
-        sigma with bands of 1 and 2 sigma.
+        One point per map, averaged over its orientations, with an error bar of one standard
+        deviation. At most `MAX_POINTS` evenly spaced maps are drawn. R2, RMSE and chi2 are of all
+        rows, as in `score_results`. The lower panels show pulls with bands of 1 and 2 standard
+        deviations.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def true_against_predicted(
 
 
 def _panels(n_panels: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """Make a figure with two axes a panel, one above the other and three times as high."""
+    """Make a figure with two axes per panel. The upper one is three times as high."""
     n_columns = 2 if n_panels == 4 else min(n_panels, 3)
     n_rows = -(-n_panels // n_columns)
     panel = min(COLUMN_WIDTH, PAGE_WIDTH / n_columns)
@@ -89,7 +89,7 @@ def _panels(n_panels: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
         upper.tick_params(labelbottom=False)
         if number % n_columns == 0:
             upper.set_ylabel("Posterior mean")
-            lower.set_ylabel(r"Error / $\sigma$")
+            lower.set_ylabel("Pull")
         if number >= n_panels:
             upper.set_axis_off()
             lower.set_axis_off()
@@ -98,20 +98,20 @@ def _panels(n_panels: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
 
 
 def _thin(n_rows: int) -> Int[np.ndarray, " R"]:
-    """At most `MAX_POINTS` rows, evenly spaced, first and last among them."""
+    """Choose at most `MAX_POINTS` evenly spaced rows, including the first and the last."""
     return np.linspace(0, n_rows - 1, min(n_rows, MAX_POINTS)).round().astype(np.int64)
 
 
 def _caption(n_shown: int, n_all: int, n_orientations: int) -> str:
     thinned = n_shown < n_all
-    shown = rf"Bars: 1$\sigma$. Shown: {n_shown:,} of {n_all:,} maps"
-    lines = [f"{shown}, evenly thinned." if thinned else f"{shown}."]
+    lines = [f"Error bars: one standard deviation. Shown: {n_shown:,} of {n_all:,} maps."]
     if n_orientations > 1:
         lines.append(
-            f"Points: mean of {n_orientations} orientations; numbers: all {n_orientations}."
+            f"Points: averages over {n_orientations} orientations. "
+            "Metrics: all orientations separately."
         )
     elif thinned:
-        lines.append("Numbers: all maps.")
+        lines.append("Metrics: all maps.")
     return "\n".join(lines)
 
 
@@ -124,7 +124,7 @@ def _draw_means(ax: Axes, results: Results, rows: Int[np.ndarray, " R"], name: s
         truth, mean, results.std[rows, column], fmt="o", color=BLUE,
         markersize=1.8, elinewidth=0.5, alpha=0.6,
     )  # fmt: skip
-    # room above the points for the numbers
+    # space for the metrics above the points
     top = limits[1] + 0.2 * (limits[1] - limits[0])
     ax.set(xlim=limits, ylim=(limits[0], top), title=camels.PARAMETERS[column].label)
     for axis in (ax.xaxis, ax.yaxis):

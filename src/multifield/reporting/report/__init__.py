@@ -1,4 +1,4 @@
-"""One self-contained page of HTML about a run: tables, figures, and where they come from."""
+"""The report of a run: one self-contained HTML page with tables, figures and provenance."""
 
 from multifield.reporting.report.contents import RunReport, describe_device
 from multifield.reporting.report.page import render_report

@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The data of a report."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -16,33 +16,36 @@ from multifield.training import choose_device
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunReport:
-    """Everything a report says, from the datasets of a run.
+    """All data of a report, from the datasets of a run.
 
     Attributes
     ----------
     trained_on, tested_on : Selection
+        Suite, set and fields of the training and of the test maps.
     parameters : mapping
-        All parameters of the run; dataclasses are written as mappings.
+        All parameters of the run. Dataclasses are written as mappings.
     metrics, recalibrated : dict of dict of float
-        As metrics.json and metrics_recalibrated.json.
+        Metrics before and after recalibration, as in metrics.json and metrics_recalibrated.json.
     intervals, recalibrated_intervals : dict of dict of Interval
-        As metrics_intervals.json and metrics_recalibrated_intervals.json.
+        Their intervals, as in metrics_intervals.json and metrics_recalibrated_intervals.json.
     calibration_tests, levels : sequence of mapping
-        Records as their CSV files hold them; None for what is undefined.
+        Records of the CSV files, with None for undefined values.
     trials : sequence of mapping
-        As `multifield.tuning.trials_table` gives.
+        Trials of the study, from `multifield.tuning.trials_table`.
     study_name : str
+        Name of the study.
     manifests : mapping of str to Manifest
-        What the files are of -> their names and checksums.
+        Use of the files (such as training) -> their names and checksums.
     figures : mapping of str to bytes
-        Name -> PNG, in any order; see `multifield.reporting.report.page.FIGURES`.
+        Name -> PNG, with the names of `multifield.reporting.report.page.FIGURES`.
     software : dict of str to str
+        Versions of the software, and the commit.
     device : str
-        Where the networks ran.
+        Device of the networks.
     seconds : float
         Wall time of the process when the report was made.
     date : str
-        When that was.
+        Date and time of the report.
     """
 
     trained_on: Selection
@@ -65,7 +68,18 @@ class RunReport:
 
 
 def describe_device(name: str) -> str:
-    """Name the device that a configuration asks for: a GPU by its own name, a CPU by its threads."""
+    """Describe the device of a configuration: the name of a GPU, or the number of CPU threads.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda", "mps"}
+        Device in the configuration.
+
+    Returns
+    -------
+    device : str
+        Text for the report.
+    """
     device = choose_device(name)
     if device.type == "cuda":
         return f"CUDA, {torch.cuda.get_device_name(device)}"

@@ -1,4 +1,4 @@
-"""From the contents of a report to its page."""
+"""Render the HTML page of a report."""
 
 import base64
 import re
@@ -15,23 +15,25 @@ from multifield.reporting.report import tables
 from multifield.reporting.report.contents import RunReport
 
 TEMPLATE = "report.html.j2"
-N_TRIALS = 10  # in the table of the best
+N_TRIALS = 10  # in the table of the best trials
 
 FIGURES = {
-    "true_against_predicted": "Posterior means against the truth, with 1 sigma errors, and the errors in "
-    "units of sigma below.",
-    "residuals": "Errors against the truth, and the pulls of maps beside a unit Gaussian. Squares off the "
-    "line mean that the network draws its answers to the middle of the prior.",
-    "calibration": "Coverage, PIT and pulls of every look at every map. Right posteriors follow the black "
-    "lines. Below the diagonal of coverage errors are too small.",
-    "losses": "Losses of all trials, epoch by epoch.",
-    "study_history": "The trials of the study in their order.",
-    "importance": "How much each hyperparameter decides whether a trial is among the best (PED-ANOVA).",
-    "parallel_coordinates": "Each line is a trial; dark ones are good.",
-    "best_and_worst": "The maps inferred best and worst, at most one a simulation. chi2 is the mean squared "
-    "pull over the parameters.",
-    "saliency": "Which pixels the posterior means come from. Red pixels raise the mean, blue ones lower it.",
-    "spectra": "Power spectra of the log maps trained on, a line a simulation.",
+    "true_against_predicted": "Posterior means against the truth, with error bars of one standard "
+    "deviation. Lower panels: pulls, (mean - truth) / std.",
+    "residuals": "Errors against the truth, and pulls beside a unit Gaussian. Squares that fall "
+    "from left to right show a network that regresses to the prior mean.",
+    "calibration": "Coverage, PIT and pulls of every map in every orientation. Calibrated "
+    "posteriors follow the black lines. Coverage below the diagonal: standard deviations too small.",
+    "losses": "Losses of all trials per epoch.",
+    "study_history": "Validation losses of the trials in their order.",
+    "importance": "Importance of each hyperparameter for a trial to be among the best (PED-ANOVA).",
+    "parallel_coordinates": "Hyperparameters and loss of the trials, one line per trial. Dark "
+    "lines have low losses.",
+    "best_and_worst": "Maps with the smallest and the largest chi2, at most one per simulation. "
+    "chi2 is the mean squared pull over the parameters.",
+    "saliency": "Attribution of the posterior means to pixels. Red pixels raise the mean, blue "
+    "pixels lower it.",
+    "spectra": "Power spectra of the training log maps, one line per simulation.",
 }
 """Name -> caption; the order is the template's."""
 
@@ -47,17 +49,19 @@ _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def render_report(report: RunReport) -> str:
-    """Make the page: one file of HTML with its pictures in it, which loads nothing and runs no script.
+    """Render the page: one HTML file with embedded figures. It loads nothing and runs no script.
 
-    Every text is escaped, whatever a study, a path or a parameter is called.
+    All text is escaped, including names of studies, paths and parameters.
 
     Parameters
     ----------
     report : RunReport
+        Data of the report.
 
     Returns
     -------
     page : str
+        The HTML page.
 
     Raises
     ------
@@ -65,7 +69,9 @@ def render_report(report: RunReport) -> str:
         If a figure has no caption, or a caption no figure.
     """
     if set(report.figures) != set(FIGURES):
-        raise ValueError(f"figures: expected {', '.join(FIGURES)}, got {', '.join(report.figures)}")
+        raise ValueError(
+            f"figures: Expected {', '.join(FIGURES)}, got {', '.join(report.figures)}."
+        )
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -78,7 +84,7 @@ def render_report(report: RunReport) -> str:
 
 
 def _fill(report: RunReport) -> dict[str, Any]:
-    """Give the template what it names."""
+    """Give the template its variables."""
     parameters = to_jsonable_python(report.parameters)
     suites = (report.trained_on.suite, report.tested_on.suite)
     best, *_ = tables.best_trials(report.trials, 1)
@@ -121,7 +127,7 @@ def _name(suite: str, field: str) -> str:
 
 
 def _symbol(name: str) -> Markup:
-    """Set the name of a parameter, or several joined with +, for print."""
+    """Format one parameter name, or several joined with +, as HTML."""
     return Markup(", ").join(_SYMBOLS.get(part, part) for part in name.split("+"))
 
 
@@ -130,5 +136,5 @@ def _inline(png: bytes) -> str:
 
 
 def _without_users(text: str) -> str:
-    """Leave out user and password of addresses."""
+    """Remove user and password from URLs."""
     return _USER_IN_URL.sub("", text)

@@ -1,4 +1,4 @@
-"""Tables of a report, as text in cells."""
+"""Tables of a report, with cells of text."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ from multifield import camels
 from multifield.evaluation.intervals import Intervals
 from multifield.reporting.report.contents import RunReport
 
-DOUBT, CLEAR = 0.05, 0.001  # p-values: below, a test casts doubt, or leaves none
+DOUBT, CLEAR = 0.05, 0.001  # p-values below which a deviation is significant, highly significant
 
 Cell = tuple[str, str]
-"""A number, and its interval or nothing."""
+"""A number and its interval. The interval may be empty."""
 
 # heading -> metric, factor, format, whether recalibration changes it
 KEY_METRICS = {
@@ -33,12 +33,12 @@ LEVEL_METRICS = {
 
 
 def parameters_of(report: RunReport) -> list[str]:
-    """Parameters that were scored, in CMD's order."""
+    """List the scored parameters in CMD's order."""
     return [name for name in camels.PARAMETER_NAMES if name in report.metrics["RMSE"]]
 
 
 def key_rows(report: RunReport) -> list[tuple[str, list[Cell], list[Cell]]]:
-    """Metrics of each parameter with their intervals; then those that recalibration changes."""
+    """List the metrics of each parameter with intervals, then those after recalibration."""
     return [
         (name, _inferred_cells(report, name), _recalibrated_cells(report, name))
         for name in parameters_of(report)
@@ -68,7 +68,7 @@ def _ends(intervals: Intervals, metric: str, name: str) -> tuple[float, float] |
 
 
 def level_rows(report: RunReport) -> list[tuple[str, str, str, list[Cell]]]:
-    """Network, level and parameter of each row of levels.csv, and its metrics with intervals."""
+    """List network, level, parameter and metrics with intervals of each row of levels.csv."""
     rows = []
     for record in report.levels:
         cells = []
@@ -91,38 +91,43 @@ def _cell(value: float | None, ends: tuple[float, float] | None, factor: float, 
 
 
 def verdict(test: str, statistic: float, p_value: float | None) -> str:
-    """Say in words what a test of calibration found.
+    """Describe the result of a calibration test.
 
     Parameters
     ----------
     test : str
-        As in calibration_tests.csv.
+        Name of the test, as in calibration_tests.csv.
     statistic : float
-        Mean pull (bias), standard deviation of the pulls (spread), or largest distance from uniform.
+        Mean pull (bias), standard deviation of the pulls (spread), or largest distance from
+        uniform.
     p_value : float or None
-        None if there is one simulation only.
+        p-value of the test. None with a single simulation.
+
+    Returns
+    -------
+    verdict : str
+        Size of a deviation and its significance.
     """
     if p_value is None:
         return "not testable with one simulation"
     if p_value >= DOUBT:
-        return "no sign of a fault"
+        return "no significant deviation"
     if test == "bias":
-        fault = f"means too {'high' if statistic > 0 else 'low'}, by {abs(statistic):.2f} sigma"
+        fault = f"means too {'high' if statistic > 0 else 'low'} by {abs(statistic):.2f} std"
     elif test == "spread":
-        fault = (
-            f"errors too {'small' if statistic > 1 else 'large'}, by a factor {_ratio(statistic)}"
-        )
+        size = "small" if statistic > 1 else "large"
+        fault = f"std too {size} by a factor of {_ratio(statistic)}"
     else:
-        fault = f"off the diagonal by up to {statistic:.2f}"
-    return f"{fault}: {'clear' if p_value < CLEAR else 'likely'}"
+        fault = f"up to {statistic:.2f} from the diagonal"
+    return f"{fault} ({'highly ' if p_value < CLEAR else ''}significant)"
 
 
 def _ratio(spread: float) -> str:
-    return f"{spread if spread > 1 else 1 / spread:.2f}" if spread else "without limit"
+    return f"{spread if spread > 1 else 1 / spread:.2f}" if spread else "infinity"
 
 
 def calibration_rows(report: RunReport) -> list[dict[str, str]]:
-    """Each test before and after recalibration, side by side."""
+    """List each calibration test before and after recalibration, side by side."""
     tests: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
     for record in report.calibration_tests:
         tests.setdefault((record["parameter"], record["test"]), {})[record["sigma"]] = record
@@ -147,24 +152,27 @@ def _judge(sigma: str, record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def calibration_summary(report: RunReport) -> str:
-    """Count the tests that find a fault."""
+    """Count the tests with a significant deviation."""
     parts = []
-    for sigma, words in {"inferred": "As inferred", "recalibrated": "recalibrated"}.items():
+    for sigma, words in {"inferred": "as inferred", "recalibrated": "after recalibration"}.items():
         p_values = [
             record["p_value"]
             for record in report.calibration_tests
             if record["sigma"] == sigma and record["p_value"] is not None
         ]
         faults = sum(p < DOUBT for p in p_values)
-        parts.append(f"{words}, {faults} of {len(p_values)} tests find a fault")
-    return f"{'; '.join(parts)}. Right posteriors fail about one test in twenty."
+        parts.append(f"{faults} of {len(p_values)} tests {words}")
+    return (
+        f"Significant deviations (p < {DOUBT:g}): {', '.join(parts)}. "
+        f"Calibrated posteriors deviate in about {100 * DOUBT:g}% of the tests."
+    )
 
 
 # ---- tuning ----
 
 
 def best_trials(trials: Sequence[Mapping[str, Any]], n: int) -> list[dict[str, str]]:
-    """Write the best complete trials, best first."""
+    """Format the best complete trials, best first."""
     complete = [
         trial
         for trial in trials
@@ -189,14 +197,14 @@ def best_trials(trials: Sequence[Mapping[str, Any]], n: int) -> list[dict[str, s
 
 
 def duration(seconds: float) -> str:
-    """Write a time for people."""
+    """Format a time in seconds as hours and minutes, or minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def find_seeds(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, int]:
-    """List every parameter that is called a seed, by its full name."""
+    """List all parameters named seed, by their full names."""
     seeds: dict[str, int] = {}
     for key, value in parameters.items():
         name = f"{prefix}{key}"
@@ -212,24 +220,24 @@ def find_seeds(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, int
 PUBLISHED = (
     (
         "N-body Mtot, 6,000 test rows",
-        "epsilon 1.58 %, R2 0.9974, chi2 0.54",
-        "epsilon 1.34 %, R2 0.987, chi2 0.78",
+        "epsilon 1.58%, R2 0.9974, chi2 0.54",
+        "epsilon 1.34%, R2 0.987, chi2 0.78",
         "released result file",
     ),
     (
         "the same, smoothed by 3 pixels",
-        "epsilon 5.7 %",
-        "epsilon 1.8 %",
+        "epsilon 5.7%",
+        "epsilon 1.8%",
         "released result file",
     ),
-    ("Mtot across suites", "4 %", "2.5 %", "arXiv:2109.10360"),
+    ("Mtot across suites", "4%", "2.5%", "arXiv:2109.10360"),
     (
         "T of IllustrisTNG, smoothed by 2 pixels, six parameters",
-        "relative error 5.2 %",
-        "relative error 4.7 %",
-        "loss of its test maps: -11.58",
+        "relative error 5.2%",
+        "relative error 4.7%",
+        "test loss -11.58",
     ),
-    ("T, trained on IllustrisTNG, tested on SIMBA", "relative error about 48 %", "", "not robust"),
-    ("P(k) of Mgas alone, linear or a small network", "R2 0.83", "R2 0.45 to 0.54", "by others"),
+    ("T, trained on IllustrisTNG, tested on SIMBA", "relative error about 48%", "", "not robust"),
+    ("P(k) of Mgas, linear fit or small network", "R2 0.83", "R2 0.45 to 0.54", "other authors"),
 )
-"""Case, Omega_m, sigma_8, source; errors are relative to the true value."""
+"""Case, Omega_m, sigma_8, source. Errors are relative to the true value."""
