@@ -87,7 +87,7 @@ def _describe(examples: Examples, number: int) -> str:
         column = camels.PARAMETER_NAMES.index(name)
         true, mean, std = (t[number, column] for t in (results.theta, results.mean, results.std))
         label = camels.PARAMETERS[column].label
-        lines.append(rf"{label}: {true:.3f}, inferred ${mean:.3f} \pm {std:.3f}$")
+        lines.append(rf"{label}: true {true:.3f}, inferred ${mean:.3f} \pm {std:.3f}$")
     return "\n".join([*lines, rf"$\chi^2 = {examples.chi2[number]:.2g}$"])
 
 
