@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pydantic_core import to_jsonable_python
 
 from multifield import camels
+from multifield.reporting.figures.style import test_title
 from multifield.reporting.report import tables
 from multifield.reporting.report.contents import RunReport
 
@@ -23,7 +24,8 @@ FIGURES = {
     "residuals": "Errors against the truth, and pulls beside a unit Gaussian. Squares that fall "
     "from left to right show a network that regresses to the prior mean.",
     "calibration": "Coverage, PIT and pulls of every map in every orientation. Calibrated "
-    "posteriors follow the black lines. Coverage below the diagonal: standard deviations too small.",
+    "posteriors follow the black lines. Coverage below the diagonal: standard deviations that are "
+    "too small.",
     "losses": "Losses of all trials per epoch.",
     "study_history": "Validation losses of the trials in their order.",
     "importance": "Importance of each hyperparameter for a trial to be among the best (PED-ANOVA).",
@@ -91,7 +93,9 @@ def _fill(report: RunReport) -> dict[str, Any]:
     return {
         "report": report,
         "mock": any(camels.find_suite(suite).mock for suite in suites),
-        "title": _title(report),
+        "title": test_title(
+            report.trained_on.field, report.trained_on.suite, report.tested_on
+        ).replace("\n", ", "),
         "best": best,
         "n_complete": sum(trial["state"] == "COMPLETE" for trial in report.trials),
         "trial_seconds": tables.duration(sum(trial["seconds"] or 0 for trial in report.trials)),
@@ -111,19 +115,6 @@ def _fill(report: RunReport) -> dict[str, Any]:
         "figures": {name: _inline(png) for name, png in report.figures.items()},
         "captions": FIGURES,
     }
-
-
-def _title(report: RunReport) -> str:
-    trained = _name(report.trained_on.suite, report.trained_on.field)
-    if report.tested_on == report.trained_on:
-        return trained
-    tested = _name(report.tested_on.suite, report.tested_on.field)
-    return f"{trained}, tested on {tested}, {report.tested_on.sim_set}"
-
-
-def _name(suite: str, field: str) -> str:
-    mock = " (mock)" if camels.find_suite(suite).mock else ""
-    return f"{field.replace('_', ' + ')} of {suite}{mock}"
 
 
 def _symbol(name: str) -> Markup:
