@@ -168,12 +168,6 @@ def test_legend_and_labels_do_not_overlap(make_results):
 # ---- losses ----
 
 
-def test_trials_without_losses_show_their_best():
-    figure = figures.best_losses({4: -10.25, 0: -9.5}, "SIMBA", "T")
-    assert "trial 4, $-10.25$" in texts(figure)
-    draw(figure)
-
-
 def history(n_epochs, final=-10.0):
     epoch = np.arange(n_epochs, dtype=float)
     loss = final * (1 - np.exp(-(epoch + 1) / 5))

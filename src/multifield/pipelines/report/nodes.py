@@ -59,11 +59,11 @@ def plot_losses(
 ) -> "reporting.figures.Figure":
     """Draw the losses of all trials, or their best alone; see `multifield.reporting.figures`."""
     values = tuning.valid_losses(study)
-    suite, field = selection.suite, selection.field
     if not any(networks.losses(trial).is_file() for trial in values):  # released without
-        return reporting.figures.best_losses(values, suite, field)
+        return plot_study_history(study, selection)
     losses = {trial: training.read_losses(networks.losses(trial)) for trial in values}
-    return reporting.figures.loss_curves(losses, min(values, key=values.__getitem__), suite, field)
+    best = min(values, key=values.__getitem__)
+    return reporting.figures.loss_curves(losses, best, selection.suite, selection.field)
 
 
 def plot_residuals(

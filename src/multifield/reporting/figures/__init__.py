@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from multifield.reporting.figures.calibration import calibration
 from multifield.reporting.figures.examples import best_and_worst, saliency
-from multifield.reporting.figures.losses import best_losses, loss_curves
+from multifield.reporting.figures.losses import loss_curves
 from multifield.reporting.figures.maps import fields_mosaic, maps_mosaic
 from multifield.reporting.figures.posterior import posterior_of_maps
 from multifield.reporting.figures.residuals import residuals
@@ -28,7 +28,6 @@ __all__ = [
     "PAGE_WIDTH",
     "Figure",
     "best_and_worst",
-    "best_losses",
     "calibration",
     "fields_mosaic",
     "hyperparameter_importance",

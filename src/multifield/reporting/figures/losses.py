@@ -90,33 +90,3 @@ def _loss_limits(losses: Mapping[int, Losses], best_trial: int) -> tuple[float, 
     best = losses[best_trial][:, 1:]
     lowest = min(float(history[:, 2].min()) for history in losses.values())
     return padded(min(lowest, float(best.min())), float(best.max()))
-
-
-@styled
-def best_losses(values: Mapping[int, float], suite: str, field: str) -> Figure:
-    """Draw the lowest validation loss of every trial, for studies without losses per epoch.
-
-    Parameters
-    ----------
-    values : mapping of int to float
-        Trial -> its lowest validation loss.
-    suite, field : str
-        Suite and fields of the training maps, for the title.
-
-    Returns
-    -------
-    figure : Figure
-        One point per trial. The best trial is marked.
-    """
-    best = min(values, key=values.__getitem__)
-    figure = Figure(figsize=(COLUMN_WIDTH * 1.35, COLUMN_WIDTH), layout="constrained")
-    ax = figure.subplots()
-    ax.plot(list(values), list(values.values()), "o", color=GREY, markersize=3, label="trials")
-    ax.plot(
-        best, values[best], "*", color=VERMILION, markersize=9, markeredgecolor=BLACK,
-        markeredgewidth=0.5, label=f"trial {best}, ${values[best]:.2f}$",
-    )  # fmt: skip
-    ax.set(xlabel="Trial", ylabel="Lowest validation loss", title=maps_title(field, suite))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.legend(loc="upper right")
-    return finish(figure)
