@@ -157,6 +157,13 @@ def test_pulls_far_outside_are_drawn_at_the_edge(make_results):
     draw(figure)
 
 
+def test_no_histogram_is_cut_off(make_results):
+    figure = calibration(make_results(30, ("Omega_m",), n_simulations=2))
+    for ax in figure.axes[1:]:
+        tallest = max(patch.get_path().vertices[:, 1].max() for patch in ax.patches)
+        assert tallest < ax.get_ylim()[1]
+
+
 def test_legend_and_labels_do_not_overlap(make_results):
     figure = calibration(make_results(30, ("Omega_m",), n_simulations=2))
     figure.draw_without_rendering()

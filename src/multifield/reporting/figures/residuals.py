@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
 
 from multifield import camels
 from multifield.camels.selection import Selection
@@ -16,9 +15,13 @@ from multifield.reporting.figures.style import (
     BLUE,
     ORANGE,
     PAGE_WIDTH,
+    PULL_LIMIT,
     VERMILION,
+    add_legend,
+    draw_pulls,
     finish,
     padded,
+    set_ticks,
     styled,
     test_title,
 )
@@ -26,8 +29,6 @@ from multifield.reporting.figures.style import (
 ROW_HEIGHT = 1.9  # [inch] per parameter
 N_GROUPS = 6  # groups of simulations of similar truth
 MIN_IN_GROUP = 3  # simulations, for a standard error
-PULL_LIMIT = 4.0  # larger pulls are counted in the outermost bins
-_BINS = np.linspace(-PULL_LIMIT, PULL_LIMIT, 25)
 
 
 @styled
@@ -70,17 +71,22 @@ def residuals(
     axes = figure.subplots(n, 2, squeeze=False, width_ratios=[1.7, 1])
     for name, (error, pull) in zip(maps.inferred, axes, strict=True):
         _draw_errors(error, maps, simulation, name)
-        _draw_pulls(pull, pulls(maps, name))
+        z = pulls(maps, name)
+        draw_pulls(pull, z, histtype="stepfilled", facecolor=(BLUE, 0.35), edgecolor=BLUE)
+        text = f"mean ${z.mean():.2f}$\nstd ${z.std():.2f}$"
+        pull.text(0.04, 0.95, text, transform=pull.transAxes, va="top", fontsize=8)
+        set_ticks(pull)
     axes[0, 0].set_title("Errors")
     axes[0, 1].set_title("Pulls")
     axes[-1, 1].set_xlabel(r"(mean $-$ truth) / std")
     figure.suptitle(test_title(field, suite, tested_on))
     figure.align_ylabels(axes[:, 0])
-    legend = figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
-        title=_caption(n_orientations), title_fontsize=7.5,
-    )  # fmt: skip
-    legend.get_title().set_color("0.35")
+    of_maps = f", averaged over {n_orientations} orientations" if n_orientations > 1 else ""
+    caption = (
+        f"Each point is a map{of_maps}. Black line: unit Gaussian. "
+        rf"Pulls beyond $\pm {PULL_LIMIT:g}$ are in the outermost bins."
+    )
+    add_legend(figure, axes[0, 0], caption)
     return finish(figure)
 
 
@@ -125,24 +131,3 @@ def _groups(
     ]
     means = np.array([[truths[g].mean(), errors[g].mean()] for g in groups])
     return means[:, 0], means[:, 1], np.array(standard)
-
-
-def _draw_pulls(ax: Axes, z: np.ndarray) -> None:
-    clipped = np.clip(z, -PULL_LIMIT, PULL_LIMIT)
-    ax.hist(clipped, _BINS.tolist(), density=True, color=BLUE, alpha=0.35)
-    ax.hist(clipped, _BINS.tolist(), density=True, color=BLUE, histtype="step")
-    grid = np.linspace(-PULL_LIMIT, PULL_LIMIT, 201)
-    ax.plot(grid, stats.norm.pdf(grid), color=BLACK, linewidth=1.0)
-    text = f"mean ${z.mean():.2f}$\nstd ${z.std():.2f}$"
-    ax.text(0.04, 0.95, text, transform=ax.transAxes, va="top", fontsize=8)
-    ax.set(xlim=(-PULL_LIMIT, PULL_LIMIT), ylim=(0, None))
-    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-
-
-def _caption(n_orientations: int) -> str:
-    of_maps = f", averaged over {n_orientations} orientations" if n_orientations > 1 else ""
-    return (
-        f"Each point is a map{of_maps}. Black line: unit Gaussian. "
-        rf"Pulls beyond $\pm {PULL_LIMIT:g}$ are in the outermost bins."
-    )

@@ -6,7 +6,11 @@ from threading import RLock
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy import stats
 
 from multifield import camels
 from multifield.camels.selection import Selection
@@ -17,6 +21,8 @@ PAGE_WIDTH = 7.0
 """Width of both columns of a journal page [inch]."""
 COLUMN_WIDTH = 3.4
 """Width of one column [inch]."""
+PULL_LIMIT = 4.0
+"""Limit of the axes of pulls. Larger pulls are counted in the outermost bins."""
 
 STYLE: dict[Any, object] = {
     "font.family": "STIXGeneral",  # part of matplotlib, so the same everywhere
@@ -97,6 +103,33 @@ def padded(lower: float, upper: float) -> tuple[float, float]:
     """Widen a range by 6% per side, and give a single value a width."""
     padding = 0.06 * (upper - lower) or 0.06 * abs(upper) or 1.0
     return float(lower - padding), float(upper + padding)
+
+
+def set_ticks(ax: Axes, n_x: int = 5, n_y: int = 4) -> None:
+    """Put about so many round ticks on the axes."""
+    ax.xaxis.set_major_locator(MaxNLocator(n_x, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(n_y, steps=[1, 2, 5, 10]))
+
+
+def draw_pulls(ax: Axes, pulls: np.ndarray, **style: Any) -> None:
+    """Draw the distribution of pulls beside a unit Gaussian."""
+    clipped = np.clip(pulls, -PULL_LIMIT, PULL_LIMIT)
+    bins = np.linspace(-PULL_LIMIT, PULL_LIMIT, 25).tolist()
+    ax.hist(clipped, bins, density=True, **style)
+    grid = np.linspace(-PULL_LIMIT, PULL_LIMIT, 201)
+    ax.plot(grid, stats.norm.pdf(grid), color=BLACK, linewidth=0.8, zorder=3)
+    ax.set(xlim=(-PULL_LIMIT, PULL_LIMIT), ylim=(0, 1.05 * ax.dataLim.y1))
+
+
+def add_legend(figure: Figure, ax: Axes, caption: str) -> None:
+    """Put the legend of a panel and a caption below all panels.
+
+    The caption is the legend's title: two texts below the panels would overlap.
+    """
+    handles = ax.get_legend_handles_labels()
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 3}
+    legend = figure.legend(*handles, title=caption, title_fontsize=7.5, **place)
+    legend.get_title().set_color("0.35")
 
 
 def finish(figure: Figure) -> Figure:
