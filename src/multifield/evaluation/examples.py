@@ -55,12 +55,11 @@ def choose_best_and_worst(
     """
     maps = average_orientations(results, n_orientations)
     simulation = simulation_of_rows(maps, 1)
-    chi2 = np.mean([pulls(maps, name) ** 2 for name in maps.inferred], axis=0)
     n_simulations = int(simulation.max()) + 1
     n = max(1, min(n_each, n_simulations // 2))
-    order = np.argsort(chi2, kind="stable")
+    order = np.argsort(_chi2(maps), kind="stable")
     best, worst = (_first_of_each(rows, simulation)[:n] for rows in (order, order[::-1]))
-    return _take(maps, chi2, best), _take(maps, chi2, worst)
+    return _take(maps, best), _take(maps, worst)
 
 
 def choose_across(results: Results, n_orientations: int, n: int) -> Examples:
@@ -86,8 +85,12 @@ def choose_across(results: Results, n_orientations: int, n: int) -> Examples:
     ranked = first[np.argsort(maps.theta[first, column], kind="stable")]
     n = min(n, len(ranked))
     places = np.round((np.arange(n) + 0.5) / n * len(ranked) - 0.5).astype(np.int64)
-    chi2 = np.mean([pulls(maps, name) ** 2 for name in maps.inferred], axis=0)
-    return _take(maps, chi2, ranked[places])
+    return _take(maps, ranked[places])
+
+
+def _chi2(maps: Results) -> np.ndarray:
+    chi2: np.ndarray = np.mean([pulls(maps, name) ** 2 for name in maps.inferred], axis=0)
+    return chi2
 
 
 def _first_of_each(rows: Rows, simulation: np.ndarray) -> np.ndarray:
@@ -97,6 +100,6 @@ def _first_of_each(rows: Rows, simulation: np.ndarray) -> np.ndarray:
     return kept
 
 
-def _take(maps: Results, chi2: np.ndarray, rows: Rows) -> Examples:
+def _take(maps: Results, rows: Rows) -> Examples:
     taken = Results(maps.theta[rows], maps.mean[rows], maps.std[rows], maps.inferred)
-    return Examples(rows, taken, chi2[rows])
+    return Examples(rows, taken, _chi2(taken))

@@ -100,18 +100,13 @@ def _levels(predictions: Predictions) -> dict[str, tuple[Results, Simulation, Re
     valid_maps, test_maps = (average_orientations(each, n_copies) for each in (valid, test))
     of_valid, of_test = (simulation_of_rows(each, 1) for each in (valid_maps, test_maps))
     correlations = estimate_correlations(valid_maps, of_valid)
-    valid_simulations = combine_maps(valid_maps, of_valid, correlations)
-    test_simulations = combine_maps(test_maps, of_test, correlations)
+    all_test = combine_maps(test_maps, of_test, correlations)
+    all_valid = combine_maps(valid_maps, of_valid, correlations)
+    of_test_rows, of_valid_rows = (simulation_of_rows(each, n_copies) for each in (test, valid))
     return {
-        "view": (
-            *(test, simulation_of_rows(test, n_copies)),
-            *(valid, simulation_of_rows(valid, n_copies)),
-        ),
+        "view": (test, of_test_rows, valid, of_valid_rows),
         "map": (test_maps, of_test, valid_maps, of_valid),
-        "simulation": (
-            *(test_simulations, np.arange(len(test_simulations))),
-            *(valid_simulations, np.arange(len(valid_simulations))),
-        ),
+        "simulation": (all_test, np.arange(len(all_test)), all_valid, np.arange(len(all_valid))),
     }
 
 

@@ -68,7 +68,8 @@ def predict(
     place = choose_device(device)
     dtype = conv_dtype(choose_precision(precision, place))
     with torch_threads(n_threads), set_numerics("float32"):
-        output, scaled_theta = _run(for_inference(network.to(place), dtype), loader, orientations)
+        copy = for_inference(network.to(place), dtype)
+        output, scaled_theta = _run(copy, loader, orientations, place)
     _check_order(scaled_theta, theta)
     mean = camels.unscale_theta(output[:, :N_PARAMETERS])
     std = camels.unscale_theta_std(output[:, N_PARAMETERS:])
@@ -80,13 +81,16 @@ def predict(
 
 
 def _run(
-    network: torch.nn.Module, loader: MapLoader | FixedFields, orientations: Sequence[int]
+    network: torch.nn.Module,
+    loader: MapLoader | FixedFields,
+    orientations: Sequence[int],
+    device: torch.device,
 ) -> tuple[Float64[np.ndarray, "M 12"], Theta]:
     """Join the outputs of the network and the scaled parameters of all batches."""
     was_training = network.training
     network.eval()
     outputs, thetas = [], []
-    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
+
     try:
         with closing(on_device(loader.ordered(orientations), device)) as batches:
             for batch in batches:

@@ -21,6 +21,7 @@ from torch import nn
 
 from multifield import camels
 from multifield.core.arrays import MapBatch
+from multifield.evaluation.results import N_PARAMETERS, parameter_columns
 from multifield.training import choose_device, torch_threads
 
 N_STEPS = 64  # of the Gauss-Legendre quadrature; the sums of o3_err are then off by a few percent
@@ -96,6 +97,7 @@ def attribute_means(
     maps = torch.from_numpy(np.ascontiguousarray(x)).to(place)
     gradients = IntegratedGradients(network)
     at_once = max(MAPS_AT_ONCE, len(maps))
+    columns = list(parameter_columns(names))
     try:
         with torch_threads(n_threads):
             values = [
@@ -104,23 +106,17 @@ def attribute_means(
                 )
                 .cpu()
                 .numpy()
-                for column in _columns(names)
+                for column in columns
             ]
             with torch.inference_mode():
                 means = network(maps).cpu().double().numpy()
                 baseline = network(torch.zeros_like(maps[:1])).cpu().double().numpy()
     finally:
         network.train(was_training)
-    columns = list(_columns(names))
-    n_parameters = len(camels.PARAMETERS)
     width = np.array([p.maximum - p.minimum for p in camels.PARAMETERS], np.float32)[columns]
     return Attributions(
         names,
         (np.stack(values) * width[:, None, None, None, None]).astype(np.float32),
-        camels.unscale_theta(means[:, :n_parameters])[:, columns].T.copy(),
-        camels.unscale_theta(baseline[:, :n_parameters])[0, columns].copy(),
+        camels.unscale_theta(means[:, :N_PARAMETERS])[:, columns].T.copy(),
+        camels.unscale_theta(baseline[:, :N_PARAMETERS])[0, columns].copy(),
     )
-
-
-def _columns(names: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(camels.PARAMETER_NAMES.index(name) for name in names)
