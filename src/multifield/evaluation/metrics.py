@@ -87,74 +87,30 @@ class Marginal:
         return self.total((self.theta - self.theta.mean()) ** 2)
 
 
-# ---- one function per metric; None where it is undefined ----
+# ---- one formula per metric; None where it is undefined ----
 
 
-def _rmse(m: Marginal) -> Value:
-    return np.sqrt(m.mean(m.error**2))
-
-
-def _normalized_rmse(m: Marginal) -> Value:
-    return _rmse(m) / (m.parameter.maximum - m.parameter.minimum)
-
-
-def _relative_error(m: Marginal) -> Value | None:
-    if (m.theta == 0).any():
-        return None
-    return np.sqrt(m.mean((m.error / m.theta) ** 2))
-
-
-def _epsilon(m: Marginal) -> Value | None:
-    if (m.theta == 0).any():
-        return None
-    return m.mean(np.abs(m.error) / m.theta)
-
-
-def _r2(m: Marginal) -> Value | None:
+def _is_constant(values: _Column) -> bool:
     # the variance may be nonzero: the rounded mean of equal numbers can differ from them
-    if np.ptp(m.theta) == 0:
-        return None
-    return 1 - m.total(m.error**2) / m.spread()
-
-
-def _chi2(m: Marginal) -> Value:
-    return m.mean((m.error / m.sigma) ** 2)
-
-
-def _bayesian_error(m: Marginal) -> Value:
-    return m.mean(m.sigma)
-
-
-def _precision(m: Marginal) -> Value | None:
-    if (m.mu == 0).any():
-        return None
-    return m.mean(m.sigma / m.mu)
-
-
-def _bias(m: Marginal) -> Value:
-    return m.mean(m.error)
-
-
-def _coverage_68(m: Marginal) -> Value:
-    return m.mean(np.abs(m.error) < m.sigma)
-
-
-def _coverage_95(m: Marginal) -> Value:
-    return m.mean(np.abs(m.error) < 2 * m.sigma)
+    return bool(np.ptp(values) == 0)
 
 
 FORMULAS: dict[str, Callable[[Marginal], Value | None]] = {
-    "RMSE": _rmse,
-    "normalized_RMSE": _normalized_rmse,
-    "relative_error": _relative_error,
-    "epsilon": _epsilon,
-    "R2": _r2,
-    "chi2": _chi2,
-    "bayesian_error": _bayesian_error,
-    "precision": _precision,
-    "bias": _bias,
-    "coverage_68": _coverage_68,
-    "coverage_95": _coverage_95,
+    "RMSE": lambda m: np.sqrt(m.mean(m.error**2)),
+    "normalized_RMSE": lambda m: (
+        np.sqrt(m.mean(m.error**2)) / (m.parameter.maximum - m.parameter.minimum)
+    ),
+    "relative_error": lambda m: (
+        None if (m.theta == 0).any() else np.sqrt(m.mean((m.error / m.theta) ** 2))
+    ),
+    "epsilon": lambda m: None if (m.theta == 0).any() else m.mean(np.abs(m.error) / m.theta),
+    "R2": lambda m: None if _is_constant(m.theta) else 1 - m.total(m.error**2) / m.spread(),
+    "chi2": lambda m: m.mean((m.error / m.sigma) ** 2),
+    "bayesian_error": lambda m: m.mean(m.sigma),
+    "precision": lambda m: None if (m.mu == 0).any() else m.mean(m.sigma / m.mu),
+    "bias": lambda m: m.mean(m.error),
+    "coverage_68": lambda m: m.mean(np.abs(m.error) < m.sigma),
+    "coverage_95": lambda m: m.mean(np.abs(m.error) < 2 * m.sigma),
 }
 METRICS = tuple(FORMULAS)
 """Names of the metrics; the formulas are at the top of this module."""
