@@ -119,7 +119,7 @@ def test_csv_and_parquet_are_one_table(project, predicted):
 def test_it_ends_with_a_summary(project, predicted):
     printed = " ".join(predicted[0].split())
     assert "trained on mock suite MockTNG, Mgas_T_Mstar maps" in printed
-    assert "of 360 maps are flagged as out-of-distribution" in printed
+    assert "of 360 maps are out-of-distribution" in printed
     assert str(find_table(project, "csv").relative_to(project)) in printed
 
 

@@ -123,9 +123,9 @@ def prediction_table(
     """
     n_flagged = sum(bool(record["unlike_training"]) for record in records)
     caption = (
-        f"{n_flagged} of {len(records)} maps are flagged as out-of-distribution "
+        f"{n_flagged} of {len(records)} maps are out-of-distribution\n"
         f"(expected false-alarm rate: {100 * false_alarms:.2g}%)\n"
-        "+-: standard deviation, recalibrated on validation maps"
+        "+-: standard deviation (recalibrated)"
     )
     if len(records) > N_SHOWN:
         caption += f"\nfirst {N_SHOWN} of {len(records)} maps"
