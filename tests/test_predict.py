@@ -1,4 +1,4 @@
-"""`kedro run --pipeline predict`: the parameters of new maps, from a folder of networks and its card."""
+"""`kedro run --pipelines predict`: parameters of new maps from a model folder with a card."""
 
 import csv
 import dataclasses
@@ -34,7 +34,7 @@ def run(project: Path, pipelines: str, *choices: str) -> str:
 
 
 def find_table(project: Path, suffix: str, maps: str = "MockTNG") -> Path:
-    """Find what was inferred of maps; a checksum of their path is in its name."""
+    """Find the predictions of maps. Their name contains a checksum of the path."""
     pattern = f"predictions_MockTNG_{FIELD}_{LABEL}_of_{maps}_*.{suffix}"
     (table,) = (project / "data/07_model_output").glob(pattern)
     return table
@@ -46,7 +46,7 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """A study of two networks of three fields, tested together."""
+    """A study with two networks of three fields, evaluated as an ensemble."""
     project = make_project(tmp_path_factory.mktemp("predict") / "project")
     run(project, "ingest,preprocess,tune,evaluate", "evaluation.top_k=2")
     return project
@@ -54,7 +54,7 @@ def project(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def predicted(project) -> tuple[str, dict[str, np.ndarray]]:
-    """What a run printed and left, of all maps of the suite by both networks."""
+    """Output and files of a run for all maps of the suite with both networks."""
     printed = run(project, "predict", "maps=data/01_raw/MockTNG", "prediction.top_k=2")
     return printed, read_table(find_table(project, "parquet"))
 
@@ -84,8 +84,8 @@ def results(project: Path, suffix: str) -> object:
     return average_orientations(read_results(project / "data/07_model_output" / name), 8)
 
 
-def test_it_infers_what_evaluate_does(project, predicted):
-    """Bit for bit but for the last, smaller batch, in which a convolution may sum in another order."""
+def test_predict_equals_evaluate(project, predicted):
+    """Bitwise, except in the last, smaller batch, where convolutions sum in another order."""
     expected = results(project, "_ensemble_2")
     for column, name in enumerate(PARAMETER_NAMES):
         for moment in ("mean", "std"):
@@ -93,7 +93,7 @@ def test_it_infers_what_evaluate_does(project, predicted):
             np.testing.assert_allclose(found, getattr(expected, moment)[:, column], rtol=1e-5)
 
 
-def test_a_row_a_map(predicted):
+def test_one_row_per_map(predicted):
     _, table = predicted
     assert table["map"].tolist() == list(range(24 * 15))
     statistics = ("mean", "std", "std_recalibrated")
@@ -132,14 +132,14 @@ def test_sigma_is_recalibrated_on_validation_maps(project, card, predicted):
         np.testing.assert_allclose(ratio, card.factors(2, 8)[name], rtol=1e-12)
 
 
-def test_maps_like_those_trained_on_are_not_flagged(card, predicted):
+def test_in_distribution_maps_are_not_flagged(card, predicted):
     rate = predicted[1]["unlike_training"][HELD_OUT].mean()
     assert card.novelty.false_alarms == pytest.approx(1 / 61)  # 60 validation maps
     assert rate < 0.15  # six simulations of 16 pixels
 
 
 def test_a_copied_folder_needs_nothing_else(project, predicted, tmp_path):
-    """Neither raw maps of the training, nor its split, its statistics or its study."""
+    """Neither training maps nor split, statistics or study are needed."""
     elsewhere = make_project(tmp_path / "elsewhere")
     copy = tmp_path / "networks"
     for part in ("weights", "cards"):
@@ -157,7 +157,7 @@ def test_a_copied_folder_needs_nothing_else(project, predicted, tmp_path):
 
 
 def test_a_card_is_made_for_networks_that_have_none(project, folder):
-    """As for released ones: from the maps they were trained on."""
+    """The card is made from the training maps, as for released networks."""
     before = folder.card().read_bytes()
     folder.card().unlink()
     run(project, "describe")
@@ -177,7 +177,7 @@ def test_the_network_of_train_has_a_card_and_intervals(project, folder):
     assert len(load_networks(single, folder, 1)) == 1
 
 
-def test_the_card_says_what_made_the_networks(project, card):
+def test_the_card_records_the_training(project, card):
     manifest = json.loads(
         (project / f"data/01_raw/MockTNG/manifest_{FIELD}_MockTNG_LH.json").read_text()
     )
@@ -201,7 +201,7 @@ def test_without_a_network_it_says_what_to_run(tmp_path):
     assert "`multifield run --pipelines ingest,preprocess,describe`" in output
 
 
-# ---- the library, on the same networks ----
+# ---- the library with the same networks ----
 
 
 @pytest.mark.parametrize("n_maps", [1, 7, 32, 33])
@@ -216,7 +216,7 @@ def test_any_number_of_maps(n_maps, maps, card, folder, training, predicted):
 
 
 def test_blocks_do_not_matter(maps, card, folder, training, predicted, monkeypatch):
-    monkeypatch.setattr("multifield.prediction.predict.BLOCK_BYTES", 1)  # a batch a block
+    monkeypatch.setattr("multifield.prediction.predict.BLOCK_BYTES", 1)  # one batch per block
     records = infer_parameters(
         maps, card, load_networks(card, folder, 2), orientations=8, training=training
     )
@@ -244,7 +244,7 @@ def test_a_bad_pixel_is_named_before_anything_is_inferred(
 
 
 def test_a_zero_where_the_logarithm_is_taken_is_refused(maps, card, folder, training):
-    """In T; Mstar has zeros, and log10(1 + x)."""
+    """A zero in T is refused. Mstar may have zeros, since its transform is log10(1 + x)."""
     networks = load_networks(card, folder, 1)
     wrong = {field: np.array(each[:3]) for field, each in maps.items()}
     wrong["Mstar"][1] = 0

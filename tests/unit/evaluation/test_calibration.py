@@ -1,4 +1,4 @@
-"""Exact Gaussian posteriors pass; ones that are too narrow, too wide or biased fail where they should."""
+"""Exact Gaussian posteriors pass. Wrong widths and biases fail the tests that detect them."""
 
 import numpy as np
 import pytest
@@ -28,10 +28,10 @@ REJECTED = 0.01  # p-value
 
 
 def gaussian_posteriors(*, width=1.0, bias=0.0, n_simulations=N_SIMULATIONS, seed=5):
-    """Draw truth from the prior and a datum a map from the likelihood; posteriors of each map are exact.
+    """Draw truth from the prior and one datum per map. The posterior of each map is exact.
 
-    Noise is correlated by 0.2 between maps of a simulation. `width` multiplies the standard deviations,
-    `bias` [sigma] is added to the means.
+    Noise is correlated by 0.2 between maps of a simulation. `width` multiplies the standard
+    deviations, `bias` [std] is added to the means.
     """
     rng = np.random.default_rng(seed)
     shape = (15 * n_simulations, 6)
@@ -48,7 +48,7 @@ def gaussian_posteriors(*, width=1.0, bias=0.0, n_simulations=N_SIMULATIONS, see
 
 
 def failed(results):
-    """Tests that reject every parameter; by chance one parameter's does in one seed of a hundred."""
+    """Tests that reject every parameter. A false rejection occurs in one seed of a hundred."""
     tests = check_calibration(results, SIMULATION, BOOTSTRAP, DRAWS)
     by_test = {test: [r["p_value"] for r in tests if r["test"] == test] for test in TESTS}
     return {test for test, values in by_test.items() if max(values) < REJECTED}
@@ -74,7 +74,7 @@ def test_statistics_say_how_wrong_a_posterior_is():
         gaussian_posteriors(width=0.8, bias=0.2), SIMULATION, BOOTSTRAP, DRAWS
     )
     statistic = {(r["parameter"], r["test"]): r["statistic"] for r in tests}
-    # bias is in sigma before the change of width; four standard errors of as many draws
+    # bias is in std before the change of width; tolerance of four standard errors
     assert statistic["Omega_m", "bias"] == pytest.approx(
         0.2 / 0.8, abs=4 / 0.8 / np.sqrt(N_SIMULATIONS)
     )
@@ -86,14 +86,14 @@ def test_statistics_say_how_wrong_a_posterior_is():
     assert central["statistic"] == pytest.approx(distance, abs=4 * np.sqrt(0.25 / N_SIMULATIONS))
 
 
-def test_siblings_are_not_taken_for_independent():
-    # 50 simulations of 15 maps with one error each: 750 rows would reject a sample that 50 draws do not
+def test_maps_of_a_simulation_are_not_independent():
+    # 15 maps share one error: 750 independent rows would reject a sample that 50 draws do not
     rng = np.random.default_rng(2)
     z = np.repeat(rng.normal(size=(200, 50)), 15, axis=1)
     simulation = np.repeat(np.arange(50), 15)
     resamples = Resamples(simulation, BOOTSTRAP)
     rejected = sum(coverage_curve(stats.norm.cdf(row), resamples).p_value < 0.05 for row in z)
-    # 0.05 of 200 are 10 +- 3; measured 4 % to 7 % with 50 simulations
+    # 0.05 of 200 are 10 +- 3; measured 4 to 7% with 50 simulations
     assert rejected <= 22
     naive = sum(stats.kstest(stats.norm.cdf(row), "uniform").pvalue < 0.05 for row in z)
     assert naive > 100
@@ -164,13 +164,13 @@ def test_one_simulation_has_no_band_and_no_p_value():
     assert np.isnan(curve.low).all()
 
 
-def test_errors_far_outside_every_posterior_are_judged():
+def test_errors_far_outside_every_posterior_are_finite():
     results = gaussian_posteriors(width=1e-8, n_simulations=3)
     tests = check_calibration(results, np.repeat(np.arange(3), 15), BOOTSTRAP, DRAWS)
     assert all(np.isfinite(test["statistic"]) for test in tests)
 
 
-def test_tests_before_and_after_stand_in_one_table():
+def test_tests_before_and_after_are_in_one_table():
     before, after = (gaussian_posteriors(width=width, n_simulations=10) for width in (0.5, 1))
     simulation = np.repeat(np.arange(10), 15)
     rows = compare_calibration(before, after, simulation, BOOTSTRAP, DRAWS)

@@ -16,7 +16,7 @@ SIMULATION = np.repeat(np.arange(N_SIMULATIONS), 15)
 
 
 def siblings(rho, n_simulations=N_SIMULATIONS, seed=0):
-    """Calibrated maps whose sigma differ and whose errors have a known correlation."""
+    """Calibrated maps with different std and a known correlation of errors."""
     rng = np.random.default_rng(seed)
     of = np.repeat(np.arange(n_simulations), 15)
     theta = camels.unscale_theta(rng.random((n_simulations, 6)))[of]
@@ -34,7 +34,7 @@ def test_a_known_correlation_is_found(rho):
     assert found == pytest.approx(dict.fromkeys(camels.PARAMETER_NAMES, rho), abs=error)
 
 
-def test_a_bias_of_all_maps_is_an_error_they_share():
+def test_a_bias_of_all_maps_is_a_shared_error():
     results = siblings(0.0)
     biased = Results(results.theta, results.mean + 10 * results.std, results.std)
     assert min(estimate_correlations(biased, SIMULATION).values()) > 0.98  # 100 of 101 variances
@@ -51,7 +51,7 @@ def test_combined_errors_are_calibrated(rho):
     assert chi2 == pytest.approx(dict.fromkeys(chi2, 1.0), abs=error)
 
 
-def test_taking_siblings_for_independent_is_overconfident():
+def test_independent_errors_would_be_overconfident():
     independent = dict.fromkeys(camels.PARAMETER_NAMES, 0.0)
     combined = combine_maps(siblings(0.3), SIMULATION, independent)
     # equal sigmas would give 1 + 14 rho = 5.2

@@ -14,7 +14,7 @@ N_MAPS = camels.MAPS_PER_SIMULATION
 
 
 def with_errors(make_results, sizes):
-    """Results of one simulation a size, whose maps all err by that many sigma in Omega_m."""
+    """One simulation per size. All its maps have a pull of that size in Omega_m."""
     results = make_results(N_MAPS * len(sizes), ("Omega_m",), n_simulations=len(sizes))
     mean = results.mean.copy()
     mean[:, 0] = results.theta[:, 0] + np.repeat(sizes, N_MAPS) * results.std[:, 0]

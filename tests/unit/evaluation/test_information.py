@@ -1,4 +1,4 @@
-"""What maps say, in nats."""
+"""Information of maps in nats."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ PRIOR = dict.fromkeys(camels.PARAMETER_NAMES, 0.1)
 
 
 def results_of(errors: np.ndarray, stds: np.ndarray) -> Results:
-    """Of sigma_8 alone, true value 0.8."""
+    """Results of sigma_8 alone, true value 0.8."""
     theta = np.full((len(errors), 6), 0.8)
     mean, std = (np.full(theta.shape, np.nan) for _ in range(2))
     mean[:, 1], std[:, 1] = 0.8 + errors, stds
@@ -32,12 +32,12 @@ def negative_log_likelihood(results: Results, variance: np.ndarray | float) -> f
 def test_information_by_hand():
     results = results_of(np.array([0.0, 0.02]), np.array([0.01, 0.02]))
     found = measure_information(results, {"sigma_8": Calibration(1.0, 0.0)}, PRIOR)
-    # log 10 + 1/2 of a map without error; log 5 of one that is off by a standard deviation
+    # log 10 + 1/2 for a map without error, log 5 for an error of one standard deviation
     np.testing.assert_allclose(found.nats[:, 0], [np.log(10) + 0.5, np.log(5)], rtol=1e-12)
     assert found.rmse_nats[0] == pytest.approx(np.log(0.1 / np.sqrt(0.02**2 / 2)), rel=1e-12)
 
 
-def test_honest_errors_are_left_as_they_are(rng):
+def test_calibrated_errors_do_not_change(rng):
     std = rng.uniform(0.01, 0.05, 20_000)
     calibration = fit_calibrations(results_of(std * rng.normal(size=len(std)), std))["sigma_8"]
     # chi2 of 20,000 maps is 1 +- 0.01; the floor is measured where sigma is small
@@ -51,7 +51,7 @@ def test_errors_that_are_twice_too_small_are_doubled(rng):
     assert calibration.scale == pytest.approx(4, abs=0.2)
 
 
-def test_a_network_that_says_nothing_of_its_errors_gets_their_rms(rng):
+def test_uninformative_errors_become_the_rms(rng):
     errors = 0.03 * rng.normal(size=20_000)
     results = results_of(errors, rng.uniform(0.01, 0.05, len(errors)))
     calibrated = fit_calibrations(results)["sigma_8"].variance(results.std[:, 1])
@@ -60,13 +60,13 @@ def test_a_network_that_says_nothing_of_its_errors_gets_their_rms(rng):
 
 
 def test_one_sigma_near_zero_does_not_widen_the_others(rng):
-    """A factor that gives a chi2 of 1 would multiply them with 10^4."""
+    """A factor that gives a chi2 of 1 would be 10^4."""
     std = np.full(2_000, 0.02)
     errors = std * rng.normal(size=len(std))
     errors[0], std[0] = 0.02, 1e-8
     results = results_of(errors, std)
     calibrated = fit_calibrations(results)["sigma_8"].variance(std)
-    # 2,000 draws know a variance to 3 %
+    # 2,000 draws determine a variance to 3%
     np.testing.assert_allclose(calibrated, 0.02**2, rtol=0.1)
 
 

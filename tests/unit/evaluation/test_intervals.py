@@ -53,7 +53,7 @@ def test_resamples_are_scored_as_their_rows_would_be(make_results, metric):
     assert (found.low, found.high) == pytest.approx((low, high), rel=ROUNDING)
 
 
-def test_siblings_do_not_make_an_interval_shorter(rng):
+def test_maps_of_a_simulation_do_not_shorten_an_interval(rng):
     results = with_siblings(rng, 50, correlation=1.0)
     whole = estimate_intervals(results, simulation_of_rows(results, 1), CONFIG)
     one_map = Results(results.theta[::15], results.mean[::15], results.std[::15], camels.COSMOLOGY)
@@ -63,14 +63,14 @@ def test_siblings_do_not_make_an_interval_shorter(rng):
         assert whole["RMSE"][name].error == pytest.approx(expected, rel=ROUNDING)
 
 
-def test_an_interval_of_chi2_holds_its_true_value_as_often_as_it_says(rng):
+def test_an_interval_of_chi2_has_nominal_coverage(rng):
     n_sets = 300
     inside = 0
     for _ in range(n_sets):
         results = with_siblings(rng, 50, correlation=0.4, inferred=("Omega_m",))
         interval = estimate_intervals(results, simulation_of_rows(results, 1), CONFIG)["chi2"]
         inside += interval["Omega_m"].low < 1 < interval["Omega_m"].high
-    # 50 draws of a skewed statistic: percentile intervals are known to fall a few per cent short
+    # 50 draws of a skewed statistic: percentile intervals cover a few percent less
     assert 0.88 < inside / n_sets < 0.98
 
 

@@ -24,7 +24,7 @@ ROUNDING = 1e-9  # relative; float64 sums of some hundred terms
 
 
 def exact(rng, n_simulations, width=1.0, n_maps=4):
-    """Exact posteriors, all too wide by `width`; errors of siblings have a correlation of 0.4."""
+    """Posteriors too wide by `width`. Errors of a simulation have a correlation of 0.4."""
     of = np.repeat(np.arange(n_simulations), n_maps)
     theta = camels.unscale_theta(rng.random((n_simulations, 6)))[of]
     shared = rng.normal(size=(n_simulations, 6))[of]
@@ -38,7 +38,7 @@ def holds(interval, value):
     return interval.low < value < interval.high
 
 
-def test_an_interval_holds_the_truth_as_often_as_it_says_if_the_factor_varies_too(rng):
+def test_an_interval_has_nominal_coverage_if_the_factor_varies(rng):
     n_sets, inside, inside_if_known = 120, 0, 0
     for _ in range(n_sets):
         test, valid = exact(rng, 40, width=1.3), exact(rng, 40, width=1.3)
@@ -47,18 +47,18 @@ def test_an_interval_holds_the_truth_as_often_as_it_says_if_the_factor_varies_to
         found = estimate_recalibrated_intervals(*test, *valid, CONFIG, ("chi2",))["chi2"][NAME]
         inside += holds(found, 1)
         inside_if_known += holds(known, 1)
-    # 40 draws of a skewed statistic: 92 % in 500 sets, and 79 % with the factor taken as known
+    # 40 draws of a skewed statistic: 92% in 500 sets, and 79% with a fixed factor
     assert 0.87 < inside / n_sets < 0.99
     assert inside_if_known / n_sets < 0.87
 
 
-def test_the_interval_of_a_coverage_holds_that_of_a_gaussian(rng):
+def test_the_interval_of_a_coverage_contains_that_of_a_gaussian(rng):
     n_sets, inside = 80, 0
     for _ in range(n_sets):
         sets = (*exact(rng, 40, width=1.3), *exact(rng, 40, width=1.3))
         found = estimate_recalibrated_intervals(*sets, CONFIG, ("coverage_68",))
         inside += holds(found["coverage_68"][NAME], GAUSSIAN_COVERAGE)
-    assert 0.87 < inside / n_sets < 1.0  # 93 % in 500 sets
+    assert 0.87 < inside / n_sets < 1.0  # 93% in 500 sets
 
 
 def rows_of(simulation, counts):
@@ -98,7 +98,7 @@ def test_validation_and_test_simulations_are_drawn_independently():
     assert abs(correlation) < 5 / math.sqrt(test.size)  # five standard deviations
 
 
-def test_what_is_not_tested_needs_no_interval(make_results):
+def test_untested_parameters_need_no_interval(make_results):
     valid, test = make_results(60, n_simulations=4), make_results(60, (NAME,), n_simulations=4)
     of = simulation_of_rows(test, 1)
     found = estimate_recalibrated_intervals(test, of, valid, of, CONFIG)

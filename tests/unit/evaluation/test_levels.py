@@ -11,7 +11,7 @@ STD = 0.05
 
 
 def looks(seed, width=1.0):
-    """Two looks at 15 maps of each simulation; errors have a part of each: simulation, map and look."""
+    """Two views of 15 maps per simulation, with errors of simulation, map and view."""
     rng = np.random.default_rng(seed)
     of = np.repeat(np.arange(N_SIMULATIONS), 15)
     theta = camels.unscale_theta(rng.random((N_SIMULATIONS, 6)))[of]
@@ -34,7 +34,7 @@ def rows():
     return {(row["level"], row["parameter"]): row for row in table}
 
 
-def test_a_row_a_level_and_parameter(rows):
+def test_one_row_per_level_and_parameter(rows):
     levels = ("view", "map", "simulation")
     assert list(rows) == [(level, name) for level in levels for name in camels.COSMOLOGY]
 
@@ -65,7 +65,7 @@ def test_undefined_metrics_are_empty_cells():
     assert row["R2"] is row["R2_low"] is row["R2_high"] is None
 
 
-def test_of_several_networks_the_ensemble_is_compared_too():
+def test_several_networks_have_an_ensemble():
     several = [looks(1), looks(1, 0.5)]
     named = name_predictions(several, several, N_COPIES)
     assert list(named) == ["best", "ensemble_2"]

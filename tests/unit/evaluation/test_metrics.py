@@ -140,7 +140,7 @@ def test_order_of_maps_does_not_matter(theta, random):
     assert after == pytest.approx(before, rel=SHIFT_ROUNDING, abs=SHIFT_ROUNDING)
 
 
-def test_honest_gaussian_errors_are_calibrated(make_results):
+def test_gaussian_errors_are_calibrated(make_results):
     scores = score_results(make_results(N_DRAWS))
     for name in camels.PARAMETER_NAMES:
         assert scores["chi2"][name] == pytest.approx(1, abs=CHI2_TOLERANCE)
@@ -160,12 +160,12 @@ def test_float32_is_averaged_in_float64():
 # ---- which parameters ----
 
 
-def test_only_what_was_inferred_is_scored(make_results):
+def test_only_inferred_parameters_are_scored(make_results):
     scores = score_results(make_results(inferred=camels.COSMOLOGY))
     assert all(tuple(found) == camels.COSMOLOGY for found in scores.values())
 
 
-def test_fewer_parameters_can_be_asked(make_results):
+def test_fewer_parameters_can_be_scored(make_results):
     results = make_results()
     scores = score_results(results, camels.COSMOLOGY)
     assert scores["RMSE"] == {

@@ -33,7 +33,7 @@ def make_loader(theta, *, simulations=None, inferred=tuple(range(6)), batch_size
 
 
 def mark(orientation):
-    """Number beside the corner of an oriented chessboard: another one in each of the eight."""
+    """Pixel beside the corner of the chessboard, different in each of the eight orientations."""
     rotation, flip = divmod(orientation, 2)
     oriented = np.rot90(CHESSBOARD, rotation)
     return float(oriented[::-1][0, 1] if flip else oriented[0, 1])
@@ -72,7 +72,7 @@ def test_rows_are_ordered_by_orientation_then_map(theta):
     np.testing.assert_allclose(results.std, std, rtol=SINGLE_ROUNDING)
 
 
-def test_all_orientations_are_told_apart():
+def test_all_orientations_differ():
     assert len({mark(orientation) for orientation in range(8)}) == 8
 
 
@@ -111,7 +111,7 @@ def test_mode_of_the_network_is_kept(theta, training):
     assert network.weight.grad is None
 
 
-def test_maps_beside_another_truth_are_refused(theta, monkeypatch):
+def test_maps_with_another_truth_are_refused(theta, monkeypatch):
     loader, reverse = make_loader(theta), make_loader(theta, simulations=(1, 0))
     monkeypatch.setattr(loader, "ordered", reverse.ordered)
     with pytest.raises(ValueError, match="Expected maps in the order of its theta, got row 0"):

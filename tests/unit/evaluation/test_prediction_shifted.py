@@ -9,7 +9,7 @@ SIZE = 8
 
 
 class Corner(torch.nn.Module):
-    """Reads the pixel in the corner, which holds where the shift brought it from."""
+    """Returns the pixel in the corner, whose value is its position before the shift."""
 
     def forward(self, x):
         value = x[:, 0, 0, 0]

@@ -54,7 +54,7 @@ def test_means_and_their_scores_stay(make_results):
         assert scores[metric] == before[metric]
 
 
-def test_factors_stand_among_the_metrics_of_what_is_compared(make_results):
+def test_metrics_include_the_factors_of_compared_parameters(make_results):
     valid, test = make_results(60), make_results(60, camels.COSMOLOGY)
     factors = score_recalibrated(test, fit_sigma_factors(valid))["sigma_factor"]
     assert factors == {name: fit_sigma_factors(valid)[name] for name in camels.COSMOLOGY}
@@ -63,7 +63,7 @@ def test_factors_stand_among_the_metrics_of_what_is_compared(make_results):
 @pytest.mark.parametrize(
     "factors", [{}, {"sigma_8": 0.0}, {"sigma_8": np.inf}, {"sigma_8": np.nan}]
 )
-def test_a_factor_that_is_none_is_refused(make_results, factors):
+def test_a_missing_factor_is_refused(make_results, factors):
     with pytest.raises(ValueError, match="factors: Expected a finite factor > 0 for sigma_8"):
         recalibrate(make_results(inferred=("sigma_8",)), factors)
 

@@ -108,7 +108,7 @@ def test_results_name_is_the_benchmarks():
     )
 
 
-# ---- what results are ----
+# ---- results in memory ----
 
 
 def test_single_precision_is_widened(make_results):
@@ -188,17 +188,17 @@ def test_import_is_light():
     assert done.stdout.strip() == "set()"
 
 
-def test_slow_parts_come_when_asked():
+def test_slow_parts_are_imported_on_use():
     assert reporting.figures.maps_mosaic.__module__ == "multifield.reporting.figures.maps"
     assert callable(evaluation.predict)
     with pytest.raises(AttributeError, match="guess"):
         evaluation.guess  # noqa: B018
 
 
-# ---- what can be compared ----
+# ---- comparable parameters ----
 
 
-def test_at_home_everything_that_acts_is_compared(make_results):
+def test_all_active_parameters_are_compared_in_the_training_suite(make_results):
     results = make_results()
     kept = comparable(results, "SIMBA", "SIMBA")
     assert kept.inferred == camels.PARAMETER_NAMES
@@ -208,14 +208,14 @@ def test_at_home_everything_that_acts_is_compared(make_results):
 @pytest.mark.parametrize(
     ("train", "test"), [("SIMBA", "IllustrisTNG"), ("Nbody_SIMBA", "Nbody_SIMBA")]
 )
-def test_cosmology_alone_is_compared_elsewhere(make_results, train, test):
+def test_only_cosmology_is_compared_in_another_suite(make_results, train, test):
     results = make_results()
     kept = comparable(results, train, test)
     assert kept.inferred == camels.COSMOLOGY
     assert np.isnan(kept.mean[:, 2:]).all()
     assert np.isnan(kept.std[:, 2:]).all()
     np.testing.assert_array_equal(kept.mean[:, :2], results.mean[:, :2])
-    assert np.isfinite(results.mean).all()  # as they were
+    assert np.isfinite(results.mean).all()  # unchanged
 
 
 def test_a_truth_that_is_not_known_is_not_compared(make_results):

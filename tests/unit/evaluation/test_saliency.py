@@ -12,7 +12,7 @@ from tests.helpers.tolerances import INTEGRATED_GRADIENTS_RTOL
 
 
 class Linear(nn.Module):
-    """Answers a weighted sum of the pixels: its attributions are the weighted pixels."""
+    """Returns a weighted sum of the pixels. Its attributions are the weighted pixels."""
 
     def __init__(self, weights):
         super().__init__()
@@ -52,7 +52,7 @@ def test_a_coarse_quadrature_is_seen_in_the_gap(maps):
     assert np.abs(coarse.gap).max() > INTEGRATED_GRADIENTS_RTOL * np.abs(change).max()
 
 
-def test_the_network_is_given_back_as_it_was(maps):
+def test_the_network_does_not_change(maps):
     network = O3Err(hidden=2, dropout=0.2, channels=1, map_size=16).train()
     attribute_means(network, maps, ("Omega_m",), n_steps=2, device="cpu")
     assert network.training

@@ -1,4 +1,4 @@
-"""Metrics of a file of 18 columns against rational arithmetic on its text, which does not round."""
+"""Metrics of an 18-column file against exact rational arithmetic on its text."""
 
 import math
 from fractions import Fraction
@@ -17,7 +17,7 @@ LAST_DIGIT = (
 
 @pytest.fixture
 def lines(rng):
-    """Rows of another program: three blocks of six columns, blanks between, as many digits as float64 has."""
+    """Rows of another program: three blocks of six columns with all digits of float64."""
     theta = camels.unscale_theta(rng.random((N_MAPS, 6)))
     std = rng.uniform(0.03, 0.1, theta.shape) * theta
     table = np.hstack([theta, theta + 1.3 * std * rng.standard_normal(theta.shape), std])
@@ -68,7 +68,7 @@ def test_metrics_are_right_to_the_last_digit(tmp_path, lines):
         exact = score_exactly(*columns[number::6], width)
         assert tuple(exact) == METRICS
         for metric, value in exact.items():
-            # errors are differences, so that a bias is known as well as the numbers it is the difference of
+            # a bias is a difference: its rounding is that of the numbers
             size = float(mean(columns[number])) if metric == "bias" else abs(float(value))
             difference = abs(float(Fraction(found[metric][parameter.name]) - value))
             assert difference <= LAST_DIGIT * size, (metric, parameter.name)

@@ -1,4 +1,4 @@
-"""What a card says, and what makes it refused."""
+"""Contents and validation of a card."""
 
 import dataclasses
 import json
@@ -83,7 +83,7 @@ def as_json(**changes) -> str:
     return json.dumps(json.loads(CARD.dump_json(make_card())) | changes)
 
 
-def test_it_survives_json_to_the_last_digit():
+def test_json_preserves_all_digits():
     assert CARD.validate_json(as_json()) == make_card()
 
 
@@ -121,12 +121,12 @@ def test_a_card_that_contradicts_itself_is_refused(changes, message):
         CARD.validate_json(as_json(**changes))
 
 
-def test_weights_lie_in_the_folder():
+def test_weights_must_be_in_the_folder():
     with pytest.raises(ValidationError, match="Expected the name of a file in weights/"):
         dataclasses.replace(make_card().networks[0], weights="../weights_3.pt")
 
 
-def test_factors_are_of_as_many_networks_and_orientations():
+def test_factors_depend_on_networks_and_orientations():
     assert make_card().factors(1, 8) == {"Omega_m": 0.1 + 0.2, "sigma_8": 2.0}
     with pytest.raises(ValueError, match=r"Expected 1 to 1 networks .* got 2 and 8"):
         make_card().factors(2, 8)

@@ -29,7 +29,7 @@ def test_a_single_map(tmp_path, maps):
     assert found.filename == tmp_path / "a.npy"  # which messages name
 
 
-def test_a_file_a_field_in_the_order_of_the_networks(tmp_path, maps):
+def test_one_file_per_field_in_the_order_of_the_networks(tmp_path, maps):
     for name in "ab":
         save_maps(tmp_path / f"{name}.npy", maps)
     asked = {"T": str(tmp_path / "b.npy"), "Mgas": str(tmp_path / "a.npy")}
@@ -40,7 +40,7 @@ def test_a_file_a_field_in_the_order_of_the_networks(tmp_path, maps):
 @pytest.mark.parametrize(
     "name", ["Maps_{}_SIMBA_CV_z=0.00.npy", "Images_{}_A_LH_z=0.0.npy", "{}.npy"]
 )
-def test_a_folder_of_files_that_carry_their_fields(tmp_path, maps, name):
+def test_a_folder_of_files_named_after_their_fields(tmp_path, maps, name):
     for field in (*FIELDS, "Mtot"):
         save_maps(tmp_path / name.format(field), maps)
     found = open_new_maps(str(tmp_path), FIELDS, 16)
@@ -115,7 +115,7 @@ def test_fields_with_other_numbers_of_maps_are_refused(tmp_path, maps):
         ({"T": "/a/t.npy", "Mgas": "/b/gas.npy"}, "t"),
     ],
 )
-def test_what_is_inferred_is_named_after_the_maps(asked, name):
+def test_predictions_are_named_after_the_maps(asked, name):
     found, _, checksum = maps_name(asked).rpartition("_")
     assert found == name
     assert len(checksum) == 6

@@ -1,4 +1,4 @@
-"""Are maps of the same kind flagged as rarely as promised, and others found?"""
+"""In-distribution maps are flagged at the nominal rate, and other maps are detected."""
 
 from functools import cache
 
@@ -22,7 +22,7 @@ NORMALIZATION = {"Mgas": (10.3, 0.7), "T": (5.0, 0.8)}
 
 @cache
 def suite() -> dict[str, np.ndarray]:
-    """Maps of gas and temperature, 32 pixels a side, one universe a simulation."""
+    """Maps of gas and temperature, 32 pixels per side, one universe per simulation."""
     config = MockConfig(n_simulations=N, map_size=32, lattice=32, refine=1, seed=3, n_threads=1)
     _, blocks = make_suite("MockTNG", FIELDS, config)
     made = list(blocks)
@@ -61,7 +61,7 @@ def held_out(*fields: str) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("fields", [("Mgas",), ("T",), FIELDS])
 def test_held_out_maps_are_flagged_at_the_nominal_rate(fields):
-    """5 % of 450; 30 simulations, whose 15 maps are alike, know either side of it to two or three percent."""
+    """5% of 450 maps. 30 simulations with similar maps determine it to two or three percent."""
     assert 0 < share_flagged(held_out(*fields)) < 0.12
 
 
@@ -92,7 +92,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("what", OTHERS)
-def test_other_maps_are_found(what):
+def test_other_maps_are_detected(what):
     assert share_flagged({"Mgas": OTHERS[what](held_out("Mgas")["Mgas"])}) > 0.99
 
 
@@ -101,14 +101,14 @@ def test_other_maps_are_found(what):
     [(lambda t: np.roll(t, 15, axis=0), 0.75), (lambda t: t.swapaxes(1, 2), 0.25)],
     ids=["of the next simulation", "transposed"],
 )
-def test_fields_that_are_not_of_one_map_are_found(turn, least):
-    """By their correlation alone, and not all: of 64 pixels and three fields 99 % and 95 % are."""
+def test_fields_of_different_maps_are_detected(turn, least):
+    """The correlation alone detects most of them: 99% and 95% with 64 pixels and 3 fields."""
     maps = held_out(*FIELDS)
     assert share_flagged(maps | {"T": turn(maps["T"])}) > least
 
 
-def test_a_small_error_of_units_is_not_found():
-    """Gas 10 % too dense is within the prior: the flag is no proof, as its description says."""
+def test_a_small_error_of_units_is_not_detected():
+    """Gas that is 10% too dense is within the prior, so a large p-value proves nothing."""
     assert share_flagged({"Mgas": held_out("Mgas")["Mgas"] * np.float32(1.1)}) < 0.12
 
 
@@ -136,13 +136,13 @@ def test_p_values_count_the_validation_maps():
     assert two.flag(p_values).tolist() == [False, False, False, False, True]
 
 
-def test_few_validation_maps_cannot_promise_a_rare_flag():
+def test_few_validation_maps_limit_the_false_alarm_rate():
     config = {"n_bins": 1, "n_quantiles": 2, "level": 0.01, "precision": ((1.0,),)}
     few = NoveltyReference(mean=(0.0,), std=(1.0,), valid_distances=(1.0, 2.0, 3.0), **config)
     assert few.false_alarms == 1 / 4
     assert few.flag(few.p_values(np.array([2.5, 3.5]))).tolist() == [False, True]
 
 
-def test_it_survives_json_to_the_last_digit():
+def test_json_preserves_all_digits():
     adapter = TypeAdapter(NoveltyReference)
     assert adapter.validate_json(adapter.dump_json(reference())) == reference()

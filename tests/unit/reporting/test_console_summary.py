@@ -6,7 +6,7 @@ from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
 from multifield.core.console import print_table
 from multifield.evaluation import estimate_intervals, score_results, simulation_of_rows
-from multifield.reporting.console_summary import summary_table
+from multifield.reporting.console_summary import N_SHOWN, prediction_table, summary_table
 
 
 def printed(metrics, next_steps, *args, **kwargs):
@@ -15,7 +15,7 @@ def printed(metrics, next_steps, *args, **kwargs):
     return console.file.getvalue()
 
 
-def test_a_row_a_parameter_within_80_columns(make_results):
+def test_one_row_per_parameter_within_80_columns(make_results):
     metrics = score_results(make_results())
     text = printed(metrics, [])
     for name in camels.PARAMETER_NAMES:
@@ -25,7 +25,7 @@ def test_a_row_a_parameter_within_80_columns(make_results):
     assert "…" not in text
 
 
-def test_only_what_was_inferred_has_a_row(make_results):
+def test_only_inferred_parameters_have_a_row(make_results):
     metrics = score_results(make_results(inferred=camels.COSMOLOGY))
     assert summary_table(metrics).row_count == 2
 
@@ -36,7 +36,7 @@ def test_undefined_metric_is_a_dash(make_results):
     assert " - " in row
 
 
-def test_mock_is_said(make_results):
+def test_mock_suites_are_marked(make_results):
     metrics = score_results(make_results())
     assert "mock suite MockTNG, HI maps" in printed(metrics, [], "MockTNG", "HI")
     assert "mock" not in printed(metrics, [], "IllustrisTNG", "HI")
@@ -54,7 +54,7 @@ def test_plain_terminals_get_ascii(make_results):
     print_table(table, ["step"], console=Console(file=file))
 
 
-def test_errors_stand_beside_rmse_and_chi2_within_80_columns(make_results):
+def test_rmse_and_chi2_have_errors_within_80_columns(make_results):
     results = make_results(60, n_simulations=4)
     config = BootstrapConfig(n_resamples=100, level=0.95, seed=0)
     intervals = estimate_intervals(results, simulation_of_rows(results, 1), config)
@@ -66,9 +66,26 @@ def test_errors_stand_beside_rmse_and_chi2_within_80_columns(make_results):
     assert "…" not in text
 
 
-def test_a_chi2_of_a_diverged_network_is_shown_whole(make_results):
+def test_a_chi2_of_a_diverged_network_is_not_truncated(make_results):
     results = make_results(60, n_simulations=4)
     results.std[:] /= 1e6
     config = BootstrapConfig(n_resamples=100, level=0.95, seed=0)
     intervals = estimate_intervals(results, simulation_of_rows(results, 1), config)
     assert "…" not in printed(score_results(results), [], intervals=intervals)
+
+
+def test_predictions_show_the_first_maps_and_count_flags_within_80_columns():
+    names = camels.COSMOLOGY
+    values = {f"{n}_mean": 0.3 for n in names} | {f"{n}_std_recalibrated": 0.02 for n in names}
+    records = [
+        {"map": number, **values, "p_value": 0.5, "unlike_training": number % 5 == 0}
+        for number in range(N_SHOWN + 2)
+    ]
+    table = prediction_table(records, "MockTNG", "Mgas_T", names, 0.01)
+    console = Console(file=io.StringIO(), width=80)
+    print_table(table, [], console)
+    text = " ".join(console.file.getvalue().split())
+    assert table.row_count == N_SHOWN
+    assert "trained on mock suite MockTNG, Mgas_T maps" in text
+    assert "2 of 10 maps are out-of-distribution (expected false-alarm rate: 1%)" in text
+    assert text.count("0.3+-0.02") == len(names) * N_SHOWN

@@ -27,7 +27,7 @@ def texts(figure):
 
 
 def draw(figure):
-    """Draw for good, outside the style, as a catalog does; warnings are errors."""
+    """Draw outside the style, as a catalog does. Warnings are errors."""
     figure.savefig(io.BytesIO(), format="png", dpi=40)
 
 
@@ -43,7 +43,7 @@ def test_mock_suites_are_called_mock():
 
 
 @pytest.mark.parametrize("n_parameters", [1, 2, 4, 5])
-def test_one_panel_a_parameter(make_results, n_parameters):
+def test_one_panel_per_parameter(make_results, n_parameters):
     inferred = camels.PARAMETER_NAMES[:n_parameters]
     figure = figures.true_against_predicted(make_results(20, inferred), "MockTNG", "Mgas_HI")
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
@@ -53,7 +53,7 @@ def test_one_panel_a_parameter(make_results, n_parameters):
     assert figure.get_size_inches()[0] <= figures.PAGE_WIDTH
 
 
-def test_numbers_are_of_all_rows_and_thinning_is_said(make_results):
+def test_metrics_are_of_all_rows_and_the_caption_counts_points(make_results):
     results = make_results(1000, ("Omega_m",))
     figure = figures.true_against_predicted(results, "SIMBA", "T")
     error = results.mean[:, 0] - results.theta[:, 0]
@@ -64,7 +64,7 @@ def test_numbers_are_of_all_rows_and_thinning_is_said(make_results):
     assert {results.theta[0, 0], results.theta[-1, 0]} <= set(pulls)
 
 
-def test_points_are_of_maps_and_numbers_of_all_their_orientations(make_results):
+def test_points_are_maps_and_metrics_are_of_all_orientations(make_results):
     first, second = make_results(40, ("Omega_m",)), make_results(40, ("Omega_m",))
     second.mean[:] += 0.07  # the mean of both is off by 0.035, and chi2 of all is another one
     both = Results(
@@ -84,7 +84,7 @@ def test_points_are_of_maps_and_numbers_of_all_their_orientations(make_results):
     assert "40 of 40 maps.\nPoints: averages over 2 orientations. Metrics: all" in texts(figure)
 
 
-def test_rows_that_are_no_orientations_are_refused(make_results):
+def test_a_wrong_number_of_orientations_is_refused(make_results):
     with pytest.raises(ValueError, match=r"Expected a divisor of 20 rows, got 8"):
         figures.true_against_predicted(make_results(20), "SIMBA", "T", n_orientations=8)
 
@@ -100,7 +100,7 @@ def test_both_suites_of_a_transfer_are_named(make_results):
     assert figure.get_suptitle() == "Trained on T of MockTNG (mock)\ntested on Mgas of SIMBA, CV"
 
 
-def test_a_test_at_home_is_named_once(make_results):
+def test_a_test_on_the_training_suite_is_named_once(make_results):
     tested = Selection(suite="SIMBA", sim_set="LH", field="T")
     figure = figures.true_against_predicted(make_results(5, ("sigma_8",)), "SIMBA", "T", tested)
     assert figure.get_suptitle() == "T of SIMBA"
@@ -126,7 +126,7 @@ def calibration(before, suite="MockTNG"):
 
 
 @pytest.mark.parametrize("n_parameters", [1, 6])
-def test_a_row_of_three_panels_a_parameter(make_results, n_parameters):
+def test_three_panels_per_parameter(make_results, n_parameters):
     before = make_results(60, camels.PARAMETER_NAMES[:n_parameters], n_simulations=4)
     figure = calibration(before)
     assert len(figure.axes) == 3 * n_parameters
@@ -253,7 +253,7 @@ def test_constant_maps_are_drawn():
 
 
 @pytest.mark.parametrize("field", camels.FIELDS)
-def test_every_unit_is_set_for_print(field):
+def test_every_unit_is_formatted(field):
     unit = camels.FIELDS[field].unit
     assert unit in maps_module._UNITS or not set("^_") & set(unit)
 
@@ -296,7 +296,7 @@ def test_no_field_is_refused():
 # ---- no global state ----
 
 
-def test_style_is_given_back(make_results):
+def test_the_global_style_does_not_change(make_results):
     before = dict(mpl.rcParams)
     figures.true_against_predicted(make_results(5, ("Omega_m",)), "SIMBA", "T")
     assert dict(mpl.rcParams) == before
@@ -374,7 +374,7 @@ def test_importances_are_bars_with_their_numbers():
     assert "0.70" in texts(figure)
 
 
-def test_importances_of_few_trials_say_why_there_are_none():
+def test_too_few_trials_have_no_importances():
     figure = figures.hyperparameter_importance({}, 2, 10, "SIMBA", "T")
     assert "needs 10 complete trials;\nthis study has 2" in texts(figure)
 
@@ -386,7 +386,7 @@ def choose(results, n=2):
     return choose_best_and_worst(results, 1, n)
 
 
-def test_each_example_says_truth_and_prediction(make_results):
+def test_each_example_shows_truth_and_prediction(make_results):
     results = make_results(15 * 4, ("Omega_m",), n_simulations=4)
     best, worst = choose(results)
     tested = Selection(suite="MockTNG", sim_set="LH", field="T_Mgas")
@@ -402,7 +402,7 @@ def test_each_example_says_truth_and_prediction(make_results):
 
 
 @pytest.mark.parametrize("n_fields", [1, 2])
-def test_saliency_says_its_baseline_and_its_gap(make_results, n_fields):
+def test_saliency_shows_its_baseline_and_its_gap(make_results, n_fields):
     results = make_results(15 * 4, camels.COSMOLOGY, n_simulations=4)
     best, _ = choose(results)
     x = np.random.default_rng(0).normal(size=(2, n_fields, 16, 16)).astype(np.float32)
@@ -422,7 +422,7 @@ def test_saliency_says_its_baseline_and_its_gap(make_results, n_fields):
 
 
 @pytest.mark.parametrize("names", [camels.COSMOLOGY, camels.PARAMETER_NAMES])
-def test_a_spectrum_a_simulation_and_a_panel_a_parameter(names):
+def test_one_spectrum_per_simulation_and_one_panel_per_parameter(names):
     log_maps = np.log10(some_maps(15 * 4))
     theta = camels.unscale_theta(np.random.default_rng(0).random((4, 6)))
     maps = {"T": LogMaps(log_maps, np.zeros((60, 3)), {})}

@@ -1,4 +1,4 @@
-"""The page: self-contained, escaped, honest about mocks and about what the tests found."""
+"""The page is self-contained and escaped, and marks mock data and failed tests."""
 
 import base64
 import re
@@ -86,7 +86,7 @@ def make_report(make_results, manifest):
 
 
 class Tags(HTMLParser):
-    """Every tag of a page with its attributes; open and close must match."""
+    """Every tag of a page with its attributes. Opening and closing tags must match."""
 
     VOID = frozenset({"meta", "img", "link", "br"})
 
@@ -145,7 +145,7 @@ def test_a_hostile_file_name_is_text(make_report, manifest):
 
 
 @pytest.mark.parametrize(("suite", "mock"), [("MockTNG", True), ("SIMBA", False)])
-def test_mocks_are_called_mock_and_not_set_beside_published_numbers(make_report, suite, mock):
+def test_mock_data_is_marked_and_not_compared_with_published_numbers(make_report, suite, mock):
     text = text_of(render_report(make_report(suite)))
     assert (f"T of {suite} (mock)" in text) is mock
     assert ("this project's mock universes" in text) is mock
@@ -171,7 +171,7 @@ def test_metrics_have_their_intervals(make_report):
     assert f"{100 * after.value:.1f} {100 * after.low:.1f} to {100 * after.high:.1f}" in text
 
 
-def test_one_simulation_has_no_intervals_and_says_that_nothing_is_tested(make_report):
+def test_one_simulation_has_no_intervals_and_no_tests(make_report):
     text = text_of(render_report(make_report(n_simulations=1)))
     assert "not testable with one simulation" in text
     assert "0 of 0 tests" in text
