@@ -99,9 +99,8 @@ def pulls(results: Results, name: str) -> Float64[np.ndarray, " M"]:
     pulls : (M,) float64
         (mean - truth) / std of each row.
     """
-    (column,) = parameter_columns((name,))
-    error = results.mean[:, column] - results.theta[:, column]
-    z: np.ndarray = error / results.std[:, column]
+    theta, mean, std = results.of(name)
+    z: np.ndarray = (mean - theta) / std
     return z
 
 

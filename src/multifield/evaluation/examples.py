@@ -7,7 +7,7 @@ from jaxtyping import Int64
 
 from multifield.evaluation.bootstrap import simulation_of_rows
 from multifield.evaluation.calibration import pulls
-from multifield.evaluation.results import Results, average_orientations, parameter_columns
+from multifield.evaluation.results import Results, average_orientations
 
 Rows = Int64[np.ndarray, " K"]
 
@@ -81,8 +81,8 @@ def choose_across(results: Results, n_orientations: int, n: int) -> Examples:
     """
     maps = average_orientations(results, n_orientations)
     first = _first_of_each(np.arange(len(maps)), simulation_of_rows(maps, 1))
-    column = parameter_columns(maps.inferred[:1])[0]
-    ranked = first[np.argsort(maps.theta[first, column], kind="stable")]
+    theta, _, _ = maps.take(first).of(maps.inferred[0])
+    ranked = first[np.argsort(theta, kind="stable")]
     n = min(n, len(ranked))
     places = np.round((np.arange(n) + 0.5) / n * len(ranked) - 0.5).astype(np.int64)
     return _take(maps, ranked[places])
@@ -101,5 +101,5 @@ def _first_of_each(rows: Rows, simulation: np.ndarray) -> np.ndarray:
 
 
 def _take(maps: Results, rows: Rows) -> Examples:
-    taken = Results(maps.theta[rows], maps.mean[rows], maps.std[rows], maps.inferred)
+    taken = maps.take(rows)
     return Examples(rows, taken, _chi2(taken))

@@ -30,7 +30,7 @@ from scipy.optimize import minimize
 
 from multifield import camels
 from multifield.core.arrays import Theta
-from multifield.evaluation.results import Results, parameter_columns
+from multifield.evaluation.results import Results
 
 _Column = Float64[np.ndarray, " M"]
 LOG_BOUNDS = (-23.0, 23.0)  # of a^2 <s^2> and b^2 in units of the mean squared error: 10^+-10
@@ -142,11 +142,7 @@ def fit_calibrations(valid_results: Results) -> dict[str, Calibration]:
     ValueError
         If all errors of a parameter are zero.
     """
-    columns = parameter_columns(valid_results.inferred)
-    return {
-        name: _fit(name, *_errors(valid_results, column))
-        for name, column in zip(valid_results.inferred, columns, strict=True)
-    }
+    return {name: _fit(name, *_errors(valid_results, name)) for name in valid_results.inferred}
 
 
 def measure_information(
@@ -169,18 +165,18 @@ def measure_information(
         Information of each row of `results`.
     """
     nats, rmse_nats = [], []
-    for name, column in zip(results.inferred, parameter_columns(results.inferred), strict=True):
-        error2, std = _errors(results, column)
+    for name in results.inferred:
+        error2, std = _errors(results, name)
         variance = calibrations[name].variance(std)
         nats.append(np.log(prior[name]) + 0.5 * (1 - np.log(variance) - error2 / variance))
         rmse_nats.append(np.log(prior[name]) - 0.5 * np.log(error2.mean()))
     return Information(results.inferred, np.stack(nats, axis=1), np.array(rmse_nats))
 
 
-def _errors(results: Results, column: int) -> tuple[_Column, _Column]:
+def _errors(results: Results, name: str) -> tuple[_Column, _Column]:
     """Give squared errors and standard deviations."""
-    error2 = (results.mean[:, column] - results.theta[:, column]) ** 2
-    return error2, results.std[:, column]
+    theta, mean, std = results.of(name)
+    return (mean - theta) ** 2, std
 
 
 def _fit(name: str, error2: _Column, std: _Column) -> Calibration:

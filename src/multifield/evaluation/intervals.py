@@ -106,9 +106,8 @@ def estimate_intervals(
     intervals: Intervals = {metric: {} for metric in FORMULAS}
     if resamples.n_simulations == 1:
         return intervals
-    for name, column in zip(results.inferred, parameter_columns(results.inferred), strict=True):
-        tables = (results.theta[:, column], results.mean[:, column], results.std[:, column])
-        whole = make_marginal(column, *tables)
+    for name in results.inferred:
+        whole = _marginal(results, name)
         resampled = _ResampledMarginal(
             whole.parameter, whole.theta, whole.mu, whole.sigma, resamples
         )
@@ -250,8 +249,7 @@ def _check_index(label: str, simulation: np.ndarray, results: Results) -> None:
 
 def _marginal(results: Results, name: str) -> Marginal:
     (column,) = parameter_columns((name,))
-    tables = (results.theta[:, column], results.mean[:, column], results.std[:, column])
-    return make_marginal(column, *tables)
+    return make_marginal(column, *results.of(name))
 
 
 def _resample_factors(valid: Marginal, drawn: Resamples) -> Float64[np.ndarray, " R"]:

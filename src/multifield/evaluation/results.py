@@ -68,6 +68,15 @@ class Results:
         """Count the rows M."""
         return len(self.theta)
 
+    def of(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give truth, mean and standard deviation (M,) of one parameter."""
+        (column,) = parameter_columns((name,))
+        return self.theta[:, column], self.mean[:, column], self.std[:, column]
+
+    def take(self, rows: np.ndarray | slice) -> "Results":
+        """Keep some rows."""
+        return Results(self.theta[rows], self.mean[rows], self.std[rows], self.inferred)
+
 
 def check_tables(theta: Table, mean: Table, std: Table) -> None:
     """Raise ValueError unless the three tables have shape (M, 6) with the same M >= 1."""

@@ -301,14 +301,8 @@ def _fit_factors(results: Sequence[Results]) -> tuple[SigmaFactors, ...]:
     for k in range(1, len(results) + 1):
         ensemble = average_networks(results[:k])
         for n in range(1, N_ORIENTATIONS + 1):
-            averaged = average_orientations(_first(ensemble, n), n)
-            factors = fit_sigma_factors(averaged)
+            # rows are ordered (orientation, simulation, map)
+            first = ensemble.take(slice(n * (len(ensemble) // N_ORIENTATIONS)))
+            factors = fit_sigma_factors(average_orientations(first, n))
             entries.append(SigmaFactors(n_networks=k, orientations=n, factors=factors))
     return tuple(entries)
-
-
-def _first(results: Results, n: int) -> Results:
-    """Keep the first n orientations; rows are ordered (orientation, simulation, map)."""
-    rows = slice(n * (len(results) // N_ORIENTATIONS))
-    tables = (results.theta[rows], results.mean[rows], results.std[rows])
-    return Results(*tables, results.inferred)

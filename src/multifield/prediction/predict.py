@@ -247,10 +247,8 @@ def list_records(
     p_values = novelty.p_values(distances)
     columns: dict[str, np.ndarray] = {"map": np.arange(first, first + len(loader))}
     for name in results.inferred:
-        column = camels.PARAMETER_NAMES.index(name)
-        columns[f"{name}_mean"] = results.mean[:, column]
-        columns[f"{name}_std"] = results.std[:, column]
-        columns[f"{name}_std_recalibrated"] = recalibrated.std[:, column]
+        _, columns[f"{name}_mean"], columns[f"{name}_std"] = results.of(name)
+        _, _, columns[f"{name}_std_recalibrated"] = recalibrated.of(name)
     columns |= {"distance": distances, "p_value": p_values}
     columns["unlike_training"] = novelty.flag(p_values)
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)

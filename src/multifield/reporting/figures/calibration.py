@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Resamples, Simulation
@@ -28,6 +27,7 @@ from multifield.reporting.figures.style import (
     finish,
     set_ticks,
     styled,
+    symbol,
     test_title,
 )
 
@@ -104,8 +104,7 @@ def _finish_row(coverage: Axes, pit: Axes, pull: Axes, name: str) -> None:
     ideal: dict[str, Any] = {"color": BLACK, "linewidth": 0.8, "zorder": 3}
     coverage.plot([0, 1], [0, 1], label="ideal", **ideal)
     pit.axhline(1, **ideal)
-    label = camels.PARAMETERS[camels.PARAMETER_NAMES.index(name)].label
-    coverage.set_ylabel(f"{label}\nempirical coverage")
+    coverage.set_ylabel(f"{symbol(name)}\nempirical coverage")
     coverage.set(xlim=(0, 1), ylim=(0, 1))
     pit.set(xlim=(0, 1), ylim=(0, None))
     for ax in (coverage, pit, pull):

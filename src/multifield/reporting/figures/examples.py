@@ -20,7 +20,7 @@ from multifield.reporting.figures.maps import (
     percentiles,
     unit_of,
 )
-from multifield.reporting.figures.style import PAGE_WIDTH, finish, styled, test_title
+from multifield.reporting.figures.style import PAGE_WIDTH, finish, styled, symbol, test_title
 
 _TEXT_SIZE = 7.5
 _BAR: dict[str, Any] = {"location": "bottom", "extend": "both", "pad": 0.01, "aspect": 22}
@@ -84,10 +84,8 @@ def _describe(examples: Examples, number: int) -> str:
     results = examples.results
     lines = []
     for name in results.inferred:
-        column = camels.PARAMETER_NAMES.index(name)
-        true, mean, std = (t[number, column] for t in (results.theta, results.mean, results.std))
-        label = camels.PARAMETERS[column].label
-        lines.append(rf"{label}: true {true:.3f}, inferred ${mean:.3f} \pm {std:.3f}$")
+        true, mean, std = (values[number] for values in results.of(name))
+        lines.append(rf"{symbol(name)}: true {true:.3f}, inferred ${mean:.3f} \pm {std:.3f}$")
     return "\n".join([*lines, rf"$\chi^2 = {examples.chi2[number]:.2g}$"])
 
 
@@ -163,23 +161,18 @@ def _power_of_ten(values: np.ndarray) -> int:
 
 
 def _bar_label(name: str, power: int) -> str:
-    label = camels.PARAMETERS[camels.PARAMETER_NAMES.index(name)].label
-    return rf"attribution to {label} [$10^{{{power}}}$ per pixel]"
+    return rf"attribution to {symbol(name)} [$10^{{{power}}}$ per pixel]"
 
 
 def _answer(attributions: Attributions, examples: Examples, p: int, b: int) -> str:
-    column = camels.PARAMETER_NAMES.index(attributions.names[p])
-    label = camels.PARAMETERS[column].label
-    true = examples.results.theta[b, column]
-    return f"{label}: true {true:.3f}, inferred ${attributions.mean[p, b]:.3f}$"
+    name = attributions.names[p]
+    theta, _, _ = examples.results.of(name)
+    return f"{symbol(name)}: true {theta[b]:.3f}, inferred ${attributions.mean[p, b]:.3f}$"
 
 
 def _saliency_caption(attributions: Attributions) -> str:
-    labels = [camels.PARAMETERS[camels.PARAMETER_NAMES.index(n)].label for n in attributions.names]
-    answers = ", ".join(
-        f"{label} $= {mean:.3f}$"
-        for label, mean in zip(labels, attributions.baseline_mean, strict=True)
-    )
+    means = zip(attributions.names, attributions.baseline_mean, strict=True)
+    answers = ", ".join(f"{symbol(name)} $= {mean:.3f}$" for name, mean in means)
     gaps = ", ".join(f"{gap:.1g}" for gap in np.abs(attributions.gap).max(axis=1))
     return (
         "Integrated gradients relative to a baseline map with all pixels at the training mean.\n"

@@ -34,15 +34,15 @@ def posterior_of_maps(results: Results, suite: str, field: str) -> Figure:
     figure = Figure(figsize=(PAGE_WIDTH, ROW_HEIGHT * len(names) + 0.7), layout="constrained")
     axes = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
     for ax, name in zip(axes, names, strict=True):
-        column = camels.PARAMETER_NAMES.index(name)
-        mean, std = results.mean[:n, column], results.std[:n, column]
+        _, mean, std = results.take(slice(n)).of(name)
+        parameter = camels.PARAMETERS[camels.PARAMETER_NAMES.index(name)]
         ax.errorbar(
             np.arange(n), mean, std, fmt="o", color=BLUE, markersize=1.8, elinewidth=0.6
         )  # fmt: skip
         limits = ax.get_ylim()
-        for bound in (camels.PARAMETERS[column].minimum, camels.PARAMETERS[column].maximum):
+        for bound in (parameter.minimum, parameter.maximum):
             ax.axhline(bound, color=GREY, linewidth=0.6, linestyle="--")
-        ax.set(ylim=limits, ylabel=camels.PARAMETERS[column].label)
+        ax.set(ylim=limits, ylabel=parameter.label)
         ax.yaxis.set_major_locator(MaxNLocator(4))
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     of_all = f" (first {n} of {len(results):,})" if n < len(results) else ""

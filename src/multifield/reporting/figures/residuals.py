@@ -5,7 +5,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.evaluation.bootstrap import simulation_of_rows
 from multifield.evaluation.calibration import pulls
@@ -23,6 +22,7 @@ from multifield.reporting.figures.style import (
     padded,
     set_ticks,
     styled,
+    symbol,
     test_title,
 )
 
@@ -91,8 +91,8 @@ def residuals(
 
 
 def _draw_errors(ax: Axes, maps: Results, simulation: np.ndarray, name: str) -> None:
-    column = camels.PARAMETER_NAMES.index(name)
-    truth, error = maps.theta[:, column], (maps.mean - maps.theta)[:, column]
+    truth, mean, _ = maps.of(name)
+    error = mean - truth
     rmse = float(np.sqrt(np.mean(error**2)))
     ax.axhspan(-rmse, rmse, color=ORANGE, alpha=0.22, linewidth=0, label=r"$\pm$ RMSE")
     ax.axhline(0, color=BLACK, linewidth=0.8)
@@ -104,10 +104,9 @@ def _draw_errors(ax: Axes, maps: Results, simulation: np.ndarray, name: str) -> 
         markeredgecolor="white", markeredgewidth=0.5, zorder=4,
         label="mean over similar simulations",
     )  # fmt: skip
-    label = camels.PARAMETERS[column].label
     limit = 1.1 * float(np.abs(error).max()) or 1.0
     ax.set(xlim=padded(truth.min(), truth.max()), ylim=(-limit, limit))
-    ax.set(xlabel=f"True {label}", ylabel=rf"{label}: mean $-$ truth")
+    ax.set(xlabel=f"True {symbol(name)}", ylabel=rf"{symbol(name)}: mean $-$ truth")
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], symmetric=True))
 

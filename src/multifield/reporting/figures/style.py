@@ -70,6 +70,11 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     return drawn
 
 
+def symbol(parameter: str) -> str:
+    """Give the symbol of a parameter, for labels."""
+    return camels.PARAMETERS[camels.PARAMETER_NAMES.index(parameter)].label
+
+
 def suite_title(suite: str) -> str:
     """Format the name of a suite, with "(mock)" for mock suites.
 

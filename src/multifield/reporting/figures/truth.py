@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.evaluation.calibration import pulls
 from multifield.evaluation.metrics import Metrics, score_results
 from multifield.evaluation.results import Results, average_orientations
 from multifield.reporting.figures.style import (
@@ -19,6 +19,7 @@ from multifield.reporting.figures.style import (
     finish,
     padded,
     styled,
+    symbol,
     test_title,
 )
 
@@ -63,14 +64,14 @@ def true_against_predicted(
     """
     metrics = score_results(results)
     points = average_orientations(results, n_orientations)
-    rows = _thin(len(points))
+    shown = points.take(_thin(len(points)))
     figure, panels = _panels(len(results.inferred))
-    for name, (means, pulls) in zip(results.inferred, panels, strict=True):
-        _draw_means(means, points, rows, name)
+    for name, (means, lower) in zip(results.inferred, panels, strict=True):
+        _draw_means(means, shown, name)
         _draw_numbers(means, metrics, name)
-        _draw_pulls(pulls, points, rows, name)
+        _draw_pulls(lower, shown, name)
     figure.suptitle(test_title(field, suite, tested_on))
-    caption = _caption(len(rows), len(points), n_orientations)
+    caption = _caption(len(shown), len(points), n_orientations)
     figure.supxlabel(caption, fontsize=7.5, color="0.35")
     return finish(figure)
 
@@ -115,18 +116,17 @@ def _caption(n_shown: int, n_all: int, n_orientations: int) -> str:
     return "\n".join(lines)
 
 
-def _draw_means(ax: Axes, results: Results, rows: Int[np.ndarray, " R"], name: str) -> None:
-    column = camels.PARAMETER_NAMES.index(name)
-    truth, mean = results.theta[rows, column], results.mean[rows, column]
+def _draw_means(ax: Axes, results: Results, name: str) -> None:
+    truth, mean, std = results.of(name)
     limits = padded(min(truth.min(), mean.min()), max(truth.max(), mean.max()))
     ax.plot(limits, limits, color=BLACK, linewidth=0.8, zorder=3)
     ax.errorbar(
-        truth, mean, results.std[rows, column], fmt="o", color=BLUE,
+        truth, mean, std, fmt="o", color=BLUE,
         markersize=1.8, elinewidth=0.5, alpha=0.6,
     )  # fmt: skip
     # space for the metrics above the points
     top = limits[1] + 0.2 * (limits[1] - limits[0])
-    ax.set(xlim=limits, ylim=(limits[0], top), title=camels.PARAMETERS[column].label)
+    ax.set(xlim=limits, ylim=(limits[0], top), title=symbol(name))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
@@ -142,14 +142,13 @@ def _draw_numbers(ax: Axes, metrics: Metrics, name: str) -> None:
     )  # fmt: skip
 
 
-def _draw_pulls(ax: Axes, results: Results, rows: Int[np.ndarray, " R"], name: str) -> None:
-    column = camels.PARAMETER_NAMES.index(name)
-    truth = results.theta[rows, column]
-    pulls = (results.mean[rows, column] - truth) / results.std[rows, column]
+def _draw_pulls(ax: Axes, results: Results, name: str) -> None:
+    truth, _, _ = results.of(name)
+    z = pulls(results, name)
     for sigmas in (2, 1):
         ax.axhspan(-sigmas, sigmas, color=ORANGE, alpha=0.22, linewidth=0)
     ax.axhline(0, color=BLACK, linewidth=0.8)
-    ax.plot(truth, pulls, "o", color=BLUE, markersize=1.8, alpha=0.6, markeredgewidth=0)
-    limit = max(3.6, 1.1 * float(np.abs(pulls).max()))
+    ax.plot(truth, z, "o", color=BLUE, markersize=1.8, alpha=0.6, markeredgewidth=0)
+    limit = max(3.6, 1.1 * float(np.abs(z).max()))
     ax.set(ylim=(-limit, limit), xlabel="True value")
     ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], symmetric=True))
