@@ -6,6 +6,7 @@ from typing import Any
 
 from multifield import camels
 from multifield.evaluation.intervals import Intervals
+from multifield.evaluation.metrics import Metrics
 from multifield.reporting.report.contents import RunReport
 
 DOUBT, CLEAR = 0.05, 0.001  # p-values below which a deviation is significant, highly significant
@@ -32,39 +33,31 @@ LEVEL_METRICS = {
 }
 
 
-def parameters_of(report: RunReport) -> list[str]:
-    """List the scored parameters in CMD's order."""
-    return [name for name in camels.PARAMETER_NAMES if name in report.metrics["RMSE"]]
-
-
 def key_rows(report: RunReport) -> list[tuple[str, list[Cell], list[Cell]]]:
     """List the metrics of each parameter with intervals, then those after recalibration."""
+    after, after_intervals = report.recalibrated, report.recalibrated_intervals
     return [
-        (name, _inferred_cells(report, name), _recalibrated_cells(report, name))
-        for name in parameters_of(report)
+        (
+            name,
+            _metric_cells(report.metrics, report.intervals, name),
+            _metric_cells(after, after_intervals, name, recalibrated=True),
+        )
+        for name in camels.PARAMETER_NAMES
+        if name in report.metrics["RMSE"]
     ]
 
 
-def _inferred_cells(report: RunReport, name: str) -> list[Cell]:
-    return [
-        _cell(report.metrics[metric].get(name), _ends(report.intervals, metric, name), factor, form)
-        for metric, factor, form, _ in KEY_METRICS.values()
-    ]
-
-
-def _recalibrated_cells(report: RunReport, name: str) -> list[Cell]:
-    values, intervals = report.recalibrated, report.recalibrated_intervals
-    return [
-        _cell(values[metric].get(name), _ends(intervals, metric, name), factor, form)
-        if changes
-        else ("", "")
-        for metric, factor, form, changes in KEY_METRICS.values()
-    ]
-
-
-def _ends(intervals: Intervals, metric: str, name: str) -> tuple[float, float] | None:
-    interval = intervals.get(metric, {}).get(name)
-    return (interval.low, interval.high) if interval else None
+def _metric_cells(
+    metrics: Metrics, intervals: Intervals, name: str, *, recalibrated: bool = False
+) -> list[Cell]:
+    """Format the metrics of a parameter; after recalibration only those that it changes."""
+    cells = []
+    for metric, factor, form, changes in KEY_METRICS.values():
+        interval = intervals.get(metric, {}).get(name)
+        ends = (interval.low, interval.high) if interval else None
+        shown = changes or not recalibrated
+        cells.append(_cell(metrics[metric].get(name), ends, factor, form) if shown else ("", ""))
+    return cells
 
 
 def level_rows(report: RunReport) -> list[tuple[str, str, str, list[Cell]]]:
