@@ -48,6 +48,7 @@ def main() -> None:
     """Take every picture."""
     PICTURES.mkdir(exist_ok=True)
     draw_maps()
+    save(REPORT.with_name("true_against_predicted.png").read_bytes(), "demo")
     with browser(1200, 1150) as driver:
         driver.get(REPORT.resolve().as_uri())
         save(driver.get_screenshot_as_png(), "report")
