@@ -402,7 +402,7 @@ def test_help_says_where_to_begin():
     for name in mf.__all__:
         assert getattr(mf, name).__doc__, name
     for package in ("maps", "training", "tuning", "evaluation", "prediction", "studies"):
-        assert f"\n{package}  " in mf.__doc__
+        assert f"\n- `{package}`: " in mf.__doc__
 
 
 def test_the_examples_of_readme_and_help_name_what_there_is():
