@@ -35,7 +35,7 @@ def project(tmp_path_factory):
     """A project with a module and a recipe more, after a run on two workers."""
     project = make_project(tmp_path_factory.mktemp("architecture") / "project")
     shutil.copy(ROOT / "docs/examples/convnext.py", project)
-    with (project / "conf/test/globals.yml").open("a") as file:
+    with (project / "conf/test/parameters.yml").open("a") as file:
         file.write(RECIPE)
     done = run_kedro(project, "run", "--env", "test", "--params", f"{CHOICES},workers=2")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,7 +6,7 @@ import pytest
 GRAPH = grimp.build_graph("multifield", "mapkernels", include_external_packages=True)
 KEDRO_SIDE = ("__main__", "cli", "hooks", "pipeline_registry", "settings", "datasets", "pipelines")
 OWNERS = {
-    "kedro": KEDRO_SIDE,
+    "kedro": (*KEDRO_SIDE, "config.loader"),
     "kedro_datasets": KEDRO_SIDE,
     "mapkernels": ("maps",),
     "matplotlib": ("reporting.figures", "studies", "datasets.figures", "datasets.previews", "api"),

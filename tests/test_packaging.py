@@ -106,7 +106,7 @@ def test_the_sdist_builds_without_git(distributions, tmp_path):
 def test_the_wheel_has_the_configuration_and_nobody_s_own(distributions):
     (wheel,) = distributions.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if "/conf/" in name}
-    assert "multifield/conf/base/globals.yml" in names
+    assert "multifield/conf/base/parameters.yml" in names
     assert not [name for name in names if "local" in name or "credentials" in name]
 
 
@@ -204,7 +204,7 @@ def test_a_folder_of_another_project_is_refused(tmp_path):
 
 def test_private_files_are_not_copied(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "conf", tmp_path / "shipped")
-    (tmp_path / "shipped/local/globals.yml").write_text("suite: Mine\n")
+    (tmp_path / "shipped/local/parameters.yml").write_text("suite: Mine\n")
     (tmp_path / "shipped/cmd/credentials.yml").write_text("key: secret\n")
     monkeypatch.setattr(
         "multifield.config.folder.shipped_configuration", lambda: tmp_path / "shipped"

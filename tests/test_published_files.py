@@ -44,7 +44,7 @@ def folder(tmp_path_factory) -> Path:
 
 def cmd_project(path: Path, folder: Path) -> Path:
     project = make_project(path)
-    (project / "conf/cmd/globals.yml").write_text(f"cmd_folder: {folder}\n")
+    (project / "conf/cmd/parameters.yml").write_text(f"source:\n  folder: {folder}\n")
     return project
 
 

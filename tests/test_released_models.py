@@ -97,8 +97,8 @@ OLD_DATABASE = Path(__file__).parent / "unit/tuning/studies/optuna_2.10.0.db"
 def project(tmp_path_factory, released) -> Path:
     """A project in which the training suite's maps are ingested and preprocessed, and nothing is trained."""
     project = make_project(tmp_path_factory.mktemp("project") / "project")
-    (project / "conf/cmd/globals.yml").write_text(
-        f"cmd_folder: {released}/data\nmodels_folder: {released}/inference\nparity: true\n"
+    (project / "conf/cmd/parameters.yml").write_text(
+        f"source:\n  folder: {released}/data\nmodels_folder: {released}/inference\nparity: true\n"
     )
     done = run_kedro(
         project, "run", "--env", "cmd", "--pipelines", "ingest,preprocess", "--params", SHORT

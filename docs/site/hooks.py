@@ -31,8 +31,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import multifield
+from multifield.config.loader import read_parameters
 from multifield.config.schema import Parameters
-from multifield.config.values import read_values
 from multifield.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).parents[2]
@@ -183,10 +183,11 @@ def in_code(names: list[str]) -> str:
 
 def parameters_page() -> str:
     """Write all parameters: type and meaning by the schema, value and source by conf/base."""
-    values = dict(flatten(read_values("base", {})))
+    values = dict(flatten(read_parameters("base", {})))
     comments = read_comments()
     lines = ["# Parameters", PARAMETERS_INTRODUCTION, "## Choices of a run"]
     choices = [each.name for each in fields(Parameters) if not is_dataclass(each.type)]
+    choices.remove("recipes")
     lines.append(parameter_table(Parameters, choices, "", values, comments))
     for each in fields(Parameters):
         if is_dataclass(each.type):
@@ -291,7 +292,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def read_comments() -> dict[str, str]:
     """Read the comments of conf/base, by the dotted names of parameters."""
     found: dict[str, str] = {}
-    for path in (*(ROOT / "conf/base").glob("**/parameters.yml"), ROOT / "conf/base/globals.yml"):
+    for path in (ROOT / "conf/base").glob("**/parameters.yml"):
         found |= {name: text for name, text in comments_of(path.read_text()) if text}
     return found
 

@@ -16,7 +16,7 @@ from kedro.pipeline.node import Node
 from pydantic_core import to_jsonable_python
 
 import multifield
-from multifield.config.schema import check_globals, check_parameters, check_recipe
+from multifield.config.schema import check_parameters
 from multifield.core.console import print_table
 from multifield.datasets import ModelCardDataset
 from multifield.models.registry import BUILT_IN, import_architecture
@@ -42,14 +42,11 @@ class CheckParameters:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Check globals and the parameters of every pipeline, and import an architecture of the user."""
+        """Check the parameters of every pipeline, and import an architecture of the user."""
         check_code(Path(context.project_path))
-        loader = context.config_loader
-        check_recipe(loader["globals"], loader.runtime_params or {})
-        parameters = check_parameters(loader["parameters"])
+        parameters = check_parameters(context.config_loader["parameters"])
         if parameters.training.architecture not in BUILT_IN:  # PyTorch is imported then
             import_architecture(parameters.training.architecture)
-        check_globals(loader["globals"], parameters, loader.runtime_params or {})
 
 
 def check_code(project: Path) -> None:
@@ -214,7 +211,7 @@ class TrackRun:
         mlflow = sys.modules.get("mlflow")  # which kedro-mlflow imports
         if mlflow is None or mlflow.active_run() is None:
             return
-        parameters = to_jsonable_python(catalog.load("parameters"))
+        parameters = to_jsonable_python(catalog.load("parameters"), exclude={"recipes"})
         texts = {name: str(value)[:LONGEST] for name, value in _flatten(parameters)}
         mlflow.log_params(texts)
         for name in sorted(pipeline.all_outputs()):

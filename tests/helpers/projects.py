@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
-
-from multifield import settings
+from multifield.config.loader import LOADER_ARGUMENTS, ConfigLoader
 from tests.helpers.tolerances import TIME_LIMIT
 
 ROOT = Path(__file__).parents[2]
@@ -53,22 +51,10 @@ def load_parameters(environment: str, **runtime: Any) -> dict[str, Any]:
     return dict(_loader(environment, runtime)["parameters"])
 
 
-def load_globals(environment: str) -> dict[str, Any]:
-    """The globals of an environment."""
-    return dict(_loader(environment, {})["globals"])
-
-
 def load_catalog(environment: str, **runtime: Any) -> dict[str, Any]:
     """The catalog of an environment, as a run would get it."""
     return dict(_loader(environment, runtime)["catalog"])
 
 
-def _loader(environment: str, runtime: dict[str, Any]) -> OmegaConfigLoader:
-    arguments = {k: v for k, v in settings.CONFIG_LOADER_ARGS.items() if k != "default_run_env"}
-    return OmegaConfigLoader(
-        str(ROOT / "conf"),
-        env=environment,
-        runtime_params=runtime,
-        default_run_env="mock",
-        **arguments,
-    )
+def _loader(environment: str, runtime: dict[str, Any]) -> ConfigLoader:
+    return ConfigLoader(str(ROOT / "conf"), environment, runtime, **LOADER_ARGUMENTS)

@@ -48,7 +48,7 @@ def test_a_dataset_gives_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_environment_that_is_not_there_is_named() -> None:
     loader = OmegaConfigLoader("conf", base_env="base", env="no_such")
     with pytest.raises(Exception, match="no_such") as caught:
-        loader["globals"]
+        loader["parameters"]
     assert explain(caught.value) == str(caught.value)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from multifield.config.schema import Parameters, check_parameters, check_recipe, suggest
+from multifield.config.loader import read_parameters
+from multifield.config.schema import Parameters, check_parameters, suggest
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.config.tuning import TuningConfig
-from multifield.config.values import read_globals, read_values
 
 # keyword -> its place among the parameters of a run
 OF_SUITES = {
@@ -99,9 +99,9 @@ def make_parameters(
         for group in groups:
             inner = inner.setdefault(group, {})
         inner[name] = value
-    check_recipe(read_globals(environment), choices)
+    values = read_parameters(environment, choices)
     try:
-        return check_parameters(read_values(environment, choices))
+        return check_parameters(values)
     except ValueError as error:
         keywords = {place: keyword for keyword, place in places.items()}
         found = (_in_keywords(line, keywords) for line in str(error).splitlines()[1:])

@@ -6,7 +6,7 @@ takes, such as a misspelt ``--params feild=HI``; this does, for YAML and command
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
@@ -31,8 +31,24 @@ from multifield.core.strict_types import Flag, Integer, Real, Text
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Recipe:
+    """What differs from recipe to recipe; each enters a group of parameters under the same name."""
+
+    architecture: Architecture
+    loss: LossName
+    judged_by: LossName
+    schedule: Schedule
+    betas: tuple[Real, Real]
+    max_gradient_norm: Real
+    weight_averaging: Real
+    shifts: Flag
+    hyperparameters: Hyperparameters
+    search_space: SearchSpace
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Choices:
-    """What a run chooses, in globals.yml or with ``--params``; each stands in a group of parameters too."""
+    """What a run chooses, in parameters.yml or with ``--params``; the groups take their values from it."""
 
     suite: Text
     field: Text
@@ -58,6 +74,7 @@ class Choices:
 class Parameters(Choices):
     """The choices, and the groups that nodes take."""
 
+    recipes: dict[str, Recipe]  # under names of which `recipe` is one
     selection: Selection
     test_selection: Selection
     source: SourceConfig
@@ -98,111 +115,25 @@ class Parameters(Choices):
             raise ValueError(f"tuning.{error}") from None
         return self
 
-    @model_validator(mode="after")
-    def _choices_agree(self) -> "Parameters":
-        places = {
-            "suite": self.selection.suite,
-            "field": self.selection.field,
-            "sim_set": self.selection.sim_set,
-            "smoothing_width": self.preprocessing.smoothing_width,
-            "n_trials": self.tuning.n_trials,
-            "storage": self.tuning.storage,
-            "epochs": self.training.epochs,
-            "workers": self.execution.workers,
-            "scheduler": self.execution.scheduler,
-            "test_suite": self.test_selection.suite,
-            "test_set": self.test_selection.sim_set,
-            "test_field": self.test_selection.field,
-            "test_smoothing_width": self.evaluation.smoothing_width,
-            "maps": self.prediction.maps,
-            "network": self.prediction.network,
-        }
-        same = {
-            "test_suite": "suite",
-            "test_set": "sim_set",
-            "test_field": "field",
-            "test_smoothing_width": "smoothing_width",
-        }
-        for name, value in places.items():
-            asked = getattr(self, name)
-            if (getattr(self, same[name]) if asked == "same" else asked) != value:
-                raise ValueError(
-                    f"{name}: is {getattr(self, name)!r} at the top and {value!r} in its group; "
-                    "set it in globals.yml or with --params, not in parameters.yml"
-                )
-        return self
 
+def check_recipe(recipe: object, known: Collection[str]) -> None:
+    """Refuse an unknown recipe before anything is looked up in it.
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Recipe:
-    """What differs from recipe to recipe; each enters a group of parameters under the same name."""
-
-    architecture: Architecture
-    loss: LossName
-    judged_by: LossName
-    schedule: Schedule
-    betas: tuple[Real, Real]
-    max_gradient_norm: Real
-    weight_averaging: Real
-    shifts: Flag
-    hyperparameters: Hyperparameters
-    search_space: SearchSpace
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Globals(Choices):
-    """What globals.yml may hold."""
-
-    source: Text
-    cmd_folder: Text
-    recipes: dict[str, Recipe]  # under names of which `recipe` is one
-    steps_up: Integer
-    steps_down: Integer
-    remove_monopole: Flag
-    compact: Flag
-
-
-def check_globals(choices: dict[str, Any], parameters: Parameters, runtime: dict[str, Any]) -> None:
-    """Check globals.yml, and that file names will say what the parameters do.
-
-    The catalog takes what names depend on from ``--params`` or else from globals.yml; a value set in
-    parameters.yml would change the maps and not their name.
+    Parameters
+    ----------
+    recipe : object
+        Name that a run chooses.
+    known : collection of str
+        Names of the recipes.
 
     Raises
     ------
     ValueError
-        Naming the key.
+        If there is no recipe of this name; names those there are.
     """
-    try:
-        TypeAdapter(Globals).validate_python(choices)
-    except ValidationError as error:
-        lines = [_explain(item, choices) for item in error.errors()]
-        raise ValueError("\n".join(["globals:", *lines])) from None
-    of_recipe = choices["recipes"][parameters.recipe]
-    for group, name, chosen in (
-        ("training", "architecture", of_recipe),
-        ("training", "schedule", of_recipe),
-        ("training", "steps_up", choices),
-        ("training", "steps_down", choices),
-        ("preprocessing", "remove_monopole", choices),
-        ("preprocessing", "compact", choices),
-    ):
-        named = runtime.get(group, {}).get(name, chosen[name])
-        used = getattr(getattr(parameters, group), name)
-        if used != named:
-            raise ValueError(
-                f"{group}.{name}: is {used!r} in parameters.yml and {named!r} in globals.yml, which "
-                "names the files; set it in globals.yml or with --params"
-            )
-
-
-def check_recipe(choices: dict[str, Any], runtime: dict[str, Any]) -> None:
-    """Refuse an unknown recipe before anything is looked up in it; ValueError names those there are."""
-    recipes = choices.get("recipes", {})
-    asked = runtime.get("recipe", choices.get("recipe"))
-    if not isinstance(asked, str) or asked not in recipes:
-        hint = suggest(str(asked), recipes)
-        raise ValueError(f"recipe: expected one of {', '.join(recipes)}, got {asked!r}{hint}")
+    if recipe not in known:
+        hint = suggest(str(recipe), known)
+        raise ValueError(f"recipe: expected one of {', '.join(known)}, got {recipe!r}{hint}")
 
 
 def check_parameters(parameters: dict[str, Any]) -> Parameters:

@@ -1,7 +1,7 @@
 import pytest
 
-from multifield.config.schema import check_globals, check_parameters, check_recipe
-from tests.helpers.projects import load_catalog, load_globals, load_parameters
+from multifield.config.schema import check_parameters
+from tests.helpers.projects import load_parameters
 
 ENVIRONMENTS = ("base", "mock", "cmd", "cluster", "robust", "test")
 
@@ -71,7 +71,6 @@ def test_choices_reach_their_groups():
             {"test_suite": "MockTNG"},
             "\n  test_suite: source 'folder' has not MockTNG; use --env mock",
         ),
-        ({"test_selection": {"suite": "SIMBA"}}, "test_suite: is 'same' at the top and 'SIMBA'"),
         ({"evaluation": {"simulations": "some"}}, "evaluation.simulations: .*got 'some'"),
         ({"smoothing_width": -1}, "smoothing_width.*got -1"),
         (
@@ -97,7 +96,6 @@ def test_choices_reach_their_groups():
         ),
         ({"workers": -1}, "workers: .*got -1"),
         ({"workers": 2, "scheduler": "s.json"}, "workers: Expected 1 with scheduler=s.json"),
-        ({"tuning": {"n_trials": 3}}, r"n_trials: is 50 at the top and 3 in its group"),
     ],
 )
 def test_a_wrong_parameter_is_refused(runtime, message):
@@ -105,23 +103,11 @@ def test_a_wrong_parameter_is_refused(runtime, message):
         check_parameters(load_parameters("cmd", **runtime))
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_globals_of_every_environment(environment):
-    parameters = check_parameters(load_parameters(environment))
-    check_globals(load_globals(environment), parameters, {})
-
-
 @pytest.mark.parametrize(
     "storage", ["sqlite:////scratch/studies.db", "postgresql+psycopg:///studies"]
 )
 def test_a_place_for_studies(storage):
     assert check_parameters(load_parameters("cmd", storage=storage)).storage == storage
-
-
-def test_a_misspelt_global_is_refused():
-    choices = load_globals("cmd") | {"cmd_foler": "/data"}
-    with pytest.raises(ValueError, match="cmd_foler: no parameter has this name"):
-        check_globals(choices, check_parameters(load_parameters("cmd")), {})
 
 
 def test_tested_on_what_was_trained_on_unless_told():
@@ -153,28 +139,9 @@ def test_parity_restores_the_published_way():
     assert (strict.evaluation.not_inferred, published.evaluation.not_inferred) == ("drop", "keep")
 
 
-def test_names_of_files_follow_the_parameters():
-    runtime = {"training": {"steps_up": 9}}
-    parameters = check_parameters(load_parameters("cmd", **runtime))
-    check_globals(load_globals("cmd"), parameters, runtime)
-    with pytest.raises(ValueError, match=r"training\.steps_up: is 9 in parameters\.yml and 500"):
-        check_globals(load_globals("cmd"), parameters, {})
-
-
-def test_the_name_of_log_maps_says_how_they_are_kept():
-    runtime = {"preprocessing": {"compact": True}}
-    parameters = check_parameters(load_parameters("cmd", **runtime))
-    assert parameters.preprocessing.compact
-    check_globals(load_globals("cmd"), parameters, runtime)
-    with pytest.raises(
-        ValueError, match=r"preprocessing\.compact: is True in parameters\.yml and Fal"
-    ):
-        check_globals(load_globals("cmd"), parameters, {})
-
-
 def test_the_mock_environment_changes_scale_alone():
     """Size, length and breadth of the search; neither loss, schedule's shape, optimizer nor data rules."""
-    base, mock = load_parameters("base"), load_parameters("mock")
+    base, mock = flat(load_parameters("base")), flat(load_parameters("mock"))
     scale = {
         *("suite", "n_trials", "epochs", "source.kind"),
         *("selection.suite", "test_selection.suite"),
@@ -195,7 +162,8 @@ def test_the_mock_environment_changes_scale_alone():
         *(f"select_fields.scorer.hyperparameters.{name}" for name in ("lr", "hidden")),
         *(f"select_fields.scorer.{name}" for name in ("epochs", "maps_per_set", "orientations")),
     }
-    assert {name for name in flat(base) if flat(base)[name] != flat(mock)[name]} == scale
+    changed = {name for name in base if base[name] != mock[name]}
+    assert {name for name in changed if not name.startswith("recipes.")} == scale
 
 
 def flat(tree, prefix=""):
@@ -250,30 +218,7 @@ def test_the_search_space_follows_the_recipe():
     assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (2, 8), (3, 6)]
 
 
-def test_an_unknown_recipe_is_refused():
-    choices = load_globals("base")
-    check_recipe(choices, {"recipe": "multifield"})
-    with pytest.raises(
-        ValueError, match="recipe: expected one of published, multifield, band_powers, got 'x'"
-    ):
-        check_recipe(choices, {"recipe": "x"})
-
-
 def test_a_wrong_setting_of_a_recipe_is_refused_whichever_is_chosen():
-    choices = load_globals("cmd")
-    choices["recipes"]["multifield"]["loss"] = "l2"
+    runtime = {"recipes": {"multifield": {"loss": "l2"}}}
     with pytest.raises(ValueError, match=r"recipes\.multifield\.loss: .*got 'l2'"):
-        check_globals(choices, check_parameters(load_parameters("cmd")), {})
-
-
-@pytest.mark.parametrize(
-    ("runtime", "label"),
-    [
-        ({}, "all_steps_500_500_o3"),
-        ({"recipe": "multifield"}, "all_one_cycle_summary_statistics"),
-        ({"recipe": "multifield", "training": {"architecture": "o3_err"}}, "all_one_cycle_o3"),
-        ({"training": {"architecture": "band_powers"}}, "all_steps_500_500_band_powers"),
-    ],
-)
-def test_names_of_files_say_architecture_and_schedule(runtime, label):
-    assert load_catalog("mock", **runtime)["model_folder"]["label"] == label
+        check_parameters(load_parameters("cmd", **runtime))

@@ -1,0 +1,102 @@
+"""The parameters of a run: the YAML files of ``conf``, with ``--params`` or keywords of Python on top."""
+
+import functools
+import operator
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+from omegaconf import DictConfig, OmegaConf
+
+from multifield import camels
+from multifield.config.folder import find_configuration
+from multifield.config.prediction import maps_name
+from multifield.config.schema import check_recipe
+
+
+class ConfigLoader(OmegaConfigLoader):
+    """Kedro's loader with two additions.
+
+    Environments and ``--params`` are merged before ``${...}`` is resolved: a value that one of them
+    replaces is replaced wherever it is used. The catalog reads parameters as
+    ``${parameters:selection.suite}``, so that file names follow what the nodes get.
+    """
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Load and merge the files of one kind; see `OmegaConfigLoader`.
+
+        Parameters
+        ----------
+        key : str
+            Kind of configuration, such as ``parameters`` or ``catalog``.
+
+        Returns
+        -------
+        values : dict of str to object
+            Values by name, groups as dicts.
+
+        Raises
+        ------
+        ValueError
+            If there is no recipe of the chosen name.
+        """
+        OmegaConf.register_new_resolver("parameters", self._find_parameter, replace=True)
+        if key == "parameters" and key not in self:
+            base, environment, *_ = self._read_raw_config(key)
+            merged = OmegaConf.merge(
+                *base.values(), *environment.values(), self.runtime_params or {}
+            )
+            assert isinstance(merged, DictConfig)
+            check_recipe(merged.get("recipe"), list(merged.get("recipes", ())))
+            self[key] = OmegaConf.to_container(merged, resolve=True)
+        values: dict[str, Any] = super().__getitem__(key)
+        return values
+
+    def _find_parameter(self, place: str) -> Any:
+        return functools.reduce(operator.getitem, place.split("."), self["parameters"])
+
+
+LOADER_ARGUMENTS: dict[str, Any] = {
+    "base_env": "base",
+    "default_run_env": "mock",  # `kedro run` makes its own universes
+    "custom_resolvers": {
+        "recipe_label": camels.recipe_label,
+        "or_same": lambda chosen, default: default if chosen == "same" else chosen,
+        # a value that is no flag is refused later, by its name
+        "choose": lambda condition, yes, no: yes if condition is True else no,
+        "choose_word": lambda chosen, word, yes: yes if chosen == word else "",
+        "run_name": camels.run_name,
+        "test_folder": lambda test, at_home: "" if test == at_home else f"/test_{test}",
+        "maps_name": maps_name,
+        "expand_user": os.path.expanduser,
+    },
+}
+"""Arguments of `ConfigLoader`: environments, and functions that the YAML files call."""
+
+
+def read_parameters(environment: str, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the parameters of a run without running Kedro.
+
+    Parameters
+    ----------
+    environment : str
+        Name of a folder of the configuration, whose values replace those of ``base``.
+    choices : mapping of str to object
+        Values that replace both, as with ``--params``: by name, groups as mappings.
+
+    Returns
+    -------
+    parameters : dict of str to object
+        Parameters by name, groups as dicts.
+
+    Raises
+    ------
+    ValueError
+        If there is no environment or recipe of the given name; names those there are.
+    """
+    folder = find_configuration()
+    if not (folder / environment).is_dir():
+        known = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        raise ValueError(f"environment: Expected one of {', '.join(known)}, got {environment!r}.")
+    return ConfigLoader(str(folder), environment, dict(choices), **LOADER_ARGUMENTS)["parameters"]

@@ -1,0 +1,66 @@
+import pytest
+
+from multifield.config.loader import read_parameters
+from tests.helpers.projects import load_catalog, load_parameters
+
+
+def test_python_and_command_line_have_the_same_values():
+    choices = {"parity": True, "tuning": {"search_space": {"lr": {"low": 1e-4}}}}
+    assert read_parameters("mock", choices) == load_parameters("mock", **choices)
+
+
+def test_values_of_an_environment_are_used_wherever_the_published_ones_are():
+    assert load_parameters("base")["selection"]["suite"] == "IllustrisTNG"
+    mock = load_parameters("mock")
+    assert mock["suite"] == mock["selection"]["suite"] == mock["test_selection"]["suite"]
+    assert mock["training"]["epochs"] == mock["robustness"]["epochs"] * 2 == 12
+
+
+def test_the_command_line_replaces_an_environment():
+    assert load_parameters("mock", suite="MockTNG")["test_selection"]["suite"] == "MockTNG"
+
+
+@pytest.mark.parametrize(
+    "runtime", [{"suite": "MockTNG"}, {"selection": {"suite": "MockTNG"}}], ids=["choice", "group"]
+)
+def test_names_of_files_follow_the_groups(runtime):
+    """Both ways to replace a value change what nodes get and what files are called."""
+    parameters, catalog = load_parameters("mock", **runtime), load_catalog("mock", **runtime)
+    assert parameters["test_selection"]["suite"] == "MockTNG"
+    assert catalog["raw_maps"]["suite"] == catalog["test_raw_maps"]["suite"] == "MockTNG"
+
+
+def test_the_name_of_log_maps_says_how_they_are_preprocessed():
+    entry = load_catalog("cmd", preprocessing={"compact": True, "smoothing_width": 2})["log_maps"]
+    assert (entry["compact"], entry["smoothing_width"]) == (True, 2)
+
+
+def test_the_name_of_predictions_says_what_maps():
+    predictions = load_catalog("mock", maps={"Mgas": "a/of_mine.npy", "T": "b/of_mine.npy"})
+    assert "_of_of_mine_" in predictions["predictions"]["filepath"]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "label"),
+    [
+        ({}, "all_steps_500_500_o3"),
+        ({"training": {"steps_up": 9}}, "all_steps_9_500_o3"),
+        ({"recipe": "multifield"}, "all_one_cycle_summary_statistics"),
+        ({"recipe": "multifield", "training": {"architecture": "o3_err"}}, "all_one_cycle_o3"),
+        ({"training": {"architecture": "band_powers"}}, "all_steps_500_500_band_powers"),
+    ],
+)
+def test_names_of_files_say_architecture_and_schedule(runtime, label):
+    assert load_catalog("mock", **runtime)["model_folder"]["label"] == label
+
+
+@pytest.mark.parametrize("recipe", ["band_power", 1])
+def test_an_unknown_recipe_is_refused(recipe):
+    expected = rf"recipe: expected one of published, multifield, band_powers, got {recipe!r}"
+    with pytest.raises(ValueError, match=expected):
+        read_parameters("base", {"recipe": recipe})
+
+
+def test_an_unknown_environment_is_refused():
+    with pytest.raises(ValueError, match=r"environment: Expected one of base, .*mock.*'moc'"):
+        read_parameters("moc", {})
