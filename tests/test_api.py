@@ -270,7 +270,7 @@ def test_published_files_are_found_and_linked_to(suite, tmp_path):
     np.savetxt(folder / "params_LH_Nbody_SIMBA.txt", suite.theta, fmt="%.5f")
     data = tmp_path / "data"
     arguments = {"folder": tmp_path, "data": data}
-    with pytest.raises(ValueError, match="expected 1000 simulations, got 24"):
+    with pytest.raises(ValueError, match="Expected 1000 simulations, got 24"):
         mf.load_suite("Nbody_SIMBA", "Mtot", **arguments)
     published = mf.load_suite("Nbody_SIMBA", ["Mtot"], partial=True, **arguments)
     assert "mock" not in repr(published)
@@ -303,7 +303,7 @@ def test_maps_of_ones_own_that_do_not_fit(maps, theta, message, tmp_path):
 @pytest.mark.parametrize(
     ("name", "field", "message"),
     [
-        ("SIMBA", "Mtot", "SIMBA is a suite of CMD or a mock one"),
+        ("SIMBA", "Mtot", "SIMBA., a suite of CMD or a mock"),
         ("a/b", "Mtot", "Expected letters, digits, - and _, got 'a/b'"),
         ("Mine", "Dust", "Expected some of Mgas, .*, got 'Dust'"),
     ],
@@ -335,8 +335,8 @@ def test_a_setting_that_is_wrong_is_named(error, message, settings, suite):
 @pytest.mark.parametrize(
     ("message", "arguments", "settings"),
     [
-        ("^suite: expected one of IllustrisTNG", ("MockNbod", "Mtot"), {}),
-        ("^field: suite MockNbody has Mtot; got 'T'", ("MockNbody", "T"), {}),
+        ("^suite: Expected one of IllustrisTNG", ("MockNbod", "Mtot"), {}),
+        (r"^field: Expected fields of suite MockNbody \(Mtot\), got .T.", ("MockNbody", "T"), {}),
         ("^map_size: expected a power of two", ("MockNbody", "Mtot"), {"map_size": 17}),
         ("^environment: Expected one of base", ("MockNbody", "Mtot"), {"environment": "x"}),
         (

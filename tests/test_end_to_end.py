@@ -234,12 +234,12 @@ def test_versions_are_kept_and_an_old_one_is_loaded(finished, tmp_path):
     ("arguments", "message"),
     [
         ("feild=HI", "feild: no parameter has this name"),
-        ("field=HI", "suite MockNbody has Mtot; got 'HI'"),
+        ("field=HI", "suite MockNbody (Mtot), got 'HI'"),
         ("suite=SIMBA", "use --env cmd"),
         ("epochs=3", "training.epochs"),  # a study of other epochs is there already
-        ("sim_set=CV", "suite MockNbody has LH; got 'CV'"),
+        ("sim_set=CV", "suite MockNbody (LH), got 'CV'"),
         ("test_suite=SIMBA", "source 'mock' has not SIMBA; use --env cmd"),
-        ("test_field=Mcdm", "suite MockNbody has Mtot; got 'Mcdm'"),
+        ("test_field=Mcdm", "suite MockNbody (Mtot), got 'Mcdm'"),
     ],
 )
 def test_a_run_that_differs_from_what_was_asked_does_not_finish(finished, arguments, message):

@@ -1,10 +1,11 @@
 """The CAMELS Multifield Dataset: suites, sets, fields, parameters, units and file names.
 
-Two traps:
+Two pitfalls:
 
-* the columns of a parameter table are **SN1, AGN1, SN2, AGN2** (prose elsewhere lists SN1, SN2, AGN1, AGN2);
-* map *i* belongs to simulation ``i // 15``, so fifteen siblings share one parameter vector and
-  **a split by map leaks**.
+* The columns of a parameter table are **SN1, AGN1, SN2, AGN2**. Papers often list SN1, SN2, AGN1,
+  AGN2.
+* Map *i* belongs to simulation ``i // 15``: 15 maps share one parameter vector. A split by map
+  **leaks**; split by simulation.
 """
 
 from multifield.camels.fields import (

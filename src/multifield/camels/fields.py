@@ -1,8 +1,8 @@
-"""Maps of the CAMELS Multifield Dataset: geometry, fields, units, transforms.
+"""Maps of the CAMELS Multifield Dataset (CMD): geometry, fields, units, transforms.
 
 References
 ----------
-CMD documentation, data.rst (its units; Table 1 of arXiv:2109.10915 has wrong ones for ne and P).
+CMD documentation, data.rst. Table 1 of arXiv:2109.10915 has wrong units for ne and P.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,19 @@ Transform = Literal["log10", "log10(1+x)"]
 
 @dataclass(frozen=True)
 class Field:
-    """One physical quantity that is mapped."""
+    """One mapped physical quantity.
+
+    Attributes
+    ----------
+    name : str
+        Name in file names.
+    unit : str
+        Unit of the pixel values.
+    quantity : str
+        Name in words, for figures.
+    transform : {"log10", "log10(1+x)"}
+        Transform of the pixel values before training.
+    """
 
     name: str
     unit: str
@@ -58,4 +70,4 @@ FIELDS = {
         Field("Mtot", _SURFACE_DENSITY, "total matter surface density"),
     )
 }
-"""The 13 fields in CMD's order. Mstar alone has true zeros, hence its transform."""
+"""The 13 fields in CMD's order. Only Mstar has zeros, hence its transform."""

@@ -1,4 +1,4 @@
-"""Names of files: those of CMD and of the benchmark, and our own."""
+"""File names of CMD, of the benchmark, and of this project."""
 
 import re
 
@@ -7,7 +7,18 @@ from multifield.camels.suites import find_suite
 
 
 def maps_names(field: str, suite: str, sim_set: str) -> tuple[str, ...]:
-    """File names that hold a field, the published one first, then older spellings."""
+    """Return the possible file names of the maps of a field.
+
+    Parameters
+    ----------
+    field, suite, sim_set : str
+        Field, suite and set of simulations.
+
+    Returns
+    -------
+    names : tuple of str
+        Published name, then older ones.
+    """
     stems = ("Maps", "Images")
     redshifts = (REDSHIFT_LABEL, "z=0.0")
     return tuple(
@@ -18,23 +29,56 @@ def maps_names(field: str, suite: str, sim_set: str) -> tuple[str, ...]:
 
 
 def theta_names(suite: str, sim_set: str) -> tuple[str, ...]:
-    """File names of a parameter table, the published one first, then the older spelling (LH)."""
+    """Return the possible file names of a parameter table.
+
+    Parameters
+    ----------
+    suite, sim_set : str
+        Suite and set of simulations.
+
+    Returns
+    -------
+    names : tuple of str
+        Published name, then for LH the older one.
+    """
     published = f"params_{sim_set}_{suite}.txt"
     return (published, f"params_{suite}.txt") if sim_set == "LH" else (published,)
 
 
 def smoothing_suffix(smoothing_width: float | int) -> str:
-    """``_smoothing_<width>`` [pixels], or nothing for maps as they are."""
+    """Return the part of a file name for the smoothing of the maps.
+
+    Parameters
+    ----------
+    smoothing_width : float
+        Width of the smoothing [pixels].
+
+    Returns
+    -------
+    suffix : str
+        ``_smoothing_<width>``, or empty without smoothing.
+    """
     return f"_smoothing_{smoothing_width:g}" if smoothing_width else ""
 
 
 def monopole_suffix(remove_monopole: bool) -> str:
-    """``_no_monopole`` where each log map's own mean was subtracted, or nothing."""
+    """Return the part of a file name for the removal of the monopole.
+
+    Parameters
+    ----------
+    remove_monopole : bool
+        Whether the mean of each log map is subtracted.
+
+    Returns
+    -------
+    suffix : str
+        ``_no_monopole``, or empty.
+    """
     return "_no_monopole" if remove_monopole else ""
 
 
 LABEL_WORDS = {"o3_err": "o3"}
-"""What the names of files call an architecture, if not by its name. The benchmark's files say ``o3``."""
+"""Names of architectures in file names, where they differ. The benchmark's files have ``o3``."""
 
 _LABEL = re.compile(
     r"all_(?:one_cycle|steps_\d+_\d+)_(\w+?)(?:_smoothing_[\d.e+-]+)?(?:_no_monopole)?"
@@ -50,20 +94,27 @@ def recipe_label(
     architecture: str = "o3_err",
     schedule: str = "cyclic",
 ) -> str:
-    """Give the part of a name that says how a network was trained: ``all_steps_500_500_o3``.
+    """Return the part of a file name for the training: ``all_steps_500_500_o3``.
 
     Parameters
     ----------
     steps_up, steps_down : int
-        Of the cyclic learning rate [batches].
+        Steps of the cyclic learning rate [batches].
     smoothing_width : float
-        Of the maps [pixels].
+        Width of the smoothing of the maps [pixels].
     remove_monopole : bool, optional
-        Whether each log map's own mean was subtracted.
-    architecture, schedule : str, optional
-        Names; the benchmark's have the benchmark's words. Of ``module:Class`` the class is taken.
+        Whether the mean of each log map is subtracted.
+    architecture : str, optional
+        Name of the architecture. ``module:Class`` is shortened to the class.
+    schedule : str, optional
+        Schedule of the learning rate.
+
+    Returns
+    -------
+    label : str
+        Part of a file name, without leading ``_``.
     """
-    # an architecture that is unknown is refused with the parameters
+    # unknown architectures are rejected with the parameters
     word = LABEL_WORDS.get(architecture, architecture.rpartition(":")[2])
     suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
     steps = "one_cycle" if schedule == "one_cycle" else f"steps_{steps_up}_{steps_down}"
@@ -71,26 +122,38 @@ def recipe_label(
 
 
 def word_of_label(label: str) -> str:
-    """Give what a label of `recipe_label` calls the architecture; the benchmark's ``o3`` if nothing else."""
+    """Return the name of the architecture in a label of `recipe_label`.
+
+    Parameters
+    ----------
+    label : str
+        Label, also with the prefix ``single_``.
+
+    Returns
+    -------
+    word : str
+        Name of the architecture. ``o3``, the benchmark's, for other labels.
+    """
     match = _LABEL.fullmatch(label.removeprefix("single_"))
     return match[1] if match else LABEL_WORDS["o3_err"]
 
 
 def run_name(suite: str, field: str, label: str) -> str:
-    """Name what was trained or tested, as the benchmark's files do: ``Nbody_Mtot_all_steps_500_500_o3``.
+    """Return the benchmark's name of a training or test: ``Nbody_Mtot_all_steps_500_500_o3``.
 
     Parameters
     ----------
     suite : str
-        Suite, of which the short name is taken.
+        Suite, whose short name is used.
     field : str
         Field, or fields joined with ``_``.
     label : str
-        From `recipe_label`.
+        Label from `recipe_label`.
 
     Returns
     -------
     name : str
+        Name for files and folders.
     """
     return f"{find_suite(suite).short_name}_{field}_{label}"
 
@@ -103,17 +166,23 @@ def log_maps_name(
     remove_monopole: bool,
     compact: bool = False,
 ) -> str:
-    """File name of preprocessed maps (our own; the benchmark keeps none).
+    """Return the file name of preprocessed maps, which the benchmark does not store.
 
     Parameters
     ----------
     field, suite, sim_set : str
+        Field, suite and set of simulations.
     smoothing_width : float
-        [pixels]
+        Width of the smoothing [pixels].
     remove_monopole : bool
-        Whether each log map's own mean was subtracted.
+        Whether the mean of each log map is subtracted.
     compact : bool, optional
-        Whether they are kept in 16 bits, which adds ``_float16``.
+        Whether the maps are stored in 16 bits, which adds ``_float16``.
+
+    Returns
+    -------
+    name : str
+        File name.
     """
     suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
     suffix += "_float16" if compact else ""

@@ -1,4 +1,4 @@
-"""Parameters of the simulations, their bounds, and the scale [0, 1] that networks infer."""
+"""Parameters of the simulations, their bounds, and the scaling to [0, 1]."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,23 @@ from multifield.core.arrays import Theta
 class Parameter:
     """One column of a parameter table, with the bounds that scale it to [0, 1].
 
-    The bounds are the latin hypercube's of IllustrisTNG; the benchmark scales every suite by them and
-    never clips, so values outside (EX, 1P, Astrid's A_AGN2) scale outside [0, 1].
+    The bounds are those of IllustrisTNG's latin hypercube. As in the benchmark, they scale every
+    suite without clipping: values outside of them (EX, 1P, Astrid's A_AGN2) scale outside [0, 1].
+
+    Attributes
+    ----------
+    name : str
+        Name in tables and files.
+    minimum, maximum : float
+        Bounds in physical units.
+    label : str
+        Name in figures, LaTeX.
     """
 
     name: str
     minimum: float
     maximum: float
-    label: str  # for figures
+    label: str
 
 
 PARAMETERS = (
@@ -45,21 +54,54 @@ def _bounds() -> tuple[np.ndarray, np.ndarray]:
 
 
 def scale_theta(theta: Theta) -> Theta:
-    """Scale the six parameters linearly to [0, 1] by the bounds; never clipped."""
+    """Scale parameters linearly to [0, 1] by their bounds, without clipping.
+
+    Parameters
+    ----------
+    theta : (S, 6) float
+        Parameters in physical units.
+
+    Returns
+    -------
+    scaled : (S, 6) float
+        Scaled parameters.
+    """
     minimum, maximum = _bounds()
     scaled: Theta = (theta - minimum) / (maximum - minimum)
     return scaled
 
 
 def unscale_theta(scaled: Theta) -> Theta:
-    """Invert `scale_theta`."""
+    """Invert `scale_theta`.
+
+    Parameters
+    ----------
+    scaled : (S, 6) float
+        Scaled parameters.
+
+    Returns
+    -------
+    theta : (S, 6) float
+        Parameters in physical units.
+    """
     minimum, maximum = _bounds()
     theta: Theta = minimum + scaled * (maximum - minimum)
     return theta
 
 
 def unscale_theta_std(scaled_std: Theta) -> Theta:
-    """Give standard deviations that are in [0, 1] units in physical units."""
+    """Convert standard deviations of scaled parameters to physical units.
+
+    Parameters
+    ----------
+    scaled_std : (S, 6) float
+        Standard deviations of scaled parameters.
+
+    Returns
+    -------
+    std : (S, 6) float
+        Standard deviations in physical units.
+    """
     minimum, maximum = _bounds()
     std: Theta = scaled_std * (maximum - minimum)
     return std

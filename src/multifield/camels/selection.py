@@ -1,4 +1,4 @@
-"""Which maps a run is about."""
+"""Selection of the maps of a run."""
 
 from pydantic import ConfigDict, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -10,11 +10,21 @@ from multifield.core.strict_types import Text
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Selection:
-    """A suite, a set of its simulations and one or several fields."""
+    """A suite, a set of its simulations and one or several fields.
+
+    Attributes
+    ----------
+    suite : str
+        Name of the suite.
+    sim_set : str
+        Name of the set of simulations.
+    field : str
+        Field, or fields joined with ``_`` in channel order.
+    """
 
     suite: Text
     sim_set: Text
-    field: Text  # several joined with _, in channel order
+    field: Text
 
     @field_validator("suite")
     @classmethod
@@ -29,5 +39,5 @@ class Selection:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields, which are the channels, in order."""
+        """Names of the fields, in channel order."""
         return parse_fields(self.field, self.suite)

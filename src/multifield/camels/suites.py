@@ -1,4 +1,4 @@
-"""Suites: the simulation codes, the fields each has, and the parameters that act in it."""
+"""Suites: simulation codes with their fields and parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,25 +15,26 @@ _WITHOUT_B = tuple(name for name in _ALL if name != "B")
 
 @dataclass(frozen=True)
 class Suite:
-    """One simulation code run over the parameters.
+    """Simulations of one code with varied parameters.
 
     Attributes
     ----------
     name : str
-        As in file names.
+        Name in file names.
     fields : tuple of str
-        What it maps.
+        Names of its fields.
     inferred : tuple of str
-        The parameters that act in it. N-body tables have six columns of which two mean anything.
+        Names of the parameters that affect its maps. Tables of N-body suites have four columns
+        without effect.
     short_name : str
-        ``<sim>`` in the names of databases, weights and results.
+        Name in the file names of databases, weights and results.
     mock : bool
-        Made by this project, not by a simulation.
+        Whether this project makes the maps, instead of a simulation.
     wider : mapping of str to (float, float)
         Ranges of its latin hypercube that differ from IllustrisTNG's.
     made_by : str
-        Version of the physics of a mock suite; maps of another version are refused. Empty where
-        there has been one version alone.
+        Version of the physics of a mock suite. Maps of another version are rejected. Empty if there
+        is only one version.
     """
 
     name: str
@@ -50,25 +51,25 @@ class Suite:
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """The latin hypercube of each parameter in this suite; `scale_theta` never uses it."""
+        """Ranges of its latin hypercube by parameter. `scale_theta` does not use them."""
         published = {p.name: (p.minimum, p.maximum) for p in PARAMETERS}
         return published | dict(self.wider)
 
     @property
     def inferred_columns(self) -> tuple[int, ...]:
-        """Columns of the parameter table that act."""
+        """Columns of the parameter table that affect the maps."""
         return tuple(PARAMETER_NAMES.index(name) for name in self.inferred)
 
 
-_UNIVERSES = "particle mesh 2"  # changed with the pixels of mock universes; until 2026-11-28: none
+_UNIVERSES = "particle mesh 2"  # to be changed with the pixels of mock universes
 SUITES = {
     suite.name: suite
     for suite in (
         Suite("IllustrisTNG", _ALL),
         Suite("SIMBA", _WITHOUT_B),
         Suite("Astrid", _WITHOUT_B, wider={"A_AGN2": (0.25, 4.0)}),  # 2.33 once scaled
-        Suite("EAGLE", _WITHOUT_B, wider=dict.fromkeys(FEEDBACK, (0.0, np.inf))),  # not documented
-        # the released N-body networks are named "Nbody" alone
+        Suite("EAGLE", _WITHOUT_B, wider=dict.fromkeys(FEEDBACK, (0.0, np.inf))),  # undocumented
+        # as in the file names of the released N-body networks
         Suite("Nbody_IllustrisTNG", ("Mtot",), COSMOLOGY, short_name="Nbody"),
         Suite("Nbody_SIMBA", ("Mtot",), COSMOLOGY),
         Suite("Nbody_Astrid", ("Mtot",), COSMOLOGY),
@@ -76,10 +77,9 @@ SUITES = {
         Suite("MockTNG", _ALL, mock=True, made_by=_UNIVERSES),
         Suite("MockSIMBA", _WITHOUT_B, mock=True, made_by=_UNIVERSES),
         Suite("MockAstrid", _WITHOUT_B, mock=True, made_by=_UNIVERSES),
-        Suite(
-            "MockGaussian", ("Mtot",), COSMOLOGY, mock=True
-        ),  # slope and amplitude by those names
-        # Mgas and T carry everything
+        # its two parameters are slope and amplitude of the power spectrum
+        Suite("MockGaussian", ("Mtot",), COSMOLOGY, mock=True),
+        # Mgas and T contain all information
         Suite("MockTwoFields", ("Mgas", "T", "P", "HI", "ne"), COSMOLOGY, mock=True),
     )
 }
@@ -87,9 +87,25 @@ SUITES = {
 
 
 def find_suite(name: str) -> Suite:
-    """Look up a suite; ValueError names the known ones."""
+    """Look up a suite.
+
+    Parameters
+    ----------
+    name : str
+        Name of the suite.
+
+    Returns
+    -------
+    suite : Suite
+        The suite.
+
+    Raises
+    ------
+    ValueError
+        If there is no suite of this name.
+    """
     if name not in SUITES:
-        raise ValueError(f"suite: expected one of {', '.join(SUITES)}; got {name!r}")
+        raise ValueError(f"suite: Expected one of {', '.join(SUITES)}, got {name!r}.")
     return SUITES[name]
 
 
@@ -99,35 +115,48 @@ def parse_fields(multifield: str, suite: str) -> tuple[str, ...]:
     Parameters
     ----------
     multifield : str
-        One field or several joined with ``_``, such as ``Mgas_HI_B``.
+        Field, or fields joined with ``_``, such as ``Mgas_HI_B``.
     suite : str
-        The suite that must have them.
+        Suite of the fields.
 
     Returns
     -------
     fields : tuple of str
+        Names of the fields.
 
     Raises
     ------
     ValueError
-        If the suite is unknown, does not have a field, or a field comes twice.
+        If the suite is unknown or lacks a field, or a field is repeated.
     """
     available = find_suite(suite).fields
     names = tuple(multifield.split("_"))
     for name in names:
         if name not in available:
             raise ValueError(
-                f"field: suite {suite} has {', '.join(available)}; got {name!r} in {multifield!r}"
+                f"field: Expected fields of suite {suite} ({', '.join(available)}), got {name!r} in "
+                f"{multifield!r}."
             )
     if len(set(names)) < len(names):
-        raise ValueError(f"field: expected each field once, got {multifield!r}")
+        raise ValueError(f"field: Expected each field once, got {multifield!r}.")
     return names
 
 
 def scored_parameters(train_suite: str, test_suite: str) -> tuple[str, ...]:
-    """Parameters that a network trained on one suite can be scored on in another.
+    """Return the parameters that a network is scored on.
 
-    Across suites the cosmology alone: the astrophysical parameters mean different things in each.
+    Across suites these are the cosmological ones: astrophysical parameters have another meaning in
+    each suite.
+
+    Parameters
+    ----------
+    train_suite, test_suite : str
+        Suites of the training and of the test maps.
+
+    Returns
+    -------
+    names : tuple of str
+        Names of the parameters.
     """
     if train_suite != test_suite:
         return COSMOLOGY

@@ -1,1 +1,1 @@
-"""Tools that every other package uses: array types, files, progress, threads, versions."""
+"""Tools of all other packages: array types, files, progress, threads, versions."""

@@ -1,6 +1,6 @@
-"""Shapes of the arrays that cross function boundaries.
+"""Types of the arrays that functions take and return.
 
-One legend for the project:
+Letters of the shapes:
 
 ====== =============================================
 letter meaning
@@ -13,7 +13,7 @@ S      simulations
 P      parameters (six in CMD)
 ====== =============================================
 
-The types are documentation for a reader and for mypy; the tests execute them (jaxtyping with beartype).
+They document functions, and the tests check them at run time (jaxtyping with beartype).
 """
 
 import numpy as np
@@ -25,9 +25,9 @@ HalfMaps = Float16[np.ndarray, "N L L"]
 StoredMaps = Maps | HalfMaps
 MapBatch = Float32[np.ndarray, "B C L L"]
 HalfBatch = Float16[np.ndarray, "B C L L"] | UInt16[np.ndarray, "B C L L"]
-"""Maps in 16 bits: float16, or the bits of bfloat16."""
+"""Maps in 16 bits: float16, or bfloat16 stored as uint16."""
 Moments = Float64[np.ndarray, "N 3"]
 """Count, mean and M2 (sum of squared deviations from the mean) of each map."""
 Theta = Float[np.ndarray, "S P"]
-"""Parameters in physical units, one row a simulation, or one row a map."""
+"""Parameters in physical units, one row per simulation or per map."""
 Index = Int64[np.ndarray, " N"]

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: a file is complete or absent."""
 
 import glob
 import os
@@ -8,30 +8,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HOST = platform.node().partition(".")[0]
-"""Where this process runs. Containers that share a folder often have equal numbers of processes."""
+"""Name of this host. Containers that share a folder often have equal process ids."""
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str], staging: Path | None = None) -> Iterator[Path]:
-    """Give a temporary path beside `path` that becomes `path` when the block ends well.
+    """Yield a temporary path that is renamed to `path` if the block succeeds.
 
-    The parent folder is made. If the block raises, the temporary file is removed and a file that was
-    at `path` stays as it was; an OSError without a name, such as that of a full disk, gets it. A process
-    killed in the block leaves `.<name>.<host>.<process>.partial`, which no reader takes for data and
-    the next save on that host removes.
+    The parent folder is created. If the block raises, the temporary file is removed and an existing
+    file at `path` is kept; an OSError without a file name, such as "disk full", gets `path`. A
+    killed process leaves `.<name>.<host>.<process>.partial`. No reader loads it, and the next save
+    on that host removes it.
 
     Parameters
     ----------
     path : path-like
-        Where the file shall be.
+        Path of the final file.
     staging : Path, optional
-        Existing folder, on the same file system, for the temporary file. If another process removes the
-        folder, the file does not appear.
+        Existing folder on the same file system for the temporary file. If another process removes
+        the folder, the file is not written.
 
     Yields
     ------
     partial : Path
-        Where to write it.
+        Temporary path to write to.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def atomic_path(path: str | os.PathLike[str], staging: Path | None = None) -> It
         yield partial
         with partial.open(
             "rb" if os.name != "nt" else "rb+"
-        ) as written:  # Windows asks for a right to write
+        ) as written:  # Windows needs write access
             os.fsync(written.fileno())
         partial.replace(path)
     except BaseException as error:
@@ -52,10 +52,9 @@ def atomic_path(path: str | os.PathLike[str], staging: Path | None = None) -> It
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed left of this file.
+    """Remove temporary files of killed processes on this host.
 
-    Living ones are left alone, and so are those of other hosts that share the folder, of which nobody here
-    knows whether they live.
+    Files of running processes and of other hosts are kept.
     """
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         host, pid = leftover.name.removesuffix(".partial").split(".")[-2:]
@@ -64,7 +63,7 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # where signal 0 is Ctrl-C
+    if os.name == "nt":  # signal 0 is Ctrl-C there
         return True
     try:
         os.kill(pid, 0)

@@ -1,4 +1,4 @@
-"""The last words of a run: a table, and below it what the user may look at or do next."""
+"""Console output at the end of a run: a table and the next steps."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,13 @@ def print_table(
     Parameters
     ----------
     table : rich.table.Table
+        Table to print.
     next_steps : sequence of str
-        One a line, shown as they are, so that a command can be copied.
+        Steps, one per line, printed without markup so that commands can be copied.
     console : rich.console.Console, optional
-        Where to print; standard output if not given.
+        Console to print to. Standard output if not given.
     heading : str, optional
-        Above the steps, if there are any.
+        Line above the steps. Not printed if there are none.
     """
     console = console or Console()
     console.print(table)

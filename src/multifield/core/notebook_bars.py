@@ -10,27 +10,27 @@ from rich.progress import Progress, ProgressColumn
 
 
 def in_notebook() -> bool:
-    """Say whether output goes to a cell of a notebook."""
+    """Return whether output goes to a notebook cell."""
     return rich.get_console().is_jupyter
 
 
 class NotebookBars(Progress):
-    """Bars as text in the output of a cell of a notebook, redrawn in place.
+    """Progress bars as text in the output of a notebook cell, redrawn in place.
 
-    Those that follow each other in one cell are drawn over each other. Rich's own bars need ipywidgets, and
-    warn where these are not installed.
+    Successive bars of one cell replace each other. Rich's own bars need ipywidgets and warn if it
+    is not installed.
 
     Parameters
     ----------
     *columns : ProgressColumn or str
         Parts of a bar.
     **options : object
-        As of `rich.progress.Progress`.
+        Other arguments of `rich.progress.Progress`.
     """
 
-    WIDTH = 100  # [letters]
-    PERIOD = 0.5  # [s] between two drawings
-    _places: ClassVar[dict[int, Any]] = {}  # number of the cell that runs -> where its bars are
+    WIDTH = 100  # [characters]
+    PERIOD = 0.5  # [s] between two updates
+    _places: ClassVar[dict[int, Any]] = {}  # number of the running cell -> display of its bars
 
     def __init__(self, *columns: ProgressColumn | str, **options: Any) -> None:
         self._place: Any = None
@@ -38,11 +38,11 @@ class NotebookBars(Progress):
         super().__init__(*columns, **options)
 
     def start(self) -> None:
-        """Find a place for the bars."""
+        """Create the display of the bars."""
         from IPython.core.getipython import get_ipython
         from IPython.display import display
 
-        ipython, show = cast(Any, get_ipython), cast(Any, display)  # which have no types
+        ipython, show = cast(Any, get_ipython), cast(Any, display)  # both untyped
         cell = ipython().execution_count
         if cell not in self._places:
             self._places.clear()
@@ -50,17 +50,17 @@ class NotebookBars(Progress):
         self._place = self._places[cell]
 
     def stop(self) -> None:
-        """Show the bars as they are in the end."""
+        """Show the final bars."""
         self._draw()
         self._place = None
 
     def update(self, *args: Any, **options: Any) -> None:
-        """Change a bar; see `rich.progress.Progress.update`."""
+        """Update a bar; see `rich.progress.Progress.update`."""
         super().update(*args, **options)
         self._draw_now_and_then()
 
     def advance(self, *args: Any, **options: Any) -> None:
-        """Move a bar; see `rich.progress.Progress.advance`."""
+        """Advance a bar; see `rich.progress.Progress.advance`."""
         super().advance(*args, **options)
         self._draw_now_and_then()
 

@@ -1,4 +1,4 @@
-"""Progress bars on a terminal or in a notebook, a line in the log once a minute elsewhere."""
+"""Progress bars in a terminal or notebook; elsewhere one log line per minute."""
 
 import logging
 import time
@@ -23,22 +23,27 @@ from multifield.core.notebook_bars import NotebookBars, in_notebook
 
 logger = logging.getLogger(__name__)
 
-LOG_PERIOD = 60.0  # [s] between two lines of a log
+LOG_PERIOD = 60.0  # [s] between two log lines
 RATE_PERIOD = 3600.0  # [s] over which the rate is averaged
 
 
 def make_bars(*columns: ProgressColumn, console: Console | None = None, **options: Any) -> Progress:
-    """Make bars for a terminal or a notebook; elsewhere they count and show nothing.
+    """Make progress bars for a terminal or a notebook. Elsewhere they count without output.
 
     Parameters
     ----------
     *columns : ProgressColumn
         Columns of each bar.
     console : Console, optional
-        Where to show. If not given, that of the log, above whose lines alone bars can stay, or standard
-        error where the log goes to no terminal.
+        Console to show the bars on. If not given, the console of the log, or standard error if the
+        log does not go to a terminal.
     **options
-        Of `rich.progress.Progress`.
+        Other arguments of `rich.progress.Progress`.
+
+    Returns
+    -------
+    bars : Progress
+        Progress bars, not started.
     """
     options.setdefault("speed_estimate_period", RATE_PERIOD)
     if console is None and in_notebook():
@@ -55,23 +60,23 @@ def make_bars(*columns: ProgressColumn, console: Console | None = None, **option
 def progress(
     description: str, total: int, unit: str, completed: int = 0
 ) -> Iterator[Callable[[int], None]]:
-    """Show how far a loop is.
+    """Show the progress of a loop.
 
     Parameters
     ----------
     description : str
-        What is done, such as ``preprocess Mtot``.
+        Name of the task, such as ``preprocess Mtot``.
     total : int
-        How many units make it whole.
+        Number of units of the whole task.
     unit : str
-        Plural noun, such as ``maps``; ``bytes`` are shown with their rate.
+        Plural noun, such as ``maps``. ``bytes`` are shown with their rate.
     completed : int, optional
-        How many were done before; they count for no rate.
+        Number of units completed before. They do not count in the rate.
 
     Yields
     ------
     advance : callable
-        To be called with the number of units done since the last call. Threads may share it.
+        Function that takes the number of units completed since the last call. Threads may share it.
     """
     start = logged = time.monotonic()
     bars = make_bars(*_columns(unit), transient=True)

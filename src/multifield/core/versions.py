@@ -1,4 +1,4 @@
-"""Which code ran: versions, commit, machine."""
+"""Versions of the software, and the commit of the source."""
 
 import logging
 import platform
@@ -12,7 +12,7 @@ PACKAGES = ("multifield", "torch", "optuna", "numpy", "kedro")
 
 
 def describe_software() -> dict[str, str]:
-    """Give the version of each package and of Python, and the ``commit`` of the source if there is one.
+    """Return the version of each package and of Python, and the ``commit`` of the source if known.
 
     The commit ends in ``-dirty`` if tracked files differ from it.
     """
@@ -26,9 +26,9 @@ def describe_software() -> dict[str, str]:
 
 
 def find_commit(file: Path) -> str | None:
-    """Give the git commit of a file; None if it is in no repository, or not tracked there.
+    """Return the git commit of a file, or None if git does not track it.
 
-    An installed package may lie in an environment inside somebody else's repository.
+    An installed package may be in an environment inside another repository.
     """
     if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
         return None
@@ -36,12 +36,12 @@ def find_commit(file: Path) -> str | None:
 
 
 def process_seconds() -> float:
-    """Give the wall time since this process began, or nearly: since it imported `logging`."""
+    """Return the wall time [s] since this process imported `logging`, shortly after its start."""
     return logging.makeLogRecord({}).relativeCreated / 1000
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Run git; None where it is not installed, or says no."""
+    """Run git. None if it is not installed or fails."""
     try:
         done = subprocess.run(
             ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True

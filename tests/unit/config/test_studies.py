@@ -13,8 +13,8 @@ from tests.unit.studies.robustness.examples import method, robustness
             {"suites": ("MockTNG", "MockTNG", "MockAstrid")},
             "expected each once, got MockTNG, MockTNG",
         ),
-        ({"suites": ("MockTNG", "Mock", "MockAstrid")}, "suite: expected one of .* got 'Mock'"),
-        ({"fields": ("B",)}, "suite MockSIMBA has .* got 'B'"),
+        ({"suites": ("MockTNG", "Mock", "MockAstrid")}, "suite: Expected one of .* got 'Mock'"),
+        ({"fields": ("B",)}, "suite MockSIMBA .*got 'B'"),
         ({"studied": ("HI",)}, "studied: expected some of T, got 'HI'"),
         ({"smoothing_widths": (0.0, -1.0)}, "expected finite widths >= 0 pixels"),
         (

@@ -199,7 +199,7 @@ def test_manifest_refuses_another_number_of_simulations(suite):
 
 def test_a_set_is_whole_unless_said_otherwise(suite):
     maps = {"T": open_maps(suite / "Maps_T_SIMBA_LH_z=0.00.npy")}
-    with pytest.raises(ValueError, match=r"SIMBA LH: expected 1000 simulations, got 2; .*partial"):
+    with pytest.raises(ValueError, match=r"SIMBA LH: Expected 1000 simulations, got 2\. .*partial"):
         verify_suite("SIMBA", "LH", maps, theta_of(2))
 
 
@@ -208,7 +208,7 @@ def test_a_table_in_another_order_of_columns_is_refused(suite):
     theta = theta_of(2)
     theta[1, 4] = 3.5  # A_AGN1 where A_SN2 should be
     with pytest.raises(
-        ValueError, match=r"row 1, A_SN2: expected a value from 0\.5 to 2, got 3\.5"
+        ValueError, match=r"row 1, A_SN2: Expected a value from 0\.5 to 2, got 3\.5"
     ):
         verify_suite("SIMBA", "LH", maps, theta, partial=True)
 

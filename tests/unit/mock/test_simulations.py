@@ -168,7 +168,7 @@ def test_configuration_has_no_default_and_no_other_key():
     ("suite", "fields", "message"),
     [
         ("SIMBA", ("Mtot",), "suite: expected a mock suite .*SIMBA"),
-        ("MockNbody", ("T",), "suite MockNbody has Mtot; got 'T'"),
+        ("MockNbody", ("T",), r"suite MockNbody \(Mtot\), got 'T'"),
         ("MockTNG", ("Mgas", "X"), "got 'X'"),
         ("MockTNG", ("T", "T"), "each field once"),
         ("MockTNG", (), "fields: expected some of"),

@@ -46,7 +46,7 @@ def test_trials_with_weights_are_this_field_and_recipe_alone(tmp_path: Path) -> 
 
 
 def test_unknown_suite_is_refused() -> None:
-    with pytest.raises(ValueError, match="suite: expected one of"):
+    with pytest.raises(ValueError, match="suite: Expected one of"):
         _ = ModelFolder(Path(), "Illustris", "T", "l").database
 
 

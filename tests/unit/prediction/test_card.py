@@ -104,7 +104,7 @@ def test_a_later_schema_is_named_before_its_unknown_keys():
         ({"schema_version": None}, "schema_version: Expected 1"),
         ({"map_size": 0}, "map_size"),
         ({"field": "Mgas_T"}, "channels: Expected the fields of Mgas_T"),
-        ({"suite": "TNG"}, "suite: expected one of"),
+        ({"suite": "TNG"}, "suite: Expected one of"),
         ({"networks": []}, "networks"),
         (
             {"parameters": [{"name": "Omega_m", "minimum": 0.0, "maximum": 1.0}]},
