@@ -305,7 +305,7 @@ def test_maps_of_ones_own_that_do_not_fit(maps, theta, message, tmp_path):
     [
         ("SIMBA", "Mtot", "SIMBA., a suite of CMD or a mock"),
         ("a/b", "Mtot", "Expected letters, digits, - and _, got 'a/b'"),
-        ("Mine", "Dust", "Expected some of Mgas, .*, got 'Dust'"),
+        ("Mine", "Dust", "Expected one of Mgas, .*, got 'Dust'"),
     ],
 )
 def test_names_that_a_suite_of_ones_own_cannot_have(name, field, message, tmp_path):
@@ -320,11 +320,15 @@ def test_names_that_a_suite_of_ones_own_cannot_have(name, field, message, tmp_pa
 @pytest.mark.parametrize(
     ("error", "message", "settings"),
     [
-        (TypeError, "^epoch: No setting has this name. Did you mean 'epochs'[?]$", {"epoch": 3}),
-        (TypeError, "^xyz: No setting has this name. Settings: architecture, ", {"xyz": 3}),
-        (ValueError, "^epochs: expected a value greater than or equal to 1, got 0$", {"epochs": 0}),
+        (TypeError, "^epoch: Unknown setting. Did you mean 'epochs'[?]$", {"epoch": 3}),
+        (TypeError, "^xyz: Unknown setting. Settings: architecture, ", {"xyz": 3}),
+        (
+            ValueError,
+            "^epochs: Expected a value greater than or equal to 1, got 0.$",
+            {"epochs": 0},
+        ),
         (ValueError, "^lr: .*, got -1\n?", {"lr": -1}),
-        (ValueError, "^recipe: expected one of published, .*, got 'x'$", {"recipe": "x"}),
+        (ValueError, "^recipe: Expected one of published, .*, got 'x'.$", {"recipe": "x"}),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(error, message, settings, suite):
@@ -337,10 +341,10 @@ def test_a_setting_that_is_wrong_is_named(error, message, settings, suite):
     [
         ("^suite: Expected one of IllustrisTNG", ("MockNbod", "Mtot"), {}),
         (r"^field: Expected fields of suite MockNbody \(Mtot\), got .T.", ("MockNbody", "T"), {}),
-        ("^map_size: expected a power of two", ("MockNbody", "Mtot"), {"map_size": 17}),
+        ("^map_size: Expected a power of two", ("MockNbody", "Mtot"), {"map_size": 17}),
         ("^environment: Expected one of base", ("MockNbody", "Mtot"), {"environment": "x"}),
         (
-            "^suite: source 'folder' has not MockNbody",
+            "^suite: MockNbody is not available from source 'folder'",
             ("MockNbody", "Mtot"),
             {"environment": "base"},
         ),

@@ -233,12 +233,12 @@ def test_versions_are_kept_and_an_old_one_is_loaded(finished, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("feild=HI", "feild: no parameter has this name"),
+        ("feild=HI", "feild: Unknown parameter"),
         ("field=HI", "suite MockNbody (Mtot), got 'HI'"),
         ("suite=SIMBA", "use --env cmd"),
         ("epochs=3", "training.epochs"),  # a study of other epochs is there already
         ("sim_set=CV", "suite MockNbody (LH), got 'CV'"),
-        ("test_suite=SIMBA", "source 'mock' has not SIMBA; use --env cmd"),
+        ("test_suite=SIMBA", "SIMBA is not available from source 'mock'. Use --env cmd."),
         ("test_field=Mcdm", "suite MockNbody (Mtot), got 'Mcdm'"),
     ],
 )

@@ -63,8 +63,8 @@ def place_settings(given: Mapping[str, Any], places: Mapping[str, str]) -> dict[
     """
     for name in given:
         if name not in places:
-            hint = suggest(name, places) or f". Settings: {', '.join(places)}."
-            raise TypeError(f"{name}: No setting has this name{hint}")
+            hint = suggest(name, places) or f" Settings: {', '.join(places)}."
+            raise TypeError(f"{name}: Unknown setting.{hint}")
     return {places[name]: value for name, value in given.items()}
 
 

@@ -1,4 +1,4 @@
-"""Settings of preprocessing, split and normalization."""
+"""Settings of preprocessing, split and normalization. Values and reasons are in ``conf/``."""
 
 from typing import Literal
 
@@ -10,17 +10,37 @@ from multifield.core.strict_types import Flag, Integer, Real
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class PreprocessingConfig:
-    """What is done to each map before a network sees it."""
+    """Preprocessing of each map.
 
-    smoothing_width: Real = Field(ge=0)  # [pixels]
-    remove_monopole: Flag  # subtract each log map's own mean
-    compact: Flag  # keep log maps in 16 bits
-    n_threads: Integer = Field(ge=0)  # 0: all cores
+    Attributes
+    ----------
+    smoothing_width : float
+        Width of the Gaussian smoothing [pixels].
+    remove_monopole : bool
+        Whether the mean of each log map is subtracted.
+    compact : bool
+        Whether log maps are stored in 16 bits.
+    n_threads : int
+        Number of threads. 0 uses all cores.
+    """
+
+    smoothing_width: Real = Field(ge=0)
+    remove_monopole: Flag
+    compact: Flag
+    n_threads: Integer = Field(ge=0)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SplitConfig:
-    """How many simulations are held back, and the seed that draws them."""
+    """Split of the simulations into training, validation and test.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of the random split.
+    n_valid, n_test : int
+        Number of validation and of test simulations.
+    """
 
     seed: Integer = Field(ge=0, lt=2**32)
     n_valid: Integer = Field(ge=1)
@@ -29,10 +49,13 @@ class SplitConfig:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class NormalizationConfig:
-    """Which maps the statistics are taken over.
+    """Mean and standard deviation that standardize the maps.
 
-    ``training`` uses the training simulations alone; ``all`` is the published way, which lets validation
-    and test maps in.
+    Attributes
+    ----------
+    over : {"training", "all"}
+        Simulations whose maps are averaged. ``all`` is the published way, which includes validation
+        and test maps.
     """
 
     over: Literal["training", "all"]

@@ -1,11 +1,11 @@
-"""Where the configuration is: in the working folder, or the one that is shipped with the package."""
+"""Folder of the configuration: that of the project, or the one shipped with the package."""
 
 import shutil
 import tomllib
 from pathlib import Path
 
-CONF = "conf"  # name of the folder, in a project and in the package
-# what Kedro's own commands look for, and their answer to whether Kedro may report what is run
+CONF = "conf"  # folder in a project and in the package
+# files that Kedro's own commands look for; .telemetry refuses usage reports
 PROJECT_FILES = {
     "pyproject.toml": """\
 # Lets Kedro's own commands work in this folder: kedro run, kedro viz run, kedro ipython.
@@ -20,12 +20,12 @@ source_dir = "."
 
 
 def shipped_configuration() -> Path:
-    """Give the folder of the configuration that comes with the package.
+    """Return the folder of the configuration that is shipped with the package.
 
     Returns
     -------
     folder : Path
-        ``conf`` inside the installed package, or at the root of the clone that is installed editable.
+        ``conf`` in the installed package, or at the root of a clone with an editable installation.
     """
     package = Path(__file__).parents[1]
     clone = package.parents[1]
@@ -34,7 +34,7 @@ def shipped_configuration() -> Path:
 
 
 def find_configuration(project: Path | None = None) -> Path:
-    """Give the folder of the configuration of a project, or the shipped one if it has none.
+    """Return the folder of the configuration of a project, or the shipped one if it has none.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ def find_configuration(project: Path | None = None) -> Path:
     Returns
     -------
     folder : Path
-        Folder with an environment in each sub-folder.
+        Folder with one sub-folder per environment.
     """
     own = (project or Path.cwd()) / CONF
     return own if (own / "base").is_dir() else shipped_configuration()
 
 
 def find_project(folder: Path) -> Path:
-    """Give the folder whose ``data/`` and ``conf/`` a run in `folder` uses.
+    """Return the folder whose ``data/`` and ``conf/`` a run in `folder` uses.
 
     Parameters
     ----------
@@ -61,12 +61,12 @@ def find_project(folder: Path) -> Path:
     Returns
     -------
     project : Path
-        The Kedro project of multifield that `folder` is in, such as a clone; otherwise `folder` itself.
+        Project of multifield that contains `folder`, such as a clone, or `folder` itself.
 
     Raises
     ------
     ValueError
-        If it is in another Kedro project, where Kedro would look for data and configuration.
+        If another Kedro project contains `folder`. Kedro would use its data and configuration.
     """
     folder = folder.resolve()
     for parent in (folder, *folder.parents):
@@ -77,8 +77,8 @@ def find_project(folder: Path) -> Path:
             if name == "multifield":
                 return parent
             raise ValueError(
-                f"{folder} is in the Kedro project {name!r} ({file}). Use a folder outside of it, or make "
-                "this one a project of its own with `multifield init`."
+                f"{folder} is in the Kedro project {name!r} ({file}). Use another folder, or make "
+                "this one a project with `multifield init`."
             )
     return folder
 
@@ -89,27 +89,27 @@ def copy_configuration(folder: Path) -> list[str]:
     Parameters
     ----------
     folder : Path
-        Made if it does not exist. It may have a ``pyproject.toml`` and a ``.telemetry``, which are kept.
+        Target folder, created if needed. Its ``pyproject.toml`` and ``.telemetry`` are kept.
 
     Returns
     -------
     written : list of str
-        What was written, relative to the folder.
+        Names of the written files and folders.
 
     Raises
     ------
     FileExistsError
-        If the folder has a ``conf``; nothing is written.
+        If the folder has a ``conf``. Nothing is written.
     """
     target = folder / CONF
     if target.exists():
         raise FileExistsError(
-            f"{target.resolve()} exists and was kept. Move it away, or name another folder: "
+            f"{target.resolve()} exists and was kept. Move it, or choose another folder: "
             "multifield init FOLDER"
         )
     private = shutil.ignore_patterns("local", "credentials*")
     shutil.copytree(shipped_configuration(), target, ignore=private)
-    (target / "local").mkdir()  # an environment of the user's own
+    (target / "local").mkdir()  # the user's environment
     absent = {name: text for name, text in PROJECT_FILES.items() if not (folder / name).exists()}
     for name, text in absent.items():
         (folder / name).write_text(text, "utf-8")

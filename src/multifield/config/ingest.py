@@ -1,6 +1,9 @@
-"""Settings of the source of raw maps: mock suites, a folder, a download."""
+"""Settings of the source of raw maps: mock suites, a folder, a download.
 
-from typing import Annotated, Literal
+Values and reasons are in ``conf/``.
+"""
+
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator
@@ -9,34 +12,35 @@ from pydantic.dataclasses import dataclass
 from multifield import camels
 from multifield.core.strict_types import Flag, Integer, Real, Text
 
-SMALLEST_MAP, LARGEST_MAP = 16, 256  # [pixels per side]; CMD's own maps are the largest
-SEEDS = 2**32  # below it a seed is one word, and no pair (seed, simulation) is another's
+SMALLEST_MAP, LARGEST_MAP = 16, 256  # [pixels per side]; CMD has the largest
+SEEDS = 2**32  # smaller seeds make every pair (seed, simulation) unique
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class MockConfig:
     """Size and seed of a mock suite.
 
-    MockNbody is the dark matter twin of MockTNG, as CMD's N-body suites are of the hydrodynamic ones: of
-    equal configuration, they have the same parameters and the same structures. MockSIMBA and MockAstrid
-    have a latin hypercube and structures of their own, as the LH sets of CMD's suites do. MockGaussian
-    and MockTwoFields have MockTNG's parameters and no structure; size and seed are from here, and no lattice.
+    With equal settings, MockNbody and MockTNG have the same parameters and structures, as CMD's
+    N-body and hydrodynamic suites. MockSIMBA and MockAstrid have other parameters and structures,
+    as CMD's suites. MockGaussian and MockTwoFields have MockTNG's parameters, random fields without
+    structure, and use no lattice.
 
     Attributes
     ----------
     n_simulations : int
-        Rows of the parameter table. The latin hypercube depends on it.
+        Number of simulations. The latin hypercube depends on it.
     map_size : int
-        Pixels per side, a power of two from 16 to 256.
+        Number of pixels per side, a power of two from 16 to 256.
     lattice : int
-        Particles per side, and nodes of the force mesh, even. Half of `map_size` or more.
+        Number of particles and of nodes of the force mesh per side, even, at least half of
+        `map_size`.
     refine : int
-        Mass elements per particle, along each axis. Voids show the lattice where
+        Number of mass elements per particle and axis. The lattice is visible in voids if
         ``lattice * refine`` is less than twice `map_size`.
     seed : int
-        Of everything.
+        Seed of parameters and structures.
     n_threads : int
-        Simulations at once, 0 for one a core. The maps do not depend on it.
+        Number of simulations in parallel. 0 uses all cores. The maps do not depend on it.
     """
 
     n_simulations: Integer = Field(ge=1)
@@ -51,69 +55,98 @@ class MockConfig:
     def _check_power_of_two(cls, map_size: int) -> int:
         if map_size & (map_size - 1):
             raise ValueError(
-                f"map_size: expected a power of two from {SMALLEST_MAP} to {LARGEST_MAP}, "
-                f"got {map_size}"
+                f"map_size: Expected a power of two from {SMALLEST_MAP} to {LARGEST_MAP}, "
+                f"got {map_size}."
             )
         return map_size
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class DownloadConfig:
-    """Whether, whence and how `ingest` fetches published files that are missing."""
+    """Download of missing published files.
 
-    enabled: Annotated[Flag, Field(strict=True)]
-    base_url: Text  # files are at <base_url>/<suite>/<name> or <base_url>/<name>
-    n_parallel: Annotated[Integer, Field(strict=True, ge=1, le=16)]  # files at once
-    n_retries: Annotated[
-        int, Field(strict=True, ge=0)
-    ]  # attempts in a row that may bring nothing new
-    timeout: Annotated[Real, Field(strict=True, gt=0, allow_inf_nan=False)]  # [s] without a byte
-    backoff: Annotated[
-        float, Field(strict=True, gt=0, allow_inf_nan=False)
-    ]  # [s], doubled at each failure
+    Attributes
+    ----------
+    enabled : bool
+        Whether missing files are downloaded.
+    base_url : str
+        Address of the files: ``<base_url>/<suite>/<name>`` or ``<base_url>/<name>``.
+    n_parallel : int
+        Number of parallel downloads.
+    n_retries : int
+        Number of successive attempts without new data.
+    timeout : float
+        Time without data after which an attempt fails [s].
+    backoff : float
+        Waiting time before the second attempt [s], doubled for each further one.
+    """
+
+    enabled: Flag
+    base_url: Text
+    n_parallel: Integer = Field(ge=1, le=16)
+    n_retries: Integer = Field(ge=0)
+    timeout: Real = Field(gt=0)
+    backoff: Real = Field(gt=0)
 
     @field_validator("base_url")
     @classmethod
     def _plain_address(cls, base_url: str) -> str:
         address = urlsplit(base_url)
-        if "@" in address.netloc:  # the value is not shown: it holds a password
-            raise ValueError("expected an address without user and password, got one with them")
+        if "@" in address.netloc:  # the message must not show a password
+            raise ValueError("Expected an address without user and password, got one with them.")
         if address.scheme not in ("http", "https") or not address.hostname:
-            raise ValueError(f"expected an http:// or https:// address, got {base_url!r}")
+            raise ValueError(f"Expected an http:// or https:// address, got {base_url!r}.")
         if address.query or address.fragment:
-            raise ValueError("expected the address of a folder, got one with ? or #")
+            raise ValueError("Expected the address of a folder, got one with ? or #.")
         return base_url.rstrip("/")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SourceConfig:
-    """Where `ingest` takes its maps from."""
+    """Source of the raw maps.
+
+    Attributes
+    ----------
+    kind : {"mock", "folder"}
+        Whether maps are made by this project or read from published files.
+    folder : str
+        Folder with the published files, in it or in ``<folder>/<suite>/``.
+    partial : bool
+        Whether published files may have fewer simulations or pixels than their set. Nothing is
+        downloaded then.
+    mock : MockConfig
+        Size and seed of mock suites.
+    download : DownloadConfig
+        Download of missing files.
+    """
 
     kind: Literal["mock", "folder"]
-    folder: Text  # published files, in it or in a sub-folder named like the suite
-    partial: (
-        bool  # published files may hold fewer simulations than their set has; nothing is fetched
-    )
+    folder: Text
+    partial: Flag
     mock: MockConfig
     download: DownloadConfig
 
 
 def check_source(suite: str, config: SourceConfig, *, name: str = "suite") -> None:
-    """Require a mock suite where maps are made here, a published one where they are found.
+    """Check that the source has a suite.
 
     Parameters
     ----------
     suite : str
+        Name of the suite.
     config : SourceConfig
+        Source of the maps.
     name : str, optional
-        Of the parameter that asks for it.
+        Parameter that names the suite, for the message.
 
     Raises
     ------
     ValueError
-        Naming it and the environment that has the suite.
+        If it is a mock suite and the source is a folder, or vice versa.
     """
     is_mock = camels.find_suite(suite).mock
     if is_mock != (config.kind == "mock"):
         environment = "mock" if is_mock else "cmd"
-        raise ValueError(f"{name}: source {config.kind!r} has not {suite}; use --env {environment}")
+        raise ValueError(
+            f"{name}: {suite} is not available from source {config.kind!r}. Use --env {environment}."
+        )

@@ -1,4 +1,4 @@
-"""The parameters of a run: the YAML files of ``conf``, with ``--params`` or keywords of Python on top."""
+"""Parameters of a run: YAML files of ``conf``, ``--params``, keywords of Python calls."""
 
 import functools
 import operator
@@ -18,13 +18,13 @@ from multifield.config.schema import check_recipe
 class ConfigLoader(OmegaConfigLoader):
     """Kedro's loader with two additions.
 
-    Environments and ``--params`` are merged before ``${...}`` is resolved: a value that one of them
-    replaces is replaced wherever it is used. The catalog reads parameters as
-    ``${parameters:selection.suite}``, so that file names follow what the nodes get.
+    It merges environments and ``--params`` before it resolves ``${...}``: a replaced value is
+    replaced wherever it is used. The catalog reads parameters, as in
+    ``${parameters:selection.suite}``, so file names agree with what nodes get.
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Load and merge the files of one kind; see `OmegaConfigLoader`.
+        """Load and merge the files of one kind. See `OmegaConfigLoader`.
 
         Parameters
         ----------
@@ -39,7 +39,7 @@ class ConfigLoader(OmegaConfigLoader):
         Raises
         ------
         ValueError
-            If there is no recipe of the chosen name.
+            If the chosen recipe does not exist.
         """
         OmegaConf.register_new_resolver("parameters", self._find_parameter, replace=True)
         if key == "parameters" and key not in self:
@@ -63,7 +63,7 @@ LOADER_ARGUMENTS: dict[str, Any] = {
     "custom_resolvers": {
         "recipe_label": camels.recipe_label,
         "or_same": lambda chosen, default: default if chosen == "same" else chosen,
-        # a value that is no flag is refused later, by its name
+        # other values than flags are rejected later, by name
         "choose": lambda condition, yes, no: yes if condition is True else no,
         "choose_word": lambda chosen, word, yes: yes if chosen == word else "",
         "run_name": camels.run_name,
@@ -72,7 +72,7 @@ LOADER_ARGUMENTS: dict[str, Any] = {
         "expand_user": os.path.expanduser,
     },
 }
-"""Arguments of `ConfigLoader`: environments, and functions that the YAML files call."""
+"""Arguments of `ConfigLoader`: environments, and functions for the YAML files."""
 
 
 def read_parameters(environment: str, choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def read_parameters(environment: str, choices: Mapping[str, Any]) -> dict[str, A
     Raises
     ------
     ValueError
-        If there is no environment or recipe of the given name; names those there are.
+        If the environment or the chosen recipe does not exist.
     """
     folder = find_configuration()
     if not (folder / environment).is_dir():

@@ -1,4 +1,4 @@
-"""How networks are described, and how they infer from new maps. Values and units are in ``conf/``."""
+"""Settings of the cards of networks and of inference. Values and reasons are in ``conf/``."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,23 +15,23 @@ FileOfField = Annotated[dict[str, FileName], Field(min_length=1)]
 AskedMaps = FileName | FileOfField | None
 
 
-def maps_name(asked: AskedMaps) -> str:
-    """Name the maps that a run asks for, in the names of what is inferred from them.
+def maps_name(maps: AskedMaps) -> str:
+    """Return a name of new maps for the files of their posteriors.
 
     Parameters
     ----------
-    asked : str, mapping of str to str, or None
-        A file, a folder, or one file per field.
+    maps : str, mapping of str to str, or None
+        File, folder, or one file per field.
 
     Returns
     -------
     name : str
-        Name of the file or folder, of the first field asked for, and a checksum of the whole paths: files
-        of one name in two folders differ in it.
+        Name of the (first) file or folder and a checksum of the full paths, which distinguishes
+        files of the same name.
     """
-    if not asked:
+    if not maps:
         return "maps"
-    paths = list(asked.values()) if isinstance(asked, Mapping) else [asked]
+    paths = list(maps.values()) if isinstance(maps, Mapping) else [maps]
     resolved = [Path(path).expanduser().resolve() for path in paths]
     checksum = hashlib.sha256("\n".join(map(str, resolved)).encode()).hexdigest()[:6]
     return f"{resolved[0].name.removesuffix('.npy')}_{checksum}"
@@ -39,28 +39,56 @@ def maps_name(asked: AskedMaps) -> str:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class NoveltyConfig:
-    """What tells a map that is unlike those trained on."""
+    """Detection of out-of-distribution maps.
 
-    n_bins: Integer = Field(ge=1)  # of the power spectrum of a field
-    n_quantiles: Integer = Field(
-        ge=2
-    )  # of the pixels of a field, the least and the greatest among them
-    level: Real = Field(gt=0, lt=1)  # share of maps like the training's that may be flagged
+    Attributes
+    ----------
+    n_bins : int
+        Number of bins of the power spectrum per field.
+    n_quantiles : int
+        Number of quantiles of the pixels per field, with minimum and maximum.
+    level : float
+        False-alarm rate.
+    """
+
+    n_bins: Integer = Field(ge=1)
+    n_quantiles: Integer = Field(ge=2)
+    level: Real = Field(gt=0, lt=1)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class CardConfig:
-    """What a card holds."""
+    """Content of a card.
 
-    top_k: Integer = Field(ge=1)  # networks at most, the best by validation loss
+    Attributes
+    ----------
+    top_k : int
+        Largest number of networks, the best by validation loss.
+    novelty : NoveltyConfig
+        Detection of out-of-distribution maps.
+    """
+
+    top_k: Integer = Field(ge=1)
     novelty: NoveltyConfig
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class PredictionConfig:
-    """Inference from maps whose parameters are not known."""
+    """Inference from maps with unknown parameters.
 
-    maps: AskedMaps  # a file, a folder, or a file a field
-    network: Literal["study", "single"]  # those of a study, or the one that `train` made
-    orientations: Integer = Field(ge=1, le=8)  # in which each map is looked at
-    top_k: Integer = Field(ge=1)  # networks whose posteriors are averaged
+    Attributes
+    ----------
+    maps : str, dict of str to str, or None
+        File, folder, or one file per field.
+    network : {"study", "single"}
+        Whether the best networks of a study infer, or the network of `train`.
+    orientations : int
+        Number of orientations of each map.
+    top_k : int
+        Number of networks whose posteriors are averaged.
+    """
+
+    maps: AskedMaps
+    network: Literal["study", "single"]
+    orientations: Integer = Field(ge=1, le=8)
+    top_k: Integer = Field(ge=1)

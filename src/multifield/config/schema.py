@@ -1,7 +1,7 @@
-"""All parameters of a run, typed: an unknown key or a value out of range stops it before any node runs.
+"""Types of all parameters of a run.
 
-Kedro checks the groups that the running pipeline's nodes take. It does not notice a key that no node
-takes, such as a misspelt ``--params feild=HI``; this does, for YAML and command line alike.
+Unknown names and values out of range stop a run before its first node. Kedro itself checks only the
+groups that the nodes use, and ignores a misspelt ``--params feild=HI``.
 """
 
 import difflib
@@ -32,7 +32,7 @@ from multifield.core.strict_types import Flag, Integer, Real, Text
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Recipe:
-    """What differs from recipe to recipe; each enters a group of parameters under the same name."""
+    """Settings that differ between recipes. The groups take them under the same names."""
 
     architecture: Architecture
     loss: LossName
@@ -48,7 +48,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Choices:
-    """What a run chooses, in parameters.yml or with ``--params``; the groups take their values from it."""
+    """Choices of a run, from parameters.yml or ``--params``. The groups take them."""
 
     suite: Text
     field: Text
@@ -72,9 +72,9 @@ class Choices:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Parameters(Choices):
-    """The choices, and the groups that nodes take."""
+    """Choices, recipes, and the groups that nodes use."""
 
-    recipes: dict[str, Recipe]  # under names of which `recipe` is one
+    recipes: dict[str, Recipe]
     selection: Selection
     test_selection: Selection
     source: SourceConfig
@@ -103,7 +103,7 @@ class Parameters(Choices):
         kept, tested = self.tuning.keep_weights, self.evaluation.top_k
         if 0 < kept < tested:
             raise ValueError(
-                f"tuning.keep_weights: expected 0 or at least evaluation.top_k, {tested}; got {kept}"
+                f"tuning.keep_weights: Expected 0 or at least evaluation.top_k ({tested}), got {kept}."
             )
         return self
 
@@ -117,33 +117,43 @@ class Parameters(Choices):
 
 
 def check_recipe(recipe: object, known: Collection[str]) -> None:
-    """Refuse an unknown recipe before anything is looked up in it.
+    """Check the name of a recipe before settings are looked up in it.
 
     Parameters
     ----------
     recipe : object
-        Name that a run chooses.
+        Name of the chosen recipe.
     known : collection of str
-        Names of the recipes.
+        Names of all recipes.
 
     Raises
     ------
     ValueError
-        If there is no recipe of this name; names those there are.
+        If there is no recipe of this name.
     """
     if recipe not in known:
         hint = suggest(str(recipe), known)
-        raise ValueError(f"recipe: expected one of {', '.join(known)}, got {recipe!r}{hint}")
+        raise ValueError(f"recipe: Expected one of {', '.join(known)}, got {recipe!r}.{hint}")
 
 
 def check_parameters(parameters: dict[str, Any]) -> Parameters:
-    """Build the parameters of a run.
+    """Check the parameters of a run.
+
+    Parameters
+    ----------
+    parameters : dict of str to object
+        Parameters by name, groups as dicts.
+
+    Returns
+    -------
+    parameters : Parameters
+        The same, typed.
 
     Raises
     ------
     ValueError
-        With a line for each parameter that is missing, unknown or out of range: its name, the rule and the
-        value.
+        If parameters are missing, unknown or out of range. The message has one line for each: name,
+        rule and value.
     """
     try:
         return TypeAdapter(Parameters).validate_python(parameters)
@@ -153,25 +163,25 @@ def check_parameters(parameters: dict[str, Any]) -> Parameters:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Suggest the name that is meant.
+    """Suggest a known name in place of an unknown one.
 
     Parameters
     ----------
     name : str
-        Name that is not known.
+        Unknown name.
     known : iterable of str
-        Names that are.
+        Known names.
 
     Returns
     -------
     hint : str
-        Such as ``. Did you mean 'field'?``; empty if none is similar.
+        Such as " Did you mean 'field'?". Empty if no name is similar.
     """
     similar = difflib.get_close_matches(name, known, n=1)
-    return f". Did you mean {similar[0]!r}?" if similar else ""
+    return f" Did you mean {similar[0]!r}?" if similar else ""
 
 
-# what pydantic adds to a name where several types are allowed, and each says why it is not the one
+# pydantic appends these to the name of a parameter that allows several types
 UNION_MEMBER = re.compile(r"(float|int|str|constrained-str|bool|none|literal\[.*\]|dict\[.*\])")
 
 
@@ -180,22 +190,22 @@ def _explain(item: Any, parameters: Mapping[str, Any]) -> str:
     if item["type"] == "unexpected_keyword_argument":
         known = _siblings(item["loc"], parameters)
         hint = suggest(str(item["loc"][-1]), known)
-        return f"  {name}: no parameter has this name (value {item['input']!r}){hint}"
+        return f"  {name}: Unknown parameter (value {item['input']!r}).{hint}"
     if item["type"] == "missing":
-        return f"  {name}: expected a value, got none"
+        return f"  {name}: Expected a value, got none."
     if item["type"] != "value_error":
-        message = re.sub("^Input should be (?=greater|less)", "expected a value ", item["msg"])
-        message = message.replace("Input should be", "expected")
-        return f"  {name}: {message}, got {item['input']!r}"
+        message = re.sub("^Input should be (?=greater|less)", "Expected a value ", item["msg"])
+        message = message.replace("Input should be", "Expected")
+        return f"  {name}: {message}, got {item['input']!r}."
     message = item["msg"].removeprefix("Value error, ")
-    if not name or message.startswith(f"{name.rpartition('.')[2]}: "):  # it says its name itself
+    if not name or message.startswith(f"{name.rpartition('.')[2]}: "):  # it contains the name
         name = name.rpartition(".")[0]
         return f"  {name}.{message}" if name else f"  {message}"
     return f"  {name}: {message}"
 
 
 def _siblings(place: Sequence[str | int], parameters: Mapping[str, Any]) -> list[str]:
-    """Give the names beside a parameter; all of them are always given, for none has a default."""
+    """Return the other names of a group. All are given, since no parameter has a default."""
     group: Any = parameters
     for key in place[:-1]:
         group = group.get(key, {}) if isinstance(group, Mapping) else {}

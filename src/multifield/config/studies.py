@@ -1,4 +1,4 @@
-"""What `robustness` trains and tests. Values, units and reasons are in ``conf/``."""
+"""Settings of `robustness`, `select_fields` and `baselines`. Values are in ``conf/``."""
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -12,28 +12,57 @@ STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Method:
-    """One way to train a network that shall be right on suites it has never seen."""
+    """A training method for networks that are tested on the held-out suite.
 
-    name: Text = Field(pattern=r"^[a-z][a-z0-9_]*$")  # in tables and names of files
-    # of each training map, drawn anew each time it is shown, [standard deviations of the log maps]
-    noise: Real = Field(ge=0)  # at most, of a pixel
-    offset: Real = Field(ge=0)  # of a number added to the whole map
-    contrast: Real = Field(ge=0)  # of the ln of a factor of the whole map
-    smoothing_widths: tuple[Real, ...]  # [pixels]; every training map is shown at these too
-    alignment: Real = Field(ge=0)  # weight of the discrepancy between the features of suites
-    unlabelled: Flag  # maps of the suite held back are aligned with, too, without their parameters
-    own_scale: Flag  # maps of each suite have its own mean and std, the suite held back too
-    # A field that is right from suite to suite: training maps of the suite held back are trained on too,
-    # with the parameters that a network of this field infers of their simulations; None: they are not
+    Disturbances are drawn anew for each training map and epoch, in standard deviations of the log
+    maps.
+
+    Attributes
+    ----------
+    name : str
+        Name in tables and files.
+    noise : float
+        Largest standard deviation of the noise per pixel.
+    offset : float
+        Standard deviation of a number added to the whole map.
+    contrast : float
+        Standard deviation of the logarithm of a factor of the whole map.
+    smoothing_widths : tuple of float
+        Smoothing widths [pixels] of further copies of each training map.
+    alignment : float
+        Weight in the loss of the discrepancy between the features of suites.
+    unlabelled : bool
+        Whether maps of the held-out suite are aligned too, without their parameters.
+    own_scale : bool
+        Whether maps of each suite, also of the held-out one, are standardized by its own mean and
+        standard deviation.
+    teacher : str or None
+        Field whose network infers parameters of the held-out suite's training simulations. Their
+        maps are then trained on with these parameters. None trains on no maps of the held-out
+        suite.
+    widen : bool
+        Whether standard deviations are widened by the disagreement between suites.
+    mixture : bool
+        Whether the posterior is an equal mixture of one network per suite.
+    """
+
+    name: Text = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    noise: Real = Field(ge=0)
+    offset: Real = Field(ge=0)
+    contrast: Real = Field(ge=0)
+    smoothing_widths: tuple[Real, ...]
+    alignment: Real = Field(ge=0)
+    unlabelled: Flag
+    own_scale: Flag
     teacher: Text | None
-    widen: Flag  # sigma, by how far suites disagree
-    mixture: Flag  # a network of each suite, whose posteriors are mixed in equal parts
+    widen: Flag
+    mixture: Flag
 
     @model_validator(mode="after")
     def _unlabelled_maps_are_aligned_with(self) -> "Method":
         if self.unlabelled and not self.alignment:
             raise ValueError(
-                f"methods.{self.name}.alignment: expected > 0 with unlabelled maps, which nothing else uses"
+                f"methods.{self.name}.alignment: Expected > 0 with unlabelled maps, got {self.alignment:g}."
             )
         return self
 
@@ -41,7 +70,8 @@ class Method:
     def _taught_maps_are_labelled(self) -> "Method":
         if self.teacher is not None and self.unlabelled:
             raise ValueError(
-                f"methods.{self.name}.unlabelled: expected false with a teacher, who labels the maps"
+                f"methods.{self.name}.unlabelled: Expected false with a teacher, which gives labels, "
+                "got true."
             )
         return self
 
@@ -49,9 +79,9 @@ class Method:
     def _a_mixture_is_of_suites_alone(self) -> "Method":
         if self.mixture and (self.alignment or self.widen or self.teacher is not None):
             raise ValueError(
-                f"methods.{self.name}.mixture: expected no alignment, widen or teacher with it, as each "
-                f"network sees one suite, got alignment {self.alignment:g}, widen {self.widen}, "
-                f"teacher {self.teacher}"
+                f"methods.{self.name}.mixture: Expected no alignment, widen or teacher with a mixture "
+                f"of networks of one suite, got alignment {self.alignment:g}, widen {self.widen}, "
+                f"teacher {self.teacher}."
             )
         return self
 
@@ -69,36 +99,58 @@ PLAIN = Method(
     widen=False,
     mixture=False,
 )
-"""No method: the network of one suite, with which the others are compared."""
+"""The reference: training on one suite without any method."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class RobustnessConfig:
-    """Suites, fields, scales and methods."""
+    """Suites, fields, scales and methods of the robustness study.
 
-    suites: tuple[Text, ...] = Field(min_length=2)  # each trained on alone, and tested on by all
-    held_back: Text  # one of them, whose parameters no method sees
-    fields: tuple[Text, ...] = Field(min_length=1)  # each may join several with _
-    studied: tuple[Text, ...] = Field(min_length=1)  # of the fields; others at one smoothing alone
-    # [pixels] Training and test maps are smoothed by each; methods are measured at the first
+    Attributes
+    ----------
+    suites : tuple of str
+        Suites. One network is trained on each and tested on all.
+    held_back : str
+        Held-out suite, whose parameters no method uses.
+    fields : tuple of str
+        Fields, or fields joined with ``_``.
+    studied : tuple of str
+        Fields that are trained at all smoothing widths and with all methods. Others are trained at
+        the first width only.
+    smoothing_widths : tuple of float
+        Smoothing widths of training and test maps [pixels]. Methods use the first.
+    epochs : int
+        Number of epochs of every network, instead of that of ``training``.
+    orientations : int
+        Number of orientations of each test map.
+    clip : float
+        Squared pulls above are excluded from the clipped chi2.
+    methods : tuple of Method
+        Training methods.
+    """
+
+    suites: tuple[Text, ...] = Field(min_length=2)
+    held_back: Text
+    fields: tuple[Text, ...] = Field(min_length=1)
+    studied: tuple[Text, ...] = Field(min_length=1)
     smoothing_widths: tuple[Real, ...] = Field(min_length=1)
-    epochs: Integer = Field(ge=1)  # of every network; in the place of those of `training`
-    orientations: Integer = Field(ge=1, le=8)  # copies of each test map
-    clip: Real = Field(gt=0)  # squared pulls above are left out of the clipped chi2
+    epochs: Integer = Field(ge=1)
+    orientations: Integer = Field(ge=1, le=8)
+    clip: Real = Field(gt=0)
     methods: tuple[Method, ...]
 
     @field_validator("suites", "fields", "studied", "smoothing_widths")
     @classmethod
     def _each_once(cls, values: tuple[str | float, ...]) -> tuple[str | float, ...]:
         if len(set(values)) < len(values):
-            raise ValueError(f"expected each once, got {', '.join(map(str, values))}")
+            raise ValueError(f"Expected each value once, got {', '.join(map(str, values))}.")
         return values
 
     @field_validator("smoothing_widths")
     @classmethod
     def _widths_are_lengths(cls, widths: tuple[float, ...]) -> tuple[float, ...]:
         if not all(0 <= width < float("inf") for width in widths):
-            raise ValueError(f"expected finite widths >= 0 pixels, got {widths}")
+            raise ValueError(f"Expected finite widths >= 0 [pixels], got {widths}.")
         return widths
 
     @model_validator(mode="after")
@@ -113,7 +165,7 @@ class RobustnessConfig:
         for field in self.studied:
             if field not in self.fields:
                 raise ValueError(
-                    f"studied: expected some of {', '.join(self.fields)}, got {field!r}"
+                    f"studied: Expected some of {', '.join(self.fields)}, got {field!r}."
                 )
         return self
 
@@ -121,7 +173,7 @@ class RobustnessConfig:
     def _one_is_held_back(self) -> "RobustnessConfig":
         if self.held_back not in self.suites:
             raise ValueError(
-                f"held_back: expected one of {', '.join(self.suites)}, got {self.held_back!r}"
+                f"held_back: Expected one of {', '.join(self.suites)}, got {self.held_back!r}."
             )
         return self
 
@@ -129,7 +181,7 @@ class RobustnessConfig:
     def _methods_have_names(self) -> "RobustnessConfig":
         names = [PLAIN.name, *(method.name for method in self.methods)]
         if len(set(names)) < len(names):
-            raise ValueError(f"methods: expected names of their own, got {', '.join(names)}")
+            raise ValueError(f"methods: Expected different names, got {', '.join(names)}.")
         return self
 
     @model_validator(mode="after")
@@ -138,8 +190,8 @@ class RobustnessConfig:
         for method in self.methods:
             if method.teacher is not None and method.teacher not in possible:
                 raise ValueError(
-                    f"methods.{method.name}.teacher: expected one of the fields that are not studied, "
-                    f"{', '.join(possible) or 'of which there is none'}, got {method.teacher!r}"
+                    f"methods.{method.name}.teacher: Expected a field that is not in studied "
+                    f"({', '.join(possible) or 'there is none'}), got {method.teacher!r}."
                 )
         return self
 
@@ -147,63 +199,103 @@ class RobustnessConfig:
     def _suites_can_disagree(self) -> "RobustnessConfig":
         if len(self.suites) < 3 and any(method.widen for method in self.methods):
             raise ValueError(
-                "methods.widen: expected two suites beside the one held back, whose networks can disagree, "
-                f"got {', '.join(self.training_suites)}"
+                "methods.widen: Expected two suites besides the held-out one, got "
+                f"{', '.join(self.training_suites)}."
             )
         return self
 
     @property
     def training_suites(self) -> tuple[str, ...]:
-        """Suites that methods are trained on: all but the one held back."""
+        """Suites that methods train on: all but the held-out one."""
         return tuple(suite for suite in self.suites if suite != self.held_back)
 
     @property
     def single_fields(self) -> tuple[str, ...]:
-        """Every field that is needed, once, in CMD's order."""
+        """All single fields, in CMD's order."""
         needed = {name for field in self.fields for name in field.split("_")}
         return tuple(name for name in camels.FIELDS if name in needed)
 
     @property
     def all_widths(self) -> tuple[float, ...]:
-        """Every smoothing that is needed [pixels], in rising order."""
+        """All smoothing widths [pixels], in rising order."""
         extra = {width for method in self.methods for width in method.smoothing_widths}
         return tuple(sorted({*self.smoothing_widths, *extra}))
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class ScorerConfig:
-    """The one network that infers from any set of the fields, by which sets are ranked."""
+    """Network that infers from any set of the fields, which ranks the sets.
+
+    Attributes
+    ----------
+    hyperparameters : Hyperparameters
+        Hyperparameters of the network.
+    epochs : int
+        Number of epochs.
+    networks : int
+        Number of networks. The best by validation loss ranks the sets.
+    maps_per_set : int
+        Number of maps per batch with the same set, a divisor of the batch size.
+    orientations : int
+        Number of orientations of each validation map.
+    """
 
     hyperparameters: Hyperparameters
     epochs: Integer = Field(ge=1)
-    networks: Integer = Field(ge=1)  # the best by validation loss ranks the sets
-    maps_per_set: Integer = Field(ge=2)  # of a batch, shown in the same set; divides the batch
-    orientations: Integer = Field(ge=1, le=8)  # in which it looks at each validation map
+    networks: Integer = Field(ge=1)
+    maps_per_set: Integer = Field(ge=2)
+    orientations: Integer = Field(ge=1, le=8)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SearchConfig:
-    """Which sets are ranked, and which of them are trained from scratch."""
+    """Choice of the sets that are ranked and trained from scratch.
 
-    exhaustive_up_to: Integer = Field(ge=0)  # [fields] of which all sets are ranked
-    per_size: Integer = Field(ge=1)  # sets of each size to train, the best for each goal
-    margin: Integer = Field(
-        ge=0
-    )  # [fields] fewer and more than the smallest set found, trained too
+    Attributes
+    ----------
+    exhaustive_up_to : int
+        Largest number of fields of which all sets are ranked. A greedy search ranks more fields.
+    per_size : int
+        Number of trained sets per size and goal, the best ranked.
+    margin : int
+        Largest difference in size between the smallest sufficient set and other trained sets.
+    """
+
+    exhaustive_up_to: Integer = Field(ge=0)
+    per_size: Integer = Field(ge=1)
+    margin: Integer = Field(ge=0)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class FinalistConfig:
-    """The networks trained from scratch, each on one set of fields, as `train` does."""
+    """Networks that are trained from scratch on one set of fields.
 
-    networks: Integer = Field(ge=1)  # of each set; the best by validation loss is tested
+    Attributes
+    ----------
+    networks : int
+        Number of networks per set. The best by validation loss is tested.
+    """
+
+    networks: Integer = Field(ge=1)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SelectFieldsConfig:
-    """How the smallest sets of fields are looked for."""
+    """Search for the smallest sets of fields.
 
-    fractions: tuple[Real, ...] = Field(min_length=1)  # of the information in all fields
+    Attributes
+    ----------
+    fractions : tuple of float
+        Goals: shares of the information in all fields.
+    scorer : ScorerConfig
+        Network that ranks the sets.
+    search : SearchConfig
+        Choice of the sets.
+    finalists : FinalistConfig
+        Networks that are trained from scratch.
+    """
+
+    fractions: tuple[Real, ...] = Field(min_length=1)
     scorer: ScorerConfig
     search: SearchConfig
     finalists: FinalistConfig
@@ -212,16 +304,26 @@ class SelectFieldsConfig:
     @classmethod
     def _within_zero_and_one(cls, fractions: tuple[float, ...]) -> tuple[float, ...]:
         if not all(0 < fraction <= 1 for fraction in fractions):
-            raise ValueError(f"expected numbers above 0 and up to 1, got {fractions}")
+            raise ValueError(f"Expected numbers above 0 and up to 1, got {fractions}.")
         if list(fractions) != sorted(set(fractions)):
-            raise ValueError(f"expected rising numbers, each once, got {fractions}")
+            raise ValueError(f"Expected rising numbers, each once, got {fractions}.")
         return fractions
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class BaselinesConfig:
-    """Statistics of a map and the polynomial in them."""
+    """Polynomial regression on statistics of the maps.
 
-    n_bins: Integer = Field(ge=1)  # of the power spectrum, see `maps.power_spectrum`
-    n_quantiles: Integer = Field(ge=1)  # of the pixels
-    degree: Integer = Field(ge=1, le=5)  # of the polynomial in each number, without products of two
+    Attributes
+    ----------
+    n_bins : int
+        Number of bins of the power spectrum, see `multifield.maps.power_spectrum`.
+    n_quantiles : int
+        Number of quantiles of the pixels.
+    degree : int
+        Degree of the polynomial in each statistic. There are no products of two statistics.
+    """
+
+    n_bins: Integer = Field(ge=1)
+    n_quantiles: Integer = Field(ge=1)
+    degree: Integer = Field(ge=1, le=5)

@@ -1,4 +1,4 @@
-"""What a training run needs to be told. Values, units and sources are in ``conf/``."""
+"""Settings of trainings. Values, reasons and sources are in ``conf/``."""
 
 from dataclasses import asdict
 from typing import Annotated, Literal
@@ -21,81 +21,159 @@ from multifield.models.registry import check_architecture
 Architecture = Annotated[str, Strict(), AfterValidator(check_architecture)]
 
 LossName = Literal["moments", "gaussian"]
-"""Names in `multifield.training.loss.LOSSES`, likewise."""
+"""Names in `multifield.training.loss.LOSSES`."""
 
 Schedule = Literal["cyclic", "one_cycle"]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Hyperparameters:
-    """What differs from trial to trial, under the published studies' names."""
+    """Hyperparameters of one trial, with the names of the published studies.
 
-    lr: Real = Field(ge=0)  # highest learning rate of a cycle
-    wd: Real = Field(ge=0)  # AdamW's weight decay
-    dr: Real = Field(ge=0, lt=1)  # dropout probability
-    hidden: Integer = Field(ge=1)  # half the channels of the first block
+    Attributes
+    ----------
+    lr : float
+        Highest learning rate.
+    wd : float
+        Weight decay of AdamW.
+    dr : float
+        Dropout probability.
+    hidden : int
+        Width of the network. The first block of the published one has ``2 * hidden`` channels.
+    """
+
+    lr: Real = Field(ge=0)
+    wd: Real = Field(ge=0)
+    dr: Real = Field(ge=0, lt=1)
+    hidden: Integer = Field(ge=1)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class TrainingConfig:
-    """How every network is trained."""
+    """Settings of the training of every network.
+
+    Attributes
+    ----------
+    architecture : str
+        Name of the architecture, or ``module:Class``.
+    pretrained : Path or None
+        File of initial weights. None starts from random ones.
+    epochs : int
+        Number of epochs.
+    batch_size : int
+        Number of maps per batch. Batch normalization needs two.
+    maps_per_epoch : int
+        Number of maps after which an epoch ends.
+    loss : {"moments", "gaussian"}
+        Loss that is minimized.
+    judged_by : {"moments", "gaussian"}
+        Loss that is reported and used for model selection.
+    schedule : {"cyclic", "one_cycle"}
+        Schedule of the learning rate.
+    warm_up : float
+        Share of all steps with rising learning rate, for ``one_cycle``.
+    lr_min : float
+        Lowest learning rate of a cycle.
+    steps_up, steps_down : int
+        Number of batches from `lr_min` to ``lr`` and back, for ``cyclic``.
+    betas : (float, float)
+        Decay rates of AdamW's averages of the gradient and of its square.
+    max_gradient_norm : float
+        Norm to which longer gradients are clipped. 0 clips none.
+    weight_averaging : float
+        Decay rate per step of the moving average of the weights. 0 averages none.
+    eval_orientations : int
+        Number of orientations of each validation and test map.
+    flips : bool
+        Whether training maps are flipped, besides rotations. The published code only rotates.
+    shifts : bool
+        Whether training maps are shifted periodically.
+    seed : int
+        Seed of the training.
+    checkpoint_every : int
+        Number of epochs between checkpoints. 0 writes none.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Device of the training.
+    precision : {"auto", "float32", "tfloat32", "bfloat16"}
+        Precision of the convolutions in training.
+    compile : {"auto", "never", "always"}
+        Whether the training step is compiled with `torch.compile`.
+    cudnn_benchmark : bool
+        Whether cuDNN measures its algorithms and uses the fastest.
+    n_threads : int
+        Number of PyTorch CPU threads. 0 keeps PyTorch's default.
+    loader_threads : int
+        Number of threads that make batches. 0 uses all cores.
+    prefetch : int
+        Number of batches made in advance.
+    resident : {"auto", "never", "always"}
+        Whether all maps are stored on the device.
+    """
 
     architecture: Architecture
-    pretrained: FilePath | None  # weights to begin with, in the place of random ones
+    pretrained: FilePath | None
     epochs: Integer = Field(ge=1)
-    batch_size: Integer = Field(ge=2)  # [maps]; batch normalization needs two
-    maps_per_epoch: Integer = Field(ge=0)  # an epoch ends once more than so many maps were seen
-    loss: LossName  # that is minimized
-    judged_by: LossName  # loss that is told, and by which epochs and trials are chosen
-    schedule: Schedule  # of the learning rate
-    warm_up: Real = Field(gt=0, lt=1)  # of all steps, one_cycle's share on the way up
-    lr_min: Real = Field(ge=0)  # lowest learning rate of a cycle
-    steps_up: Integer = Field(ge=1)  # [batches] from lr_min to lr
-    steps_down: Integer = Field(ge=1)  # [batches] from lr to lr_min
-    betas: tuple[Real, Real]  # AdamW's memories of the gradient and of its square
-    max_gradient_norm: Real = Field(ge=0)  # longer gradients are shortened to it; 0: none
-    weight_averaging: Real = Field(ge=0, lt=1)  # memory of the averaged weights a step; 0: none
-    eval_orientations: Integer = Field(ge=1, le=8)  # copies of each validation and test map
-    flips: Flag  # whether training flips maps, or rotates them alone as the published code
-    shifts: Flag  # whether training rolls maps, which are periodic
+    batch_size: Integer = Field(ge=2)
+    maps_per_epoch: Integer = Field(ge=0)
+    loss: LossName
+    judged_by: LossName
+    schedule: Schedule
+    warm_up: Real = Field(gt=0, lt=1)
+    lr_min: Real = Field(ge=0)
+    steps_up: Integer = Field(ge=1)
+    steps_down: Integer = Field(ge=1)
+    betas: tuple[Real, Real]
+    max_gradient_norm: Real = Field(ge=0)
+    weight_averaging: Real = Field(ge=0, lt=1)
+    eval_orientations: Integer = Field(ge=1, le=8)
+    flips: Flag
+    shifts: Flag
     seed: Seed
-    checkpoint_every: Integer = Field(ge=0)  # [epochs]; 0: no checkpoints
+    checkpoint_every: Integer = Field(ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"]
-    precision: Literal["auto", "float32", "tfloat32", "bfloat16"]  # of convolutions while training
-    compile: Literal["auto", "never", "always"]  # whether torch.compile makes the training step
-    cudnn_benchmark: Flag  # whether cuDNN times its algorithms and takes the fastest; on CUDA alone
-    n_threads: Integer = Field(ge=0)  # 0: PyTorch's own choice
-    loader_threads: Integer = Field(ge=0)  # that make batches; 0: all cores
-    prefetch: Integer = Field(ge=0)  # [batches] made ahead while one is in use
-    resident: Literal["auto", "never", "always"]  # whether all maps live on the device
+    precision: Literal["auto", "float32", "tfloat32", "bfloat16"]
+    compile: Literal["auto", "never", "always"]
+    cudnn_benchmark: Flag
+    n_threads: Integer = Field(ge=0)
+    loader_threads: Integer = Field(ge=0)
+    prefetch: Integer = Field(ge=0)
+    resident: Literal["auto", "never", "always"]
 
     @field_validator("betas")
     @classmethod
     def _betas_below_one(cls, betas: tuple[float, float]) -> tuple[float, float]:
         if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"expected two numbers in [0, 1), got {betas}")
+            raise ValueError(f"Expected two numbers in [0, 1), got {betas}.")
         return betas
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class ExecutionConfig:
-    """Where trainings run."""
+    """Processes that train.
 
-    workers: Integer = Field(ge=0)  # processes of this machine; 1: this one; 0: one per GPU
-    scheduler: Text | None  # address or scheduler file of a Dask cluster, whose workers are used
+    Attributes
+    ----------
+    workers : int
+        Number of processes on this machine. 1 trains in this process, 0 starts one per GPU.
+    scheduler : str or None
+        Address or scheduler file of a Dask cluster, whose workers train instead.
+    """
+
+    workers: Integer = Field(ge=0)
+    scheduler: Text | None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "ExecutionConfig":
         if self.scheduler is not None and self.workers != 1:
             raise ValueError(
-                f"workers: Expected 1 with scheduler={self.scheduler}, whose workers are started apart "
-                f"(`dask worker`), got {self.workers}."
+                f"workers: Expected 1 with scheduler={self.scheduler}, got {self.workers}. Start the "
+                "workers of a cluster with `dask worker`."
             )
         return self
 
 
-# Where it runs, in which order sums are made there, how batches get there and how often it is saved; and
-# trials have seeds of their own. Not `resident`, which rounds the maps, nor `precision`.
+# Settings that change no result beyond the order of sums; and the seed, which varies between
+# trials. `resident`, which rounds the maps, and `precision` change results.
 NO_CAUSES = (
     *("device", "n_threads", "compile", "cudnn_benchmark"),
     *("loader_threads", "prefetch", "checkpoint_every", "seed"),
@@ -103,9 +181,19 @@ NO_CAUSES = (
 
 
 def list_causes(config: TrainingConfig) -> dict[str, str]:
-    """List the settings that decide what a training computes, by their names in ``conf/``.
+    """List the settings that change the result of a training.
 
-    What only the other schedule reads is left out. A file counts by what is in it.
+    Settings of the other schedule are omitted. The file `pretrained` is listed by its checksum.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Settings of the training.
+
+    Returns
+    -------
+    causes : dict of str to str
+        Values by name in ``conf/``.
     """
     unread = ("warm_up",) if config.schedule == "cyclic" else ("lr_min", "steps_up", "steps_down")
     values = asdict(config)

@@ -1,4 +1,4 @@
-"""What tuning needs to be told. Values, units and sources are in ``conf/``."""
+"""Settings of studies. Values, reasons and sources are in ``conf/``."""
 
 from dataclasses import asdict
 from typing import Annotated, Literal
@@ -12,16 +12,32 @@ from multifield.core.strict_types import Integer, Real, Seed, Text
 
 
 def check_storage(storage: str) -> str:
-    """Refuse what is no storage of a study; the message never shows a password."""
+    """Check the storage of a study. No message shows a password.
+
+    Parameters
+    ----------
+    storage : str
+        ``sqlite``, or the URL of a database.
+
+    Returns
+    -------
+    storage : str
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or the URL contains a password.
+    """
     if storage == "sqlite":
         return storage
     try:
         url = urlsplit(storage)
         options = parse_qs(url.query, keep_blank_values=True)
-        # of PostgreSQL's driver, `password` and `sslpassword`; of MySQL's, `passwd`
+        # PostgreSQL: `password`, `sslpassword`; MySQL: `passwd`
         secret = url.password is not None or any("passw" in name.lower() for name in options)
     except ValueError:
-        raise ValueError("storage: This is not a URL that can be read.") from None
+        raise ValueError("storage: Expected sqlite or a valid URL.") from None
     if secret:
         raise ValueError(
             "storage: The URL contains a password, which logs and shells show. Use the environment "
@@ -29,7 +45,7 @@ def check_storage(storage: str) -> str:
         )
     if "://" not in storage:
         raise ValueError(
-            f"storage: Expected sqlite or the URL of a database that Optuna takes, such as "
+            f"storage: Expected sqlite or the URL of a database for Optuna, such as "
             f"postgresql+psycopg://<host>/<database>, got {storage!r}."
         )
     return storage
@@ -37,12 +53,18 @@ def check_storage(storage: str) -> str:
 
 Storage = Annotated[str, AfterValidator(check_storage)]
 
-# The ranges lie within those of `multifield.config.training.Hyperparameters`, so that no draw is refused.
+# The ranges are inside those of `Hyperparameters`, so that every draw is valid.
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class RateRange:
-    """Numbers in [0, 1) from `low` to `high`, both included."""
+    """Range of numbers in [0, 1), drawn uniformly.
+
+    Attributes
+    ----------
+    low, high : float
+        Limits, included.
+    """
 
     low: Real = Field(ge=0, lt=1)
     high: Real = Field(ge=0, lt=1)
@@ -55,7 +77,13 @@ class RateRange:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class LogRange:
-    """Positive numbers from `low` to `high`, both included; equally many in each decade."""
+    """Range of positive numbers, drawn log-uniformly.
+
+    Attributes
+    ----------
+    low, high : float
+        Limits, included.
+    """
 
     low: Real = Field(gt=0)
     high: Real = Field(gt=0)
@@ -68,7 +96,13 @@ class LogRange:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class IntegerRange:
-    """Whole numbers >= 1 from `low` to `high`, both included."""
+    """Range of integers >= 1, drawn uniformly.
+
+    Attributes
+    ----------
+    low, high : int
+        Limits, included.
+    """
 
     low: Integer = Field(ge=1)
     high: Integer = Field(ge=1)
@@ -81,7 +115,17 @@ class IntegerRange:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SearchSpace:
-    """Ranges of the hyperparameters, under the published studies' names."""
+    """Ranges of the hyperparameters, with the names of the published studies.
+
+    Attributes
+    ----------
+    lr, wd : LogRange
+        Range of the highest learning rate and of the weight decay.
+    dr : RateRange
+        Range of the dropout probability.
+    hidden : IntegerRange
+        Range of the width of the network.
+    """
 
     lr: LogRange
     wd: LogRange
@@ -91,34 +135,79 @@ class SearchSpace:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class PrunerConfig:
-    """Whether and when trials that lag behind are stopped, by their validation loss."""
+    """Pruning of trials by their validation loss.
+
+    Attributes
+    ----------
+    name : {"none", "median", "hyperband"}
+        Pruner of Optuna.
+    n_startup_trials : int
+        Number of complete trials before ``median`` stops any.
+    n_warmup_epochs : int
+        Number of epochs before a trial may be stopped.
+    reduction_factor : int
+        Ratio of trials before and after each rung of ``hyperband``.
+    """
 
     name: Literal["none", "median", "hyperband"]
-    n_startup_trials: Integer = Field(ge=0)  # [trials] complete before median stops any
-    n_warmup_epochs: Integer = Field(ge=0)  # [epochs] that every trial has
-    reduction_factor: Integer = Field(ge=2)  # hyperband: one of so many goes on at each rung
+    n_startup_trials: Integer = Field(ge=0)
+    n_warmup_epochs: Integer = Field(ge=0)
+    reduction_factor: Integer = Field(ge=2)
 
     def check(self, epochs: int) -> None:
-        """Raise ValueError if trials of so many epochs would end before any could be stopped."""
+        """Check that the pruner can stop a trial.
+
+        Parameters
+        ----------
+        epochs : int
+            Number of epochs of a trial.
+
+        Raises
+        ------
+        ValueError
+            If trials end before any may be stopped.
+        """
         if self.name != "none" and self.n_warmup_epochs >= epochs:
             raise ValueError(
-                f"pruner.n_warmup_epochs: expected fewer than the {epochs} epochs of a trial, so that "
-                f"{self.name} may stop one, got {self.n_warmup_epochs}"
+                f"pruner.n_warmup_epochs: Expected fewer than the {epochs} epochs of a trial with "
+                f"pruner {self.name}, got {self.n_warmup_epochs}."
             )
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class TuningConfig:
-    """How many trials, and how they are drawn, stopped and kept."""
+    """Settings of a study.
+
+    Attributes
+    ----------
+    n_trials : int
+        Number of trials.
+    n_startup_trials : int
+        Number of random trials before the sampler (TPE) starts.
+    seed : int
+        Seed of the sampler and of the trainings.
+    study_name : str
+        Name in the database. The benchmark's is ``wd_dr_hidden_lr_o3``.
+    search_space : SearchSpace
+        Ranges of the hyperparameters.
+    enqueue : tuple of Hyperparameters
+        Hyperparameters of the first trials.
+    pruner : PrunerConfig
+        Pruning of trials.
+    keep_weights : int
+        Number of best trials whose weights are kept. 0 keeps all.
+    storage : str
+        ``sqlite`` (a file in the model folder), or the URL of a database.
+    """
 
     n_trials: Integer = Field(ge=1)
-    n_startup_trials: Integer = Field(ge=0)  # uniform draws before TPE takes over
-    seed: Seed  # of the draws and of each trial's training
-    study_name: Text  # the benchmark's is wd_dr_hidden_lr_o3
+    n_startup_trials: Integer = Field(ge=0)
+    seed: Seed
+    study_name: Text
     search_space: SearchSpace
-    enqueue: tuple[Hyperparameters, ...]  # of the first trials, instead of draws
+    enqueue: tuple[Hyperparameters, ...]
     pruner: PrunerConfig
-    keep_weights: Integer = Field(ge=0)  # of so many of the best trials; 0: of all
+    keep_weights: Integer = Field(ge=0)
     storage: Storage
 
     @model_validator(mode="after")
@@ -128,12 +217,12 @@ class TuningConfig:
                 allowed = getattr(self.search_space, name)
                 if not allowed.low <= value <= allowed.high:
                     raise ValueError(
-                        f"enqueue[{number}].{name}: expected {allowed.low} to {allowed.high}, the "
-                        f"search space, got {value}"
+                        f"enqueue[{number}].{name}: Expected a value of the search space, "
+                        f"{allowed.low} to {allowed.high}, got {value}."
                     )
         return self
 
 
 def _check_order(low: float | int, high: float | int) -> None:
     if low > high:
-        raise ValueError(f"range: expected low <= high, got {low} and {high}")
+        raise ValueError(f"range: Expected low <= high, got {low} and {high}.")

@@ -56,7 +56,7 @@ def test_names_of_files_say_architecture_and_schedule(runtime, label):
 
 @pytest.mark.parametrize("recipe", ["band_power", 1])
 def test_an_unknown_recipe_is_refused(recipe):
-    expected = rf"recipe: expected one of published, multifield, band_powers, got {recipe!r}"
+    expected = rf"recipe: Expected one of published, multifield, band_powers, got {recipe!r}"
     with pytest.raises(ValueError, match=expected):
         read_parameters("base", {"recipe": recipe})
 

@@ -483,9 +483,9 @@ def test_a_full_disk_keeps_what_was_fetched(site, tmp_path, monkeypatch):
     ("address", "message"),
     [
         ("https://me:secret@host/data", "without user and password"),
-        ("ftp://host/data", "expected an http:// or https:// address"),
-        ("file:///data", "expected an http:// or https:// address"),
-        ("https://host/data?key=1", "expected the address of a folder"),
+        ("ftp://host/data", "Expected an http:// or https:// address"),
+        ("file:///data", "Expected an http:// or https:// address"),
+        ("https://host/data?key=1", "Expected the address of a folder"),
     ],
 )
 def test_an_address_that_is_none_is_refused(address, message):
@@ -553,7 +553,7 @@ def test_a_killed_download_goes_on_where_it_stopped(site, tmp_path, monkeypatch)
 def test_a_password_in_the_address_is_refused_and_not_shown(project):
     choices = "source.download.base_url=https://me:secret@127.0.0.1"
     done = run_kedro(project, "run", "--pipeline", "ingest", "--env", "cmd", "--params", choices)
-    assert "expected an address without user and password" in done.stdout + done.stderr
+    assert "Expected an address without user and password" in done.stdout + done.stderr
     assert "secret" not in done.stdout + done.stderr
 
 

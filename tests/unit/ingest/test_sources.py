@@ -47,5 +47,5 @@ def test_another_suite_is_made(raw_maps):
 
 def test_a_real_suite_is_refused_among_mocks(raw_maps):
     other = Selection(suite="SIMBA", sim_set="LH", field="Mcdm")
-    with pytest.raises(ValueError, match="source 'mock' has not SIMBA; use --env cmd"):
+    with pytest.raises(ValueError, match="SIMBA is not available from source 'mock'"):
         open_test_source(HOME, other, CONFIG, raw_maps)

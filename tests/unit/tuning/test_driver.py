@@ -326,7 +326,7 @@ def test_enqueued_trials_come_first_and_the_others_are_drawn_as_ever(
 
 
 def test_an_enqueued_trial_outside_the_search_space_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"enqueue\[0\]\.hidden: expected 1 to 2, .* got 3"):
+    with pytest.raises(ValueError, match=r"enqueue\[0\]\.hidden: .* 1 to 2, got 3"):
         replace(TUNING, enqueue=(replace(KNOWN, hidden=3),))
 
 
@@ -386,7 +386,7 @@ def test_a_trial_that_has_all_its_epochs_is_never_pruned(
 @pytest.mark.parametrize("name", ["median", "hyperband"])
 def test_a_pruner_that_could_stop_nothing_is_refused(tmp_path: Path, name: str) -> None:
     late = replace(TUNING, pruner=replace(TUNING.pruner, name=name, n_warmup_epochs=2))
-    with pytest.raises(ValueError, match=r"n_warmup_epochs: expected fewer than the 2 epochs"):
+    with pytest.raises(ValueError, match=r"n_warmup_epochs: Expected fewer than the 2 epochs"):
         tune(make_data(), make_folder(tmp_path), late, TRAINING, fingerprint=FINGERPRINT)
     assert not list(tmp_path.rglob("*.db"))
 
