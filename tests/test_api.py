@@ -133,7 +133,7 @@ def test_what_the_pipelines_left_is_used(project):
     suite = mf.load_suite("MockNbody", "Mtot", data=data, **TINY)
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*.npy")} == before
     cards = data / "06_models" / "cards"
-    with pytest.raises(ValueError, match=r"Expected one card, found card_.*Give its file"):
+    with pytest.raises(ValueError, match=r"Expected one card, got card_.*Use the path"):
         mf.load_network(data / "06_models")
     network = mf.load_network(cards / "card_MockNbody_Mtot_all_steps_4_4_o3.json", n_networks=2)
     assert len(network.infer(suite.test)) == len(suite.test)
@@ -176,7 +176,7 @@ def test_maps_of_a_suite_and_the_same_in_an_array_get_the_same_answer(suite, net
     assert unknown.truth is None
     assert [len(ax.containers) for ax in unknown.plot().axes] == [1, 1]  # error bars
     assert len(network.infer(maps[0])) == 1
-    with pytest.raises(ValueError, match="unknown, so nothing can be scored"):
+    with pytest.raises(ValueError, match="truth: Expected known parameters"):
         unknown.score()
 
 
@@ -280,18 +280,18 @@ def test_published_files_are_found_and_linked_to(suite, tmp_path):
 @pytest.mark.parametrize(
     ("maps", "theta", "message"),
     [
-        (np.ones((15, 16, 16), np.float32), None, "maps, theta: Give both, or none"),
+        (np.ones((15, 16, 16), np.float32), None, "maps, theta: Expected both or none"),
         (np.ones((15, 16, 16)), np.ones((1, 2)), r"Expected float32, got float64.*astype"),
         (np.ones((14, 16, 16), np.float32), np.ones((1, 2)), r"Expected shape \(15, L, L\)"),
         (
             np.ones((15, 16, 16), np.float32),
             np.ones((1, 3)),
-            "Expected finite numbers.* of 6 columns",
+            "Expected finite numbers.* in 6 columns",
         ),
         (
             {"T": np.ones((15, 16, 16), np.float32)},
             np.ones((1, 2)),
-            "Expected those of Mtot, got T",
+            "Expected fields Mtot, got T",
         ),
     ],
 )
@@ -365,7 +365,7 @@ def test_a_folder_of_published_files_is_looked_into(tmp_path):
     [
         (np.ones((3, 8, 8), np.float32), r"Expected shape \(N, 16, 16\).*got \(3, 8, 8\)"),
         (np.ones((3, 16, 16)), "Expected float32, got float64"),
-        ({"T": np.ones((3, 16, 16), np.float32)}, "Expected those of Mtot, got T"),
+        ({"T": np.ones((3, 16, 16), np.float32)}, "Expected fields Mtot, got T"),
         ("nothing.npy", "nothing.npy"),
     ],
 )
@@ -376,7 +376,7 @@ def test_maps_that_a_network_cannot_take(maps, message, network):
 
 def test_a_test_on_simulations_trained_on_is_refused(network, data):
     other = mf.load_suite("MockNbody", "Mtot", data=data, split_seed=2, **TINY)
-    with pytest.raises(ValueError, match=r"simulations of MockNbody were trained on.*split_seed=1"):
+    with pytest.raises(ValueError, match=r"simulations of MockNbody that were.*split_seed=1"):
         network.infer(other.test)
 
 
@@ -384,7 +384,7 @@ def test_all_maps_of_another_suite_are_tested(network, suite, data):
     other = mf.load_suite("MockTNG", "Mtot", data=data, **TINY)
     assert repr(other.all) == "360 maps of MockTNG: Mtot"
     assert len(network.infer(other.all, orientations=1)) == 360
-    with pytest.raises(ValueError, match="14 of these simulations of MockNbody were trained on"):
+    with pytest.raises(ValueError, match="14 simulations of MockNbody that were"):
         network.infer(suite.all)
 
 

@@ -23,19 +23,19 @@ Any setting of ``conf/base`` is a keyword of `load_suite`, `train` or `tune`. ``
 lists the most used ones. In a notebook, run ``%matplotlib inline`` to show figures. The command
 ``multifield run`` does the same from a shell and writes a report.
 
-Packages, from maps to answers:
+Packages:
 
 - `camels`: suites, sets, fields, parameters, units and file names of the dataset
-- `maps`: mathematics on maps: smoothing, logarithm, power spectrum, split
+- `maps`: maps: smoothing, logarithm, power spectrum, split of simulations
 - `data`: from files to batches: log maps, normalization, augmentation, loaders
-- `mock`: mock universes, and Gaussian maps whose exact posterior is known
+- `mock`: mock universes, and Gaussian maps with known exact posterior
 - `models`: networks
-- `training`: one training, here or on workers
-- `tuning`: studies of many trainings, with Optuna
+- `training`: one training, in this process or on workers
+- `tuning`: hyperparameter studies with Optuna
 - `evaluation`: results, metrics, calibration, recalibration
-- `prediction`: maps without parameters, cards of networks, out-of-distribution maps
+- `prediction`: inference from new maps, cards of networks, out-of-distribution maps
 - `reporting`: figures and the report of a run
-- `studies`: baselines, robustness from suite to suite, selection of fields
+- `studies`: baselines, robustness across suites, selection of fields
 """
 
 import warnings
@@ -46,5 +46,5 @@ import lazy_loader
 __version__ = version("multifield")
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-# tqdm, which Optuna imports, asks for ipywidgets in every notebook; none of its bars is shown
+# tqdm, which Optuna imports, warns in notebooks without ipywidgets
 warnings.filterwarnings("ignore", message="IProgress not found")

@@ -1,4 +1,4 @@
-"""The command ``multifield``; ``python -m multifield`` is the same."""
+"""The command ``multifield``, also ``python -m multifield``."""
 
 import os
 import sys
@@ -11,17 +11,18 @@ from multifield.config.folder import find_configuration, find_project, shipped_c
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command in the working folder.
 
-    Options without a command belong to ``run``, as in other packaged Kedro projects.
+    Options without a command are passed to ``run``, as in other packaged Kedro projects.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        Such as ``["run", "--env", "test"]``. If not given, those of the process.
+        Command and options, such as ``["run", "--env", "test"]``. If not given, those of the
+        process.
 
     Raises
     ------
     SystemExit
-        When the command has ended, with its exit code.
+        At the end of the command, with its exit code.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if "init" not in arguments:
             sys.exit(f"Error: {error}")
         project = Path.cwd()
-    # Kedro reads it when it is imported
+    # Kedro reads the environment variable at import
     logging_file = find_configuration(project) / "logging.yml"
     if not logging_file.is_file():
         logging_file = shipped_configuration() / "logging.yml"
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     program(arguments, prog_name="multifield")
 
 
-OPTIONS = ("-h", "--help", "--version")  # of the program itself
+OPTIONS = ("-h", "--help", "--version")  # not for `run`
 
 if __name__ == "__main__":
     main(sys.argv[1:] or ["run"])

@@ -1,7 +1,7 @@
-"""The command lines: ``kedro`` in a project, and ``multifield`` in any folder.
+"""Command lines: ``kedro`` in a project, ``multifield`` in any folder.
 
-Kedro takes the commands of `cli` before its own: ``multifield run`` has an exit code that says how a run was
-stopped. `program` is the command ``multifield``, which has the commands of Kedro that need no project.
+Commands of `cli` replace those of ``kedro`` in a project. `program` is ``multifield``, which has
+the Kedro commands that need no project.
 """
 
 import copy
@@ -35,20 +35,21 @@ TO_BE_READ = (
     *(ValueError, TypeError, OSError, RuntimeError, ImportError),
     *(DatasetError, MissingConfigException),
 )
-SPEAKERS = (PACKAGE, "kedro", "kedro_datasets", "omegaconf")  # packages with messages for users
+# packages whose messages are shown without a traceback
+SPEAKERS = (PACKAGE, "kedro", "kedro_datasets", "omegaconf")
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def exit_when_interrupted() -> Iterator[None]:
-    """Turn SIGTERM and Ctrl-C into the exit codes that shells give them, 143 and 130, and one line.
+    """Exit after SIGTERM and Ctrl-C with the usual codes, 143 and 130, and one message.
 
-    Kedro's command line, left to itself, says "Aborted!" and ends with 1, as after an error.
+    Kedro would print "Aborted!" and exit with 1, as after an error.
 
     Raises
     ------
     SystemExit
-        In the place of KeyboardInterrupt and of `multifield.training.TrainingInterrupted`, which is one.
+        Instead of KeyboardInterrupt and its subclass `multifield.training.TrainingInterrupted`.
     """
     try:
         yield
@@ -56,20 +57,20 @@ def exit_when_interrupted() -> Iterator[None]:
         signum = getattr(interruption, "signal", signal.SIGINT)
         logger.warning(
             "%s",
-            str(interruption) or "Stopped at once. The same command resumes from what is stored.",
+            str(interruption) or "Stopped at once. Run the same command to resume.",
         )
         raise SystemExit(128 + signum) from None
 
 
 @contextmanager
 def end_with_a_message() -> Iterator[None]:
-    """Turn errors that a user can mend into their message on stderr, and exit code 2.
+    """Print errors for the user as a message on stderr and exit with code 2.
 
     Raises
     ------
     SystemExit
-        In the place of such an error. Others go on, with their traceback; with the environment variable
-        MULTIFIELD_TRACEBACK all do.
+        Instead of such an error. Other errors keep their traceback. The environment variable
+        MULTIFIELD_TRACEBACK keeps all tracebacks.
     """
     try:
         yield
@@ -82,17 +83,17 @@ def end_with_a_message() -> Iterator[None]:
 
 
 def explain(error: Exception) -> str | None:
-    """Give the message of an error that was raised to be read.
+    """Return the message of an error for the user.
 
     Parameters
     ----------
     error : Exception
-        What ended a run.
+        Error that ended a run.
 
     Returns
     -------
     message : str or None
-        None for a fault of the program: of a type for those, or raised in other code than ours and Kedro's.
+        Message. None for program errors: errors of other types, or raised in other packages.
     """
     if isinstance(error, DatasetError) and isinstance(error.__cause__, Exception):
         return explain(error.__cause__)
@@ -111,18 +112,18 @@ def cli() -> None:
 @exit_when_interrupted()
 @end_with_a_message()
 def _run(**options: Any) -> Any:
-    """Run as Kedro does, in a process that is this program's own."""
+    """Run Kedro's command after setting up threads and memory of this process."""
     spin_briefly()
     keep_freed_memory()
     assert project.run.callback is not None
     return project.run.callback(**options)
 
 
-ENVIRONMENT = "Environment of conf/. If not given, mock: universes that are made here."
+ENVIRONMENT = "Environment in conf/. If not given, mock: mock universes, made by this project."
 
 
 def _about(option: click.Parameter) -> click.Parameter:
-    """Give an option with what is true of it here: Kedro's help says that --env is `local`."""
+    """Correct the help of an option: Kedro's says that --env defaults to `local`."""
     if option.name == "env":
         option = copy.copy(option)
         option.help = ENVIRONMENT
@@ -141,20 +142,20 @@ cli.add_command(run)
 def program(context: click.Context) -> None:
     """Infer cosmological parameters from CAMELS maps.
 
-    Results go to data/ in this folder. The configuration is conf/ in this folder, or the shipped one.
+    Results are stored in data/ in this folder. The configuration is conf/ in this folder, or the
+    shipped one.
     """
     if context.invoked_subcommand == init.name:
         return
     configure_project(PACKAGE)
     folder = find_project(Path.cwd())
     settings.set("CONF_SOURCE", str(find_configuration(folder)))
-    if not is_kedro_project(
-        folder
-    ):  # where Kedro-Viz would warn that it keeps nothing about the run
+    # outside a project, Kedro-Viz would warn that it stores nothing about the run
+    if not is_kedro_project(folder):
         settings.set(
             "DISABLE_HOOKS_FOR_PLUGINS", [*settings.DISABLE_HOOKS_FOR_PLUGINS, "kedro-viz"]
         )
-    sys.path.append(str(folder))  # where modules of the user's own are
+    sys.path.append(str(folder))  # for modules of the user
     context.obj = ProjectMetadata(
         config_file=folder / "pyproject.toml",
         package_name=PACKAGE,
@@ -170,13 +171,13 @@ def program(context: click.Context) -> None:
 @program.command()
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 def init(folder: Path) -> None:
-    """Copy the configuration to FOLDER, to change it there."""
+    """Copy the configuration to FOLDER for changes."""
     try:
         written = copy_configuration(folder)
     except FileExistsError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"Wrote {', '.join(written)} to {folder.resolve()}. From now on, in that folder:")
-    click.echo("  multifield run    uses conf/; conf/README.md explains its files")
+    click.echo(f"Wrote {', '.join(written)} to {folder.resolve()}. In that folder:")
+    click.echo("  multifield run    uses conf/ (see conf/README.md)")
     click.echo("  kedro viz run     shows the pipeline (pip install 'multifield[viz]')")
 
 

@@ -1,4 +1,4 @@
-"""Kedro hooks. They observe and refuse; they change nothing."""
+"""Kedro hooks. They check and report; they change nothing."""
 
 import itertools
 import logging
@@ -27,22 +27,19 @@ logger = logging.getLogger(__name__)
 STAGES = ("ingest", "preprocess", "tune", "evaluate", "report")
 PREDICTIONS = ("predictions_csv", "predictions")
 METRICS = {"metrics": "", "metrics_recalibrated": "recalibrated.", "trained_metrics": ""}
-LONGEST = 6000  # [characters] of a parameter in MLflow
-NEED_NOT_EXIST = {
-    "model_folder",  # a study makes it
-    "suite_folders",  # which robustness fills
-    "robustness_networks",  # and this too
-    *("scorer_folder", "finalist_folder"),  # of select_fields
-    "network_results",  # which baselines are compared with, if there are any
+LONGEST = 6000  # [characters] MLflow's limit for a parameter
+NEED_NOT_EXIST = {  # folders that a pipeline creates, and an optional comparison of the baselines
+    *("model_folder", "suite_folders", "robustness_networks", "scorer_folder", "finalist_folder"),
+    "network_results",
 }
 
 
 class CheckParameters:
-    """Stops a run whose parameters are not all known and in range."""
+    """Stops a run with unknown or wrong parameters."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Check the parameters of every pipeline, and import an architecture of the user."""
+        """Check all parameters, and import an architecture of the user."""
         check_code(Path(context.project_path))
         parameters = check_parameters(context.config_loader["parameters"])
         if parameters.training.architecture not in BUILT_IN:  # PyTorch is imported then
@@ -50,9 +47,9 @@ class CheckParameters:
 
 
 def check_code(project: Path) -> None:
-    """Refuse to run the code of one clone in the folder of another.
+    """Check that a clone is run with its own code.
 
-    An environment holds one editable installation, and runs it in every folder.
+    A Python environment has one editable installation, which it runs in every folder.
 
     Parameters
     ----------
@@ -62,24 +59,24 @@ def check_code(project: Path) -> None:
     Raises
     ------
     RuntimeError
-        If the folder has code of its own, which is not what runs.
+        If the folder contains other code of the package than the running one.
     """
     own, used = project / "src" / "multifield", Path(multifield.__file__).parent
     if own.is_dir() and own.resolve() != used.resolve():
         raise RuntimeError(
-            f"The code of this project is {own}, but the environment runs {used}. Activate the "
+            f"This project has its code in {own}, but the environment runs {used}. Activate the "
             "environment of this clone, or install it with `pip install -e .`."
         )
 
 
 class CheckInputs:
-    """Stops a run whose inputs are missing, and says which stages make them."""
+    """Stops a run with missing inputs, and names the stages that make them."""
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Look for every input before the first node runs, and refuse a runner that cannot work."""
+        """Check inputs and runner before the first node."""
         if "ParallelRunner" in str(run_params["runner"]):
             raise ValueError(NO_PARALLEL_RUNNER)
         needed = pipeline.inputs() - NEED_NOT_EXIST
@@ -109,19 +106,19 @@ def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> s
 
 
 NO_PARALLEL_RUNNER = (
-    "ParallelRunner cannot run this project: nodes pass memory-mapped maps and networks on within one "
-    "process. Use the default runner or --runner ThreadRunner. To train in parallel, use --params workers=4."
+    "ParallelRunner cannot run this project: its nodes share maps and networks in one process. "
+    "Use the default runner or --runner ThreadRunner. To train in parallel, use --params workers=4."
 )
 CARD_ADVICE = (
     "Run `multifield run --pipelines ingest,preprocess,tune` first (`train` instead of `tune` for "
     "network=single), with the same parameters, or set --params models_folder=<folder of networks>. "
-    "Networks without a card, such as released ones, get one from the maps they were trained on: "
+    "For networks without a card, such as released ones, make one from their training maps: "
     "`multifield run --pipelines ingest,preprocess,describe`."
 )
 
 
 class ShowProgress:
-    """Logs one line per node, in the place of Kedro's three, which ``logging.yml`` turns off."""
+    """Logs one line per node, instead of Kedro's three, which ``logging.yml`` turns off."""
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
@@ -131,21 +128,21 @@ class ShowProgress:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Name the node that begins."""
+        """Log the name of the node."""
         logger.info("[%d/%d] %s", next(self._started), self._n_nodes, node.name)
 
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Say how many nodes ``--only-missing-outputs`` left out."""
+        """Log how many nodes ``--only-missing-outputs`` skipped."""
         n_run = next(self._started) - 1
         if run_params["only_missing_outputs"] and n_run < self._n_nodes:
             logger.info(
-                "Skipped %d of %d nodes, whose outputs exist.", self._n_nodes - n_run, self._n_nodes
+                "Skipped %d of %d nodes: their outputs exist.", self._n_nodes - n_run, self._n_nodes
             )
 
 
 class PrintSummary:
-    """Ends a run with what it found, metrics or parameters, and what to look at next."""
+    """Prints metrics or parameters at the end of a run, and the next steps."""
 
     @hook_impl
     def after_pipeline_run(
@@ -154,10 +151,10 @@ class PrintSummary:
         """Print the metrics of the run."""
         outputs = pipeline.all_outputs()
         if outputs & {"metrics", "report"}:
-            page = "everything on one page" if "report" in outputs else NO_REPORT
+            page = "all results on one page" if "report" in outputs else NO_REPORT
             self._print_metrics(catalog, "", "test_selection", _point(catalog, "report", page))
         if "trained_metrics" in outputs:
-            where = _point(catalog, "trained_metrics", "and figures beside it")
+            where = _point(catalog, "trained_metrics", "metrics; the folder has figures")
             self._print_metrics(catalog, "trained_", "selection", where)
         if "predictions" in outputs:
             from multifield.reporting.console_summary import prediction_table
@@ -171,14 +168,15 @@ class PrintSummary:
         if "smallest_field_sets" in outputs:
             from multifield.studies.field_selection import selection_table
 
-            where = _point(catalog, "field_sets", "all sets, and a figure beside it")
-            steps = (where, "docs/how-to/select-fields.md   what the numbers mean")
+            where = _point(catalog, "field_sets", "all sets; the folder has a figure")
+            steps = (where, "docs/how-to/select-fields.md   meaning of the numbers")
             print_table(selection_table(catalog.load("smallest_field_sets")), steps)
         if "robustness_methods" in outputs:
             from multifield.studies.robustness import methods_table
 
-            where = _point(catalog, "robustness_scores", "each network on each suite, and figures")
-            steps = (where, "docs/how-to/robustness.md   what the numbers mean")
+            text = "each network on each suite; the folder has figures"
+            where = _point(catalog, "robustness_scores", text)
+            steps = (where, "docs/how-to/robustness.md   meaning of the numbers")
             records = to_records(catalog.load("robustness_methods"))
             held_back = catalog.load("params:robustness").held_back
             print_table(methods_table(records, held_back), steps)
@@ -201,14 +199,14 @@ class PrintSummary:
 
 
 class TrackRun:
-    """Adds parameters, metrics, figures and cards to a run of MLflow, if kedro-mlflow has started one."""
+    """Logs parameters, metrics, figures and cards in MLflow if kedro-mlflow started a run."""
 
     @hook_impl(tryfirst=True)  # kedro-mlflow ends the run
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
-        """Log what the run made."""
-        mlflow = sys.modules.get("mlflow")  # which kedro-mlflow imports
+        """Log parameters and outputs of the run."""
+        mlflow = sys.modules.get("mlflow")  # imported by kedro-mlflow
         if mlflow is None or mlflow.active_run() is None:
             return
         parameters = to_jsonable_python(catalog.load("parameters"), exclude={"recipes"})
@@ -230,7 +228,7 @@ def _is_reported(dataset: Any) -> bool:
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Give every leaf under its dotted name."""
+    """Yield every leaf with its dotted name."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{prefix}{key}.")
@@ -239,7 +237,7 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def _file_of(catalog: CatalogProtocol[Any, Any], name: str) -> str:
-    """Give the file of a dataset; of several the first, or their folder."""
+    """Return the file of a dataset: of several files the first, or their folder."""
     about = catalog[name]._describe()
     return str(
         about.get("filepath") or next(iter(about.get("paths", {}).values()), about.get("path"))
@@ -247,7 +245,7 @@ def _file_of(catalog: CatalogProtocol[Any, Any], name: str) -> str:
 
 
 def _path_of(catalog: CatalogProtocol[Any, Any], name: str) -> str:
-    """Give the file of a dataset, from the working folder if it is below it."""
+    """Return the file of a dataset, relative to the working folder if it is inside."""
     path = Path(_file_of(catalog, name))
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
@@ -256,8 +254,8 @@ def _point(catalog: CatalogProtocol[Any, Any], name: str, text: str) -> str:
     return f"{_path_of(catalog, name)}   {text}"
 
 
-NO_REPORT = "to be written by `multifield run --pipelines report`, with the same parameters"
+NO_REPORT = "written by `multifield run --pipelines report` with the same parameters"
 NEXT_STEPS = (
-    "kedro viz run   the pipeline in a browser, figures included (pip install 'multifield[viz]';",
+    "kedro viz run   the pipeline and its figures in a browser (pip install 'multifield[viz]';",
     "                after `multifield init` in a folder without pyproject.toml)",
 )

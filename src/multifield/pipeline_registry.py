@@ -1,4 +1,4 @@
-"""Everything that can be run."""
+"""All pipelines."""
 
 from kedro.pipeline import Pipeline
 
@@ -18,7 +18,13 @@ from multifield.pipelines import (
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Name the pipelines, in the order in which they are usually run."""
+    """Create all pipelines.
+
+    Returns
+    -------
+    pipelines : dict of str to Pipeline
+        Pipelines by name. ``__default__`` is the first five.
+    """
     main = {
         "ingest": ingest.create_pipeline(),
         "preprocess": preprocess.create_pipeline(),

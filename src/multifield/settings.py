@@ -3,10 +3,10 @@
 from multifield.config.loader import LOADER_ARGUMENTS, ConfigLoader
 from multifield.hooks import CheckInputs, CheckParameters, PrintSummary, ShowProgress, TrackRun
 
-# Kedro calls the last of them first
+# Kedro calls them in reverse order
 HOOKS = (CheckParameters(), CheckInputs(), PrintSummary(), TrackRun(), ShowProgress())
 
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)  # a run reports to nobody
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)  # sends no usage reports
 
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = LOADER_ARGUMENTS

@@ -50,7 +50,7 @@ def test_skipped_nodes_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixt
     (tmp_path / "two").unlink()
     caplog.clear()
     run(tmp_path, only_missing=True)
-    assert caplog.messages == ["[1/2] add", "Skipped 1 of 2 nodes, whose outputs exist."]
+    assert caplog.messages == ["[1/2] add", "Skipped 1 of 2 nodes: their outputs exist."]
 
 
 def test_the_code_of_another_clone_is_not_run(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A trained network: train it, store it, load it, and infer with it."""
+"""Networks: training, storage and inference."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -32,18 +32,18 @@ NewMaps = Part | np.ndarray | PathLike | Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedNetwork:
-    """A trained network, or several whose posteriors are averaged.
+    """A trained network, or several networks whose posteriors are averaged.
 
     Attributes
     ----------
     card : multifield.prediction.ModelCard
-        All that is known of the network: maps, preprocessing, split, settings, checksums.
+        Description of the network: maps, preprocessing, split, settings, checksums.
     networks : list of multifield.models.Network
-        The PyTorch modules, best first.
+        PyTorch modules, the best first.
     settings : TrainingConfig
         Device, batch size and threads of `infer`.
     losses : (E, 4) float64 or None
-        Epoch and training, validation and test loss; None if they were not stored.
+        Epoch and training, validation and test loss. None if they were not stored.
     """
 
     card: "prediction.ModelCard"
@@ -57,9 +57,9 @@ class FittedNetwork:
         Parameters
         ----------
         maps : Part, array, path or mapping
-            Maps of a suite, such as ``suite.test``. Or raw maps in CMD's units, neither smoothed nor
-            logarithms: an array (N, L, L) float32 or one map (L, L); a ``.npy`` file; a folder of files
-            that are named after their fields; or a mapping of field to array or file.
+            Maps of a suite, such as ``suite.test``. Or raw maps in CMD's units, not smoothed and
+            without logarithm: an array (N, L, L) float32 or one map (L, L); a ``.npy`` file; a
+            folder of files named after their fields; or a mapping of field to array or file.
         orientations : int, optional
             Number of orientations of each map, 1 to 8. The posterior is their equal mixture.
 
@@ -71,7 +71,7 @@ class FittedNetwork:
         Raises
         ------
         TypeError, ValueError, FileNotFoundError
-            If fields, pixels, shape or type are not those the network was trained on; says which.
+            If fields, pixels, shape or type differ from those of the training maps.
         """
         if not 1 <= orientations <= 8:
             raise ValueError(f"orientations: Expected 1 to 8, got {orientations}.")
@@ -87,13 +87,13 @@ class FittedNetwork:
         return Posterior(self._results_of(records), 1, records, self._trained_on, None)
 
     def save(self, folder: PathLike) -> None:
-        """Write weights, losses and card into a folder, which `multifield.load_network` reads.
+        """Save weights, losses and card in a folder for `multifield.load_network`.
 
         Parameters
         ----------
         folder : path-like
-            Folder with ``weights/``, ``losses/`` and ``cards/`` in the end, named as the benchmark's.
-            The pipelines take it too, as ``models_folder``.
+            Target folder, which gets ``weights/``, ``losses/`` and ``cards/`` with the benchmark's
+            file names. It is also a ``models_folder`` of the pipelines.
         """
         card, place = self.card, self._folder(folder)
         records = []
@@ -110,7 +110,7 @@ class FittedNetwork:
         )
 
     def plot(self) -> Any:
-        """Draw the losses, epoch by epoch.
+        """Draw the losses per epoch.
 
         Returns
         -------
@@ -123,11 +123,11 @@ class FittedNetwork:
             If the losses were not stored with the network.
         """
         if self.losses is None:
-            raise ValueError("losses: None were stored with this network.")
+            raise ValueError("losses: Expected losses stored with the network, got none.")
         return reporting.figures.loss_curves({0: self.losses}, 0, self.card.suite, self.card.field)
 
     def __repr__(self) -> str:
-        """Say what the network is, and what it was trained on."""
+        """Return a summary of the network and its training."""
         card = self.card
         mock = "mock suite " if camels.find_suite(card.suite).mock else ""
         n_weights = sum(weight.numel() for weight in self.networks[0].parameters())
@@ -177,7 +177,7 @@ class FittedNetwork:
         return Posterior(results, orientations, records, self._trained_on, suite.selection)
 
     def _check_part(self, part: Part) -> None:
-        """Require maps preprocessed as those trained on, and no test on what was trained on."""
+        """Check that maps are preprocessed as the training maps, and were not trained on."""
         suite, card = part.suite, self.card
         config = suite.parameters.preprocessing
         for what, found, expected in (
@@ -188,34 +188,35 @@ class FittedNetwork:
         ):
             if found != expected:
                 raise ValueError(
-                    f"maps: Expected {what} {expected}, as the network was trained on, got {found}. "
-                    "Load the suite with it."
+                    f"maps: Expected {what} {expected}, as in the training, got {found}. Load the "
+                    "suite with this value."
                 )
         seen = set(part.simulations) & set(card.split.train)
         if part.name != "train" and suite.selection == self._trained_on and seen:
             raise ValueError(
-                f"maps: {len(seen)} of these simulations of {suite.name} were trained on. Take "
-                f"suite.test of the split of the network: split_seed={card.split.seed}, "
-                f"n_valid={len(card.split.valid)}, n_test={len(card.split.test)}."
+                f"maps: Expected maps that were not trained on, got {len(seen)} simulations of "
+                f"{suite.name} that were. Load the suite with the split of the network, "
+                f"split_seed={card.split.seed}, n_valid={len(card.split.valid)}, "
+                f"n_test={len(card.split.test)}, and use suite.test."
             )
 
     def _open(self, maps: np.ndarray | PathLike | Mapping[str, Any]) -> dict[str, Maps]:
-        """Give the raw maps of each field, checked."""
+        """Return the checked raw maps of each field."""
         fields, size = self.card.fields, self.card.map_size
         if not isinstance(maps, Mapping) and not isinstance(maps, np.ndarray):
             return prediction.open_new_maps(str(maps), fields, size)
         if isinstance(maps, np.ndarray):
             if len(fields) > 1:
                 raise ValueError(
-                    f"maps: Expected a mapping of {', '.join(fields)} to arrays, got one array."
+                    f"maps: Expected a mapping with fields {', '.join(fields)}, got one array."
                 )
             maps = {fields[0]: maps}
         if set(maps) != set(fields):
-            raise ValueError(f"maps: Expected those of {', '.join(fields)}, got {', '.join(maps)}.")
+            raise ValueError(f"maps: Expected fields {', '.join(fields)}, got {', '.join(maps)}.")
         opened = {field: self._open_field(maps[field], field) for field in fields}
         if len({len(each) for each in opened.values()}) > 1:
             numbers = {field: len(each) for field, each in opened.items()}
-            raise ValueError(f"maps: Expected as many of each field, got {numbers}.")
+            raise ValueError(f"maps: Expected equal numbers of maps per field, got {numbers}.")
         return opened
 
     def _open_field(self, source: Any, field: str) -> Maps:
@@ -230,7 +231,7 @@ class FittedNetwork:
             )
         if maps.ndim != 3 or maps.shape[1:] != (size, size) or not len(maps):
             raise ValueError(
-                f"maps of {field}: Expected shape (N, {size}, {size}), the size trained on, got "
+                f"maps of {field}: Expected shape (N, {size}, {size}), as in the training, got "
                 f"{source.shape}."
             )
         return np.ascontiguousarray(maps)
@@ -250,34 +251,35 @@ def train(
 ) -> FittedNetwork:
     """Train one network, as ``multifield run --pipelines train`` does.
 
-    Weights, losses and card are stored in ``06_models`` of the data folder of the suite, under the names
-    that the pipelines use. A training that was interrupted is resumed by the same call.
+    Weights, losses and card are stored in ``06_models`` of the data folder of the suite, with the
+    file names of the pipelines. The same call resumes an interrupted training.
 
     Parameters
     ----------
     suite : Suite
-        Maps to train, validate and test on.
+        Training, validation and test maps.
     recipe : str, optional
-        How networks are trained: ``published``, the benchmark's; ``multifield``, recommended;
+        Recipe of the training: ``published``, the benchmark's; ``multifield``, recommended; or
         ``band_powers``. If not given, that of ``conf``.
     epochs : int, optional
         Number of epochs. If not given, that of ``conf``.
     **settings : object
-        Other values than those of the recipe: any of ``training`` and ``hyperparameters`` in
-        ``conf/base/train/parameters.yml``, such as ``lr``, ``wd``, ``dr``, ``hidden``, ``batch_size``,
-        ``loss``, ``seed``, ``device``, ``n_threads``; ``workers`` or ``scheduler``; ``models_folder``.
+        Settings that replace those of the recipe: any of ``training`` and ``hyperparameters`` in
+        ``conf/base/train/parameters.yml``, such as ``lr``, ``wd``, ``dr``, ``hidden``,
+        ``batch_size``, ``loss``, ``seed``, ``device``, ``n_threads``; ``workers`` or ``scheduler``;
+        ``models_folder``.
 
     Returns
     -------
     network : FittedNetwork
-        The network of the epoch of the lowest validation loss.
+        Network of the epoch with the lowest validation loss.
 
     Raises
     ------
     TypeError
-        If a setting has no such name.
+        If a setting is unknown.
     ValueError
-        If a value is out of range, or a checkpoint of a training with other settings is in the way.
+        If a value is out of range, or there is a checkpoint of a training with other settings.
     """
     chosen = {"recipe": recipe, "epochs": epochs}
     given = {name: value for name, value in chosen.items() if value is not None} | settings
@@ -314,28 +316,28 @@ def train(
 
 
 def load_network(path: PathLike, *, n_networks: int = 1, **settings: Any) -> FittedNetwork:
-    """Load a network that `FittedNetwork.save`, `train` or a pipeline has stored.
+    """Load a network stored by `FittedNetwork.save`, `train` or a pipeline.
 
     Parameters
     ----------
     path : path-like
-        Folder with ``cards/`` and ``weights/``, or the file of one card where the folder has several.
+        Folder with ``cards/`` and ``weights/``, or the file of one card if the folder has several.
     n_networks : int, optional
-        Number of networks of a study whose posteriors are averaged, the best first.
+        Number of best networks of a study whose posteriors are averaged.
     **settings : object
-        Where and how it infers: ``device``, ``batch_size``, ``n_threads``, ``loader_threads``.
+        Settings of the inference: ``device``, ``batch_size``, ``n_threads``, ``loader_threads``.
 
     Returns
     -------
     network : FittedNetwork
-        The network, ready to infer.
+        Network for inference.
 
     Raises
     ------
     FileNotFoundError
-        If there is no card, or weights that it names are missing.
+        If the card or weights are missing.
     ValueError
-        If there are several cards, or weights are not those of the card.
+        If there are several cards, or the weights differ from those of the card.
     """
     placed = place_settings(settings, OF_LOADING)
     path = _find_card(Path(path))
@@ -357,17 +359,19 @@ def _find_card(path: Path) -> Path:
     found = sorted((path / "cards").glob("card_*.json"))
     if not found:
         raise FileNotFoundError(
-            f"{path}: Expected the card of a network in cards/, found none. Networks without a card, "
-            "such as released ones, get one from the pipeline describe."
+            f"{path}: Expected the card of a network in cards/, got none. The pipeline `describe` makes "
+            "cards, as for released networks."
         )
     if len(found) > 1:
         names = ", ".join(card.name for card in found)
-        raise ValueError(f"{path / 'cards'}: Expected one card, found {names}. Give its file.")
+        raise ValueError(
+            f"{path / 'cards'}: Expected one card, got {names}. Use the path of one card."
+        )
     return found[0]
 
 
 def _read_card(path: Path) -> "prediction.ModelCard":
-    """Read a card; a suite of a user's own becomes known."""
+    """Read a card, and register the suite if it is one of a user."""
     text = path.read_bytes()
     adapter: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
     content = adapter.validate_json(text)
@@ -379,18 +383,46 @@ def _read_card(path: Path) -> "prediction.ModelCard":
     return card
 
 
-# ---- what training and tuning have in common ----
+# ---- common parts of training and tuning ----
 
 
 def settings_of(suite: Suite, given: Mapping[str, Any], places: Mapping[str, str]) -> Parameters:
-    """Give the parameters of a run on a suite, with settings of a function."""
+    """Return the parameters of a run on a suite.
+
+    Parameters
+    ----------
+    suite : Suite
+        Maps of the run.
+    given : mapping of str to object
+        Replaced settings by keyword.
+    places : mapping of str to str
+        Dotted names by keyword.
+
+    Returns
+    -------
+    parameters : Parameters
+        Typed and checked parameters.
+    """
     own = {"models_folder": str(suite.data / MODELS)}
     placed = {**suite.settings, **own, **place_settings(given, places)}
     return make_parameters(suite.environment, placed, places)
 
 
 def model_folder(suite: Suite, parameters: Parameters) -> ModelFolder:
-    """Give the folder of the networks of a suite, as the catalog of the pipelines names it."""
+    """Return the folder of the networks of a suite, with the file names of the pipelines.
+
+    Parameters
+    ----------
+    suite : Suite
+        Maps of the networks.
+    parameters : Parameters
+        Settings of the training.
+
+    Returns
+    -------
+    folder : ModelFolder
+        Folder of the networks.
+    """
     config, preprocessing = parameters.training, parameters.preprocessing
     label = camels.recipe_label(
         config.steps_up,
@@ -409,7 +441,20 @@ def model_folder(suite: Suite, parameters: Parameters) -> ModelFolder:
 
 
 def load_parts(suite: Suite, parameters: Parameters) -> SplitLoaders:
-    """Give the loaders of the three parts of a suite."""
+    """Return the loaders of training, validation and test maps.
+
+    Parameters
+    ----------
+    suite : Suite
+        Maps.
+    parameters : Parameters
+        Settings of the training.
+
+    Returns
+    -------
+    data : SplitLoaders
+        Three loaders.
+    """
     return load_splits(
         suite.log_maps,
         suite.theta,
@@ -424,7 +469,20 @@ def load_parts(suite: Suite, parameters: Parameters) -> SplitLoaders:
 
 
 def trained_on(suite: Suite, data: SplitLoaders) -> "prediction.TrainedOn":
-    """Say what networks of a suite were trained on, for their card."""
+    """Return the description of the training maps for a card.
+
+    Parameters
+    ----------
+    suite : Suite
+        Maps of the training.
+    data : SplitLoaders
+        Loaders of the training.
+
+    Returns
+    -------
+    trained_on : multifield.prediction.TrainedOn
+        Description of the training maps.
+    """
     return prediction.TrainedOn(
         data, suite.split, suite.normalization, suite.manifest, suite.parameters.preprocessing
     )

@@ -1,4 +1,4 @@
-"""What networks say of maps: a mean and a standard deviation of each parameter of each map."""
+"""Posterior mean and standard deviation of each parameter of each map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,16 +23,17 @@ class Posterior:
     Attributes
     ----------
     results : Results
-        Rows ordered (orientation, map), physical units; truth NaN where unknown.
+        Means, standard deviations and truths in physical units, rows ordered (orientation, map).
+        Unknown truths are NaN.
     n_orientations : int
-        Number of orientations of each map. `mean` and `std` are of their equal mixture.
+        Number of orientations of each map. `mean` and `std` are those of their equal mixture.
     records : sequence of dict
-        Per map: mean, standard deviation, the recalibrated one, and whether the map is
-        out-of-distribution.
+        Mean, standard deviation, recalibrated standard deviation and out-of-distribution flag per
+        map.
     trained_on : Selection
-        Suite, set and fields the networks were trained on.
+        Suite, set and fields of the training maps.
     tested_on : Selection or None
-        Those of the maps, if they come from a suite.
+        Suite, set and fields of the maps. None for maps without a suite.
     """
 
     results: Results
@@ -58,12 +59,15 @@ class Posterior:
 
     @property
     def std_recalibrated(self) -> Values:
-        """Standard deviations times one factor per parameter, fitted on validation maps, (N, P)."""
+        """Standard deviations, recalibrated by one factor per parameter, (N, P).
+
+        The factors are fitted on validation maps.
+        """
         return self._column("std_recalibrated")
 
     @property
     def truth(self) -> Values | None:
-        """True parameters, (N, P); None where unknown."""
+        """True parameters, (N, P). None if unknown."""
         theta = self.results.theta[: len(self), self._columns]
         return None if np.isnan(theta).all() else theta
 
@@ -73,17 +77,17 @@ class Posterior:
         return np.array([bool(record["unlike_training"]) for record in self.records])
 
     def __len__(self) -> int:
-        """Count the maps."""
+        """Return the number of maps."""
         return len(self.records)
 
     def table(self) -> pd.DataFrame:
-        """Give mean, standard deviation and, where known, truth of each map.
+        """Return mean, standard deviation and, if known, truth of each map.
 
         Returns
         -------
         table : pandas.DataFrame
-            One row per map: ``<name>_mean``, ``<name>_std``, ``<name>_std_recalibrated`` of each parameter,
-            and how usual the map is; ``<name>_true`` where known.
+            One row per map: ``<name>_mean``, ``<name>_std``, ``<name>_std_recalibrated`` and, if
+            known, ``<name>_true`` of each parameter; and the out-of-distribution test.
         """
         table = pd.DataFrame(self.records).set_index("map")
         if self.truth is not None:
@@ -92,12 +96,12 @@ class Posterior:
         return table
 
     def recalibrated(self) -> "Posterior":
-        """Give the posterior of each map with recalibrated standard deviations.
+        """Return the posterior with recalibrated standard deviations.
 
         Returns
         -------
         posterior : Posterior
-            One row per map: its orientations are combined.
+            One row per map, with orientations combined.
         """
         maps = average_orientations(self.results, self.n_orientations)
         std = maps.std.copy()
@@ -115,20 +119,20 @@ class Posterior:
         Parameters
         ----------
         per : {"orientation", "map"}, optional
-            What counts as one answer: each orientation of a map, as in the benchmark and in
-            ``metrics.json``; or each map, its orientations combined.
+            Whether each orientation of a map is scored, as in the benchmark and in
+            ``metrics.json``, or each map with combined orientations.
 
         Returns
         -------
         scores : pandas.DataFrame
             One row per metric of `multifield.evaluation.metrics`, one column per parameter:
-            ``scores.loc["RMSE"]``. NaN where a metric is undefined. On a suite other than that trained on,
-            the cosmological parameters alone.
+            ``scores.loc["RMSE"]``. NaN if a metric is undefined. Only cosmological parameters if
+            training and test suite differ.
 
         Raises
         ------
         ValueError
-            If the true parameters are not known.
+            If the true parameters are unknown.
         """
         if per not in ("orientation", "map"):
             raise ValueError(f"per: Expected orientation or map, got {per!r}.")
@@ -139,7 +143,7 @@ class Posterior:
         return scores.reindex(index=METRICS, columns=known.inferred)
 
     def plot(self) -> Any:
-        """Draw means and standard deviations: against the truth where it is known, else map by map.
+        """Draw means and standard deviations against the truth, or per map if the truth is unknown.
 
         Returns
         -------
@@ -160,7 +164,7 @@ class Posterior:
         )
 
     def __repr__(self) -> str:
-        """Show the first maps."""
+        """Return a summary with the first maps."""
         shown = pd.DataFrame({name: self._intervals(name) for name in self.parameters})
         trained_on = self.trained_on
         return (
@@ -184,6 +188,6 @@ class Posterior:
     def _comparable(self, done: str) -> Results:
         if self.truth is None or self.tested_on is None:
             raise ValueError(
-                f"posterior: The true parameters of these maps are unknown, so nothing can be {done}."
+                f"truth: Expected known parameters of the maps, got none. They cannot be {done}."
             )
         return comparable(self.results, self.trained_on.suite, self.tested_on.suite)

@@ -1,4 +1,4 @@
-"""Settings given by keyword: looked up by name, checked, and merged into the values of ``conf``."""
+"""Settings given by keyword: names, checks, and defaults from ``conf``."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from multifield.config.schema import Parameters, check_parameters, suggest
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.config.tuning import TuningConfig
 
-# keyword -> its place among the parameters of a run
+# keyword -> dotted name of the parameter of a run
 OF_SUITES = {
     **{
         name: f"source.mock.{name}"
@@ -42,24 +42,24 @@ OF_LOADING = {
 
 
 def place_settings(given: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
-    """Put settings at their places among the parameters of a run.
+    """Convert keywords to dotted names of the parameters of a run.
 
     Parameters
     ----------
     given : mapping of str to object
         Values by keyword.
     places : mapping of str to str
-        Place of each keyword that a function knows.
+        Dotted names by keyword.
 
     Returns
     -------
     placed : dict of str to object
-        Values by place, with dots.
+        Values by dotted name.
 
     Raises
     ------
     TypeError
-        If no setting has such a name; says which is meant, or those there are.
+        If a keyword is unknown. The message suggests a similar one or lists all.
     """
     for name in given:
         if name not in places:
@@ -71,26 +71,26 @@ def place_settings(given: Mapping[str, Any], places: Mapping[str, str]) -> dict[
 def make_parameters(
     environment: str, placed: Mapping[str, Any], places: Mapping[str, str]
 ) -> Parameters:
-    """Give all parameters of a run: the values of ``conf``, with some replaced.
+    """Return all parameters of a run: the values of ``conf``, some of them replaced.
 
     Parameters
     ----------
     environment : str
         Name of an environment of ``conf``.
     placed : mapping of str to object
-        Values by place, with dots.
+        Replaced values by dotted name.
     places : mapping of str to str
-        Place of each keyword, for messages.
+        Dotted names by keyword, for messages.
 
     Returns
     -------
     parameters : Parameters
-        Typed and checked.
+        Typed and checked parameters.
 
     Raises
     ------
     ValueError
-        If a value is out of range, one line for each: its keyword, the rule and the value.
+        If values are out of range. The message has one line for each: keyword, rule and value.
     """
     choices: dict[str, Any] = {}
     for place, value in placed.items():
@@ -109,9 +109,9 @@ def make_parameters(
 
 
 def _in_keywords(line: str, keywords: Mapping[str, str]) -> str:
-    """Name a setting as it was given; `line` begins with its place."""
+    """Replace the dotted name at the start of a message by the keyword."""
     place, mark, rule = line.strip().partition(":")
-    if place.endswith("selection"):  # its rules name the suite, set or field themselves
+    if place.endswith("selection"):  # the rule names the suite, set or field
         return rule.strip()
     is_place = re.fullmatch(r"[\w.]+", place)
     name = keywords.get(place, place.rpartition(".")[2] if is_place else place)

@@ -1,4 +1,4 @@
-"""A study: many trainings, whose hyperparameters Optuna draws."""
+"""Hyperparameter studies with Optuna."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,20 +23,20 @@ from multifield.training.fingerprint import fingerprint
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Study:
-    """Trials of one suite, and their networks.
+    """Trials on one suite, and their networks.
 
     Attributes
     ----------
     optuna : optuna.study.Study
-        The study itself: all that Optuna can do with one is open.
+        Study of Optuna.
     suite : Suite
         Maps of the trials.
     folder : ModelFolder
-        Where database, weights and losses are.
+        Folder of database, weights and losses.
     parameters : Parameters
         All settings.
     card : multifield.prediction.ModelCard
-        All that is known of the best networks.
+        Description of the best networks.
     """
 
     optuna: "tuning.Study"
@@ -47,33 +47,33 @@ class Study:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """All trials: state, value (lowest validation loss), hyperparameters, best epoch, seconds."""
+        """Table of all trials: state, best validation loss, hyperparameters, epoch, seconds."""
         return pd.DataFrame(tuning.trials_table(self.optuna)).set_index("number")
 
     @property
     def best(self) -> int:
-        """Number of the trial of the lowest validation loss."""
+        """Number of the trial with the lowest validation loss."""
         return tuning.best_trial(self.optuna).number
 
     def load_network(self, trial: int | None = None, *, n_networks: int = 1) -> FittedNetwork:
-        """Load the network of a trial, or the best ones together.
+        """Load the network of a trial, or the best networks.
 
         Parameters
         ----------
         trial : int, optional
-            Number of the trial. If not given, the best.
+            Number of the trial. If not given, the best one.
         n_networks : int, optional
-            Number of best networks whose posteriors are averaged, where no trial is named.
+            Number of best networks whose posteriors are averaged, if `trial` is not given.
 
         Returns
         -------
         network : FittedNetwork
-            The network, ready to infer.
+            Network for inference.
 
         Raises
         ------
         ValueError
-            If the study has no such trial with a network, or fewer networks.
+            If there are no weights of this trial, or fewer networks.
         """
         card = self.card if trial is None else self._describe(trial)
         networks = prediction.load_networks(card, self.folder, n_networks)
@@ -81,12 +81,12 @@ class Study:
         return FittedNetwork(card, networks, self.parameters.training, losses)
 
     def plot(self) -> Any:
-        """Draw the losses of all trials, epoch by epoch.
+        """Draw the losses of all trials per epoch.
 
         Returns
         -------
         figure : matplotlib.figure.Figure
-            The best trial in full, the validation loss of the others.
+            All losses of the best trial, and validation losses of the others.
         """
         losses = {
             trial.number: training.read_losses(self.folder.losses(trial.number))
@@ -96,7 +96,7 @@ class Study:
         return reporting.figures.loss_curves(losses, self.best, selection.suite, selection.field)
 
     def __repr__(self) -> str:
-        """Say how the study went."""
+        """Return a summary of the trials."""
         selection = self.suite.selection
         return (
             f"Study of {selection.suite}: {', '.join(selection.fields)}, "
@@ -123,36 +123,37 @@ def tune(
 ) -> Study:
     """Search hyperparameters, as ``multifield run --pipelines tune`` does.
 
-    Database, weights, losses and card are stored in ``06_models`` of the data folder of the suite, under the
-    names that the pipelines use. The same call with more trials goes on with the study; an interrupted one
-    is resumed.
+    Database, weights, losses and card are stored in ``06_models`` of the data folder of the suite,
+    with the file names of the pipelines. The same call with more trials continues the study. The
+    same call resumes an interrupted study.
 
     Parameters
     ----------
     suite : Suite
-        Maps to train, validate and test on.
+        Training, validation and test maps.
     n_trials : int, optional
-        Number of trials in the end. If not given, that of ``conf``.
+        Total number of trials. If not given, that of ``conf``.
     recipe : str, optional
-        How networks are trained; see `train`.
+        Recipe of the training. See `train`.
     epochs : int, optional
-        Epochs of each trial. If not given, that of ``conf``.
+        Number of epochs per trial. If not given, that of ``conf``.
     **settings : object
-        Other values than those of ``conf``: any of ``training``, or of ``tuning`` in
-        ``conf/base/tune/parameters.yml``, such as ``search_space``, ``pruner``, ``keep_weights``, ``seed``;
-        ``workers``, the number of processes that train; ``scheduler``; ``storage``; ``models_folder``.
+        Settings that replace those of ``conf``: any of ``training``, or of ``tuning`` in
+        ``conf/base/tune/parameters.yml``, such as ``search_space``, ``pruner``, ``keep_weights``,
+        ``seed``; ``workers``, the number of processes that train; ``scheduler``; ``storage``;
+        ``models_folder``.
 
     Returns
     -------
     study : Study
-        The trials, and their networks.
+        Trials and their networks.
 
     Raises
     ------
     TypeError
-        If a setting has no such name.
+        If a setting is unknown.
     ValueError
-        If a value is out of range, or the study there was tuned with other settings.
+        If a value is out of range, or the stored study has other settings.
     """
     chosen = {"n_trials": n_trials, "recipe": recipe, "epochs": epochs}
     given = {name: value for name, value in chosen.items() if value is not None} | settings

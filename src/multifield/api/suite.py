@@ -1,4 +1,4 @@
-"""A suite of maps, ready to train on and to test on."""
+"""Suites of maps for training and test."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -22,32 +22,29 @@ from multifield.data.preprocess import LogMaps
 from multifield.ingest.raw_maps import bring_raw, make_log_maps
 from multifield.maps.splits import Simulations, Split, maps_of, split_simulations
 
-RAW, LOG_MAPS, MODELS = (
-    "01_raw",
-    "05_model_input",
-    "06_models",
-)  # as in the catalog of the pipelines
+# as in the catalog of the pipelines
+RAW, LOG_MAPS, MODELS = "01_raw", "05_model_input", "06_models"
 Source = np.ndarray | str | os.PathLike[str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Suite:
-    """Maps of one suite, preprocessed, with their parameters and who trains, validates and tests.
+    """Preprocessed maps of one suite with their parameters and split.
 
     Attributes
     ----------
     selection : Selection
         Suite, set of simulations and fields.
     data : Path
-        Folder with the files, laid out as by the pipelines.
+        Data folder, with the file names of the pipelines.
     environment : str
-        Environment of ``conf`` whose values are the defaults.
+        Environment of ``conf`` with the default values.
     settings : dict of str to object
-        What was given in their place, by its place among the parameters.
+        Replaced values by dotted name of the parameter.
     parameters : Parameters
         All parameters of a run with these settings.
     maps : dict of str to (15 S, L, L) float32
-        Raw maps of each field; memory maps.
+        Raw maps of each field, as memory maps.
     theta : (S, 6) float64
         Parameters of the simulations, columns as `multifield.camels.PARAMETERS`.
     log_maps : dict of str to LogMaps
@@ -55,7 +52,7 @@ class Suite:
     manifest : Manifest
         Sizes and checksums of the files.
     split : Split
-        Numbers of the simulations of each part.
+        Indices of the simulations of each part.
     normalization : Normalization
         Mean and standard deviation of the log maps of each field.
     """
@@ -79,39 +76,39 @@ class Suite:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Names of the fields, which are the channels of a network, in order."""
+        """Names of the fields, in channel order."""
         return self.selection.fields
 
     @property
     def map_size(self) -> int:
-        """Pixels per side of a map."""
+        """Number of pixels per side of a map."""
         return int(self.maps[self.fields[0]].shape[-1])
 
     @property
     def inferred(self) -> tuple[str, ...]:
-        """Names of the parameters that act in the suite."""
+        """Names of the parameters that affect the maps."""
         columns = camels.find_suite(self.name).inferred_columns
-        known = np.isfinite(self.theta).all(axis=0)  # not all in the tables of 28 columns
+        known = np.isfinite(self.theta).all(axis=0)  # tables of 28 columns lack some
         return tuple(camels.PARAMETER_NAMES[column] for column in columns if known[column])
 
     @property
     def train(self) -> "Part":
-        """Maps to train on."""
+        """Training maps."""
         return Part(self, "train", self.split.train)
 
     @property
     def valid(self) -> "Part":
-        """Maps by which epochs and trials are chosen."""
+        """Validation maps, which select epochs and trials."""
         return Part(self, "valid", self.split.valid)
 
     @property
     def test(self) -> "Part":
-        """Maps held out of training and of every choice."""
+        """Test maps, used in neither training nor model selection."""
         return Part(self, "test", self.split.test)
 
     @property
     def all(self) -> "Part":
-        """All maps, for a test of a network that was trained on another suite or set."""
+        """All maps, to test networks of another suite or set."""
         return Part(self, "all", tuple(range(len(self.theta))))
 
     def plot(self, number: int = 0) -> Any:
@@ -120,7 +117,7 @@ class Suite:
         Parameters
         ----------
         number : int, optional
-            Number of the map in its file; map i is of simulation ``i // 15``.
+            Index of the map. Map i belongs to simulation ``i // 15``.
 
         Returns
         -------
@@ -133,7 +130,7 @@ class Suite:
         return figures.fields_mosaic(shown, self.name)
 
     def __repr__(self) -> str:
-        """Say in a few lines what the suite is."""
+        """Return a summary of the suite."""
         mock = ", a mock suite" if camels.find_suite(self.name).mock else ""
         parts = (self.train, self.valid, self.test)
         sizes = ", ".join(f"{part.name} {len(part.simulations)}" for part in parts)
@@ -150,16 +147,16 @@ class Suite:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Part:
-    """The maps of some simulations of a suite.
+    """Maps of some simulations of a suite.
 
     Attributes
     ----------
     suite : Suite
-        The suite.
+        Suite of the maps.
     name : {"train", "valid", "test", "all"}
-        Which part it is.
+        Name of the part.
     simulations : tuple of int
-        Numbers of the simulations.
+        Indices of the simulations.
     """
 
     suite: Suite
@@ -168,7 +165,7 @@ class Part:
 
     @property
     def index(self) -> Index:
-        """Numbers of the maps in their file: ``suite.maps["Mtot"][suite.test.index]`` are the maps."""
+        """Indices of the maps, as in ``suite.maps["Mtot"][suite.test.index]``."""
         return maps_of(self.simulations)
 
     @property
@@ -178,11 +175,11 @@ class Part:
         return theta
 
     def __len__(self) -> int:
-        """Count the maps."""
+        """Return the number of maps."""
         return len(self.index)
 
     def __repr__(self) -> str:
-        """Say how many maps of what."""
+        """Return a summary of the part."""
         suite = self.suite
         which = "maps" if self.name == "all" else f"{self.name} maps"
         return f"{len(self)} {which} of {suite.name}: {', '.join(suite.fields)}"
@@ -200,53 +197,52 @@ def load_suite(
     environment: str | None = None,
     **settings: Any,
 ) -> Suite:
-    """Make or find the maps of a suite, check and preprocess them.
+    """Make or read the maps of a suite, check and preprocess them.
 
-    The files are those that ``multifield run --pipelines ingest,preprocess`` leaves: what is there
-    already is used, and the pipelines use what this leaves.
+    The files are those of ``multifield run --pipelines ingest,preprocess``. Existing files are
+    reused, by this function and by the pipelines.
 
     Parameters
     ----------
     name : str
-        A mock suite, such as ``MockNbody`` or ``MockTNG``, whose maps are made here; a suite of CMD, such
-        as ``IllustrisTNG``; or any name for maps of your own.
+        Mock suite, such as ``MockNbody`` or ``MockTNG``, whose maps are made; suite of CMD, such as
+        ``IllustrisTNG``; or any name for your maps.
     field : str or sequence of str
-        Field or fields, which are the channels of a network in this order: ``"Mtot"``, ``["Mgas", "T"]``
-        or ``"Mgas_T"``.
+        Field or fields in channel order: ``"Mtot"``, ``["Mgas", "T"]`` or ``"Mgas_T"``.
     folder : path-like, optional
-        Folder with published files, in it or in a sub-folder of the suite's name. If not given, that of
-        the configuration.
+        Folder with published files, in it or in ``<folder>/<suite>/``. If not given, that of the
+        configuration.
     maps : mapping of str to array or path, optional
-        Maps of your own, (15 S, L, L) float32 for each field: 15 maps of each of S simulations, one
-        simulation after another. L is a power of two from 16. One array or path is enough for one field.
+        Your maps of each field, (15 S, L, L) float32: 15 maps per simulation, ordered by
+        simulation. L is a power of two from 16. For one field, an array or path without mapping.
     theta : (S, 6) or (S, 2) array or path, optional
-        Parameters of your simulations; columns as `multifield.camels.PARAMETERS`, or Omega_m and sigma_8
-        alone. Needed with `maps`.
+        Parameters of your simulations, required with `maps`. Columns as
+        `multifield.camels.PARAMETERS`, or only Omega_m and sigma_8.
     sim_set : str, optional
         Set of simulations of a published suite.
     data : path-like, optional
-        Folder for the files, laid out as by the pipelines.
+        Data folder, with the file names of the pipelines.
     environment : str, optional
-        Environment of ``conf`` whose values are the defaults. If not given, ``mock`` for mock suites
-        and ``base`` for others.
+        Environment of ``conf`` with the default values. If not given, ``mock`` for mock suites and
+        ``base`` for others.
     **settings : object
-        Other values than those of ``conf``. Mock suites: ``n_simulations``, ``map_size`` [pixels],
-        ``lattice``, ``refine``, ``seed``, ``n_threads``. Published suites: ``partial``, ``download``.
-        Preprocessing: ``smoothing_width`` [pixels], ``remove_monopole``, ``compact``. Split: ``n_valid``
-        and ``n_test`` [simulations; 5% of a set of other size than CMD's], ``split_seed``;
-        ``normalize_over``, "training" or "all".
+        Settings that replace those of ``conf``. Mock suites: ``n_simulations``, ``map_size``
+        [pixels], ``lattice``, ``refine``, ``seed``, ``n_threads``. Published suites: ``partial``,
+        ``download``. Preprocessing: ``smoothing_width`` [pixels], ``remove_monopole``, ``compact``.
+        Split: ``n_valid`` and ``n_test`` [simulations; 5% if the set does not have CMD's size],
+        ``split_seed``; ``normalize_over``, "training" or "all".
 
     Returns
     -------
     suite : Suite
-        The maps, ready for `multifield.train`.
+        Maps for `multifield.train`.
 
     Raises
     ------
     TypeError
-        If a setting has no such name, or maps are not float32.
+        If a setting is unknown, or maps are not float32.
     ValueError
-        If a value is out of range, or maps and parameters do not fit each other.
+        If a value is out of range, or the shapes of maps and parameters do not agree.
     FileNotFoundError
         If a published file is missing.
     """
@@ -254,7 +250,7 @@ def load_suite(
     given = place_settings(settings, OF_SUITES)
     data = Path(data)
     if (maps is None) != (theta is None):
-        raise ValueError("maps, theta: Give both, or none.")
+        raise ValueError("maps, theta: Expected both or none, got one.")
     if maps is not None and theta is not None:
         sim_set = "own"
         given |= {"source.partial": True, "source.kind": "folder"}
@@ -297,7 +293,7 @@ def load_suite(
 
 
 def _keep_shares(parameters: Parameters, n: int) -> dict[str, int]:
-    """Hold out the share of `n` simulations that ``conf`` holds out of a latin hypercube of CMD."""
+    """Scale the numbers of validation and test simulations from CMD's latin hypercube to `n`."""
     split, of_all = parameters.split, camels.SETS["LH"].n_simulations
     assert of_all is not None
     numbers = {"split.n_valid": split.n_valid, "split.n_test": split.n_test}
@@ -311,10 +307,10 @@ def _write_own(
     theta: Source,
     folder: Path,
 ) -> None:
-    """Write or link maps and parameters of a user's own under CMD's names, and make the suite known."""
+    """Write or link maps and parameters of a user under CMD's names, and register the suite."""
     given = maps if isinstance(maps, Mapping) else {fields[0]: maps}
     if set(given) != set(fields):
-        raise ValueError(f"maps: Expected those of {', '.join(fields)}, got {', '.join(given)}.")
+        raise ValueError(f"maps: Expected fields {', '.join(fields)}, got {', '.join(given)}.")
     table = _read_own_theta(theta)
     n = len(camels.COSMOLOGY)
     inferred = camels.COSMOLOGY if table.shape[1] == n else camels.PARAMETER_NAMES
@@ -326,7 +322,7 @@ def _write_own(
             save_maps(path, source)
             continue
         if path.exists() and Path(source).resolve() != path.resolve():
-            path.unlink()  # of an earlier call
+            path.unlink()  # from an earlier call
         link_file(Path(source), path)
     whole = np.ones((len(table), len(camels.PARAMETERS)))
     whole[:, : table.shape[1]] = table
@@ -342,7 +338,7 @@ def _read_own_theta(theta: Source) -> Theta:
         table = np.asarray(theta, np.float64)
     if table.ndim != 2 or table.shape[1] not in n_columns or not np.isfinite(table).all():
         raise ValueError(
-            f"theta: Expected finite numbers, one row per simulation, of {n_columns[1]} columns "
+            f"theta: Expected finite numbers, one row per simulation, in {n_columns[1]} columns "
             f"({', '.join(camels.PARAMETER_NAMES)}) or the first {n_columns[0]}, got shape {table.shape}."
         )
     return table
@@ -357,8 +353,8 @@ def _check_own_maps(maps: np.ndarray, field: str, n_simulations: int) -> None:
         )
     if maps.ndim != 3 or maps.shape[1] != maps.shape[2] or len(maps) != expected:
         raise ValueError(
-            f"maps of {field}: Expected shape ({expected}, L, L), {camels.MAPS_PER_SIMULATION} maps of "
-            f"each of the {n_simulations} simulations of theta, got {maps.shape}."
+            f"maps of {field}: Expected shape ({expected}, L, L), {camels.MAPS_PER_SIMULATION} maps per "
+            f"simulation of theta ({n_simulations}), got {maps.shape}."
         )
 
 
@@ -369,7 +365,7 @@ def _verify(
     parameters: Parameters,
     folder: Path,
 ) -> Manifest:
-    """Check every pixel, unless that was done for these very files."""
+    """Check every pixel, unless the same files were checked before."""
     path = folder / f"manifest_{selection.field}_{selection.suite}_{selection.sim_set}.json"
     try:
         present = TypeAdapter(Manifest).validate_json(path.read_bytes())
@@ -392,7 +388,7 @@ def _verify(
 
 
 def _write_descriptions(suite: Suite) -> None:
-    """Write split and normalization as `preprocess` does, so that the pipelines can go on."""
+    """Write split and normalization as `preprocess` does, for the pipelines."""
     selection, parameters = suite.selection, suite.parameters
     folder = suite.data / LOG_MAPS / suite.name
     ends = f"{selection.suite}_{selection.sim_set}"
@@ -407,6 +403,14 @@ def _write_descriptions(suite: Suite) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a pydantic dataclass, whole or not at all."""
+    """Write a pydantic dataclass atomically as JSON.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the file.
+    content : object
+        Pydantic dataclass.
+    """
     with atomic_path(path) as partial:
         partial.write_bytes(TypeAdapter(type(content)).dump_json(content, indent=2))
