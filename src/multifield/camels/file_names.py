@@ -45,39 +45,13 @@ def theta_names(suite: str, sim_set: str) -> tuple[str, ...]:
     return (published, f"params_{suite}.txt") if sim_set == "LH" else (published,)
 
 
-def smoothing_suffix(smoothing_width: float | int) -> str:
-    """Return the part of a file name for the smoothing of the maps.
-
-    Parameters
-    ----------
-    smoothing_width : float
-        Width of the smoothing [pixels].
-
-    Returns
-    -------
-    suffix : str
-        ``_smoothing_<width>``, or empty without smoothing.
-    """
-    return f"_smoothing_{smoothing_width:g}" if smoothing_width else ""
+def _preprocessing_suffix(smoothing_width: float | int, remove_monopole: bool) -> str:
+    """Return ``_smoothing_<width>`` and ``_no_monopole``, if they apply."""
+    smoothing = f"_smoothing_{smoothing_width:g}" if smoothing_width else ""
+    return smoothing + ("_no_monopole" if remove_monopole else "")
 
 
-def monopole_suffix(remove_monopole: bool) -> str:
-    """Return the part of a file name for the removal of the monopole.
-
-    Parameters
-    ----------
-    remove_monopole : bool
-        Whether the mean of each log map is subtracted.
-
-    Returns
-    -------
-    suffix : str
-        ``_no_monopole``, or empty.
-    """
-    return "_no_monopole" if remove_monopole else ""
-
-
-LABEL_WORDS = {"o3_err": "o3"}
+_LABEL_WORDS = {"o3_err": "o3"}
 """Names of architectures in file names, where they differ. The benchmark's files have ``o3``."""
 
 _LABEL = re.compile(
@@ -115,8 +89,8 @@ def recipe_label(
         Part of a file name, without leading ``_``.
     """
     # unknown architectures are rejected with the parameters
-    word = LABEL_WORDS.get(architecture, architecture.rpartition(":")[2])
-    suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
+    word = _LABEL_WORDS.get(architecture, architecture.rpartition(":")[2])
+    suffix = _preprocessing_suffix(smoothing_width, remove_monopole)
     steps = "one_cycle" if schedule == "one_cycle" else f"steps_{steps_up}_{steps_down}"
     return f"all_{steps}_{word}{suffix}"
 
@@ -135,7 +109,7 @@ def word_of_label(label: str) -> str:
         Name of the architecture. ``o3``, the benchmark's, for other labels.
     """
     match = _LABEL.fullmatch(label.removeprefix("single_"))
-    return match[1] if match else LABEL_WORDS["o3_err"]
+    return match[1] if match else _LABEL_WORDS["o3_err"]
 
 
 def run_name(suite: str, field: str, label: str) -> str:
@@ -184,6 +158,6 @@ def log_maps_name(
     name : str
         File name.
     """
-    suffix = smoothing_suffix(smoothing_width) + monopole_suffix(remove_monopole)
+    suffix = _preprocessing_suffix(smoothing_width, remove_monopole)
     suffix += "_float16" if compact else ""
     return f"log_Maps_{field}_{suite}_{sim_set}_{REDSHIFT_LABEL}{suffix}.npy"

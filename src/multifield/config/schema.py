@@ -47,8 +47,8 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Choices:
-    """Choices of a run, from parameters.yml or ``--params``. The groups take them."""
+class Parameters:
+    """Choices of a run, recipes, and the groups that nodes use, which take the choices."""
 
     suite: Text
     field: Text
@@ -68,12 +68,6 @@ class Choices:
     network: Text
     models_folder: Text
     parity: Flag
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Parameters(Choices):
-    """Choices, recipes, and the groups that nodes use."""
-
     recipes: dict[str, Recipe]
     selection: Selection
     test_selection: Selection

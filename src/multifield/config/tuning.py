@@ -1,7 +1,7 @@
 """Settings of studies. Values, reasons and sources are in ``conf/``."""
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -56,6 +56,12 @@ Storage = Annotated[str, AfterValidator(check_storage)]
 # The ranges are inside those of `Hyperparameters`, so that every draw is valid.
 
 
+def _check_order(limits: Any) -> Any:
+    if limits.low > limits.high:
+        raise ValueError(f"range: Expected low <= high, got {limits.low} and {limits.high}.")
+    return limits
+
+
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class RateRange:
     """Range of numbers in [0, 1), drawn uniformly.
@@ -69,10 +75,7 @@ class RateRange:
     low: Real = Field(ge=0, lt=1)
     high: Real = Field(ge=0, lt=1)
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "RateRange":
-        _check_order(self.low, self.high)
-        return self
+    _in_order = model_validator(mode="after")(_check_order)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -88,10 +91,7 @@ class LogRange:
     low: Real = Field(gt=0)
     high: Real = Field(gt=0)
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "LogRange":
-        _check_order(self.low, self.high)
-        return self
+    _in_order = model_validator(mode="after")(_check_order)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -107,10 +107,7 @@ class IntegerRange:
     low: Integer = Field(ge=1)
     high: Integer = Field(ge=1)
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "IntegerRange":
-        _check_order(self.low, self.high)
-        return self
+    _in_order = model_validator(mode="after")(_check_order)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -221,8 +218,3 @@ class TuningConfig:
                         f"{allowed.low} to {allowed.high}, got {value}."
                     )
         return self
-
-
-def _check_order(low: float | int, high: float | int) -> None:
-    if low > high:
-        raise ValueError(f"range: Expected low <= high, got {low} and {high}.")
