@@ -1,4 +1,4 @@
-"""Networks: training, storage and inference."""
+"""Trained networks: storage and inference."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,16 @@ from pydantic import TypeAdapter
 
 from multifield import camels, evaluation, models, prediction, reporting, training
 from multifield.api.posterior import Posterior
-from multifield.api.settings import OF_LOADING, OF_TRAINING, make_parameters, place_settings
-from multifield.api.suite import MODELS, Part, Suite, write_json
+from multifield.api.settings import OF_LOADING, make_parameters, place_settings
+from multifield.api.suite import Part
 from multifield.camels.selection import Selection
-from multifield.config.schema import Parameters
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
+from multifield.core.atomic_files import write_json
 from multifield.core.checksums import sha256
-from multifield.data import MapLoader, SplitLoaders, load_splits
+from multifield.data import MapLoader
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.describe import SINGLE
-from multifield.training.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from multifield.training import Losses
@@ -246,75 +245,6 @@ class FittedNetwork:
         return evaluation.Results(theta, mean, std, self.card.inferred)
 
 
-def train(
-    suite: Suite, *, recipe: str | None = None, epochs: int | None = None, **settings: Any
-) -> FittedNetwork:
-    """Train one network, as ``multifield run --pipelines train`` does.
-
-    Weights, losses and card are stored in ``06_models`` of the data folder of the suite, with the
-    file names of the pipelines. The same call resumes an interrupted training.
-
-    Parameters
-    ----------
-    suite : Suite
-        Training, validation and test maps.
-    recipe : str, optional
-        Recipe of the training: ``published``, the benchmark's; ``multifield``, recommended; or
-        ``band_powers``. If not given, that of ``conf``.
-    epochs : int, optional
-        Number of epochs. If not given, that of ``conf``.
-    **settings : object
-        Settings that replace those of the recipe: any of ``training`` and ``hyperparameters`` in
-        ``conf/base/train/parameters.yml``, such as ``lr``, ``wd``, ``dr``, ``hidden``,
-        ``batch_size``, ``loss``, ``seed``, ``device``, ``n_threads``; ``workers`` or ``scheduler``;
-        ``models_folder``.
-
-    Returns
-    -------
-    network : FittedNetwork
-        Network of the epoch with the lowest validation loss.
-
-    Raises
-    ------
-    TypeError
-        If a setting is unknown.
-    ValueError
-        If a value is out of range, or there is a checkpoint of a training with other settings.
-    """
-    chosen = {"recipe": recipe, "epochs": epochs}
-    given = {name: value for name, value in chosen.items() if value is not None} | settings
-    parameters = settings_of(suite, given, OF_TRAINING)
-    folder, data = model_folder(suite, parameters), load_parts(suite, parameters)
-    config, hyperparameters = parameters.training, parameters.hyperparameters
-    task = training.TrainingTask(
-        name=SINGLE,
-        data=data,
-        hyperparameters=hyperparameters,
-        config=config,
-        seed=config.seed,
-        checkpoint=folder.checkpoint(SINGLE),
-    )
-    with training.TrainingProgress("networks", 1, config.epochs) as progress:
-        progress.begin(SINGLE)
-        result = training.train_on_workers(
-            task, parameters.execution, lambda *losses: progress.on_epoch(SINGLE, *losses)
-        )
-        progress.end(SINGLE, f"valid loss {result.best_valid_loss:.4f}")
-    result.publish(folder.weights(SINGLE))
-    training.write_losses(folder.losses(SINGLE), result.losses)
-    card = prediction.describe_networks(
-        [prediction.trained_alone(folder, hyperparameters, result.losses)],
-        trained_on(suite, data),
-        folder,
-        config,
-        parameters.card,
-        fingerprint(data, config),
-    )
-    write_json(folder.card(SINGLE), card)
-    task.clean()
-    return FittedNetwork(card, prediction.load_networks(card, folder, 1), config, result.losses)
-
-
 def load_network(path: PathLike, *, n_networks: int = 1, **settings: Any) -> FittedNetwork:
     """Load a network stored by `FittedNetwork.save`, `train` or a pipeline.
 
@@ -381,108 +311,3 @@ def _read_card(path: Path) -> "prediction.ModelCard":
         camels.add_suite(content["suite"], names, inferred)
     card: prediction.ModelCard = TypeAdapter(prediction.ModelCard).validate_json(text)
     return card
-
-
-# ---- common parts of training and tuning ----
-
-
-def settings_of(suite: Suite, given: Mapping[str, Any], places: Mapping[str, str]) -> Parameters:
-    """Return the parameters of a run on a suite.
-
-    Parameters
-    ----------
-    suite : Suite
-        Maps of the run.
-    given : mapping of str to object
-        Replaced settings by keyword.
-    places : mapping of str to str
-        Dotted names by keyword.
-
-    Returns
-    -------
-    parameters : Parameters
-        Typed and checked parameters.
-    """
-    own = {"models_folder": str(suite.data / MODELS)}
-    placed = {**suite.settings, **own, **place_settings(given, places)}
-    return make_parameters(suite.environment, placed, places)
-
-
-def model_folder(suite: Suite, parameters: Parameters) -> ModelFolder:
-    """Return the folder of the networks of a suite, with the file names of the pipelines.
-
-    Parameters
-    ----------
-    suite : Suite
-        Maps of the networks.
-    parameters : Parameters
-        Settings of the training.
-
-    Returns
-    -------
-    folder : ModelFolder
-        Folder of the networks.
-    """
-    config, preprocessing = parameters.training, parameters.preprocessing
-    label = camels.recipe_label(
-        config.steps_up,
-        config.steps_down,
-        preprocessing.smoothing_width,
-        preprocessing.remove_monopole,
-        config.architecture,
-        config.schedule,
-    )
-    return ModelFolder(
-        path=Path(parameters.models_folder).expanduser(),
-        suite=suite.name,
-        field=suite.selection.field,
-        label=label,
-    )
-
-
-def load_parts(suite: Suite, parameters: Parameters) -> SplitLoaders:
-    """Return the loaders of training, validation and test maps.
-
-    Parameters
-    ----------
-    suite : Suite
-        Maps.
-    parameters : Parameters
-        Settings of the training.
-
-    Returns
-    -------
-    data : SplitLoaders
-        Three loaders.
-    """
-    return load_splits(
-        suite.log_maps,
-        suite.theta,
-        suite.split,
-        suite.normalization,
-        suite.manifest,
-        split_config=parameters.split,
-        normalization_config=parameters.normalization,
-        batch_size=parameters.training.batch_size,
-        **training.loader_options(parameters.training),
-    )
-
-
-def trained_on(suite: Suite, data: SplitLoaders) -> "prediction.TrainedOn":
-    """Return the description of the training maps for a card.
-
-    Parameters
-    ----------
-    suite : Suite
-        Maps of the training.
-    data : SplitLoaders
-        Loaders of the training.
-
-    Returns
-    -------
-    trained_on : multifield.prediction.TrainedOn
-        Description of the training maps.
-    """
-    return prediction.TrainedOn(
-        data, suite.split, suite.normalization, suite.manifest, suite.parameters.preprocessing
-    )

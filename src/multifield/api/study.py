@@ -6,16 +6,12 @@ from typing import Any
 import pandas as pd
 
 from multifield import prediction, reporting, training, tuning
-from multifield.api.network import (
-    FittedNetwork,
-    load_parts,
-    model_folder,
-    settings_of,
-    trained_on,
-)
+from multifield.api.network import FittedNetwork
 from multifield.api.settings import OF_TUNING
-from multifield.api.suite import Suite, write_json
+from multifield.api.suite import Suite
+from multifield.api.training import load_parts, model_folder, settings_of, trained_on
 from multifield.config.schema import Parameters
+from multifield.core.atomic_files import write_json
 from multifield.data import SplitLoaders
 from multifield.models.model_folder import ModelFolder
 from multifield.training.fingerprint import fingerprint

@@ -11,12 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from multifield import camels
 from multifield.api.settings import OF_SUITES, make_parameters, place_settings
+from multifield.api.user_maps import Source, write_user_maps
 from multifield.camels.selection import Selection
 from multifield.config.schema import Parameters
 from multifield.core.arrays import Index, Maps, Theta
-from multifield.core.atomic_files import atomic_path
+from multifield.core.atomic_files import write_json
 from multifield.data.manifest import Manifest, verify_suite
-from multifield.data.map_files import find_file, link_file, save_maps
+from multifield.data.map_files import find_file
 from multifield.data.normalization import Normalization, fit_normalization
 from multifield.data.preprocess import LogMaps
 from multifield.ingest.raw_maps import bring_raw, make_log_maps
@@ -24,7 +25,6 @@ from multifield.maps.splits import Simulations, Split, maps_of, split_simulation
 
 # as in the catalog of the pipelines
 RAW, LOG_MAPS, MODELS = "01_raw", "05_model_input", "06_models"
-Source = np.ndarray | str | os.PathLike[str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -254,7 +254,7 @@ def load_suite(
     if maps is not None and theta is not None:
         sim_set = "own"
         given |= {"source.partial": True, "source.kind": "folder"}
-        _write_own(name, field.split("_"), maps, theta, data / RAW / name)
+        write_user_maps(name, field.split("_"), maps, theta, data / RAW / name)
         folder = data / RAW
     if environment is None:
         environment = "mock" if camels.find_suite(name).mock else "base"
@@ -300,64 +300,6 @@ def _keep_shares(parameters: Parameters, n: int) -> dict[str, int]:
     return {name: max(1, round(n * number / of_all)) for name, number in numbers.items()}
 
 
-def _write_own(
-    name: str,
-    fields: Sequence[str],
-    maps: Mapping[str, Source] | Source,
-    theta: Source,
-    folder: Path,
-) -> None:
-    """Write or link maps and parameters of a user under CMD's names, and register the suite."""
-    given = maps if isinstance(maps, Mapping) else {fields[0]: maps}
-    if set(given) != set(fields):
-        raise ValueError(f"maps: Expected fields {', '.join(fields)}, got {', '.join(given)}.")
-    table = _read_own_theta(theta)
-    n = len(camels.COSMOLOGY)
-    inferred = camels.COSMOLOGY if table.shape[1] == n else camels.PARAMETER_NAMES
-    camels.add_suite(name, tuple(fields), inferred)
-    for field in fields:
-        source, path = given[field], folder / camels.maps_names(field, name, "own")[0]
-        if isinstance(source, np.ndarray):
-            _check_own_maps(source, field, len(table))
-            save_maps(path, source)
-            continue
-        if path.exists() and Path(source).resolve() != path.resolve():
-            path.unlink()  # from an earlier call
-        link_file(Path(source), path)
-    whole = np.ones((len(table), len(camels.PARAMETERS)))
-    whole[:, : table.shape[1]] = table
-    with atomic_path(folder / camels.theta_names(name, "own")[0]) as partial:
-        np.savetxt(partial, whole, fmt="%.17g")
-
-
-def _read_own_theta(theta: Source) -> Theta:
-    n_columns = (len(camels.COSMOLOGY), len(camels.PARAMETERS))
-    if not isinstance(theta, np.ndarray):
-        table = np.loadtxt(Path(theta), ndmin=2)
-    else:
-        table = np.asarray(theta, np.float64)
-    if table.ndim != 2 or table.shape[1] not in n_columns or not np.isfinite(table).all():
-        raise ValueError(
-            f"theta: Expected finite numbers, one row per simulation, in {n_columns[1]} columns "
-            f"({', '.join(camels.PARAMETER_NAMES)}) or the first {n_columns[0]}, got shape {table.shape}."
-        )
-    return table
-
-
-def _check_own_maps(maps: np.ndarray, field: str, n_simulations: int) -> None:
-    expected = camels.MAPS_PER_SIMULATION * n_simulations
-    if maps.dtype != np.float32:
-        raise TypeError(
-            f"maps of {field}: Expected float32, got {maps.dtype.name}. Convert them with "
-            "maps.astype(np.float32)."
-        )
-    if maps.ndim != 3 or maps.shape[1] != maps.shape[2] or len(maps) != expected:
-        raise ValueError(
-            f"maps of {field}: Expected shape ({expected}, L, L), {camels.MAPS_PER_SIMULATION} maps per "
-            f"simulation of theta ({n_simulations}), got {maps.shape}."
-        )
-
-
 def _verify(
     selection: Selection,
     raw: Mapping[str, Maps],
@@ -400,17 +342,3 @@ def _write_descriptions(suite: Suite) -> None:
     )
     write_json(folder / f"split_{ends}.json", suite.split)
     write_json(folder / f"normalization_{selection.field}_{ends}_{label}.json", suite.normalization)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a pydantic dataclass atomically as JSON.
-
-    Parameters
-    ----------
-    path : Path
-        Path of the file.
-    content : object
-        Pydantic dataclass.
-    """
-    with atomic_path(path) as partial:
-        partial.write_bytes(TypeAdapter(type(content)).dump_json(content, indent=2))

@@ -6,6 +6,9 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
 
 HOST = platform.node().partition(".")[0]
 """Name of this host. Containers that share a folder often have equal process ids."""
@@ -49,6 +52,20 @@ def atomic_path(path: str | os.PathLike[str], staging: Path | None = None) -> It
         if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Write a pydantic dataclass atomically as JSON.
+
+    Parameters
+    ----------
+    path : path-like
+        Path of the file.
+    content : object
+        Pydantic dataclass.
+    """
+    with atomic_path(path) as partial:
+        partial.write_bytes(TypeAdapter(type(content)).dump_json(content, indent=2))
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -1,0 +1,86 @@
+"""Maps and parameters of a user, stored as a suite."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from multifield import camels
+from multifield.core.arrays import Theta
+from multifield.core.atomic_files import atomic_path
+from multifield.data.map_files import link_file, save_maps
+
+Source = np.ndarray | str | os.PathLike[str]
+
+
+def write_user_maps(
+    name: str,
+    fields: Sequence[str],
+    maps: Mapping[str, Source] | Source,
+    theta: Source,
+    folder: Path,
+) -> None:
+    """Write or link maps and parameters of a user under CMD's names, and register the suite.
+
+    Parameters
+    ----------
+    name : str
+        Name of the suite.
+    fields : sequence of str
+        Names of its fields.
+    maps : mapping of str to array or path, array, or path
+        Maps of each field.
+    theta : array or path
+        Parameters of the simulations.
+    folder : Path
+        Folder for the files.
+    """
+    given = maps if isinstance(maps, Mapping) else {fields[0]: maps}
+    if set(given) != set(fields):
+        raise ValueError(f"maps: Expected fields {', '.join(fields)}, got {', '.join(given)}.")
+    table = _read_theta(theta)
+    n = len(camels.COSMOLOGY)
+    inferred = camels.COSMOLOGY if table.shape[1] == n else camels.PARAMETER_NAMES
+    camels.add_suite(name, tuple(fields), inferred)
+    for field in fields:
+        source, path = given[field], folder / camels.maps_names(field, name, "own")[0]
+        if isinstance(source, np.ndarray):
+            _check_maps(source, field, len(table))
+            save_maps(path, source)
+            continue
+        if path.exists() and Path(source).resolve() != path.resolve():
+            path.unlink()  # from an earlier call
+        link_file(Path(source), path)
+    whole = np.ones((len(table), len(camels.PARAMETERS)))
+    whole[:, : table.shape[1]] = table
+    with atomic_path(folder / camels.theta_names(name, "own")[0]) as partial:
+        np.savetxt(partial, whole, fmt="%.17g")
+
+
+def _read_theta(theta: Source) -> Theta:
+    n_columns = (len(camels.COSMOLOGY), len(camels.PARAMETERS))
+    if not isinstance(theta, np.ndarray):
+        table = np.loadtxt(Path(theta), ndmin=2)
+    else:
+        table = np.asarray(theta, np.float64)
+    if table.ndim != 2 or table.shape[1] not in n_columns or not np.isfinite(table).all():
+        raise ValueError(
+            f"theta: Expected finite numbers, one row per simulation, in {n_columns[1]} columns "
+            f"({', '.join(camels.PARAMETER_NAMES)}) or the first {n_columns[0]}, got shape {table.shape}."
+        )
+    return table
+
+
+def _check_maps(maps: np.ndarray, field: str, n_simulations: int) -> None:
+    expected = camels.MAPS_PER_SIMULATION * n_simulations
+    if maps.dtype != np.float32:
+        raise TypeError(
+            f"maps of {field}: Expected float32, got {maps.dtype.name}. Convert them with "
+            "maps.astype(np.float32)."
+        )
+    if maps.ndim != 3 or maps.shape[1] != maps.shape[2] or len(maps) != expected:
+        raise ValueError(
+            f"maps of {field}: Expected shape ({expected}, L, L), {camels.MAPS_PER_SIMULATION} maps per "
+            f"simulation of theta ({n_simulations}), got {maps.shape}."
+        )
