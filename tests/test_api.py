@@ -1,4 +1,4 @@
-"""The Python API: the whole screen at the scale of tests, and the same numbers as the pipelines."""
+"""The Python API at the scale of tests, and its agreement with the pipelines."""
 
 import ast
 import inspect
@@ -70,15 +70,15 @@ def project(tmp_path_factory):
     return project
 
 
-# ---- the same as the pipelines ----
+# ---- agreement with the pipelines ----
 
 
-def test_it_is_imported_at_once_and_of_kedro_only_the_loader(tmp_path):
+def test_import_is_fast_and_uses_only_the_loader_of_kedro(tmp_path):
     done = run_python(tmp_path, "-W", "error", "-c", IMPORTS, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_network_is_that_of_the_pipeline(project, suite, network):
+def test_a_network_is_identical_to_that_of_the_pipeline(project, suite, network):
     name = "weights_MockNbody_Mtot_single_all_steps_4_4_o3.pt"
     expected = torch.load(project / "data/06_models/weights" / name, weights_only=True)
     found = torch.load(suite.data / "06_models/weights" / name, weights_only=True)
@@ -90,7 +90,7 @@ def test_a_network_is_that_of_the_pipeline(project, suite, network):
     np.testing.assert_array_equal(network.losses, read_losses(losses))
 
 
-def test_scores_are_those_of_the_pipeline(project, suite, network):
+def test_scores_are_identical_to_those_of_the_pipeline(project, suite, network):
     (path,) = (project / "data/08_reporting").rglob("metrics.json")
     metrics = json.loads(path.read_text())
     scores = network.infer(suite.test).score()
@@ -98,7 +98,7 @@ def test_scores_are_those_of_the_pipeline(project, suite, network):
         assert scores.loc[metric].dropna().to_dict() == values
 
 
-def test_a_study_is_that_of_the_pipeline(project, suite, study):
+def test_a_study_is_identical_to_that_of_the_pipeline(project, suite, study):
     (database,) = (project / "data/06_models/databases").glob("*.db")
     expected = {
         trial.number: (trial.params, trial.value) for trial in rank_trials(load_study(database))
@@ -108,7 +108,7 @@ def test_a_study_is_that_of_the_pipeline(project, suite, study):
     assert (suite.data / "06_models/databases" / database.name).is_file()
 
 
-def test_files_are_named_and_filled_as_by_the_pipelines(project, suite, network, study):
+def test_files_are_identical_to_those_of_the_pipelines(project, suite, network, study):
     for folder in ("01_raw", "05_model_input", "06_models"):
         names = {
             str(path.relative_to(root))
@@ -127,7 +127,7 @@ def test_files_are_named_and_filled_as_by_the_pipelines(project, suite, network,
         assert json.loads(path.read_text()) == written
 
 
-def test_what_the_pipelines_left_is_used(project):
+def test_files_of_the_pipelines_are_reused(project):
     data = project / "data"
     before = {path: path.stat().st_mtime_ns for path in data.rglob("*.npy")}
     suite = mf.load_suite("MockNbody", "Mtot", data=data, **TINY)
@@ -165,7 +165,7 @@ def test_a_posterior_has_one_row_per_map(suite, network):
     assert "90 maps" in repr(posterior)
 
 
-def test_maps_of_a_suite_and_the_same_in_an_array_get_the_same_answer(suite, network, tmp_path):
+def test_maps_of_a_suite_and_of_an_array_have_the_same_posterior(suite, network, tmp_path):
     known = network.infer(suite.test, orientations=2)
     maps = np.array(suite.maps["Mtot"][suite.test.index])
     np.save(tmp_path / "maps.npy", maps)
@@ -180,13 +180,13 @@ def test_maps_of_a_suite_and_the_same_in_an_array_get_the_same_answer(suite, net
         unknown.score()
 
 
-def test_scores_per_map_are_of_the_means_shown(suite, network):
+def test_scores_per_map_use_the_combined_orientations(suite, network):
     posterior = network.infer(suite.test)
     rmse = np.sqrt(np.mean((posterior.mean - posterior.truth) ** 2, axis=0))
     np.testing.assert_allclose(posterior.score("map").loc["RMSE"], rmse, rtol=1e-12)
 
 
-def test_a_saved_network_comes_back(suite, network, tmp_path):
+def test_a_saved_network_can_be_loaded(suite, network, tmp_path):
     network.save(tmp_path / "net")
     loaded = mf.load_network(tmp_path / "net", n_threads=1)
     assert repr(loaded) == repr(network)
@@ -207,7 +207,7 @@ def test_the_pipeline_predicts_with_a_saved_network(project, suite, network):
     pd.testing.assert_frame_equal(network.infer(project / path).table(), expected, rtol=1e-12)
 
 
-def test_a_network_meets_another_suite(network, data):
+def test_a_network_infers_from_another_suite(network, data):
     other = mf.load_suite("MockTNG", "Mtot", data=data, **TINY)
     posterior = network.infer(other.test)
     assert list(posterior.score()) == list(camels.COSMOLOGY)
@@ -227,11 +227,11 @@ def test_any_trial_of_a_study_infers(suite, study):
         study.load_network(7)
 
 
-# ---- maps of one's own ----
+# ---- maps of a user ----
 
 
 @pytest.mark.parametrize("columns", [2, 6])
-def test_maps_of_ones_own(columns, suite, data, tmp_path):
+def test_maps_of_a_user(columns, suite, data, tmp_path):
     theta = suite.theta[:, :columns] + 1e-9  # more digits than CMD's tables
     own = mf.load_suite(
         "MyUniverse",
@@ -251,7 +251,7 @@ def test_maps_of_ones_own(columns, suite, data, tmp_path):
     assert "trained on MyUniverse: Mtot" in done.stdout, done.stderr
 
 
-def test_files_of_ones_own_are_linked_to(suite, data, tmp_path):
+def test_files_of_a_user_are_linked(suite, data, tmp_path):
     np.save(tmp_path / "maps.npy", suite.maps["Mtot"])
     np.savetxt(tmp_path / "theta.txt", suite.theta)
     own = mf.load_suite(
@@ -263,7 +263,7 @@ def test_files_of_ones_own_are_linked_to(suite, data, tmp_path):
     assert (len(own.split.valid), len(own.split.test)) == (1, 1)  # the published share
 
 
-def test_published_files_are_found_and_linked_to(suite, tmp_path):
+def test_published_files_are_found_and_linked(suite, tmp_path):
     folder = tmp_path / "Nbody_SIMBA"
     folder.mkdir()
     np.save(folder / "Maps_Mtot_Nbody_SIMBA_LH_z=0.00.npy", suite.maps["Mtot"])
@@ -295,7 +295,7 @@ def test_published_files_are_found_and_linked_to(suite, tmp_path):
         ),
     ],
 )
-def test_maps_of_ones_own_that_do_not_fit(maps, theta, message, tmp_path):
+def test_wrong_maps_of_a_user_are_rejected(maps, theta, message, tmp_path):
     with pytest.raises((ValueError, TypeError), match=message):
         mf.load_suite("Bad", "Mtot", maps=maps, theta=theta, data=tmp_path)
 
@@ -308,7 +308,7 @@ def test_maps_of_ones_own_that_do_not_fit(maps, theta, message, tmp_path):
         ("Mine", "Dust", "Expected one of Mgas, .*, got 'Dust'"),
     ],
 )
-def test_names_that_a_suite_of_ones_own_cannot_have(name, field, message, tmp_path):
+def test_wrong_names_of_a_suite_are_rejected(name, field, message, tmp_path):
     maps, theta = np.ones((15, 16, 16), np.float32), np.ones((1, 2))
     with pytest.raises(ValueError, match=message):
         mf.load_suite(name, field, maps=maps, theta=theta, data=tmp_path)
@@ -331,7 +331,7 @@ def test_names_that_a_suite_of_ones_own_cannot_have(name, field, message, tmp_pa
         (ValueError, "^recipe: Expected one of published, .*, got 'x'.$", {"recipe": "x"}),
     ],
 )
-def test_a_setting_that_is_wrong_is_named(error, message, settings, suite):
+def test_a_wrong_setting_is_named(error, message, settings, suite):
     with pytest.raises(error, match=message):
         mf.train(suite, **settings)
 
@@ -350,12 +350,12 @@ def test_a_setting_that_is_wrong_is_named(error, message, settings, suite):
         ),
     ],
 )
-def test_a_suite_that_is_not_there_is_refused(message, arguments, settings, tmp_path):
+def test_an_unknown_suite_is_rejected(message, arguments, settings, tmp_path):
     with pytest.raises(ValueError, match=message):
         mf.load_suite(*arguments, data=tmp_path, **settings)
 
 
-def test_a_folder_of_published_files_is_looked_into(tmp_path):
+def test_a_missing_published_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Maps_T_IllustrisTNG_LH_z=0.00.npy"):
         mf.load_suite("IllustrisTNG", "T", folder=tmp_path, data=tmp_path)
 
@@ -369,12 +369,12 @@ def test_a_folder_of_published_files_is_looked_into(tmp_path):
         ("nothing.npy", "nothing.npy"),
     ],
 )
-def test_maps_that_a_network_cannot_take(maps, message, network):
+def test_wrong_maps_for_a_network_are_rejected(maps, message, network):
     with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message):
         network.infer(maps)
 
 
-def test_a_test_on_simulations_trained_on_is_refused(network, data):
+def test_a_test_on_training_simulations_is_rejected(network, data):
     other = mf.load_suite("MockNbody", "Mtot", data=data, split_seed=2, **TINY)
     with pytest.raises(ValueError, match=r"simulations of MockNbody that were.*split_seed=1"):
         network.infer(other.test)
@@ -388,13 +388,13 @@ def test_all_maps_of_another_suite_are_tested(network, suite, data):
         network.infer(suite.all)
 
 
-def test_maps_smoothed_otherwise_are_refused(network, data):
+def test_maps_with_another_smoothing_are_rejected(network, data):
     other = mf.load_suite("MockNbody", "Mtot", data=data, smoothing_width=1, **TINY)
     with pytest.raises(ValueError, match=r"Expected smoothing_width 0.0, .* got 1.0"):
         network.infer(other.test)
 
 
-def test_a_folder_without_a_card_is_refused(tmp_path):
+def test_a_folder_without_a_card_is_rejected(tmp_path):
     with pytest.raises(FileNotFoundError, match="Expected the card of a network"):
         mf.load_network(tmp_path)
 
@@ -402,7 +402,7 @@ def test_a_folder_without_a_card_is_refused(tmp_path):
 # ---- help ----
 
 
-def test_help_says_where_to_begin():
+def test_help_has_a_quick_start():
     assert "mf.load_suite(" in mf.__doc__
     for name in mf.__all__:
         assert getattr(mf, name).__doc__, name
@@ -410,7 +410,7 @@ def test_help_says_where_to_begin():
         assert f"\n- `{package}`: " in mf.__doc__
 
 
-def test_the_examples_of_readme_and_help_name_what_there_is():
+def test_the_examples_of_readme_and_help_use_existing_names():
     readme = (ROOT / "README.md").read_text().partition("```python\n")[2]
     examples = re.findall(r"(?m)(?<=::\n)\n((?:    .*\n|\n)+)", f"{mf.__doc__}")
     places = {"load_suite": OF_SUITES, "train": OF_TRAINING, "tune": OF_TUNING}
@@ -426,7 +426,7 @@ def test_the_examples_of_readme_and_help_name_what_there_is():
     assert len(called) == 3 + 6  # README, help
 
 
-def test_bars_of_a_cell_are_text_in_one_place(monkeypatch):
+def test_progress_bars_of_a_cell_are_redrawn_in_place(monkeypatch):
     from multifield.core.notebook_bars import NotebookBars
 
     shown, places = [], []

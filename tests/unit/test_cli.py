@@ -1,4 +1,4 @@
-"""How a run ends that cannot go on."""
+"""Messages and exit codes of failed runs."""
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,7 +11,7 @@ from multifield.models import load_weights
 
 
 def run_into(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> Result:
-    """Begin a run that ends with an error, or with that of a missing file of weights."""
+    """Start a run that fails with an error, by default of a missing file."""
 
     def create(**_: object) -> None:
         if error is None:
@@ -23,7 +23,7 @@ def run_into(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) ->
     return CliRunner().invoke(cli, ["run"])
 
 
-def test_an_error_of_ours_is_its_message_and_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_for_the_user_is_a_message_and_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = run_into(monkeypatch)
     assert ended.exit_code == ERROR_CODE == 2
     assert ended.stderr.splitlines() == [
@@ -32,20 +32,20 @@ def test_an_error_of_ours_is_its_message_and_code_2(monkeypatch: pytest.MonkeyPa
     ]
 
 
-def test_an_error_of_the_system_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_error_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = run_into(monkeypatch, OSError(28, "No space left on device", "data/maps.npy"))
     assert ended.exit_code == ERROR_CODE
     assert ended.stderr.startswith("Error: data/maps.npy: No space left on device\n")
 
 
-def test_a_dataset_gives_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_a_dataset_shows_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     error = DatasetError("Failed while saving data to dataset ...")
     error.__cause__ = OSError(28, "No space left on device", "metrics.json")
     ended = run_into(monkeypatch, error)
     assert ended.stderr.startswith("Error: metrics.json: No space left on device\n")
 
 
-def test_an_environment_that_is_not_there_is_named() -> None:
+def test_a_missing_environment_is_named() -> None:
     loader = OmegaConfigLoader("conf", base_env="base", env="no_such")
     with pytest.raises(Exception, match="no_such") as caught:
         loader["parameters"]
@@ -53,19 +53,19 @@ def test_an_environment_that_is_not_there_is_named() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), AssertionError("x"), ValueError("of a test")])
-def test_a_fault_of_the_program_keeps_its_traceback(
+def test_a_program_error_keeps_its_traceback(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    ended = run_into(monkeypatch, error)  # raised here, in code that speaks to no user
+    ended = run_into(monkeypatch, error)  # raised here, not in the package
     assert ended.exception is error
 
 
-def test_every_traceback_is_there_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_shows_all_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TRACEBACK, "1")
     assert isinstance(run_into(monkeypatch).exception, FileNotFoundError)
 
 
-def test_the_help_names_the_environment_of_a_bare_run() -> None:
+def test_the_help_names_the_default_environment() -> None:
     told = " ".join(CliRunner().invoke(cli, ["run", "--help"]).output.split())
     assert "If not given, mock:" in told
     assert "local" not in told

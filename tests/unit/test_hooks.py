@@ -1,4 +1,4 @@
-"""What a run says of its nodes."""
+"""Log lines of nodes, and the check of the code."""
 
 import logging
 from pathlib import Path
@@ -36,7 +36,7 @@ def run(folder: Path, *, only_missing: bool) -> None:
     )
 
 
-def test_a_node_has_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_node_has_one_log_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     levels = yaml.safe_load((ROOT / "conf/logging.yml").read_text())["loggers"]
     for name, settings in levels.items():
         caplog.set_level(settings["level"], name)
@@ -53,7 +53,7 @@ def test_skipped_nodes_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert caplog.messages == ["[1/2] add", "Skipped 1 of 2 nodes: their outputs exist."]
 
 
-def test_the_code_of_another_clone_is_not_run(tmp_path: Path) -> None:
+def test_the_code_of_another_clone_is_rejected(tmp_path: Path) -> None:
     check_code(ROOT)
     check_code(tmp_path)  # a folder without code
     (tmp_path / "src" / "multifield").mkdir(parents=True)

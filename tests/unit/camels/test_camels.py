@@ -8,7 +8,7 @@ def test_columns_are_in_the_order_of_the_tables():
     assert camels.PARAMETER_NAMES == ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
 
 
-def test_thirteen_fields_of_which_b_is_illustris_alone():
+def test_there_are_thirteen_fields_and_only_illustris_has_b():
     assert len(camels.FIELDS) == 13
     assert "B" in camels.SUITES["IllustrisTNG"].fields
     for suite in ("SIMBA", "Astrid", "EAGLE"):
@@ -18,7 +18,7 @@ def test_thirteen_fields_of_which_b_is_illustris_alone():
         assert camels.SUITES[suite].inferred_columns == (0, 1)
 
 
-def test_units_are_the_documentations():
+def test_units_are_those_of_the_documentation():
     density = "(M_sun/h)/(Mpc/h)^2"
     units = {
         **dict.fromkeys(("Mgas", "HI", "Mcdm", "Mstar", "Mtot"), density),
@@ -50,12 +50,12 @@ def test_scaling_is_linear_and_never_clips():
         ("Mtot", "Illustris", "suite: Expected one of IllustrisTNG, .* got 'Illustris'"),
     ],
 )
-def test_unknown_names(field, suite, message):
+def test_unknown_names_are_rejected(field, suite, message):
     with pytest.raises(ValueError, match=message):
         camels.parse_fields(field, suite)
 
 
-def test_fields_keep_the_order_asked():
+def test_fields_keep_their_order():
     assert camels.parse_fields("HI_Mgas_B", "IllustrisTNG") == ("HI", "Mgas", "B")
 
 
@@ -83,7 +83,7 @@ def test_sets_have_the_published_size(suite, sim_set, n_simulations, n_columns):
         ("IllustrisTNG", "XX", r"suite IllustrisTNG \(LH, CV, 1P, EX, BE, SB28\), got 'XX'"),
     ],
 )
-def test_a_set_that_a_suite_has_not_is_refused(suite, sim_set, message):
+def test_a_set_that_the_suite_lacks_is_rejected(suite, sim_set, message):
     with pytest.raises(ValueError, match=message):
         camels.find_set(sim_set, suite)
 
@@ -102,7 +102,7 @@ def test_number_of_simulations():
 def test_ranges_of_a_latin_hypercube():
     theta = np.array([[0.3, 0.8, 1.0, 1.0, 1.0, 3.9]])
     camels.check_ranges(theta, "Astrid", "LH")  # its A_AGN2 goes from 0.25 to 4
-    camels.check_ranges(theta, "Nbody_Astrid", "LH")  # where it does not act
+    camels.check_ranges(theta, "Nbody_Astrid", "LH")  # without effect there
     camels.check_ranges(theta, "IllustrisTNG", "1P")
     with pytest.raises(
         ValueError, match=r"row 0, A_AGN2: .* from 0\.5 to 2, got 3\.9\. The columns"
@@ -122,7 +122,7 @@ def test_ranges_of_a_latin_hypercube():
         ("IllustrisTNG", "Nbody_IllustrisTNG", camels.COSMOLOGY),
     ],
 )
-def test_across_suites_cosmology_alone_is_scored(train, test, scored):
+def test_across_suites_only_cosmology_is_scored(train, test, scored):
     assert camels.scored_parameters(train, test) == scored
 
 
@@ -136,7 +136,7 @@ def test_published_names():
     assert camels.recipe_label(500, 500, 2.5, True).endswith("smoothing_2.5_no_monopole")
 
 
-def test_published_maps_have_256_pixels_unless_they_are_somebodys_cut():
+def test_published_maps_have_256_pixels_unless_partial():
     camels.check_map_size(256, "SIMBA")
     camels.check_map_size(64, "SIMBA", partial=True)
     camels.check_map_size(64, "MockTNG")

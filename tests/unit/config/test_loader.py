@@ -9,7 +9,7 @@ def test_python_and_command_line_have_the_same_values():
     assert read_parameters("mock", choices) == load_parameters("mock", **choices)
 
 
-def test_values_of_an_environment_are_used_wherever_the_published_ones_are():
+def test_values_of_an_environment_reach_the_groups_of_base():
     assert load_parameters("base")["selection"]["suite"] == "IllustrisTNG"
     mock = load_parameters("mock")
     assert mock["suite"] == mock["selection"]["suite"] == mock["test_selection"]["suite"]
@@ -24,18 +24,18 @@ def test_the_command_line_replaces_an_environment():
     "runtime", [{"suite": "MockTNG"}, {"selection": {"suite": "MockTNG"}}], ids=["choice", "group"]
 )
 def test_names_of_files_follow_the_groups(runtime):
-    """Both ways to replace a value change what nodes get and what files are called."""
+    """Both ways to replace a value change the parameters of nodes and the names of files."""
     parameters, catalog = load_parameters("mock", **runtime), load_catalog("mock", **runtime)
     assert parameters["test_selection"]["suite"] == "MockTNG"
     assert catalog["raw_maps"]["suite"] == catalog["test_raw_maps"]["suite"] == "MockTNG"
 
 
-def test_the_name_of_log_maps_says_how_they_are_preprocessed():
+def test_the_name_of_log_maps_contains_their_preprocessing():
     entry = load_catalog("cmd", preprocessing={"compact": True, "smoothing_width": 2})["log_maps"]
     assert (entry["compact"], entry["smoothing_width"]) == (True, 2)
 
 
-def test_the_name_of_predictions_says_what_maps():
+def test_the_name_of_predictions_contains_that_of_the_maps():
     predictions = load_catalog("mock", maps={"Mgas": "a/of_mine.npy", "T": "b/of_mine.npy"})
     assert "_of_of_mine_" in predictions["predictions"]["filepath"]
 
@@ -50,17 +50,17 @@ def test_the_name_of_predictions_says_what_maps():
         ({"training": {"architecture": "band_powers"}}, "all_steps_500_500_band_powers"),
     ],
 )
-def test_names_of_files_say_architecture_and_schedule(runtime, label):
+def test_names_of_files_contain_architecture_and_schedule(runtime, label):
     assert load_catalog("mock", **runtime)["model_folder"]["label"] == label
 
 
 @pytest.mark.parametrize("recipe", ["band_power", 1])
-def test_an_unknown_recipe_is_refused(recipe):
+def test_an_unknown_recipe_is_rejected(recipe):
     expected = rf"recipe: Expected one of published, multifield, band_powers, got {recipe!r}"
     with pytest.raises(ValueError, match=expected):
         read_parameters("base", {"recipe": recipe})
 
 
-def test_an_unknown_environment_is_refused():
+def test_an_unknown_environment_is_rejected():
     with pytest.raises(ValueError, match=r"environment: Expected one of base, .*mock.*'moc'"):
         read_parameters("moc", {})

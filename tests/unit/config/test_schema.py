@@ -7,7 +7,7 @@ ENVIRONMENTS = ("base", "mock", "cmd", "cluster", "robust", "test")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_every_environment_is_whole(environment):
+def test_every_environment_is_complete(environment):
     check_parameters(load_parameters(environment))
 
 
@@ -24,10 +24,10 @@ def test_base_is_the_published_recipe():
     assert (space.wd.low, space.wd.high) == (1e-8, 1e-1)
     assert (space.dr.low, space.dr.high) == (0, 0.9)
     assert (space.hidden.low, space.hidden.high) == (6, 12)
-    assert training.flips  # mended; false is the published fault
+    assert training.flips  # the published code never flips
     assert not training.shifts
     assert training.eval_orientations == parameters.evaluation.orientations == 8
-    assert parameters.normalization.over == "training"  # mended; all is the published way
+    assert parameters.normalization.over == "training"  # the published way is all
     assert (parameters.split.seed, parameters.split.n_valid, parameters.split.n_test) == (1, 50, 50)
 
 
@@ -98,7 +98,7 @@ def test_choices_reach_their_groups():
         ({"workers": 2, "scheduler": "s.json"}, "workers: Expected 1 with scheduler=s.json"),
     ],
 )
-def test_a_wrong_parameter_is_refused(runtime, message):
+def test_a_wrong_parameter_is_rejected(runtime, message):
     with pytest.raises(ValueError, match=message):
         check_parameters(load_parameters("cmd", **runtime))
 
@@ -106,11 +106,11 @@ def test_a_wrong_parameter_is_refused(runtime, message):
 @pytest.mark.parametrize(
     "storage", ["sqlite:////scratch/studies.db", "postgresql+psycopg:///studies"]
 )
-def test_a_place_for_studies(storage):
+def test_the_url_of_a_database_is_a_storage(storage):
     assert check_parameters(load_parameters("cmd", storage=storage)).storage == storage
 
 
-def test_tested_on_what_was_trained_on_unless_told():
+def test_the_test_set_is_the_training_set_by_default():
     parameters = check_parameters(
         load_parameters("cmd", suite="SIMBA", field="T", smoothing_width=2)
     )
@@ -139,8 +139,8 @@ def test_parity_restores_the_published_way():
     assert (strict.evaluation.not_inferred, published.evaluation.not_inferred) == ("drop", "keep")
 
 
-def test_the_mock_environment_changes_scale_alone():
-    """Size, length and breadth of the search; neither loss, schedule's shape, optimizer nor data rules."""
+def test_the_mock_environment_changes_only_the_scale():
+    """Size, epochs and search space change; loss, schedule, optimizer and data rules do not."""
     base, mock = flat(load_parameters("base")), flat(load_parameters("mock"))
     scale = {
         *("suite", "n_trials", "epochs", "source.kind"),
@@ -167,7 +167,7 @@ def test_the_mock_environment_changes_scale_alone():
 
 
 def flat(tree, prefix=""):
-    """Every leaf of nested dictionaries under its dotted name."""
+    """Return every leaf of nested dictionaries by dotted name."""
     leaves = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
@@ -191,7 +191,7 @@ def test_the_recipe_with_learned_filters_shifts_maps():
         assert training.shifts
 
 
-def test_the_recipe_of_a_run_is_the_published_one_unless_told():
+def test_the_default_recipe_is_the_published_one():
     training = check_parameters(load_parameters("base")).training
     assert (training.architecture, training.loss, training.schedule) == (
         *("o3_err", "moments", "cyclic"),
@@ -200,7 +200,7 @@ def test_the_recipe_of_a_run_is_the_published_one_unless_told():
     assert (training.max_gradient_norm, training.weight_averaging) == (0, 0)
 
 
-def test_a_single_setting_of_a_recipe_may_be_another():
+def test_a_single_setting_of_a_recipe_can_be_replaced():
     runtime = {"recipe": "multifield", "training": {"loss": "moments"}, "tuning": {}}
     runtime["tuning"] = {"search_space": {"lr": {"high": 0.003}}}
     parameters = check_parameters(load_parameters("mock", **runtime))
@@ -218,7 +218,7 @@ def test_the_search_space_follows_the_recipe():
     assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (2, 8), (3, 6)]
 
 
-def test_a_wrong_setting_of_a_recipe_is_refused_whichever_is_chosen():
+def test_a_wrong_setting_of_any_recipe_is_rejected():
     runtime = {"recipes": {"multifield": {"loss": "l2"}}}
     with pytest.raises(ValueError, match=r"recipes\.multifield\.loss: .*got 'l2'"):
         check_parameters(load_parameters("cmd", **runtime))

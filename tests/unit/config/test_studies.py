@@ -41,11 +41,11 @@ def test_a_wrong_configuration_names_the_parameter(changes, message):
         robustness(**changes)
 
 
-def test_the_suite_held_back_is_not_trained_on_by_methods():
+def test_methods_do_not_train_on_the_held_out_suite():
     assert robustness().training_suites == ("MockTNG", "MockSIMBA")
 
 
-def test_fields_and_widths_are_needed_once_each():
+def test_fields_and_widths_are_listed_once():
     config = robustness(
         fields=("T", "Mtot_T"),
         smoothing_widths=(2.0, 0.0),
@@ -60,12 +60,12 @@ def test_unlabelled_maps_need_an_alignment():
         method("shown", unlabelled=True)
 
 
-def test_maps_have_a_teacher_or_no_labels():
+def test_maps_are_unlabelled_or_have_a_teacher():
     with pytest.raises(ValidationError, match=r"methods.both.unlabelled: Expected false"):
         method("both", unlabelled=True, alignment=1.0, teacher="Mtot")
 
 
 @pytest.mark.parametrize("changes", [{"alignment": 1.0}, {"widen": True}, {"teacher": "Mtot"}])
-def test_a_mixture_is_of_networks_that_see_one_suite_each(changes):
+def test_a_mixture_has_networks_of_one_suite(changes):
     with pytest.raises(ValidationError, match=r"methods.mixed.mixture: Expected no"):
         method("mixed", mixture=True, **changes)

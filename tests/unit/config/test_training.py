@@ -43,7 +43,7 @@ def settings(**changes: object) -> dict[str, object]:
         ("resident", ["yes", True, None]),
     ],
 )
-def test_settings_out_of_range_or_of_another_type_are_refused(
+def test_settings_out_of_range_or_of_another_type_are_rejected(
     name: str, values: list[object]
 ) -> None:
     for value in values:
@@ -60,7 +60,7 @@ def test_settings_out_of_range_or_of_another_type_are_refused(
         ("hidden", [0, 6.0, "6", True]),
     ],
 )
-def test_hyperparameters_out_of_range_or_of_another_type_are_refused(
+def test_hyperparameters_out_of_range_or_of_another_type_are_rejected(
     name: str, values: list[object]
 ) -> None:
     good = {"lr": 1e-3, "wd": 1e-3, "dr": 0.2, "hidden": 6}
@@ -69,13 +69,13 @@ def test_hyperparameters_out_of_range_or_of_another_type_are_refused(
             TypeAdapter(Hyperparameters).validate_python(good | {name: value})
 
 
-def test_whole_numbers_may_stand_for_real_ones() -> None:
+def test_integers_are_valid_real_numbers() -> None:
     found = TypeAdapter(Hyperparameters).validate_python({"lr": 1, "wd": 0, "dr": 0, "hidden": 6})
     assert (found.lr, found.wd, found.dr) == (1.0, 0.0, 0.0)
     assert TypeAdapter(TrainingConfig).validate_python(settings(betas=[0, 0.9])).betas == (0.0, 0.9)
 
 
-def test_yaml_lists_and_unknown_keys() -> None:
+def test_yaml_lists_are_tuples_and_unknown_keys_are_rejected() -> None:
     adapter = TypeAdapter(TrainingConfig)
     assert adapter.validate_python(settings(betas=[0.9, 0.99])).betas == (0.9, 0.99)
     with pytest.raises(ValidationError, match="epoch"):

@@ -25,7 +25,7 @@ def leftover(path: Path, host: str, pid: int) -> Path:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
-def test_a_kill_keeps_the_file_before_and_the_next_save_removes_what_it_left(
+def test_a_killed_save_keeps_the_old_file_and_the_next_one_removes_the_partial_file(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "weights.1.pt"
@@ -43,7 +43,7 @@ def test_a_kill_keeps_the_file_before_and_the_next_save_removes_what_it_left(
     assert all(other.exists() for other in others)
 
 
-def test_two_hosts_do_not_write_into_one_file(
+def test_two_hosts_write_different_partial_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with atomic_path(tmp_path / "a") as here:
@@ -54,7 +54,7 @@ def test_two_hosts_do_not_write_into_one_file(
             assert there != here
 
 
-def test_an_error_with_a_name_keeps_it(tmp_path: Path) -> None:
+def test_an_error_keeps_its_file_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught, atomic_path(tmp_path / "a"):
         (tmp_path / "missing").read_text()
     assert caught.value.filename == str(tmp_path / "missing")

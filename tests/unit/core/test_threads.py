@@ -1,4 +1,4 @@
-"""How threads wait, which must be said before PyTorch is imported."""
+"""Waiting OpenMP threads, which are set up before the import of PyTorch."""
 
 import os
 
@@ -16,13 +16,13 @@ from tests.helpers.projects import run_python
         ({"OMP_WAIT_POLICY": "active"}, None),
     ],
 )
-def test_what_the_user_has_set_wins(monkeypatch, given, expected):
+def test_settings_of_the_user_are_kept(monkeypatch, given, expected):
     monkeypatch.setattr(os, "environ", dict(given))
     spin_briefly()
     assert os.environ.get("GOMP_SPINCOUNT") == expected
 
 
-def test_the_command_starts_before_pytorch(tmp_path):
+def test_the_command_sets_up_threads_before_pytorch(tmp_path):
     code = "import sys, multifield.cli, multifield.settings; sys.exit('torch' in sys.modules)"
     done = run_python(tmp_path, "-c", code)
     assert done.returncode == 0, done.stderr

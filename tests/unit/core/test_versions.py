@@ -1,4 +1,4 @@
-"""Which code runs: versions and the commit of the source, where it is in a repository."""
+"""Versions of the packages, and the commit of the source."""
 
 import subprocess
 import time
@@ -28,12 +28,12 @@ def test_a_tracked_file_has_the_commit_of_its_repository(repository):
     assert find_commit(repository / "code.py") == git(repository, "rev-parse", "HEAD").strip()
 
 
-def test_a_file_installed_inside_another_repository_has_none(repository):
+def test_a_file_installed_inside_another_repository_has_no_commit(repository):
     (repository / "installed.py").write_text("2")
     assert find_commit(repository / "installed.py") is None
 
 
-def test_a_file_outside_any_repository_has_none(tmp_path):
+def test_a_file_outside_any_repository_has_no_commit(tmp_path):
     (tmp_path / "code.py").write_text("1")
     assert find_commit(tmp_path / "code.py") is None
 
@@ -43,20 +43,20 @@ def test_without_git_there_is_no_commit(repository, monkeypatch):
     assert find_commit(repository / "code.py") is None
 
 
-def test_versions_are_of_what_is_installed():
+def test_versions_are_those_of_the_installed_packages():
     import numpy as np
 
     assert describe_software()["numpy"] == np.__version__
 
 
-def test_time_passes():
+def test_process_seconds_increase():
     first, deadline = process_seconds(), time.monotonic() + TIME_LIMIT
     while process_seconds() == first:  # a clock may be coarse
         assert time.monotonic() < deadline
     assert 0 < first < process_seconds()
 
 
-def test_the_commit_of_a_source_with_changes_is_dirty(repository, monkeypatch):
+def test_the_commit_of_changed_source_is_dirty(repository, monkeypatch):
     monkeypatch.setattr("multifield.__file__", str(repository / "code.py"))
     commit = git(repository, "rev-parse", "HEAD").strip()
     assert describe_software()["commit"] == commit
@@ -64,6 +64,6 @@ def test_the_commit_of_a_source_with_changes_is_dirty(repository, monkeypatch):
     assert describe_software()["commit"] == f"{commit}-dirty"
 
 
-def test_without_a_commit_there_are_versions_alone(tmp_path, monkeypatch):
+def test_without_a_commit_there_are_only_versions(tmp_path, monkeypatch):
     monkeypatch.setattr("multifield.__file__", str(tmp_path / "code.py"))
     assert "commit" not in describe_software()
