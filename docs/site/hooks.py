@@ -248,7 +248,11 @@ def describe_fields(owner: Any) -> dict[str, str]:
     for base in reversed(owner.__mro__):
         for section in griffe.Docstring(base.__doc__ or "", parser="numpy").parse(warnings=False):
             if isinstance(section, DESCRIBED):
-                found |= {each.name: " ".join(each.description.split()) for each in section.value}
+                found |= {
+                    name: " ".join(each.description.split())
+                    for each in section.value
+                    for name in each.name.split(", ")
+                }
     return found
 
 

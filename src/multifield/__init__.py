@@ -26,7 +26,7 @@ lists the most used ones. In a notebook, run ``%matplotlib inline`` to show figu
 Packages:
 
 - `camels`: suites, sets, fields, parameters, units and file names of the dataset
-- `maps`: maps: smoothing, logarithm, power spectrum, split of simulations
+- `maps`: smoothing, logarithm, power spectrum, split of simulations
 - `data`: from files to batches: log maps, normalization, augmentation, loaders
 - `mock`: mock universes, and Gaussian maps with known exact posterior
 - `models`: networks
