@@ -235,7 +235,7 @@ def test_versions_are_kept_and_an_old_one_is_loaded(finished, tmp_path):
     [
         ("feild=HI", "feild: Unknown parameter"),
         ("field=HI", "suite MockNbody (Mtot), got 'HI'"),
-        ("suite=SIMBA", "use --env cmd"),
+        ("suite=SIMBA", "Use --env cmd"),
         ("epochs=3", "training.epochs"),  # a study of other epochs is there already
         ("sim_set=CV", "suite MockNbody (LH), got 'CV'"),
         ("test_suite=SIMBA", "SIMBA is not available from source 'mock'. Use --env cmd."),
