@@ -74,7 +74,7 @@ def test_a_card_that_names_another_module_imports_nothing(project):
     path.write_text(text)
     assert done.returncode != 0
     output = " ".join((done.stdout + done.stderr).split())
-    assert "The architecture 'evil:ConvNeXt' is not known here" in output
+    assert "architecture: 'evil:ConvNeXt' is unknown" in output
     assert not (project / "imported").exists()
 
 

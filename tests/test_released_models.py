@@ -186,7 +186,7 @@ def trials(released: Path) -> list[int]:
 @pytest.mark.slow
 def test_at_home_the_published_numbers_under_the_published_name(project, released):
     out = evaluate(project)
-    assert "does not say what its trials depend on" in out
+    assert "does not record what its trials depend on" in out
     path = results_file(project, f"{TRAINED}_LH")
     lines = path.read_text().splitlines()
     assert len(lines) == 15 * 8
@@ -277,7 +277,7 @@ def test_weights_that_are_not_the_studys_are_refused(tmp_path, project, released
     stages = ("--pipelines", "evaluate,report")
     done = run_kedro(project, "run", "--env", "cmd", *stages, "--params", asked)
     assert done.returncode != 0
-    assert "expected a network with hidden" in " ".join((done.stdout + done.stderr).split())
+    assert "Expected a network with hidden" in " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.mark.slow
@@ -291,7 +291,7 @@ def test_a_released_network_gets_a_card_and_infers_from_new_maps(tmp_path, proje
         *("run", "--env", "cmd", "--pipeline", "describe", "--params", f"{asked},card.top_k=1"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "does not say what its trials depend on" in " ".join(done.stdout.split())
+    assert "does not record what its trials depend on" in " ".join(done.stdout.split())
     there, here = (
         {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
         for folder in (released / "inference", copy)

@@ -1,7 +1,7 @@
-"""Networks: one architecture a file, a registry of short names, weights in files.
+"""Architectures of networks, their registry, and files with their weights.
 
-PyTorch is imported at the first use of a name, so that ``import multifield.models`` stays quick. The
-names are listed in ``__init__.pyi``.
+Names are loaded at first use, so that ``import multifield.models`` does not import PyTorch. They
+are listed in ``__init__.pyi``.
 """
 
 import lazy_loader

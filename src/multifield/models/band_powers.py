@@ -1,4 +1,4 @@
-"""A small network that sees what a power spectrum sees, at every depth: `band_powers`."""
+"""The network `band_powers`: band powers of learned filters on a pyramid of scales."""
 
 from collections.abc import Mapping
 
@@ -12,40 +12,49 @@ from multifield.models.network import Sizes, require_axes
 from multifield.models.padding import pad_periodic
 from multifield.models.pyramid import SMALLEST, Halve, count_levels
 
-WIDEST = 4  # times the first level's channels has the widest one
+WIDEST = 4  # largest number of channels of a level, relative to the first level
 NEGATIVE_SLOPE = 0.2  # of every LeakyReLU, as in o3_err
-KINDS = (2, 1, 2, 1, 0, 1, 2, 1, 2)  # of the pixels of a filter: centre, edge, corner
-POWER_FLOOR = 1e-6  # of standardized maps; keeps the logarithm of an empty band finite
+KINDS = (2, 1, 2, 1, 0, 1, 2, 1, 2)  # kind of each weight of a filter: centre 0, edge 1, corner 2
+POWER_FLOOR = 1e-6  # for standardized maps; keeps the logarithm of an empty band finite
 N_UNITS = 128  # of the two hidden layers
-FIRST_TENSOR = "levels.0.bands.weight"  # of a state dict; no other architecture has it
+FIRST_TENSOR = "levels.0.bands.weight"  # name in a state dict that only this architecture has
 
 
 class BandPowers(FeatureNetwork):
-    r"""Means and standard deviations of the parameters, from mean squares of learned filters.
+    r"""Infer means and standard deviations of the parameters from band powers of learned filters.
 
-    The map, and below it the map blurred and halved, again and again down to 4 x 4 pixels, are filtered
-    linearly. The mean square of a filtered map, a band power, is all that a Gaussian field tells. Each
-    level also convolves its bands together with what the level above found, adds a residual convolution,
-    and activates: what a field tells that is not Gaussian. Of both, the global means and the logarithms of
-    the global mean squares go to three linear layers. So do a few statistics of each level's map that need
-    no learning, `map_statistics`: in a short training, filters have not yet found what moments tell.
+    The map is blurred and halved repeatedly, down to 4 x 4 pixels. At each level:
 
-    Every filter is 3 x 3 and periodic, and blurs and averages keep the symmetries of the square. The linear
-    filters have these symmetries too: one weight for the centre, one for the edges, one for the corners, so
-    that band powers are the same for the eight orientations of a map. The others are free, as structures
-    that are not Gaussian have directions: with symmetric ones, in a first trial of one seed, the errors of
-    MockNbody's parameters were 26 and 11 % larger. All features are the same for shifts by as many pixels
-    as the last level's are wide. Nothing is normalized by its batch: of few maps, its statistics move by
-    more than a good network's error.
+    - Linear filters act on the map. The mean square of a filtered map, a band power, contains all
+      the information of a Gaussian field.
+    - A convolution combines the bands with the output of the level above. A residual convolution
+      and a LeakyReLU follow. They extract non-Gaussian information.
+    - Fixed statistics of the map are added (`map_statistics`). They help in short trainings, in
+      which the filters have not converged.
+
+    Three linear layers take the global means and the logarithms of the global mean squares.
+
+    All filters are periodic and have 3 x 3 weights. The linear filters have the symmetries of the
+    square: one weight for the centre, one for the edges, one for the corners. So band powers do not
+    depend on the orientation of a map. The other convolutions are free, because non-Gaussian
+    structures have directions. Symmetric ones raised the errors of MockNbody's parameters by 26%
+    and 11% (one seed). All features are invariant under shifts by multiples of the last level's
+    pixels. Batch normalization is not used: with few maps, its statistics fluctuate by more than
+    the error of a good network.
 
     Parameters
     ----------
     hidden : int
-        Half the channels of the first level; the next have twice and four times as many.
+        Half the number of channels of the first level. The next levels have twice and four times as
+        many.
     dropout : float
-        Probability to drop a feature before the first and the second linear layer, in [0, 1).
-    channels, map_size, n_parameters : int
-        As of `Network`.
+        Dropout probability before the first and the second linear layer, in [0, 1).
+    channels : int
+        Number of fields per map, C.
+    map_size : int
+        Number of pixels per side L, a power of two from 16.
+    n_parameters : int
+        Number of parameters P.
 
     Raises
     ------
@@ -82,7 +91,7 @@ class BandPowers(FeatureNetwork):
         channels = require_axes(state, FIRST_TENSOR, 3, "band_powers").shape[1]
         n_outputs = require_axes(state, "direct.weight", 2, "band_powers").shape[0]
         n_levels = sum(name.endswith(".bands.weight") for name in state)
-        # a wide tensor says the width: a small one could claim a network of any size
+        # use a wide tensor: a small damaged one could claim a network of any size
         last = f"levels.{n_levels - 1}.residual.weight"
         width = require_axes(state, last, 4, "band_powers").shape[0]
         hidden = width // (2 * min(2 ** (n_levels - 1), WIDEST))
@@ -101,34 +110,34 @@ class BandPowers(FeatureNetwork):
 
 
 class _Level(nn.Module):
-    """What is seen of a map at one resolution.
+    """One resolution level.
 
     Parameters
     ----------
     channels : int
-        Of the map.
+        Number of channels of the map.
     c_above : int
-        Of what the level above found; 0 for the first level.
+        Number of channels of the output of the level above; 0 for the first level.
     n_bands : int
-        Linear filters.
+        Number of linear filters.
     width : int
-        Channels of what this level finds.
+        Number of channels of the output.
     """
 
     def __init__(self, channels: int, c_above: int, n_bands: int, width: int) -> None:
         super().__init__()
-        # three of four filters begin blind to the mean: most of a cosmic field's power is on its largest
-        # scales, which would be all that random filters see
+        # three quarters of the filters start insensitive to the mean: the largest scales have most
+        # of a cosmic field's power and would dominate random filters
         self.bands = SymmetricConv(channels, n_bands, n_blind=3 * n_bands // 4)
         self.mix = nn.Conv2d(c_above + n_bands, width, 3)
         self.residual = nn.Conv2d(width, width, 3)
         for convolution in (self.mix, self.residual):
             nn.init.kaiming_normal_(convolution.weight, NEGATIVE_SLOPE)
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
-        self.scale = nn.Parameter(torch.tensor(0.2))  # begins near a network of half the depth
+        self.scale = nn.Parameter(torch.tensor(0.2))  # starts close to a network of half the depth
 
     def forward(self, x: Tensor, above: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """Give what was found, half as wide, and the features; a level of 4 x 4 pixels is the last."""
+        """Return the output at half the resolution, and the features of this level."""
         bands = self.bands(pad_periodic(x))  # (B, n_bands, L_k, L_k)
         both = bands if above is None else torch.cat((above, bands), dim=1)
         found = self.mix(pad_periodic(both))  # (B, c_k, L_k, L_k)
@@ -139,14 +148,16 @@ class _Level(nn.Module):
 
 
 class SymmetricConv(nn.Module):
-    """Convolution of padded maps by 3 x 3 filters that have the eight symmetries of the square.
+    """Convolution of padded maps with 3 x 3 filters that have the symmetries of the square.
 
     Parameters
     ----------
-    c_in, c_out : int
-        Channels.
+    c_in : int
+        Number of input channels.
+    c_out : int
+        Number of output channels.
     n_blind : int, optional
-        So many of the filters begin with weights that add up to zero.
+        Number of filters whose initial weights sum to zero.
     """
 
     def __init__(self, c_in: int, c_out: int, *, n_blind: int = 0) -> None:
@@ -154,19 +165,19 @@ class SymmetricConv(nn.Module):
         weight = torch.randn(c_out, c_in, 3)  # centre, edges, corners
         weight[:n_blind, :, 0] = -4 * weight[:n_blind, :, 1:].sum(dim=-1)
         places = nn.functional.one_hot(torch.tensor(KINDS), 3).T.float()
-        self.places: Tensor  # of the three weights among a filter's nine, (3, 9)
+        self.places: Tensor  # one-hot map from the three weights to the nine of a filter, (3, 9)
         self.register_buffer("places", places, persistent=False)
         norm = (weight @ places).square().sum(dim=(1, 2), keepdim=True).sqrt()
-        self.weight = nn.Parameter(weight / norm)  # the sum of a filter's squares is 1
+        self.weight = nn.Parameter(weight / norm)  # the squares of a filter sum to 1
         self.bias = nn.Parameter(torch.zeros(c_out))
 
     def forward(self, x: Float[Tensor, "B C M M"]) -> Float[Tensor, "B D L L"]:
-        """Convolve maps that were padded by a pixel on each side."""
-        # a product, for indexing would add up its gradient weight by weight
+        """Convolve maps that are padded by one pixel on each side."""
+        # a matrix product: the gradient of indexing would be summed weight by weight
         filters = (self.weight @ self.places).reshape(*self.weight.shape[:2], 3, 3)
         return nn.functional.conv2d(x, filters, self.bias)
 
 
 def log_power(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B C"]:
-    """Logarithm of the mean square over a map, in float32."""
+    """Return the logarithm of the mean square of each map, in float32."""
     return (x.float().square().mean(dim=(2, 3)) + POWER_FLOOR).log()

@@ -1,4 +1,4 @@
-"""Batch normalization whose statistics stay exact for large batches of large maps."""
+"""Batch normalization with statistics that stay exact for large batches of large maps."""
 
 from typing import Any, cast
 
@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-# PyTorch sums each channel of channels-last maps on a CPU one value after another in float32, which
-# loses digits with the number of values: 1e-3 of the variance of 64 maps of 256 pixels a side. Sums of so
-# few lose 1e-6, and are put together in float64.
+# On a CPU, PyTorch sums each channel of channels-last maps sequentially in float32. The variance of
+# 64 maps of 256 pixels per side is off by 1e-3. Sums of this many values are off by 1e-6; they are
+# combined in float64.
 _VALUES_IN_A_SUM = 2**16
 
 _collect = torch.ops.aten.batch_norm_update_stats.default
@@ -18,21 +18,22 @@ _normalize_backward = torch.ops.aten.native_batch_norm_backward.default
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """PyTorch's, of the same state, that a CPU trains with exact statistics.
+    """PyTorch's batch normalization with exact statistics in training on a CPU.
 
-    Everywhere but in training on a CPU it is PyTorch's own, whose sums on CUDA are exact already.
+    The state is that of PyTorch's class. In evaluation and on CUDA, where the sums are exact, this
+    is PyTorch's own operation.
 
     Parameters
     ----------
     channels : int
-        C.
+        Number of channels C.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
 
     def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Standardize each channel, in training by the batch's own mean and variance."""
+        """Standardize each channel. Training uses the mean and variance of the batch."""
         x = input
         exact_elsewhere = (
             not self.training or x.device.type != "cpu" or torch.compiler.is_compiling()
@@ -41,8 +42,8 @@ class BatchNorm2d(nn.BatchNorm2d):
             return super().forward(x)
         mean, variance = batch_moments(x)
         n = x.numel() // x.shape[1]
-        share = cast(float, self.momentum)  # None, as the rest, is for other constructors than ours
-        with torch.no_grad():  # running statistics take their share of this batch's
+        share = cast(float, self.momentum)  # these attributes are None for other constructors only
+        with torch.no_grad():  # update the running statistics
             cast(Tensor, self.num_batches_tracked).add_(1)
             cast(Tensor, self.running_mean).lerp_(mean, share)
             cast(Tensor, self.running_var).lerp_(variance * (n / (n - 1)), share)
@@ -52,20 +53,22 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 @torch.no_grad()
 def batch_moments(x: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "C"], Float[Tensor, "C"]]:
-    """Mean and variance of each channel of a batch, float32, with errors below 1e-5.
+    """Compute mean and variance of each channel of a batch in float32, with errors below 1e-5.
 
     Parameters
     ----------
     x : (B, C, H, W)
-        A map, H W, of less than 2^24 values.
+        Batch of maps. H W must be less than 2^24.
 
     Returns
     -------
-    mean, variance : (C,)
-        The latter divided by the number of values.
+    mean : (C,)
+        Mean of each channel.
+    variance : (C,)
+        Biased variance of each channel.
     """
     n_maps = max(1, _VALUES_IN_A_SUM // (x.shape[2] * x.shape[3]))
-    nothing = (  # running statistics that nobody wants
+    nothing = (  # running statistics, not used
         torch.zeros(x.shape[1], device=x.device),
         torch.ones(x.shape[1], device=x.device),
     )
@@ -81,7 +84,7 @@ def batch_moments(x: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "C"], Floa
 
 
 class _Normalize(torch.autograd.Function):
-    """Standardize by moments of the maps themselves, which the gradient knows."""
+    """Standardize by the moments of the batch, with their contribution to the gradient."""
 
     @staticmethod
     def forward(

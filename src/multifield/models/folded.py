@@ -1,4 +1,4 @@
-"""A copy of a network for inference alone: the same outputs, less to compute."""
+"""Copies of networks for inference: same outputs, fewer operations."""
 
 from copy import deepcopy
 from typing import cast
@@ -11,29 +11,30 @@ from multifield.models.o3_err import O3Err
 
 
 def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Make a copy of a network for inference, each batch normalization of an `O3Err` folded.
+    """Copy a network for inference, with each batch normalization of an `O3Err` folded.
 
-    With its running mean m and variance v, a batch normalization is the affine map
-    gamma (x - m) / sqrt(v + eps) + beta of each channel, and the convolution before it is linear: weights
-    are multiplied by gamma / sqrt(v + eps), biases follow. Periodic padding comes before the convolution,
-    so the fold is exact at the edges too. Computed in float64 and rounded once.
+    A batch normalization with running mean m and variance v is an affine map of each channel,
+    gamma (x - m) / sqrt(v + eps) + beta. The convolution before it is linear, so its weights are
+    multiplied by gamma / sqrt(v + eps) and its biases change accordingly. Periodic padding comes
+    before the convolution, so the fold is exact at the edges. It is computed in float64 and rounded
+    once.
 
     Parameters
     ----------
     network : Module
-        A `Network`, which is left as it is. Another module, which this knows nothing of, is given back.
+        Network to copy. It stays unchanged. Modules other than a `Network` are returned as is.
     dtype : {torch.float32, torch.bfloat16}, optional
-        Of the convolutions; the linear layers stay in float32.
+        Type of the convolutions. The linear layers stay in float32.
 
     Returns
     -------
     network : Module
-        In evaluation mode, without gradients, on the same device.
+        Copy in evaluation mode, without gradients, on the same device.
 
     Raises
     ------
     TypeError
-        If another module shall compute in another type than float32.
+        If `network` is not a `Network` and `dtype` is not float32.
     """
     if isinstance(network, O3Err):
         copy: Network = _fold_all(network, dtype)
@@ -41,7 +42,7 @@ def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.
         copy = deepcopy(network)
     elif dtype != torch.float32:
         raise TypeError(
-            f"network: expected one of multifield's to run in {dtype}, got {type(network).__name__}"
+            f"network: Expected a multifield Network for {dtype}, got {type(network).__name__}."
         )
     else:
         return network
@@ -52,25 +53,25 @@ def for_inference(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.
 
 def _fold_all(network: O3Err, dtype: torch.dtype) -> O3Err:
     state = network.state_dict()
-    with torch.device("meta"):  # no random weights, which nobody would see
+    with torch.device("meta"):  # skips the random initialization
         folded = O3Err(
             network.hidden, 0.0, network.channels, network.map_size, network.n_parameters
         )
     for name, module in network.named_children():
         if name.startswith("B"):
             folded.add_module(name, nn.Identity())
-            if name != "B01":  # exists in released files and is not used
+            if name != "B01":  # in released files, but unused
                 _fold(state, cast(nn.BatchNorm2d, module), name)
     kept = {name: state[name].clone() for name in folded.state_dict()}
     folded.load_state_dict(kept, assign=True)
     for name, module in folded.named_children():
-        if name.startswith("C"):  # once, and not with every batch
+        if name.startswith("C"):  # once here, instead of in every batch
             module.to(dtype)
     return folded
 
 
 def _fold(state: dict[str, Tensor], normalization: nn.BatchNorm2d, name: str) -> None:
-    """Replace weight and bias of the convolution before a batch normalization."""
+    """Fold a batch normalization into the weight and bias of the convolution before it."""
     gamma, beta, mean, variance = (
         state[f"{name}.{tensor}"].cpu().double()  # MPS has no float64
         for tensor in ("weight", "bias", "running_mean", "running_var")

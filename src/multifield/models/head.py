@@ -1,4 +1,4 @@
-"""From features of maps to the parameters: what networks share that standardize features over time."""
+"""Inference of the parameters from standardized features of maps."""
 
 from math import expm1, log
 
@@ -8,32 +8,34 @@ from torch import Tensor, nn
 
 from multifield.models.network import Network
 
-LONGEST_MEMORY = 1000  # [batches] of the statistics of features
-VARIANCE_FLOOR = 1e-4  # of features of order 1; for one that is the same for all maps
-FIRST_MEAN, FIRST_STD = 0.5, 0.3  # the prior's, of parameters between 0 and 1: nothing is known yet
-STD_FLOOR = 1e-4  # of the parameters' range: finer than any map tells
+LONGEST_MEMORY = 1000  # [batches] of the running statistics of features
+VARIANCE_FLOOR = 1e-4  # for features of order 1; protects constant features
+FIRST_MEAN, FIRST_STD = 0.5, 0.3  # of the uniform prior on [0, 1]: the output before training
+STD_FLOOR = 1e-4  # in units of the prior range; finer than any map can constrain
 
 
 class FeatureNetwork(Network):
-    """A network that infers by three linear layers, and one that goes past them, from standardized features.
+    """Network that infers the parameters from standardized features with three linear layers.
 
-    A subclass calls `add_head` when its other layers are there.
+    A fourth linear layer connects features and outputs directly. A subclass calls `add_head` after
+    it has created its other layers.
     """
 
     def add_head(
         self, n_features: int, n_units: int, *, limit: float = float("inf"), scale: float = 1.0
     ) -> None:
-        """Make the layers; they answer the prior until they are trained.
+        """Create the layers. Before training, their output is the prior.
 
         Parameters
         ----------
         n_features : int
+            Number of features.
         n_units : int
-            Of the two hidden layers.
+            Number of units of each of the two hidden layers.
         limit : float, optional
-            Where features are cut off, in standard deviations.
+            Largest absolute value of a standardized feature; larger ones are clipped.
         scale : float, optional
-            The standard deviation of the features that the layers take.
+            Standard deviation of the features after standardization.
         """
         self.standardize = RunningStandardization(n_features, limit, scale)
         self.FC1 = nn.Linear(n_features, n_units)
@@ -56,29 +58,30 @@ class FeatureNetwork(Network):
         x = nn.functional.silu(self.FC1(x))
         x = nn.functional.silu(self.FC2(self.dropout(x)))
         mean, raw_std = (y + self.FC3(x)).split(self.n_parameters, dim=1)
-        # exponential where it is small, and linear where a map unlike all others would let it overflow
+        # softplus: exponential for small values, linear for large ones, which avoids overflow
         return torch.cat((mean, nn.functional.softplus(raw_std) + STD_FLOOR), dim=1)
 
 
 class RunningStandardization(nn.Module):
-    """Standardization of features by their mean and variance over many batches, in training too.
+    """Standardization of features by running mean and variance, in training and evaluation.
 
-    Batch normalization by means over time instead of over the batch: maps of a batch do not see each other.
-    No gradient passes through the statistics.
+    It replaces batch normalization: the output for one map does not depend on the other maps of the
+    batch. The statistics have no gradient.
 
     Parameters
     ----------
     n_features : int
+        Number of features.
     limit : float, optional
-        Features further from their mean are cut off there, in standard deviations.
+        Largest absolute value of a standardized feature; larger ones are clipped.
     scale : float, optional
-        The standard deviation that they are given.
+        Standard deviation of the output.
     """
 
     def __init__(self, n_features: int, limit: float = float("inf"), scale: float = 1.0) -> None:
         super().__init__()
         self.limit = limit
-        self.scale: Tensor | None  # kept with the weights, which mean nothing without it
+        self.scale: Tensor | None  # saved with the weights, which depend on it
         self.register_buffer("scale", None if scale == 1 else torch.tensor(scale))
         self.mean: Tensor
         self.var: Tensor
@@ -88,7 +91,7 @@ class RunningStandardization(nn.Module):
         self.register_buffer("n_batches", torch.zeros((), dtype=torch.int64))
 
     def forward(self, x: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
-        """Standardize; in training mode after the batch was added to the statistics."""
+        """Standardize features. In training mode, add the batch to the statistics first."""
         if self.training:
             self._add(x.detach())
         x = (x - self.mean) / (self.var + VARIANCE_FLOOR).sqrt()

@@ -1,4 +1,4 @@
-"""Where the networks of one suite, field and recipe lie, under the benchmark's names."""
+"""Paths of the networks of one suite, field and recipe, with the benchmark's file names."""
 
 import re
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from multifield.camels import find_suite, word_of_label
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """Databases, weights, losses, cards and checkpoints of one suite, field and recipe.
+    """Paths of databases, weights, losses, cards and checkpoints of one suite, field and recipe.
 
     Parameters
     ----------
     path : Path
-        Folder that holds ``databases/``, ``weights/`` and ``losses/``; and ``cards/`` and ``checkpoints/``,
-        which are not the benchmark's.
+        Folder with ``databases/``, ``weights/`` and ``losses/`` as in the benchmark, and with
+        ``cards/`` and ``checkpoints/``.
     suite : str
-        Suite the networks are trained on. Files carry its short name: ``Nbody`` for
+        Suite that the networks are trained on. File names contain its short name: ``Nbody`` for
         Nbody_IllustrisTNG.
     field : str
-        Field, or fields joined with ``_``.
+        Field, or several fields joined with ``_``.
     label : str
-        How they are trained, from `multifield.camels.recipe_label`: ``all_steps_500_500_o3``. The
-        architecture stands in it, so that weights of one are never taken for those of another.
+        Label of the recipe from `multifield.camels.recipe_label`, such as ``all_steps_500_500_o3``.
+        It contains the architecture, so weights of different architectures have different names.
     """
 
     path: Path
@@ -37,29 +37,29 @@ class ModelFolder:
 
     @property
     def database(self) -> Path:
-        """Optuna study of all trials."""
+        """Path of the Optuna study."""
         word = word_of_label(self.label)
         return self.path / "databases" / f"{self._sim}_{word}_{self.field}_{self.label}.db"
 
     def weights(self, trial: int | str) -> Path:
-        """State dict of one trial."""
+        """Return the path of the state dict of one trial."""
         return self.path / "weights" / self._trial_name("weights", trial, "pt")
 
     def losses(self, trial: int | str) -> Path:
-        """Losses of one trial, a line an epoch."""
+        """Return the path of the losses of one trial, one line per epoch."""
         return self.path / "losses" / self._trial_name("losses", trial, "txt")
 
     def checkpoint(self, trial: int | str) -> Path:
-        """State of one trial whose training is under way."""
+        """Return the path of the checkpoint of one trial."""
         return self.path / "checkpoints" / self._trial_name("checkpoint", trial, "pt")
 
     def card(self, trial: str | None = None) -> Path:
-        """All that is known of the networks of the study, or of one network outside it."""
+        """Return the path of the card of the study, or of one network outside a study."""
         word = "" if trial is None else f"_{trial}"
         return self.path / "cards" / f"card_{self._sim}_{self.field}{word}_{self.label}.json"
 
     def trials_with_weights(self) -> tuple[int, ...]:
-        """Numbers of the trials whose weights are here, in rising order."""
+        """Return the numbers of the trials that have a weights file, in increasing order."""
         stem, mark, tail = self._trial_name("weights", "<trial>", "pt").partition("<trial>")
         pattern = re.compile(re.escape(stem) + r"(\d+)" + re.escape(tail))
         names = (path.name for path in self.weights(mark).parent.glob("weights_*.pt"))

@@ -1,4 +1,4 @@
-"""What is known of maps without learning, beyond moments: tails, contours, and how scales go together."""
+"""Fixed statistics of maps beyond moments: tails, contours and coupling of scales."""
 
 from collections.abc import Sequence
 from math import log
@@ -9,20 +9,30 @@ from torch import Tensor
 
 from multifield.models.map_statistics import FLOOR, blur, correlate, moments
 
-EXPONENTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0)  # of standardized logarithms of fields
+EXPONENTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0)  # for standardized logarithms of fields
 HEIGHTS = (-1.0, 0.0, 1.0, 2.0)  # of contours, in standard deviations of all maps
-HEIGHT_WIDTH = 0.5  # of the band of heights about a contour
-LENGTH_FLOOR = 1e-4  # of contours [per pixel]; a map may have none so high
-GRADIENT_FLOOR = 1e-6  # of its square
-PER_LEVEL = 4 + 3 * len(HEIGHTS)  # that `contours` gives of a channel
-PER_PAIR = 2  # of levels, that `couple_scales` gives of a channel
+HEIGHT_WIDTH = 0.5  # of the band of heights around a contour
+LENGTH_FLOOR = 1e-4  # of contours [per pixel], for heights that a map does not reach
+GRADIENT_FLOOR = 1e-6  # of the squared gradient
+PER_LEVEL = 4 + 3 * len(HEIGHTS)  # features per channel from `contours`
+PER_PAIR = 2  # features per channel and pair of levels from `couple_scales`
 
 
 def tails(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
-    r"""Cumulant generating functions, :math:`\ln \langle e^{a x} \rangle / a` for some a of both signs.
+    r"""Compute cumulant generating functions, :math:`\ln \langle e^{a x} \rangle / a`.
 
-    Of logarithms of fields these are logarithms of means of powers of the field itself: those of dense
-    regions for a > 0, of voids for a < 0.
+    If the map is the logarithm of a field, they are logarithms of mean powers of the field.
+    Positive a weight dense regions, negative a weight voids.
+
+    Parameters
+    ----------
+    x : (B, C, L, L)
+        Standardized maps.
+
+    Returns
+    -------
+    tails : (B, F)
+        One value per channel and per exponent a in `EXPONENTS`.
     """
     x = x.flatten(2)
     log_pixels = log(x.shape[2])
@@ -30,16 +40,27 @@ def tails(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
 
 
 def contours(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
-    """Describe slopes and lines of equal height.
+    """Compute statistics of the gradient and of contour lines.
 
-    Of the size of the gradient: the logarithms of mean and variance, the skewness, the correlation with the
-    map. For some heights: the area above it; the logarithm of the length of its contours; and the mean
-    Laplacian on them, which says whether they close around peaks or around voids.
+    For the absolute value of the gradient: the logarithms of mean and variance, the skewness, and
+    the correlation with the map. For each height in `HEIGHTS`: the area above it, the logarithm of
+    the length of its contours, and the mean Laplacian on them. The Laplacian tells whether contours
+    enclose peaks or voids.
+
+    Parameters
+    ----------
+    x : (B, C, L, L)
+        Standardized maps.
+
+    Returns
+    -------
+    statistics : (B, F)
+        `PER_LEVEL` values per channel.
 
     Notes
     -----
-    Area, length and total curvature are the Minkowski functionals of a map (Schmalzing & Gorski 1998,
-    arXiv:astro-ph/9710185); bands of heights stand for lines here.
+    Area, length and total curvature are the Minkowski functionals of a map (Schmalzing & Gorski
+    1998, arXiv:astro-ph/9710185). Contour lines are approximated by bands of heights.
     """
     right, left, down, up = x.roll(-1, 3), x.roll(1, 3), x.roll(-1, 2), x.roll(1, 2)
     slope = (((right - left) / 2).square() + ((down - up) / 2).square() + GRADIENT_FLOOR).sqrt()
@@ -56,20 +77,20 @@ def contours(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
 
 
 def couple_scales(levels: Sequence[Tensor], halve: torch.nn.Module) -> Float[Tensor, "B F"]:
-    """Say how much structure there is on small scales where there is more of the field on larger ones.
+    """Measure how small-scale power correlates with the map on larger scales.
 
     Parameters
     ----------
     levels : sequence of (B, C, L / 2^k, L / 2^k)
-        Maps, halved again and again.
+        Pyramid of maps.
     halve : Module
-        That did it.
+        Operation that halves a map.
 
     Returns
     -------
     coupling : (B, F)
-        For each two levels, mean products of the small-scale power of the finer one, as a fraction of its
-        mean, with the coarser map and with its square, in its standard deviation.
+        Two values per channel and pair of levels: mean products of the relative excess of the finer
+        level's small-scale power with the standardized coarser map, and with its square.
     """
     found = []
     for k, level in enumerate(levels[:-1]):

@@ -1,4 +1,4 @@
-"""What every architecture has in common: its sizes, its precision, and what it is asked and answers."""
+"""Base class of all architectures: sizes, precision, inputs and outputs."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -8,13 +8,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-RECORD = "sizes_made_for"  # tensor of a state dict with the sizes of the network
-MIN_MAP_SIZE = 16  # [pixels]; smaller maps leave less than two blocks
-MAX_MAP_SIZE = 8192  # [pixels]; a damaged file may say anything
+RECORD = "sizes_made_for"  # name in a state dict of the tensor with the sizes of the network
+MIN_MAP_SIZE = 16  # [pixels]; smaller maps have fewer than two blocks
+MAX_MAP_SIZE = 8192  # [pixels]; limit for the sizes that a damaged file can claim
 
 
 class Sizes(NamedTuple):
-    """What a network is built from, dropout apart, which a state dict does not record."""
+    """Arguments of a network, except dropout, which a state dict does not contain.
+
+    Attributes
+    ----------
+    hidden : int
+        Width of the network.
+    channels : int
+        Number of fields per map, C.
+    map_size : int
+        Number of pixels per side, L.
+    n_parameters : int
+        Number of parameters P.
+    """
 
     hidden: int
     channels: int
@@ -23,33 +35,33 @@ class Sizes(NamedTuple):
 
 
 class Network(nn.Module):
-    """Means and standard deviations of the parameters from periodic maps; a subclass says how.
+    """Base class of networks that infer means and standard deviations from periodic maps.
 
-    A subclass makes its layers in ``__init__``, of the same parameters, and defines `encode` and `infer`;
-    `FeatureNetwork` has an `infer` for any features.
+    A subclass creates its layers in an ``__init__`` with the same parameters, and defines `encode`
+    and `infer`. `FeatureNetwork` has an `infer` for any features.
 
     Parameters
     ----------
     hidden : int
-        Half the channels of the first block.
+        Half the number of channels of the first block.
     dropout : float
-        Probability to drop a feature before each linear layer, in [0, 1).
+        Dropout probability before each linear layer, in [0, 1).
     channels : int
-        Fields in a map, C.
+        Number of fields per map, C.
     map_size : int
-        Pixels per side L, a power of two from 16.
+        Number of pixels per side L, a power of two from 16.
     n_parameters : int
-        Parameters P.
+        Number of parameters P.
 
     Attributes
     ----------
     learns_features : bool
-        False where features have no weights and are the same for all orientations of a map, so that they
-        can be computed once for all epochs.
+        Whether features depend on weights or on the orientation of a map. If False, they are
+        computed once for all epochs.
     records_sizes : bool
-        Whether weights hold the sizes they were made for. False where `sizes_of` reads them from shapes.
+        Whether the state dict contains the sizes. If False, `sizes_of` reads them from shapes.
     conv_dtype : torch.dtype
-        In which convolutions are computed; the linear layers are float32 in each.
+        Type of the convolutions. The linear layers are always float32.
 
     Raises
     ------
@@ -81,17 +93,27 @@ class Network(nn.Module):
 
     @property
     def sizes(self) -> Sizes:
-        """What it was built from."""
+        """Sizes that the network was created with."""
         return Sizes(self.hidden, self.channels, self.map_size, self.n_parameters)
 
     @classmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
         """Read the sizes from a state dict of this architecture.
 
+        Parameters
+        ----------
+        state : mapping of str to Tensor
+            State dict without prefixes.
+
+        Returns
+        -------
+        sizes : Sizes
+            Arguments to create the network with.
+
         Raises
         ------
         ValueError
-            If a tensor that says them is missing or has another number of axes.
+            If a tensor is missing or has the wrong number of axes.
         """
         return Sizes(*require_axes(state, RECORD, 1, cls.__name__).tolist())
 
@@ -101,7 +123,7 @@ class Network(nn.Module):
 
     @abstractmethod
     def infer(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B two_P"]:
-        """Infer the parameters from the features of maps; see `forward`."""
+        """Infer the parameters from features of maps; see `forward`."""
 
     def forward(self, x: Tensor) -> Float[Tensor, "B two_P"]:
         """Infer the parameters from maps.
@@ -109,62 +131,62 @@ class Network(nn.Module):
         Parameters
         ----------
         x : (B, C, L, L)
-            Standardized maps; or (B, F), their features.
+            Standardized maps; or (B, F), features of maps.
 
         Returns
         -------
         y : (B, 2P)
-            Posterior means, then posterior standard deviations (>= 0), in units where the bounds of
-            each parameter are 0 and 1.
+            Posterior means, then posterior standard deviations (>= 0). The prior range of each
+            parameter is [0, 1].
 
         Raises
         ------
         ValueError
-            If channels or pixels are not those the network was made for.
+            If channels or pixels are not those of the network.
         """
         return self.infer(x if x.ndim == 2 else self.features(x))
 
     def features(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
-        """Reduce maps to the numbers from which the parameters are inferred; see `forward`."""
+        """Reduce maps to the features that `infer` takes."""
         self._check_maps(x)
         if self.conv_dtype == torch.float32:
             return self.encode(x)
         with torch.autocast(x.device.type, dtype=self.conv_dtype):
             x = self.encode(x)
-        return x.float()  # what few numbers are left decide the answer
+        return x.float()  # few numbers are left, so float32 costs little
 
     def _check_maps(self, x: Tensor) -> None:
         expected = (self.channels, self.map_size, self.map_size)
         if x.shape[1:] != expected:
             raise ValueError(
-                f"x: expected maps of shape (B, C, L, L) with (C, L, L) {expected}, "
-                f"got {tuple(x.shape)}"
+                f"x: Expected maps of shape (B, C, L, L) with (C, L, L) = {expected}, "
+                f"got {tuple(x.shape)}."
             )
 
 
 def require_axes(state: Mapping[str, Tensor], name: str, n_axes: int, architecture: str) -> Tensor:
-    """Give a tensor of a state dict; ValueError naming it if it is not there or has other axes."""
+    """Return a tensor of a state dict; ValueError if it is missing or has other axes."""
     if name not in state:
-        raise ValueError(f"missing tensor {name}, so these are no weights of {architecture}")
+        raise ValueError(f"Missing tensor {name}, so these are not weights of {architecture}.")
     if state[name].ndim != n_axes:
-        raise ValueError(f"{name}: expected {n_axes} axes, got shape {tuple(state[name].shape)}")
+        raise ValueError(f"{name}: Expected {n_axes} axes, got shape {tuple(state[name].shape)}.")
     return state[name]
 
 
 def check_fits(network: Network, name: str) -> None:
-    """Let a network of a user's own infer from two maps, before it is trained.
+    """Check the output of a user's network for two maps, before it is trained.
 
     Parameters
     ----------
     network : Network
-        On the CPU.
+        Network on the CPU.
     name : str
-        Its architecture, for messages.
+        Name of its architecture, for messages.
 
     Raises
     ------
     ValueError
-        If it does not give the means and standard deviations of each map.
+        If the output is not the means and standard deviations for each map.
     """
     sizes = network.sizes
     maps = torch.zeros(2, sizes.channels, sizes.map_size, sizes.map_size)
@@ -176,13 +198,13 @@ def check_fits(network: Network, name: str) -> None:
     if not isinstance(y, Tensor) or y.shape != expected or y.dtype != torch.float32:
         found = f"{tuple(y.shape)} {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(
-            f"The architecture {name!r} gives {found} for two maps. Expected {expected} float32: the "
-            "means of the parameters, then their standard deviations."
+            f"architecture: Expected {name!r} to return {expected} float32 for two maps, the means "
+            f"of the parameters, then their standard deviations, got {found}."
         )
     if (y[:, sizes.n_parameters :] < 0).any():
         raise ValueError(
-            f"The architecture {name!r} gives negative standard deviations. End `infer` with softplus "
-            "or a square."
+            f"architecture: Expected standard deviations >= 0, got negative ones from {name!r}. "
+            "End `infer` with softplus or a square."
         )
 
 
@@ -195,11 +217,11 @@ def _check_sizes(
         ("n_parameters", n_parameters),
     ):
         if value < 1:
-            raise ValueError(f"{name}: expected >= 1, got {value}")
+            raise ValueError(f"{name}: Expected >= 1, got {value}.")
     if not 0 <= dropout < 1:
-        raise ValueError(f"dropout: expected in [0, 1), got {dropout}")
+        raise ValueError(f"dropout: Expected in [0, 1), got {dropout}.")
     if not MIN_MAP_SIZE <= map_size <= MAX_MAP_SIZE or map_size & (map_size - 1):
         raise ValueError(
-            f"map_size: expected a power of two from {MIN_MAP_SIZE} to {MAX_MAP_SIZE} pixels, "
-            f"got {map_size}"
+            f"map_size: Expected a power of two from {MIN_MAP_SIZE} to {MAX_MAP_SIZE} pixels, "
+            f"got {map_size}."
         )

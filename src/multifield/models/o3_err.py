@@ -13,27 +13,27 @@ NEGATIVE_SLOPE = 0.2  # of every LeakyReLU; the benchmark's
 
 
 class O3Err(Network):
-    """Means and standard deviations of the parameters from periodic maps.
+    """The benchmark's network: means and standard deviations of the parameters from maps.
 
-    Block k has c_k = 2 hidden 2^k channels and halves the map: conv 3x3, conv 3x3, conv 2x2 with
-    stride 2. Blocks follow until the map has 4 x 4 pixels; then come a valid conv 4x4 to twice the
-    channels and two linear layers. Every convolution is followed by batch normalization and
-    LeakyReLU, except the very first, by LeakyReLU alone: its batch normalization ``B01`` exists in
-    released files and is not used.
+    Block k has c_k = 2 hidden 2^k channels and halves the map. It consists of conv 3x3, conv 3x3
+    and conv 2x2 with stride 2. Blocks follow until the map has 4 x 4 pixels. Then come a conv 4x4
+    without padding to twice the channels, and two linear layers. Batch normalization and LeakyReLU
+    follow every convolution. The first convolution has LeakyReLU alone: its batch normalization
+    ``B01`` is in released files but unused.
 
     Parameters
     ----------
     hidden : int
-        Half the channels of the first block; 6 to 12 in the benchmark.
+        Half the number of channels of the first block; 6 to 12 in the benchmark.
     dropout : float
-        Probability to drop a feature before each linear layer, in [0, 1).
+        Dropout probability before each linear layer, in [0, 1).
     channels : int
-        Fields in a map, C.
+        Number of fields per map, C.
     map_size : int
-        Pixels per side L, a power of two from 16. The benchmark's 256 gives six blocks; each
-        halving of the map takes the last one away.
+        Number of pixels per side L, a power of two from 16. The benchmark's 256 gives six blocks.
+        Each halving removes the last one.
     n_parameters : int
-        Parameters P.
+        Number of parameters P.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class O3Err(Network):
 
     Notes
     -----
-    For 256 pixels the names and shapes in the state dict are those of the released files.
+    For 256 pixels, names and shapes of the state dict are those of the released files.
 
     References
     ----------
@@ -82,7 +82,7 @@ class O3Err(Network):
         channels = require_axes(state, "C01.weight", 4, "o3_err").shape[1]
         n_outputs = require_axes(state, "FC2.weight", 2, "o3_err").shape[0]
         n_blocks = sum(name.startswith("C") and name.endswith("3.weight") for name in state)
-        # the largest tensor says the width: a small one could claim a network of any size
+        # use the largest tensor: a small damaged one could claim a network of any size
         c_last = require_axes(state, f"C{n_blocks}1.weight", 4, "o3_err").shape[0]
         # each block halves the map, down to 4 x 4
         return Sizes(c_last // 2 ** (n_blocks + 1), channels, 2 ** (n_blocks + 2), n_outputs // 2)
@@ -97,13 +97,13 @@ class O3Err(Network):
                 nn.init.kaiming_normal_(module.weight)
 
     def _layer(self, name: str, x: Tensor, *, pads: bool) -> Tensor:
-        """Convolve, normalize, activate, and continue periodically for a next layer that needs it."""
+        """Convolve, normalize and activate; with `pads`, pad periodically for the next layer."""
         x = self.get_submodule(f"C{name}")(x)
         if name != "01":
             x = self.get_submodule(f"B{name}")(x)
         if pads:
             return pad_periodic(x, NEGATIVE_SLOPE)
-        # in place: neither a convolution nor a batch normalization needs its own output again
+        # in place: the backward passes of the layers before do not need their output
         return nn.functional.leaky_relu_(x, NEGATIVE_SLOPE)
 
     def encode(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Periodic continuation of maps, and the activation on the way, each pixel touched once."""
+"""Periodic padding of maps, fused with the activation."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Public operations that write where they are told to; `torch.nn.functional` has them without `out`.
+# Public operations with an `out` argument, which `torch.nn.functional` does not offer.
 _leaky_relu = torch.ops.aten.leaky_relu.out
 _leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
 
@@ -15,26 +15,26 @@ _leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
 def pad_periodic(
     x: Float[Tensor, "B C L L"], negative_slope: float = 1.0
 ) -> Float[Tensor, "B C M M"]:
-    """Apply LeakyReLU to maps and continue them periodically by one pixel on each side.
+    """Apply LeakyReLU to maps and pad them periodically by one pixel on each side.
 
     Parameters
     ----------
     x : (B, C, L, L)
+        Maps.
     negative_slope : float, optional
-        Of the LeakyReLU; 1, which changes nothing, pads alone.
+        Slope of the LeakyReLU for negative values. 1 pads only.
 
     Returns
     -------
     padded : (B, C, L + 2, L + 2)
-        Channels last if `x` is.
+        Padded maps, channels last if `x` is.
 
     Notes
     -----
-    The activation is written into the middle of the padded maps, so that nothing is copied, and the
-    gradient comes back in one pass. Concatenation and its gradient, made of slices that are filled with
-    zeros and added, took a fifth of a training step.
+    The activation is written directly into the padded array, so nothing is copied. The gradient
+    takes one pass. Concatenation and its gradient took a fifth of a training step.
     """
-    if torch.compiler.is_compiling():  # which makes its own single pass of plain operations
+    if torch.compiler.is_compiling():  # torch.compile fuses plain operations into one pass
         x = torch.nn.functional.leaky_relu(x, negative_slope)
         x = torch.cat((x[:, :, -1:], x, x[:, :, :1]), dim=2)
         return torch.cat((x[:, :, :, -1:], x, x[:, :, :, :1]), dim=3)
@@ -80,7 +80,7 @@ class _ActivateAndPad(torch.autograd.Function):
             return result
 
         pull_back(gradient[:, :, 1:-1, 1:-1], activated, inner)
-        # every pixel of an edge has a copy on the other side, which has a gradient too
+        # each pixel of an edge has a copy on the other side, whose gradient is added
         for copy, edge in ((0, -1), (-1, 0)):
             column = gradient[:, :, 1:-1, copy]
             pixels = activated[:, :, :, edge]
@@ -94,6 +94,6 @@ class _ActivateAndPad(torch.autograd.Function):
 
 
 def _memory_format(x: Tensor) -> torch.memory_format:
-    # a view into padded maps is not contiguous, but its strides say in which order its pixels lie
+    # a view into padded maps is not contiguous, but its strides show the memory format
     channels_last = x.stride(1) == 1 and x.shape[1] > 1
     return torch.channels_last if channels_last else torch.contiguous_format

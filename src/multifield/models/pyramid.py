@@ -1,4 +1,4 @@
-"""Maps blurred and halved, again and again."""
+"""Pyramid of maps: blurred and halved repeatedly."""
 
 import torch
 from jaxtyping import Float
@@ -6,19 +6,19 @@ from torch import Tensor, nn
 
 from multifield.models.padding import pad_periodic
 
-SMALLEST = 4  # [pixels] a side of the last level, of which 3 x 3 filters still see more than copies
+SMALLEST = 4  # [pixels] per side of the last level; smaller maps give 3 x 3 filters only copies
 
 
 class Halve(nn.Module):
-    """Blur periodic maps by (1, 3, 3, 1) along each axis and take every other pixel.
+    """Blur periodic maps with (1, 3, 3, 1) / 8 along each axis and take every second pixel.
 
-    Small scales that an average over 2 x 2 pixels lets through are noise among the large ones: Omega_m of
-    MockGaussian, fitted to the powers of eight random filters a level, was known 3 % less well with it.
+    Averages over 2 x 2 pixels alias small scales into large ones. With this blur, the error of
+    Omega_m of MockGaussian was 3% smaller (fit to the powers of eight random filters per level).
 
     Parameters
     ----------
     channels : int
-        Of the maps, each of which is halved by itself.
+        Number of channels of the maps. Each channel is halved separately.
     """
 
     def __init__(self, channels: int) -> None:
@@ -29,7 +29,7 @@ class Halve(nn.Module):
         self.register_buffer("blur", torch.outer(tent, tent), persistent=False)
 
     def forward(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B C M M"]:
-        """Give maps of half as many pixels a side."""
+        """Return maps with half as many pixels per side."""
         return nn.functional.conv2d(
             pad_periodic(x),
             self.blur.expand(self.channels, 1, 4, 4),
@@ -39,5 +39,5 @@ class Halve(nn.Module):
 
 
 def count_levels(map_size: int) -> int:
-    """Count the sizes from that of a map down to the smallest, a power of two each."""
+    """Return the number of levels from a map down to the smallest size."""
     return (map_size // SMALLEST).bit_length()

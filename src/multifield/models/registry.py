@@ -1,9 +1,9 @@
-"""Which architectures there are. PyTorch is imported only when one is looked up.
+"""Registry of architectures. PyTorch is imported when one is looked up.
 
-A name is one of three: a short name of this project, such as ``o3_err``; a short name of an installed
-package, which declares the class as an entry point of the group `GROUP`; or ``module:Class``. Code is
-imported for a name only if it is installed or if the user named it in this run. A card or a file of
-weights never causes an import.
+A name has one of three forms: a short name of this project, such as ``o3_err``; a short name of an
+installed package, which declares the class as an entry point of the group `GROUP`; or
+``module:Class``. Code is imported only if it is installed or if the user named it in this run. A
+card or a weights file never causes an import.
 """
 
 import importlib
@@ -33,27 +33,27 @@ Class = TypeVar("Class", bound="type[Network]")
 
 
 def register_architecture(name: str) -> Callable[[Class], Class]:
-    """Give a class of networks a short name, as a decorator.
+    """Register a class of networks under a short name, as a decorator.
 
     Parameters
     ----------
     name : str
-        Short name for ``training.architecture`` and for the names of files, such as ``convnext``.
+        Short name for ``training.architecture`` and for file names, such as ``convnext``.
 
     Returns
     -------
     decorator : callable
-        Takes the class and gives it back.
+        Decorator that registers a class and returns it.
 
     Raises
     ------
     ValueError
-        If the name is not an identifier, or is another architecture's.
+        If the name is not an identifier, or belongs to another architecture.
     """
 
     def decorate(kind: Class) -> Class:
         if not name.isidentifier():
-            raise ValueError(f"architecture: Expected a name like my_network, got {name!r}.")
+            raise ValueError(f"architecture: Expected a name such as my_network, got {name!r}.")
         taken = name in BUILT_IN or (name in _known and _place_of(_known[name]) != _place_of(kind))
         if taken:
             raise ValueError(f"architecture: {name!r} is the name of another architecture.")
@@ -64,39 +64,41 @@ def register_architecture(name: str) -> Callable[[Class], Class]:
 
 
 def check_architecture(name: str) -> str:
-    """Require a name that can be looked up; nothing is imported.
+    """Check that a name can be looked up. Nothing is imported.
 
     Parameters
     ----------
     name : str
-        As in the configuration.
+        Name of the architecture in the configuration.
 
     Returns
     -------
     name : str
+        The same name.
 
     Raises
     ------
     ValueError
-        With the names that there are.
+        If the name is unknown. The message lists the known names.
     """
     if not (name in BUILT_IN or name in _known or name in _installed() or _PLACE.fullmatch(name)):
         names = ", ".join([*BUILT_IN, *_installed()])
-        raise ValueError(f"Expected {names} or a class of yours as module:Class, got {name!r}.")
+        raise ValueError(f"Expected {names} or your own class as module:Class, got {name!r}.")
     return name
 
 
 def find_architecture(name: str) -> "type[Network]":
-    """Look up a class that is part of this project, installed, or imported already.
+    """Look up a class that belongs to this project, is installed, or is imported already.
 
     Parameters
     ----------
     name : str
-        Of the architecture, from a card for instance.
+        Name of the architecture, for instance from a card.
 
     Returns
     -------
     kind : type of Network
+        Class of the architecture.
 
     Raises
     ------
@@ -110,23 +112,24 @@ def find_architecture(name: str) -> "type[Network]":
             _known[name] = _load(name, _installed()[name])
         else:
             raise ValueError(
-                f"The architecture {name!r} is not known here. Code that only a file names is not "
-                f"imported. Import the module yourself, or set --params training.architecture={name}."
+                f"architecture: {name!r} is unknown. Code that only a file names is not imported. "
+                f"Import its module, or set --params training.architecture={name}."
             )
     return _known[name]
 
 
 def import_architecture(name: str) -> "type[Network]":
-    """Look up a class that the user named; its module may be in the working folder or installed.
+    """Look up a class that the user named. Its module is in the working folder or installed.
 
     Parameters
     ----------
     name : str
-        As in the configuration of this run.
+        Name of the architecture in the configuration of this run.
 
     Returns
     -------
     kind : type of Network
+        Class of the architecture.
 
     Raises
     ------
@@ -142,17 +145,17 @@ def import_architecture(name: str) -> "type[Network]":
 
 
 def place_of_architecture(name: str) -> str:
-    """Give a name under which another process can import the same class.
+    """Return a name with which another process can import the same class.
 
     Parameters
     ----------
     name : str
-        As in the configuration of this run.
+        Name of the architecture in the configuration of this run.
 
     Returns
     -------
     name : str
-        The name itself, or ``module:Class`` of a short name that a decorator gave.
+        The name itself, or ``module:Class`` if a decorator registered the name.
     """
     decorated = name in _known and name not in BUILT_IN and name not in _installed()
     return _place_of(_known[name]) if decorated else name
@@ -174,26 +177,27 @@ def _load(name: str, entry: EntryPoint) -> "type[Network]":
         kind = entry.load()
     except (ModuleNotFoundError, AttributeError) as error:
         raise ValueError(
-            f"The architecture {name!r} cannot be imported: {error}. Its module must be in the "
-            f"working folder, {Path.cwd()}, or installed."
+            f"architecture: {name!r} cannot be imported: {error}. Its module must be installed or "
+            f"in the working folder, {Path.cwd()}."
         ) from error
     if not (isinstance(kind, type) and issubclass(kind, Network)):
         raise ValueError(
-            f"The architecture {name!r} is {kind!r}. Expected a subclass of multifield.models.Network."
+            f"architecture: Expected a subclass of multifield.models.Network, got {name!r}, "
+            f"{kind!r}."
         )
     _check_class(name, kind, Network)
     return kind
 
 
 def _check_class(name: str, kind: type, base: type) -> None:
-    """Require what a network is built with and what it does."""
+    """Check the methods and the constructor of an architecture."""
     missing = [method for method in METHODS if getattr(kind, method) is getattr(base, method)]
     if missing:
-        raise ValueError(f"The architecture {name!r} does not define {' and '.join(missing)}.")
+        raise ValueError(f"architecture: {name!r} does not define {' and '.join(missing)}.")
     try:
         inspect.signature(kind).bind(**dict.fromkeys(ARGUMENTS))
     except TypeError as error:
         raise ValueError(
-            f"The architecture {name!r} cannot be built: {error}. Its __init__ must take "
+            f"architecture: {name!r} cannot be built: {error}. Its __init__ must take "
             f"{', '.join(ARGUMENTS)}."
         ) from None

@@ -1,27 +1,27 @@
-"""Power in rings of wave numbers, and how fields go together in them."""
+"""Power spectra and cross-correlations of maps in rings of wave numbers."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-FLOOR = 1e-6  # of the power of standardized maps, whose white noise has 1
-WIDEST = 0.15  # width of a ring over its wave number; one mode of the box at least
+FLOOR = 1e-6  # of the power of standardized maps, in which white noise has power 1
+WIDEST = 0.15  # relative width of a ring; at least one mode of the box
 
 
 class Spectra(nn.Module):
-    """Logarithms of the power spectra of maps, and the correlations of each two fields, ring by ring.
+    """Logarithms of power spectra and correlations of pairs of fields, in rings of wave numbers.
 
     Parameters
     ----------
     channels : int
-        Fields, C.
+        Number of fields, C.
     map_size : int
-        Pixels a side, L.
+        Number of pixels per side, L.
 
     Attributes
     ----------
     n_features : int
-        Rings x C (C + 1) / 2.
+        Number of features, rings x C (C + 1) / 2.
     """
 
     def __init__(self, channels: int, map_size: int) -> None:
@@ -33,7 +33,7 @@ class Spectra(nn.Module):
         self.n_features = rings.shape[1] * channels * (channels + 1) // 2
 
     def forward(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
-        """Give the logarithm of the power in each ring, then the correlations of pairs of fields."""
+        """Return the log power in each ring, then the correlations of pairs of fields."""
         modes = torch.fft.rfft2(x).flatten(2) / self.map_size  # (B, C, modes)
         power = (modes.real.square() + modes.imag.square()) @ self.rings + FLOOR  # (B, C, rings)
         i, j = torch.triu_indices(x.shape[1], x.shape[1], 1, device=x.device)
@@ -44,9 +44,10 @@ class Spectra(nn.Module):
 
 
 def _weigh_rings(map_size: int) -> Float[Tensor, "modes rings"]:
-    """Weights of the modes of `rfft2` in the mean over each ring of wave numbers; the map's mean is in none.
+    """Return the weights of the `rfft2` modes in the mean over each ring of wave numbers.
 
-    A mode that is not in the first or the last column of `rfft2` stands for its complex conjugate too.
+    Modes outside the first and last column of `rfft2` count twice, for their complex conjugates.
+    The mean of the map is in no ring.
     """
     k = torch.fft.fftfreq(map_size, d=1 / map_size)
     columns = torch.arange(map_size // 2 + 1)

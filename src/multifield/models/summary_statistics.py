@@ -1,4 +1,4 @@
-"""A network that learns nothing of maps but what their statistics mean: `summary_statistics`."""
+"""The network `summary_statistics`: inference from fixed statistics of maps."""
 
 from collections.abc import Mapping
 from itertools import accumulate
@@ -22,33 +22,36 @@ from multifield.models.pyramid import Halve, count_levels
 from multifield.models.spectra import Spectra
 
 UNITS_PER_HIDDEN = 32  # of the two hidden layers
-PIXELS_AT_A_TIME = (
-    2**19
-)  # on a CPU, of whose cache a hundred passes are made: 5 ms a map of 256 pixels, not 16
-LIMIT = 8.0  # [standard deviations] where features are cut off: further than that none was learned
-FIRST_TENSOR = "map_shape"  # of a state dict; no other architecture has it
+PIXELS_AT_A_TIME = 2**19  # fits a CPU cache: 5 ms instead of 16 ms per map of 256 pixels
+LIMIT = 8.0  # [standard deviations] at which features are clipped
+FIRST_TENSOR = "map_shape"  # name in a state dict that only this architecture has
 
 
 class SummaryStatistics(FeatureNetwork):
-    r"""Means and standard deviations of the parameters, from statistics that need no learning.
+    r"""Infer means and standard deviations of the parameters from fixed statistics of maps.
 
-    Of a map: its power spectrum and its cumulant generating function. Of the map, and of the map blurred and
-    halved again and again down to 4 x 4 pixels: moments (`map_statistics`), slopes and contours (`contours`),
-    and how much structure there is where there is more of the field (`couple_scales`). Of several fields,
-    their correlations too. Linear layers infer the parameters from these numbers, standardized and divided
-    by the number of fields.
+    The statistics are the power spectrum and the cumulant generating function of the map. The map
+    is also blurred and halved repeatedly, down to 4 x 4 pixels. Each level adds moments
+    (`map_statistics`), gradients and contours (`contours`), and correlations of small-scale power
+    with larger scales (`couple_scales`). Several fields add their correlations. Linear layers infer
+    the parameters from the standardized statistics, divided by the number of fields.
 
-    All are the same for the eight orientations of a map, and for shifts by as many pixels as the last level's
-    are wide. So they are computed once, and an epoch of training costs what the linear layers do.
+    All statistics are invariant under the eight orientations, and under shifts by multiples of the
+    last level's pixels. So they are computed once, and an epoch costs only the linear layers.
 
     Parameters
     ----------
     hidden : int
-        The two hidden layers have 32 times as many units.
+        Width of the network: the two hidden layers have 32 `hidden` units.
     dropout : float
-        Probability to drop a statistic before the first linear layer, or a unit before the second, in [0, 1).
-    channels, map_size, n_parameters : int
-        As of `Network`.
+        Dropout probability of a statistic before the first linear layer and of a unit before the
+        second, in [0, 1).
+    channels : int
+        Number of fields per map, C.
+    map_size : int
+        Number of pixels per side L, a power of two from 16.
+    n_parameters : int
+        Number of parameters P.
 
     Raises
     ------
@@ -57,8 +60,8 @@ class SummaryStatistics(FeatureNetwork):
 
     Notes
     -----
-    Whatever of a map is in none of the statistics is lost, and more maps or a longer training do not bring it
-    back, as they do with filters that are learned.
+    Information that no statistic contains is lost. More maps or longer training do not recover it,
+    unlike with learned filters.
     """
 
     learns_features = False
@@ -73,7 +76,7 @@ class SummaryStatistics(FeatureNetwork):
         n_parameters: int = 6,
     ) -> None:
         super().__init__(hidden, dropout, channels, map_size, n_parameters)
-        self.map_shape: Tensor  # which the number of statistics does not say
+        self.map_shape: Tensor  # the number of statistics does not determine it
         self.register_buffer("map_shape", torch.tensor([channels, map_size]))
         self.halve = Halve(channels)
         self.spectra = Spectra(channels, map_size)
@@ -82,7 +85,7 @@ class SummaryStatistics(FeatureNetwork):
         per_channel = len(EXPONENTS) + PER_LEVEL * (n_levels - 1) + PER_PAIR * n_pairs
         of_levels = n_levels * count_statistics(channels)
         n_features = self.spectra.n_features + of_levels + channels * per_channel
-        # a step of Adam moves each weight alike, so what is inferred moves as far as there are features
+        # 1 / channels: Adam moves all weights equally, so the output moves with the feature count
         self.add_head(n_features, UNITS_PER_HIDDEN * hidden, limit=LIMIT, scale=1 / channels)
 
     @classmethod

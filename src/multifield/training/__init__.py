@@ -1,7 +1,7 @@
-"""Training of one network: loss, loop, configuration, files of losses.
+"""Training of networks: losses, training loop, checkpoints, executors.
 
-PyTorch is imported at the first use of a name, so that ``import multifield.training`` stays quick. The
-names are listed in ``__init__.pyi``.
+Names are loaded at first use, so that ``import multifield.training`` does not import PyTorch. They
+are listed in ``__init__.pyi``.
 """
 
 import lazy_loader

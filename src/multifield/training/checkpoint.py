@@ -1,4 +1,4 @@
-"""The state of a training in a file, from which it goes on bit for bit."""
+"""Checkpoints of trainings. A resumed training is bitwise identical to an uninterrupted one."""
 
 import hashlib
 import logging
@@ -23,51 +23,71 @@ from multifield.training.step import device_of
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  # of the file; a change of its keys is another
+FORMAT = 1  # of the file; increase it when keys change
 
 
 @dataclass
 class TrainingState:
-    """All that a step of training changes, random states apart. Whole between any two steps."""
+    """State that training steps change, except random states. Consistent between any two steps.
+
+    Attributes
+    ----------
+    network : Module
+        Network in training.
+    optimizer : Optimizer
+        Optimizer of its parameters.
+    schedule : LRScheduler
+        Learning rate schedule.
+    averaged : AveragedModel or None
+        Moving average of the weights, if there is one.
+    epoch : int
+        Number of the current epoch, from 0.
+    batch_losses : list of float
+        Losses of the finished batches of the current epoch.
+    rows : list of list of float
+        Number and training, validation and test loss of each finished epoch.
+    best_epoch : int
+        Epoch of the lowest validation loss.
+    best_valid_loss : float
+        Lowest validation loss.
+    best_state : dict of str to Tensor
+        State dict of the best epoch, on the CPU.
+    """
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
-    averaged: AveragedModel | None = None  # of the weights of all steps
-    epoch: int = 0  # under way
-    batch_losses: list[float] = field(
-        default_factory=list
-    )  # of the epoch under way, as far as it is
-    rows: list[list[float]] = field(
-        default_factory=list
-    )  # epoch and three losses of those that ended
+    averaged: AveragedModel | None = None
+    epoch: int = 0
+    batch_losses: list[float] = field(default_factory=list)
+    rows: list[list[float]] = field(default_factory=list)
     best_epoch: int = 0
     best_valid_loss: float = math.inf
-    best_state: StateDict = field(default_factory=dict)  # on the CPU
+    best_state: StateDict = field(default_factory=dict)
 
     @property
     def position(self) -> tuple[int, int]:
-        """Epoch under way, and its batches so far."""
+        """Number of the current epoch and of its finished batches."""
         return self.epoch, len(self.batch_losses)
 
     @property
     def judged(self) -> nn.Module:
-        """The network that validation sees and that is kept."""
+        """Network that is validated and saved: the averaged one if there is one."""
         judged: nn.Module = self.network if self.averaged is None else self.averaged.module
         return judged
 
     def average(self) -> None:
-        """Add the weights to their average, if there is one."""
+        """Add the weights to their moving average, if there is one."""
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
 
     @property
     def _is_best(self) -> bool:
-        """Whether the network has the best state itself, so that it need not be saved twice."""
+        """Whether the network itself has the best state, so that it is saved once."""
         return not self.batch_losses and self.best_epoch == self.epoch - 1
 
     def end_epoch(self, train: float, valid: float, test: float) -> None:
-        """Note the losses of an epoch, and its state if it is the best so far."""
+        """Record the losses of an epoch, and the state if it is the best so far."""
         if valid < self.best_valid_loss:
             self.best_valid_loss, self.best_epoch = valid, self.epoch
             self.best_state = copy_state(self.judged)
@@ -75,7 +95,7 @@ class TrainingState:
         self.epoch, self.batch_losses = self.epoch + 1, []
 
     def pack(self) -> dict[str, Any]:
-        """Give everything as tensors and plain numbers, random states too."""
+        """Return everything, random states included, as tensors and plain numbers."""
         return {
             "network": self.network.state_dict(),
             "averaged": None if self.averaged is None else self.averaged.state_dict(),
@@ -91,7 +111,7 @@ class TrainingState:
         }
 
     def unpack(self, packed: Mapping[str, Any]) -> None:
-        """Take everything over from `pack`, random states too."""
+        """Restore everything, random states included, from the output of `pack`."""
         self.network.load_state_dict(packed["network"])
         if self.averaged is not None:
             self.averaged.load_state_dict(packed["averaged"])
@@ -112,14 +132,15 @@ def copy_state(network: nn.Module) -> StateDict:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file for the state of one run.
+    """File with the state of one training.
 
     Parameters
     ----------
     path : Path
-        The file.
+        Path of the file.
     run : mapping of str to str
-        What the run is made of, from `describe_run`. Another run's file is refused.
+        Settings and data of the training, from `describe_run`. The checkpoint of a training with
+        other settings is rejected.
     staging : Path, optional
         Folder for the temporary file; see `multifield.core.atomic_files.atomic_path`.
     """
@@ -129,17 +150,18 @@ class Checkpoint:
     staging: Path | None = None
 
     def write(self, state: TrainingState) -> None:
-        """Write the state whole or not at all; OSError naming the file if there is no room."""
+        """Write the state atomically; OSError with the file's name on a full disk."""
         header = {"format": FORMAT, "torch": str(torch.__version__), "run": dict(self.run)}
         save_whole(self.path, header | state.pack(), self.staging)
 
     def restore(self, state: TrainingState) -> None:
-        """Resume from the file, if there is one.
+        """Restore the state from the file, if it exists.
 
         Raises
         ------
         ValueError
-            If the file is damaged, or of another run; each difference is named.
+            If the file is damaged, or belongs to a training with other settings. The message lists
+            the differences.
         """
         content = self._read()
         if content is not None:
@@ -152,7 +174,7 @@ class Checkpoint:
         self._check_run(content["run"])
         if content["torch"] != torch.__version__:
             logger.warning(
-                "%s: written by PyTorch %s, read by %s: the training may end in other digits",
+                "%s: Written by PyTorch %s, read by %s. Results may differ in the last digits.",
                 self.path,
                 content["torch"],
                 torch.__version__,
@@ -161,7 +183,7 @@ class Checkpoint:
 
     def _check_run(self, saved: Mapping[str, str]) -> None:
         differences = [
-            f"  {name}: the checkpoint has {saved.get(name, 'nothing')}, "
+            f"  {name}: checkpoint {saved.get(name, 'nothing')}, "
             f"this run {self.run.get(name, 'nothing')}"
             for name in sorted({*saved, *self.run})
             if saved.get(name) != self.run.get(name)
@@ -170,8 +192,8 @@ class Checkpoint:
             raise ValueError(
                 "\n".join(
                     [
-                        f"{self.path}: expected a checkpoint of this run, got one of another; delete it to "
-                        "begin anew, or ask for what it is of",
+                        f"{self.path}: The checkpoint belongs to a run with other settings. Delete "
+                        "it to restart, or restore the settings listed below.",
                         *differences,
                     ]
                 )
@@ -179,19 +201,36 @@ class Checkpoint:
 
 
 def remove_checkpoint(path: str | os.PathLike[str]) -> None:
-    """Remove a checkpoint, where there is one, and what attempts at its training left."""
+    """Remove a checkpoint, if it exists, and the files of attempts at its training.
+
+    Parameters
+    ----------
+    path : path-like
+        Path of the checkpoint.
+    """
     path = Path(path)
     shutil.rmtree(attempts_folder(path), ignore_errors=True)
     path.unlink(missing_ok=True)
 
 
 def attempts_folder(path: Path) -> Path:
-    """Give the folder in which each attempt at the training of a checkpoint has a folder."""
+    """Return the folder that contains one folder per attempt at the training of a checkpoint."""
     return path.with_name(f"{path.name}.attempts")
 
 
 def read_checkpoint_losses(path: str | os.PathLike[str]) -> list[list[float]]:
-    """Read epoch and training, validation and test loss of the epochs that ended, a row each."""
+    """Read the losses of the finished epochs from a checkpoint.
+
+    Parameters
+    ----------
+    path : path-like
+        Path of the checkpoint.
+
+    Returns
+    -------
+    rows : list of list of float
+        Epoch and training, validation and test loss, one row per epoch.
+    """
     rows: list[list[float]] = _read(Path(path))["rows"]
     return rows
 
@@ -199,7 +238,7 @@ def read_checkpoint_losses(path: str | os.PathLike[str]) -> list[list[float]]:
 def describe_run(
     data: SplitLoaders, hyperparameters: Hyperparameters, config: TrainingConfig, seed: int
 ) -> dict[str, str]:
-    """List all that decides the numbers of a training, one key a cause."""
+    """List everything that determines the result of a training, under one name per cause."""
     return {
         **{f"hyperparameters.{name}": repr(each) for name, each in asdict(hyperparameters).items()},
         **list_causes(config),
@@ -209,32 +248,33 @@ def describe_run(
         "data.map_size": str(data.map_size),
         "data.inferred": str(data.inferred),
         **{
-            f"data.{part}": f"{len(loader)} maps, theta {hashlib.sha256(loader.theta.tobytes()).hexdigest()}"
+            f"data.{part}": f"{len(loader)} maps, "
+            f"theta {hashlib.sha256(loader.theta.tobytes()).hexdigest()}"
             for part, loader in (("train", data.train), ("valid", data.valid), ("test", data.test))
         },
     }
 
 
 def _read(path: Path) -> dict[str, Any]:
-    advice = "it is damaged; delete it to begin anew"
+    advice = "Delete it to restart."
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load does not look at the checksums
+            damaged = archive.testzip()  # torch.load does not verify checksums
         with path.open("rb") as file:
             content = torch.load(file, map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path}: expected a checkpoint; {advice}") from error
+        raise ValueError(f"{path}: Expected a checkpoint, got a damaged file. {advice}") from error
     if damaged is not None:
-        raise ValueError(f"{path}: expected a checkpoint; {advice} (wrong checksum of {damaged})")
+        raise ValueError(f"{path}: The checksum of {damaged} is wrong. {advice}")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(
-            f"{path}: expected a checkpoint of format {FORMAT}, got something else; delete it to begin anew"
+            f"{path}: Expected a checkpoint of format {FORMAT}, got another file. {advice}"
         )
     return content
 
 
 def _random_states(device: torch.device) -> dict[str, Tensor]:
-    """States of the generators that dropout draws from."""
+    """Return the states of the generators that dropout draws from."""
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         states[device.type] = torch.get_device_module(device).get_rng_state()
@@ -242,7 +282,7 @@ def _random_states(device: torch.device) -> dict[str, Tensor]:
 
 
 def _set_random_states(states: Mapping[str, Tensor], device: torch.device) -> None:
-    """Set them; a device that the checkpoint was not made on keeps what the seed gave it."""
+    """Restore random states. A device that the checkpoint lacks keeps the state from its seed."""
     torch.set_rng_state(states["cpu"])
     if device.type != "cpu" and device.type in states:
         torch.get_device_module(device).set_rng_state(states[device.type])

@@ -1,8 +1,8 @@
-"""Trainings on the workers of a Dask cluster: processes of this machine, or any scheduler.
+"""Trainings on a Dask cluster: processes of this machine, or workers of any scheduler.
 
-Dask gives the task of a dead worker to another. This module adds what a training needs: it stops after a step
-when its worker leaves or nobody wants its result any more, it reports its epochs to the driver, and the
-driver reconnects when the scheduler comes back.
+Dask reassigns the task of a dead worker. This module adds what trainings need. A training stops
+after a step when its worker leaves or its result is not needed. It reports epochs to the driver.
+The driver reconnects when the scheduler comes back.
 """
 
 import asyncio
@@ -38,39 +38,39 @@ from multifield.training.stopping import TrainingInterrupted
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ALLOWED_FAILURES = 10  # times that a task may lose its worker before it is taken for the cause
-RECONNECT_PATIENCE = 300.0  # [s] for a scheduler that was lost to come back
-CONNECT_PATIENCE = 30.0  # [s] for a scheduler to answer, or to write its file
-CLOSE_PATIENCE = 60.0  # [s] for trainings to stop after their step and to write their checkpoints
-LOG_PERIOD = 60.0  # [s] between two warnings that there is no worker
-COMPARED = ("multifield", "torch", "numpy", "commit")  # of driver and worker
+ALLOWED_FAILURES = 10  # lost workers per task before the task is considered the cause
+RECONNECT_PATIENCE = 300.0  # [s] to wait for a lost scheduler
+CONNECT_PATIENCE = 30.0  # [s] to wait for a scheduler's answer or its file
+CLOSE_PATIENCE = 60.0  # [s] for trainings to finish their step and write their checkpoints
+LOG_PERIOD = 60.0  # [s] between two warnings that there are no workers
+COMPARED = ("multifield", "torch", "numpy", "commit")  # must be equal for driver and workers
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class _Call:
-    """A call that was submitted."""
+    """A submitted call."""
 
-    arguments: tuple[Any, ...]  # of `_run_on_worker`
+    arguments: tuple[Any, ...]  # for `_run_on_worker`
     key: str
     result: Future[Any]
     on_epoch: Report | None
     remote: Any = None  # Dask's future
 
     def settle(self, outcome: Any = None, error: BaseException | None = None) -> None:
-        """Give the result or the error, unless there is one already."""
+        """Set the result or the error, unless there is one already."""
         with suppress(InvalidStateError):
             self.result.set_result(outcome) if error is None else self.result.set_exception(error)
 
 
 class DaskExecutor(Executor):
-    """Submits calls of `run_task` to a Dask cluster, which runs them again where a worker dies.
+    """Executor of `run_task` on a Dask cluster, which repeats calls whose worker died.
 
     Parameters
     ----------
     config : ExecutionConfig
-        Number of local processes, or the scheduler.
+        Number of local processes, or scheduler of a cluster.
     """
 
     def __init__(self, config: ExecutionConfig) -> None:
@@ -84,7 +84,7 @@ class DaskExecutor(Executor):
         self._warned = -LOG_PERIOD
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Submit ``fn(task, on_epoch=...)``; the task is pickled, `on_epoch` is called in this process."""
+        """Submit ``fn(task, on_epoch=...)``. `on_epoch` is called in this process."""
         (task,) = args
         arguments = pickle.dumps((fn, task)), self._topic, compared_versions()
         key = f"{getattr(task, 'name', 'task')}-{uuid.uuid4().hex}".replace(" ", "_")
@@ -96,16 +96,16 @@ class DaskExecutor(Executor):
         return call.result
 
     def count_workers(self) -> int:
-        """Count the workers there are now; where there are none, say so once in a while."""
+        """Return the number of workers; warn from time to time if there are none."""
         with self._lock:
             n = len(self.open().nthreads())
         if n == 0 and time.monotonic() - self._warned > LOG_PERIOD:
             self._warned = time.monotonic()
-            logger.warning("The Dask cluster has no workers. Waiting for some (`dask worker`).")
+            logger.warning("The Dask cluster has no workers. Waiting. Start some: `dask worker`.")
         return n
 
     def open(self, patience: float = CONNECT_PATIENCE) -> Any:
-        """Give the Dask client; connect, or start workers, if there is none."""
+        """Return the Dask client. The first call connects, or starts workers."""
         if self._client is None:
             logging.getLogger("distributed").setLevel(logging.WARNING)
             if self._config.scheduler is None:
@@ -121,7 +121,7 @@ class DaskExecutor(Executor):
         return self._client
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Cancel what is still running, which stops after its step, and close what was opened."""
+        """Cancel running calls, which stop after their step, and close client and cluster."""
         with self._lock:
             left, self._calls = list(self._calls.values()), {}
         client, cluster = self._client, self._cluster
@@ -135,7 +135,7 @@ class DaskExecutor(Executor):
                         break
                     time.sleep(0.1)
         finally:
-            # idle processes that take their time to end are killed, which is worth no warning
+            # slow idle processes are killed, which needs no warning
             logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
             for opened in (client, cluster):
                 if opened is not None:
@@ -144,21 +144,21 @@ class DaskExecutor(Executor):
 
     def _send(self, call: _Call) -> None:
         call.remote = self._client.submit(_run_on_worker, *call.arguments, key=call.key, pure=False)
-        # behind the reports of its epochs
+        # in the same queue as the reports of its epochs, so after them
         call.remote.add_done_callback(lambda remote: self._do(self._finish, call, remote))
 
     def _finish(self, call: _Call, remote: Any) -> None:
-        """Hand on what became of a call."""
+        """Pass on the result or error of a call."""
         error = None if remote.status == "cancelled" else remote.exception()
         if isinstance(error, distributed.KilledWorker):
             error = RuntimeError(
-                f"{call.key.rpartition('-')[0]}: The workers that trained it died as often as the "
-                f"scheduler allows ({ALLOWED_FAILURES} times on this machine). Look into their logs: "
-                "they may have run out of memory. The same command resumes the training."
+                f"{call.key.rpartition('-')[0]}: Its workers died as often as the scheduler allows "
+                f"({ALLOWED_FAILURES} times on this machine), perhaps for lack of memory. Read "
+                "their logs. The same command resumes the training."
             )
         with self._lock:
             if self._calls.get(call.key) is not call or call.remote is not remote:
-                return  # given up, or sent again
+                return  # cancelled, or sent again
             if remote.status == "cancelled":
                 self._reconnect()
                 return
@@ -166,16 +166,16 @@ class DaskExecutor(Executor):
         call.settle(None if error else remote.result(), error)
 
     def _reconnect(self) -> None:
-        """Wait for a scheduler that was lost, and send again what it had."""
+        """Wait for a lost scheduler, and submit its calls again."""
         logger.warning("Lost the scheduler. Waiting up to %g s for it.", RECONNECT_PATIENCE)
         log = logging.getLogger("distributed.client")
-        log.setLevel(logging.CRITICAL)  # it logs a traceback where a lost client is closed
+        log.setLevel(logging.CRITICAL)  # hides a traceback from closing a lost client
         self._client.close(timeout=1)
         log.setLevel(logging.NOTSET)
         self._client, deadline = None, time.monotonic() + RECONNECT_PATIENCE
         while self._client is None:
             try:
-                self.open(patience=5.0)  # its file may name another address by now
+                self.open(patience=5.0)  # the scheduler file may contain a new address
             except (OSError, TimeoutError) as error:
                 if time.monotonic() > deadline:
                     for call in self._calls.values():
@@ -185,15 +185,15 @@ class DaskExecutor(Executor):
                 time.sleep(1.0)
         for call in self._calls.values():
             self._send(call)
-        logger.info("The scheduler is back. Resuming %d trainings.", len(self._calls))
+        logger.info("Reconnected to the scheduler. Resuming %d trainings.", len(self._calls))
 
     def _receive(self, event: tuple[float, dict[str, Any]]) -> None:
-        """Take a report on the event loop, which must not wait."""
+        """Receive a report on the event loop, which must not block."""
         about = event[1]  # the scheduler adds the worker
         self._do(self._report, about["key"], about["epoch"], about["losses"])
 
     def _do(self, work: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-        """Do one thing after another in a thread, unless the executor is closed."""
+        """Run a function in the reports' thread, unless the executor is closed."""
         with suppress(RuntimeError):
             self._reports.submit(work, *args, **kwargs)
 
@@ -203,7 +203,7 @@ class DaskExecutor(Executor):
             return
         try:
             call.on_epoch(epoch, EpochLosses(*losses))
-        except Exception as error:  # such as that the trial is pruned
+        except Exception as error:  # for instance, the trial is pruned
             self._calls.pop(key, None)
             client.cancel([call.remote], force=True)
             call.settle(error=error)
@@ -213,23 +213,28 @@ class DaskExecutor(Executor):
 
 
 def connect(scheduler: str, patience: float) -> Any:
-    """Connect to a scheduler by its address or the path of the file that it wrote.
+    """Connect to a scheduler by its address, or by the path of its file.
 
     Parameters
     ----------
     scheduler : str
-        Such as ``tcp://node1:8786`` or ``scheduler.json``.
+        Address such as ``tcp://node1:8786``, or path such as ``scheduler.json``.
     patience : float
         Time to wait for an answer [s].
+
+    Returns
+    -------
+    client : distributed.Client
+        Connected client.
 
     Raises
     ------
     ConnectionError
-        If there is no such file, or nobody answers.
+        If the file does not exist, or the scheduler does not answer.
     """
     path, deadline = Path(scheduler), time.monotonic() + patience
     is_file = scheduler.endswith(".json") or path.exists()
-    while is_file and not path.exists():  # Dask would wait for ever
+    while is_file and not path.exists():  # Dask would wait forever
         if time.monotonic() > deadline:
             raise ConnectionError(
                 f"scheduler: The file {path.absolute()} does not exist. Start a scheduler with "
@@ -242,28 +247,32 @@ def connect(scheduler: str, patience: float) -> Any:
     except (OSError, TimeoutError, ValueError) as error:
         raise ConnectionError(
             f"scheduler: No Dask scheduler answers at {scheduler} ({error}). Start one with `dask "
-            "scheduler`, or give the address or file of the one that runs."
+            "scheduler`, or set the address or file of a running one."
         ) from None
 
 
 def start_local_cluster(n_workers: int) -> Any:
-    """Start processes on this machine, each with its share of the cores and one of the GPUs.
+    """Start processes on this machine, each with its share of the cores and one GPU.
 
     Parameters
     ----------
     n_workers : int
-        Number of processes; 0: one per GPU, or one without GPUs.
+        Number of processes. 0 starts one per GPU, or one without GPUs.
+
+    Returns
+    -------
+    cluster : distributed.SpecCluster
+        Scheduler and workers.
     """
     gpus = visible_gpus()
     n = n_workers or len(gpus) or 1
     threads = str(max(1, available_threads(0) // n))
     common = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
-    common["OMP_WAIT_POLICY"] = os.environ.get(
-        "OMP_WAIT_POLICY", "passive"
-    )  # processes share cores
+    # processes share cores
+    common["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
     options = {
-        "nthreads": 1,  # PyTorch's random state and settings belong to a process
-        "memory_limit": 0,  # pages of memory maps are no reason to kill a worker
+        "nthreads": 1,  # PyTorch's random state and settings are per process
+        "memory_limit": 0,  # Dask would count pages of memory maps and kill the worker
         "host": "127.0.0.1",
         "silence_logs": logging.WARNING,
     }
@@ -278,7 +287,7 @@ def start_local_cluster(n_workers: int) -> Any:
         "distributed.nanny.pre-spawn-environ": {},  # else Dask changes this process's environment
     }
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # inherited by the processes
-    # processes need not import the program that starts them, such as all of Kedro
+    # processes need not import the main program, for instance all of Kedro
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
         with dask.config.set(settings):
@@ -288,7 +297,7 @@ def start_local_cluster(n_workers: int) -> Any:
 
 
 def visible_gpus() -> list[str]:
-    """List the GPUs that this process may use; CUDA is not initialized for it."""
+    """Return the GPUs that this process may use, without initializing CUDA."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name]
     import torch
@@ -302,34 +311,34 @@ _leave = threading.Event()  # set when this worker leaves
 
 
 class LeaveGently(distributed.WorkerPlugin):  # type: ignore[misc]
-    """Lets a worker that is told to leave finish the step and write the checkpoint first.
+    """Worker plugin: a worker that must leave first finishes its step and writes the checkpoint.
 
-    Dask leaves the task of such a worker to others while its thread is still running. Here the worker waits
-    for the thread, and then hands the task back without counting a failure.
+    Dask reassigns the task of such a worker while its thread still runs. Here the worker waits for
+    the thread, and then returns the task without counting a failure.
     """
 
     name = "multifield-leave"
     idempotent = True
 
     def setup(self, worker: Any) -> None:
-        """Listen to SIGTERM and Ctrl-C, which would end the process at once."""
+        """Handle SIGTERM and Ctrl-C, which would end the process at once."""
         _leave.clear()
         keep_freed_memory()
         logging.getLogger("multifield").setLevel(logging.INFO)  # forwarded to the driver
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError):  # Windows, where a signal ends the process at once
+            with suppress(NotImplementedError):  # on Windows, a signal ends the process at once
                 loop.add_signal_handler(signum, self._hear, worker, signum)
 
     def _hear(self, worker: Any, signum: signal.Signals) -> None:
         _leave.set()
-        # a nanny logs a traceback where its worker closes itself
+        # hides a traceback from a worker that closes itself
         logging.getLogger("distributed.nanny").setLevel(logging.CRITICAL)
-        # nanny=False: to ask a nanny that got the signal too would hang until it kills the process
+        # nanny=False: a nanny that received the signal too would hang until it kills the process
         self._close = asyncio.ensure_future(worker.close(nanny=False, reason=signum.name))
 
     async def teardown(self, worker: Any) -> None:
-        """Wait for the task; Dask calls this before the worker says good-bye to the scheduler."""
+        """Wait for the task. Dask calls this before the worker leaves the scheduler."""
         if worker.status is not distributed.Status.closing or not worker.active_threads:
             return
         _leave.set()
@@ -346,21 +355,22 @@ class LeaveGently(distributed.WorkerPlugin):  # type: ignore[misc]
 
 
 def _run_on_worker(payload: bytes, topic: str, versions: dict[str, str]) -> Any:
-    """Run a call that was pickled, in the thread of a Dask worker.
+    """Run a pickled call in the thread of a Dask worker.
 
     Raises
     ------
     RuntimeError
-        If the worker has other software than the driver, or several threads.
+        If the worker's software differs from the driver's, or it has several threads.
     Reschedule
-        If the worker leaves, or nobody wants the result; the scheduler gives what is wanted to another.
+        If the worker leaves or the call was cancelled. The scheduler reassigns calls that are not
+        cancelled.
     """
     worker = distributed.get_worker()
     _check_worker(worker.state.nthreads, versions)
     key = worker.get_current_task()
 
     def asked_to_stop() -> bool:
-        state = worker.state.tasks.get(key)  # where nobody wants it, Dask does not end its thread
+        state = worker.state.tasks.get(key)  # Dask does not end the thread of a cancelled call
         return _leave.is_set() or state is None or state.state == "cancelled"
 
     def on_epoch(epoch: int, losses: EpochLosses) -> None:
@@ -370,7 +380,7 @@ def _run_on_worker(payload: bytes, topic: str, versions: dict[str, str]) -> Any:
     fn, task = pickle.loads(payload)
     try:
         return fn(task, on_epoch=on_epoch, asked_to_stop=asked_to_stop)
-    except (TrainingInterrupted, OSError):  # the folder of a training that is pruned is gone
+    except (TrainingInterrupted, OSError):  # the folder of a pruned training is gone
         if not asked_to_stop():
             raise
         raise distributed.Reschedule from None
@@ -384,8 +394,8 @@ def _check_worker(n_threads: int, versions: dict[str, str]) -> None:
     host, own = platform.node(), compared_versions()
     if n_threads != 1:
         raise RuntimeError(
-            f"The Dask worker on {host} has {n_threads} threads. Trainings of one process cannot share "
-            "PyTorch's random state. Start it with --nthreads 1, and several if there is room."
+            f"The Dask worker on {host} has {n_threads} threads, but trainings cannot share "
+            "PyTorch's random state. Start one or more workers with --nthreads 1."
         )
     different = [name for name in COMPARED if own.get(name) != versions.get(name)]
     if different:
@@ -398,6 +408,6 @@ def _check_worker(n_threads: int, versions: dict[str, str]) -> None:
 
 @lru_cache(maxsize=1)
 def compared_versions() -> dict[str, str]:
-    """Give the versions that a driver and its workers must share."""
+    """Return the versions that a driver and its workers must share."""
     found = describe_software()
     return {name: found[name] for name in COMPARED if name in found}

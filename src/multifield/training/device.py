@@ -1,4 +1,4 @@
-"""Where a network is trained, and how batches get there."""
+"""Device of a training, and transfer of batches to it."""
 
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -20,21 +20,22 @@ from multifield.maps.memory import Allocate, aligned_empty
 
 
 def choose_device(name: str) -> torch.device:
-    """Find the device that a configuration asks for.
+    """Choose the device for a configuration.
 
     Parameters
     ----------
     name : str
-        ``auto`` takes CUDA, else MPS, else the CPU; ``cpu``, ``cuda`` or ``mps`` insist.
+        ``cpu``, ``cuda`` or ``mps``; or ``auto``, which takes CUDA, else MPS, else the CPU.
 
     Returns
     -------
     device : torch.device
+        Available device.
 
     Raises
     ------
     ValueError
-        If the device is unknown, or not there: a run never goes quietly to another one.
+        If the device is unknown or not available. A run never changes silently to another device.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -44,22 +45,28 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(device for device, is_there in available.items() if is_there))
     if name not in available:
-        raise ValueError(f"device: expected auto, {', '.join(available)}; got {name!r}")
+        raise ValueError(f"device: Expected auto, {', '.join(available)}, got {name!r}.")
     if not available[name]:
-        raise ValueError(f"device: expected one that PyTorch finds here, got {name!r}")
+        raise ValueError(f"device: Expected one that PyTorch finds here, got {name!r}.")
     return torch.device(name)
 
 
 def choose_compile(name: Literal["auto", "never", "always"], device: torch.device) -> bool:
-    """Say whether torch.compile shall make the training step.
+    """Decide whether to compile the training step with torch.compile.
 
     Parameters
     ----------
     name : {"auto", "never", "always"}
-        ``auto`` compiles for CUDA where Triton and a C compiler are installed, both needed there. On a CPU it
-        made a step of 256-pixel maps slower (float32: 17 maps a second instead of 22) and took a minute to
-        begin.
+        ``auto`` compiles on CUDA if Triton and a C compiler are installed. On a CPU, compiled steps
+        of 256-pixel maps are slower (float32: 17 instead of 22 maps per second), and compilation
+        takes a minute.
     device : torch.device
+        Device of the training.
+
+    Returns
+    -------
+    compiles : bool
+        Whether to compile.
     """
     if name == "auto":
         return device.type == "cuda" and find_spec("triton") is not None and _has_c_compiler()
@@ -67,13 +74,24 @@ def choose_compile(name: Literal["auto", "never", "always"], device: torch.devic
 
 
 def _has_c_compiler() -> bool:
-    """Look where Triton looks."""
+    """Search for a C compiler where Triton does."""
     return "CC" in os.environ or any(which(name) is not None for name in ("gcc", "clang"))
 
 
 @contextmanager
 def torch_threads(n_threads: int) -> Iterator[None]:
-    """Let PyTorch use so many threads, 0 for its own choice; what it had comes back afterwards."""
+    """Set PyTorch's number of CPU threads within a context.
+
+    Parameters
+    ----------
+    n_threads : int
+        Number of threads. 0 keeps PyTorch's setting.
+
+    Yields
+    ------
+    None
+        The former number is restored at the end.
+    """
     before = torch.get_num_threads()
     if n_threads:
         torch.set_num_threads(n_threads)
@@ -85,9 +103,19 @@ def torch_threads(n_threads: int) -> Iterator[None]:
 
 
 def loader_options(config: TrainingConfig) -> BatchOptions:
-    """Say how a loader shall make batches for the device of a configuration.
+    """Return the loader's options for the device of a configuration.
 
-    The device is looked for where batches are made: the driver of a GPU worker may have none.
+    The device is chosen where batches are made, because the driver of a GPU worker may have no GPU.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Settings of the training.
+
+    Returns
+    -------
+    options : BatchOptions
+        Number of threads, prefetch depth and memory of batches.
     """
     return BatchOptions(
         n_threads=config.loader_threads,
@@ -101,7 +129,7 @@ def _allocate_for(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def batch_allocator(device: torch.device) -> Allocate:
-    """Choose the memory of batches: page-locked for CUDA, which copies from it while the CPU goes on."""
+    """Choose the memory of batches: page-locked for CUDA, so that copies are asynchronous."""
     return _allocate_page_locked if device.type == "cuda" else aligned_empty
 
 
@@ -113,26 +141,38 @@ def _allocate_page_locked(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class DeviceBatch:
-    """Some maps and their parameters, where the network is."""
+    """Batch of maps and their parameters on the device of the network.
 
-    x: Tensor  # (B, C, L, L) float32, channels last; or (B, F), features of maps
-    theta: Tensor  # (B, P) float32, scaled to [0, 1]
-    index: Index  # (B,) numbers of the maps in their file, on the CPU
-    maps_per_set: int = 0  # that follow each other are shown in one set of fields; 0: all are
+    Attributes
+    ----------
+    x : (B, C, L, L) float32
+        Standardized maps, channels last; or (B, F), features of maps.
+    theta : (B, P) float32
+        Parameters, scaled to [0, 1].
+    index : (B,) int64
+        Numbers of the maps in their file, on the CPU.
+    maps_per_set : int
+        Number of consecutive maps that show the same set of fields. 0 if all show all fields.
+    """
+
+    x: Tensor
+    theta: Tensor
+    index: Index
+    maps_per_set: int = 0
 
 
 def place(batch: Batch | DeviceBatch, device: torch.device) -> DeviceBatch:
-    """Bring a batch to a device.
+    """Transfer a batch to a device.
 
-    A copy from page-locked memory may still be under way on the device's current stream when this
-    returns; see `on_device`.
+    A copy from page-locked memory may still be running on the device's current stream afterwards;
+    see `on_device`.
     """
     if isinstance(batch, DeviceBatch):
         return batch
     x = torch.from_numpy(batch.x)
     if x.dtype == torch.uint16:  # NumPy has no bfloat16
         x = x.view(torch.bfloat16)
-    # to the device as it is, and there into the form that convolutions like: what crosses is contiguous
+    # transfer contiguous data, and change the memory format on the device
     x = x.to(device, non_blocking=device.type == "cuda")
     x = x.to(torch.float32, memory_format=torch.channels_last)
     return DeviceBatch(x, torch.from_numpy(batch.theta).to(device), batch.index)
@@ -141,21 +181,23 @@ def place(batch: Batch | DeviceBatch, device: torch.device) -> DeviceBatch:
 def on_device(
     batches: Generator[Batch, None, None] | Generator[DeviceBatch, None, None], device: torch.device
 ) -> Generator[DeviceBatch, None, None]:
-    """Bring batches to a device one after another.
+    """Transfer batches to a device one after another.
 
-    The next batch is asked for, which lets the loader write into the buffer of this one, only when the
-    copy to the device has ended. The copy itself is asynchronous, so the wait is over before the network
-    has done its step, and on the CPU there is none.
+    The loader reuses the buffer of a batch when the next one is requested. That happens after the
+    copy of the batch has finished. The copy is asynchronous and ends before the network's step.
 
     Parameters
     ----------
     batches : generator of Batch or DeviceBatch
-        Of a `MapLoader`, or of a `DeviceMaps`, whose batches are there already. Closed with this one.
+        Batches of a `MapLoader`, or of a `DeviceMaps`, which are on the device already. It is
+        closed with this generator.
     device : torch.device
+        Device of the network.
 
     Yields
     ------
     batch : DeviceBatch
+        Batch on the device.
     """
     with closing(batches):
         for batch in batches:
@@ -168,7 +210,7 @@ def on_device(
 
 
 def record_copies(device: torch.device) -> Callable[[], None]:
-    """Give a function that waits until the copies to a device have ended that are under way now."""
+    """Return a function that waits for the copies to a device that are running now."""
     if device.type != "cuda":
         return lambda: None
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
-"""Maps that live where the network is, and are augmented there.
+"""Maps that are stored on the device of the network, and augmented there.
 
-A GPU waits for batches that cross from the CPU; a training set in half precision (1.8 GB a field of the
-latin hypercube) fits beside the network on most of them. Losses on an H100 were those of the CPU to 2e-6,
-from resident maps and from streamed ones; how much time it saves was not measured.
+A GPU waits for batches from the CPU. In half precision, a training set (1.8 GB per field of the
+latin hypercube) fits beside the network on most GPUs. On an H100, losses agreed with those of the
+CPU to 2e-6. The time it saves was not measured.
 """
 
 import logging
@@ -33,15 +33,16 @@ Resident = Literal["auto", "never", "always"]
 
 
 class _OnDevice:
-    """What a loader serves, kept on a device; gives batches as the loader plans them.
+    """Data of a loader on a device, served in the loader's batches.
 
     Parameters
     ----------
     loader : MapLoader
-        All its maps are read once, in order.
+        Loader whose maps are read once, in order.
     device : torch.device
+        Device of the network.
     keep : callable
-        Called with the maps of each batch on the device, (B, C, L, L).
+        Function that stores the maps of each batch on the device, (B, C, L, L).
     """
 
     def __init__(
@@ -60,21 +61,21 @@ class _OnDevice:
 
     @abstractmethod
     def _take(self, order: Tensor, rows: EpochPlan) -> Tensor:
-        """Give what the network gets of these rows, of which `order` is on the device."""
+        """Return the network's input for these rows. `order` is on the device."""
 
     def __len__(self) -> int:
-        """Count the maps, each once."""
+        """Return the number of maps."""
         return len(self._index)
 
     def random_epoch(
         self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
     ) -> Generator[DeviceBatch, None, None]:
-        """Give every map once, as `MapLoader.random_epoch` draws them."""
+        """Yield every map once, in the random order of `MapLoader.random_epoch`."""
         plan = draw_epoch(len(self), self._n_pixels, seed, epoch, flips=flips, shifts=shifts)
         return self._batches(plan, first_batch)
 
     def ordered(self, orientations: Sequence[int]) -> Generator[DeviceBatch, None, None]:
-        """Give every map in each of the orientations, in the order of `MapLoader.ordered`."""
+        """Yield every map in each orientation, in the order of `MapLoader.ordered`."""
         return self._batches(ordered_epoch(len(self), orientations), 0)
 
     def _batches(self, plan: EpochPlan, first_batch: int) -> Generator[DeviceBatch, None, None]:
@@ -87,19 +88,20 @@ class _OnDevice:
 
 
 class DeviceMaps(_OnDevice):
-    """The maps of a loader on a device, in half precision; gives the loader's batches, rounded once.
+    """Maps of a loader on a device in half precision, served as the loader's batches.
 
     Parameters
     ----------
     loader : MapLoader
-        Its maps are normalized by it, brought to the device once and rounded to float16 there. All of
-        them, also where the loader makes a part of each batch, as this does then too.
+        Loader that normalizes the maps. They are transferred once and rounded to float16 on the
+        device. All maps are stored, even if the loader makes only a part of each batch.
     device : torch.device
+        Device of the network.
 
     Raises
     ------
     ValueError
-        If a normalized pixel is beyond the range of float16.
+        If a normalized pixel is outside the range of float16.
     """
 
     def __init__(self, loader: MapLoader, device: torch.device) -> None:
@@ -128,23 +130,24 @@ class DeviceMaps(_OnDevice):
 
 
 class DeviceFeatures(_OnDevice):
-    """The features of a loader's maps on a device, for a network that does not learn them.
+    """Features of a loader's maps on a device, for a network that does not learn features.
 
-    They are computed once, of each map as it lies in its file: for such a network they are the same in all
-    orientations, and nearly so for periodic shifts, which are left out.
+    They are computed once, from each map in its stored orientation. The features of such a network
+    do not depend on the orientation, and hardly on periodic shifts, which are not applied.
 
     Parameters
     ----------
     loader : MapLoader
-        Its maps are read once.
+        Loader whose maps are read once.
     network : Network
-        Of which `learns_features` is false, on the device.
+        Network on the device, with `learns_features` False.
     device : torch.device
+        Device of the network.
     """
 
     def __init__(self, loader: MapLoader, network: Network, device: torch.device) -> None:
         features: list[Tensor] = []
-        # in the precision in which networks are judged and asked, whatever that of training
+        # the precision of evaluation, independent of that of training
         with set_numerics("float32"), torch.no_grad():
             super().__init__(loader, device, lambda x: features.append(network.features(x)))
         self._features = torch.cat(features)  # (M, F)
@@ -154,7 +157,17 @@ class DeviceFeatures(_OnDevice):
 
 
 class Sources(NamedTuple):
-    """Where the batches of the three parts of a suite come from."""
+    """Batches of the training, validation and test part.
+
+    Attributes
+    ----------
+    train : MapSource
+        Source of training batches.
+    valid : MapSource
+        Source of validation batches.
+    test : MapSource
+        Source of test batches.
+    """
 
     train: BatchSource
     valid: BatchSource
@@ -167,10 +180,10 @@ _described: WeakKeyDictionary[MapLoader, dict[tuple[type, torch.device], DeviceF
 
 
 def keep_features(data: SplitLoaders, network: Network, device: torch.device) -> Sources:
-    """Give the features of the three parts of a suite, for a network that does not learn them.
+    """Return the features of the three parts of a suite, for a network that does not learn them.
 
-    They are computed when a network first asks for them, and kept as long as the loaders: the trials of a
-    study share them.
+    They are computed on first use and cached as long as the loaders. The trials of a study share
+    them.
     """
     return Sources(
         *(_describe(each, network, device) for each in (data.train, data.valid, data.test))
@@ -179,28 +192,34 @@ def keep_features(data: SplitLoaders, network: Network, device: torch.device) ->
 
 def _describe(loader: MapLoader, network: Network, device: torch.device) -> DeviceFeatures:
     kept = _described.setdefault(loader, {})
-    key = type(network), device  # all that features of a loader's maps depend on
+    key = type(network), device  # features of a loader's maps depend on nothing else
     if key not in kept:
         start = time.monotonic()
         kept[key] = DeviceFeatures(loader, network, device)
-        logger.info("Statistics of %d maps, once: %.1f s", len(loader), time.monotonic() - start)
+        logger.info("Computed features of %d maps in %.1f s", len(loader), time.monotonic() - start)
     return kept[key]
 
 
 def choose_sources(data: SplitLoaders, resident: Resident, device: torch.device) -> Sources:
-    """Bring the three parts of a suite to the device, or leave them to be streamed from the CPU.
+    """Transfer the three parts of a suite to the device, or stream them from the CPU.
 
-    Where the network shall learn to infer from any of the fields, each map is then shown in a random set.
+    If the network learns to infer from any set of fields, each map shows a random set.
 
     Parameters
     ----------
     data : SplitLoaders
+        Training, validation and test maps.
     resident : {"auto", "never", "always"}
-        ``auto`` brings them to CUDA if they take no more than half of what is free there: the other half
-        is for what a network keeps for its gradient, which grows with its width and is known only when
-        it runs. On the CPU and on MPS, which shares the CPU's memory, nothing is gained and ``auto``
-        streams.
+        ``auto`` transfers maps to CUDA if they fit into half of the free memory. The other half is
+        for the network's activations, whose size is known only when it runs. On the CPU and on MPS,
+        which shares the CPU's memory, ``auto`` streams.
     device : torch.device
+        Device of the network.
+
+    Returns
+    -------
+    sources : Sources
+        Sources of batches for the three parts.
     """
     loaders = (data.train, data.valid, data.test)
     sources: tuple[BatchSource, ...] = loaders
@@ -220,12 +239,12 @@ def _fit(loaders: Sequence[MapLoader], device: torch.device) -> bool:
 
 
 def count_bytes(loaders: Sequence[MapLoader]) -> int:
-    """Count what the maps of these loaders take on a device."""
+    """Return the memory that the maps of these loaders need on a device [bytes]."""
     return sum(BYTES_PER_PIXEL * len(each) * each.channels * each.map_size**2 for each in loaders)
 
 
 def _oriented_positions(n_pixels: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Row and column from which each pixel of an oriented map comes, (8, L * L) each."""
+    """Return row and column of the source of each pixel of an oriented map, (8, L * L) each."""
     position = torch.arange(n_pixels**2, device=device).view(n_pixels, n_pixels)
     turned = [torch.rot90(position, quarter_turns) for quarter_turns in range(4)]
     both = [each for rotated in turned for each in (rotated, rotated.flip(0))]
@@ -236,6 +255,6 @@ def _oriented_positions(n_pixels: int, device: torch.device) -> tuple[Tensor, Te
 def _check_range(maps: Tensor) -> None:
     if not torch.isfinite(maps).all():
         raise ValueError(
-            "training.resident: expected normalized maps within 65504 standard deviations, which "
-            "float16 holds, got a pixel beyond; set it to never"
+            "training.resident: Expected normalized pixels within 65504, the range of float16, got "
+            "a larger one. Set training.resident=never."
         )

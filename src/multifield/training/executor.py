@@ -1,4 +1,4 @@
-"""Where trainings run: in this process, in processes of this machine, or on a Dask cluster."""
+"""Executors of trainings: this process, processes of this machine, or a Dask cluster."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -13,10 +13,13 @@ T = TypeVar("T")
 
 
 class InProcessExecutor(Executor):
-    """Runs each call in the calling thread, before `submit` returns. Signals reach it there."""
+    """Executor that runs each call in the calling thread, before `submit` returns.
+
+    Signals reach a training there.
+    """
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run a call; its future is done. An interruption is raised here."""
+        """Run a call and return its finished future. Interruptions are raised here."""
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -27,22 +30,24 @@ class InProcessExecutor(Executor):
 
 @contextmanager
 def open_executor(config: ExecutionConfig) -> Iterator[Executor]:
-    """Give the executor of a configuration within a context. SIGTERM ends the context as Ctrl-C does.
+    """Provide the executor of a configuration within a context.
+
+    SIGTERM ends the context in the same way as Ctrl-C.
 
     Parameters
     ----------
     config : ExecutionConfig
-        Number of processes, or the scheduler of a cluster.
+        Number of processes, or scheduler of a cluster.
 
     Yields
     ------
     executor : concurrent.futures.Executor
-        Nothing is started before the first call is submitted.
+        Executor. Processes start with the first call.
 
     Raises
     ------
     ImportError
-        If workers are asked for and the extra ``cluster`` is not installed.
+        If workers are requested and the extra ``cluster`` is not installed.
     """
     with end_on_sigterm(), _make_executor(config) as executor:
         yield executor
@@ -55,12 +60,23 @@ def _make_executor(config: ExecutionConfig) -> Executor:
         from multifield.training.cluster import DaskExecutor
     except ImportError as error:
         raise ImportError(
-            f"workers and scheduler need Dask ({error}). Run pip install 'multifield[cluster]'."
+            f"workers, scheduler: Dask is missing ({error}). Run pip install 'multifield[cluster]'."
         ) from None
     return DaskExecutor(config)
 
 
 def count_workers(executor: Executor) -> int:
-    """Say how many calls an executor runs at the same time, at least 1."""
+    """Return the number of calls that an executor runs at the same time.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor
+        Executor from `open_executor`.
+
+    Returns
+    -------
+    n_workers : int
+        Number of workers, at least 1.
+    """
     count: Any = getattr(executor, "count_workers", None)
     return 1 if count is None else max(1, count())

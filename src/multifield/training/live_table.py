@@ -1,4 +1,4 @@
-"""How far trainings are: bars on a terminal, lines in a log elsewhere."""
+"""Progress of trainings: bars on a terminal, log lines elsewhere."""
 
 import logging
 import time
@@ -15,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingProgress:
-    """Show the trainings of a run: those finished, those running, the best, and the time left.
+    """Show the progress of several trainings, the best result and the remaining time.
 
-    Use as a context. On a terminal each training has a bar while the context lasts. Elsewhere each
-    logs a line when it ends, and the epochs of all together at most one line per `LOG_PERIOD`.
+    Use it as a context. On a terminal, each running training has a bar. Elsewhere, each training
+    logs a line when it ends. Epochs log at most one line per `LOG_PERIOD` for all trainings.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ class TrainingProgress:
     n_total : int
         Number of trainings.
     epochs : int
-        Epochs of each.
+        Number of epochs per training.
     console : rich.console.Console, optional
-        Where to show; see `multifield.core.progress.make_bars`.
+        Where to show the bars; see `multifield.core.progress.make_bars`.
     clock : callable, optional
-        Returns the time [s] from any moment on.
+        Function that returns the time [s].
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class TrainingProgress:
         self._left = n_total * epochs  # [epochs]
         self._all = self._bars.add_task("", total=self._left, loss="", about="")
         self._bar_of: dict[str, TaskID] = {}
-        self._epochs_of: dict[str, int] = {}  # that ended, of each training that runs
+        self._epochs_of: dict[str, int] = {}  # finished epochs of each running training
         self._n_finished, self._logged, self._best = 0, clock(), ""
         self._count(0, left_out=0)
 
@@ -67,31 +67,31 @@ class TrainingProgress:
         self._bars.stop()
 
     def skip(self, n: int = 1) -> None:
-        """Count trainings that an earlier run finished."""
+        """Count trainings that are finished already."""
         self._n_finished += n
         self._count(0, left_out=n * self._epochs)
 
     def begin(self, name: str, about: str = "") -> None:
-        """Add the bar of a training, with what is to be said of it."""
+        """Add the bar of a training, with a description."""
         self._epochs_of[name] = 0
         self._bar_of[name] = self._bars.add_task(
             f"{self._noun} {name}", total=self._epochs, loss="", about=about
         )
 
     def on_epoch(self, name: str, epoch: int, losses: EpochLosses) -> None:
-        """Show one more epoch; off a terminal, log it unless the last line is young."""
+        """Show one more epoch. Off a terminal, log it if the last line is old enough."""
         before = self._epochs_of.get(name)
         if before is None:
-            return  # a report of another process may come late
+            return  # a late report of another process
         done = 1 if before == 0 else max(epoch + 1 - before, 0)
-        self._count(done, left_out=max(epoch + 1 - before - done, 0))  # by an earlier run
+        self._count(done, left_out=max(epoch + 1 - before - done, 0))  # done by an earlier run
         self._epochs_of[name] = max(epoch + 1, before)
         self._bars.update(self._bar_of[name], completed=epoch + 1, loss=f"{losses.valid:.3f}, ")
         if self._clock() - self._logged >= LOG_PERIOD:
             self._log(f"{name}: epoch {epoch + 1} of {self._epochs}, valid loss {losses.valid:.4f}")
 
     def end(self, name: str, result: str, best: str = "") -> None:
-        """Remove the bar of a training; off a terminal, log what became of it and the best so far."""
+        """Remove the bar of a training. Off a terminal, log its result and the best one."""
         self._n_finished += 1
         self._best = f"; best: {best}" if best else ""
         self._count(0, left_out=self._epochs - self._epochs_of.pop(name))
@@ -99,7 +99,7 @@ class TrainingProgress:
         self._log(f"{name}: {result}{self._best}")
 
     def summary(self) -> str:
-        """Say in one line how far the trainings are."""
+        """Return the number of finished and running trainings, and the remaining time."""
         finished = f"{self._n_finished} of {self._n_total} {self._what} finished"
         return f"{finished}, {len(self._bar_of)} running{self._time_left()}"
 
@@ -108,7 +108,7 @@ class TrainingProgress:
         return f", about {timedelta(seconds=round(left))} left" if left else ""
 
     def _count(self, done: int, left_out: int) -> None:
-        """Count epochs of this run; leave out those that it need not do."""
+        """Count epochs of this run, and exclude epochs that it need not do."""
         self._left -= left_out
         self._bars.update(self._all, advance=done, total=self._left)
         about = f"epochs{self._time_left()}{self._best}"

@@ -1,4 +1,4 @@
-"""Train one network and keep the state of its best validation loss."""
+"""Training loop: train one network and keep the state with the lowest validation loss."""
 
 import logging
 from collections.abc import Callable
@@ -38,11 +38,20 @@ logger = logging.getLogger(__name__)
 
 
 class EpochLosses(NamedTuple):
-    """Losses after one epoch."""
+    """Losses after one epoch: those for reports and model selection, not the minimized ones.
 
-    # The loss that networks are judged by, whatever is minimized
-    train: float  # mean of the batches' losses, each before its update
-    valid: float  # of the whole set
+    Attributes
+    ----------
+    train : float
+        Mean loss of the batches, each before its update.
+    valid : float
+        Loss of all validation maps.
+    test : float
+        Loss of all test maps.
+    """
+
+    train: float
+    valid: float
     test: float
 
 
@@ -50,9 +59,21 @@ Report = Callable[[int, EpochLosses], object]
 
 
 class TrainedNetwork(NamedTuple):
-    """What training leaves."""
+    """Result of a training.
 
-    state: StateDict  # of the best epoch, on the CPU; averaged weights if there are any
+    Attributes
+    ----------
+    state : dict of str to Tensor
+        State dict of the best epoch on the CPU, with averaged weights if they are configured.
+    losses : (E, 4) float64
+        Epoch and training, validation and test loss.
+    best_epoch : int
+        Epoch of the lowest validation loss, from 0.
+    best_valid_loss : float
+        Lowest validation loss.
+    """
+
+    state: StateDict
     losses: Losses
     best_epoch: int
     best_valid_loss: float
@@ -60,7 +81,21 @@ class TrainedNetwork(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """All that stays the same in the epochs of a training."""
+    """Constant settings of a training.
+
+    Attributes
+    ----------
+    maps : Sources
+        Sources of batches.
+    inferred : tuple of int
+        Columns of the inferred parameters.
+    config : TrainingConfig
+        Settings of the training.
+    seed : int
+        Seed of order and augmentation.
+    objective : callable
+        Loss that each step minimizes.
+    """
 
     maps: Sources
     inferred: tuple[int, ...]
@@ -70,7 +105,7 @@ class Plan:
 
     @property
     def n_batches(self) -> int:
-        """Batches of an epoch: it ends once more than `maps_per_epoch` maps were seen, or with the last."""
+        """Number of batches per epoch. An epoch ends after `maps_per_epoch` or all maps."""
         batch_size = self.config.batch_size
         all_maps = -(-len(self.maps.train) // batch_size)
         return min(all_maps, self.config.maps_per_epoch // batch_size + 1)
@@ -88,7 +123,7 @@ def train_network(
     staging: Path | None = None,
     asked_to_stop: Callable[[], bool] | None = None,
 ) -> TrainedNetwork:
-    """Train a network from random or pretrained weights, or go on from a checkpoint.
+    """Train a network from random or pretrained weights, or resume from a checkpoint.
 
     Parameters
     ----------
@@ -97,45 +132,44 @@ def train_network(
     hyperparameters : Hyperparameters
         Learning rate, weight decay, dropout and width.
     config : TrainingConfig
-        Everything else.
+        All other settings.
     seed : int, optional
-        Of weights, dropout, order and augmentation; the configuration's if not given.
+        Seed of weights, dropout, order and augmentation. The default is that of `config`.
     report : callable, optional
-        Called with epoch and losses after each epoch, before its checkpoint. Not for the epochs of the
-        checkpoint that a training goes on from; so an epoch whose checkpoint was not written any more is
-        reported again, with the same losses.
+        Function that is called with epoch and losses after each epoch, before its checkpoint. If a
+        checkpoint was not written, its epoch is repeated and reported again with the same losses.
     checkpoint : Path, optional
-        File that keeps the state every `checkpoint_every` epochs, and when SIGTERM or Ctrl-C ends the
-        training, which is then after the step under way. If it is there, training goes on from it and
-        ends as if it had never been interrupted. It stays in the end: remove it (`remove_checkpoint`) when
+        File for the state. It is written every `checkpoint_every` epochs, and when SIGTERM or
+        Ctrl-C stops the training after the current step. If it exists, the training resumes from
+        it, with bitwise identical results. It remains at the end: call `remove_checkpoint` when
         the results are stored.
     objective : callable, optional
-        What each step makes smaller; `config.loss` of the maps as they are if not given. Losses of whole
-        sets are `config.judged_by`, whatever is made smaller. It may draw from PyTorch's generators, whose
-        states are kept; what it is has to stand in `data.causes`, by which a checkpoint of another run is
-        known.
+        Loss that each step minimizes. The default is `config.loss`. Losses of whole sets are always
+        `config.judged_by`. It may use PyTorch's generators, whose states are saved. Its settings
+        must be in `data.causes`, with which checkpoints of other settings are rejected.
     staging : Path, optional
-        Folder for the temporary file of the checkpoint; see `multifield.core.atomic_files.atomic_path`.
+        Folder for the temporary file of the checkpoint; see
+        `multifield.core.atomic_files.atomic_path`.
     asked_to_stop : callable, optional
-        Looked at after each step; True stops the training as a signal does.
+        Function that is called after each step. True stops the training as a signal does.
 
     Returns
     -------
     trained : TrainedNetwork
-        The state is that of the lowest validation loss, the earliest if several are equal. On a CPU
-        the same seed and number of threads give the same bits.
+        State and losses. The state is that of the lowest validation loss, the earliest of equal
+        ones. On a CPU, the same seed and number of threads give bitwise identical results.
 
     Raises
     ------
     NonFiniteLoss
         If a loss or gradient is not finite.
     TrainingInterrupted
-        If a signal ended the training, which has a checkpoint.
+        If a signal stopped the training. Its checkpoint is written.
     ValueError
-        If the device or its precision is not there, the last batch of an epoch would be a single map, or the
-        checkpoint is damaged or of another run.
+        If device or precision is not available, the last batch of an epoch would have one map, or
+        the checkpoint is damaged or belongs to a run with other settings.
     OSError
-        If there is no room for the checkpoint; the one before it stays.
+        If the disk is full. The previous checkpoint remains.
     """
     seed = config.seed if seed is None else seed
     device = choose_device(config.device)
@@ -179,7 +213,7 @@ def _choose_sources(
     config: TrainingConfig,
     device: torch.device,
 ) -> Sources:
-    """Keep features where none is learned and each step would see the same: of whole maps as they are."""
+    """Use fixed features if the network does not learn them and each step sees whole maps."""
     as_they_are = isinstance(objective, PlainObjective) and not maps.maps_per_set
     if as_they_are and not network.learns_features:
         return keep_features(maps, network, device)
@@ -193,7 +227,7 @@ def _train(
     checkpoint: Checkpoint | None,
     check_stop: Check,
 ) -> None:
-    """Train from the checkpoint on, if there is one; an interruption leaves one."""
+    """Resume from a checkpoint, if it exists, and train; write one if interrupted."""
     if checkpoint is not None:
         checkpoint.restore(state)
         if state.position != (0, 0):
@@ -218,7 +252,7 @@ def _train_epochs(
     checkpoint: Checkpoint | None,
     check_stop: Check,
 ) -> None:
-    """Train until the last epoch; the state is whole whenever this is left by an interruption."""
+    """Train until the last epoch. An interruption leaves a consistent state."""
     every = plan.config.checkpoint_every
     while state.epoch < plan.config.epochs:
         _train_epoch(state, plan, check_stop)
@@ -230,7 +264,7 @@ def _train_epochs(
         if report is not None:
             report(state.epoch, losses)
         state.end_epoch(*losses)
-        check_stop()  # which writes too
+        check_stop()  # the interruption writes a checkpoint
         is_last = state.epoch == plan.config.epochs
         if checkpoint is not None and (is_last or state.epoch % every == 0):
             checkpoint.write(state)
@@ -238,7 +272,7 @@ def _train_epochs(
 
 
 def _train_epoch(state: TrainingState, plan: Plan, check_stop: Check) -> None:
-    """Make the steps of an epoch that are left to do."""
+    """Make the remaining steps of an epoch."""
     config, n_done = plan.config, len(state.batch_losses)
     state.network.train()
     drawn = plan.maps.train.random_epoch(
@@ -268,7 +302,15 @@ def _evaluate(state: TrainingState, plan: Plan, maps: BatchSource, check_stop: C
 
 
 def log_epoch(epoch: int, losses: EpochLosses) -> None:
-    """Log the losses of an epoch; a `report` for `train_network`."""
+    """Log the losses of an epoch; a `report` for `train_network`.
+
+    Parameters
+    ----------
+    epoch : int
+        Number of the epoch, from 0.
+    losses : EpochLosses
+        Losses after the epoch.
+    """
     logger.info(
         "Epoch %d: train %.4f, valid %.4f, test %.4f",
         epoch,
@@ -281,6 +323,6 @@ def log_epoch(epoch: int, losses: EpochLosses) -> None:
 def _check_last_batch(n_maps: int, batch_size: int) -> None:
     if n_maps % batch_size == 1:
         raise ValueError(
-            "batch_size: expected one that leaves no single map, which cannot be batch-normalized; "
-            f"got {batch_size} for {n_maps} training maps"
+            "batch_size: Expected one that leaves no batch of a single map, which cannot be "
+            f"batch-normalized, got {batch_size} for {n_maps} training maps."
         )

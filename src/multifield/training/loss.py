@@ -1,30 +1,30 @@
-r"""What a training minimizes, and what a network is judged by: the published loss is a moment network's.
+r"""Losses of networks that infer means and standard deviations.
 
-It is taken in logarithmic form,
+The published loss is that of moment networks, with logarithms:
 
 .. math::
 
     L = \frac{1}{P} \sum_i \left[ \log \langle (\theta_i - \mu_i)^2 \rangle
         + \log \langle ((\theta_i - \mu_i)^2 - \sigma_i^2)^2 \rangle \right]
 
-The first term is least where mu is the posterior mean, the second where sigma is the posterior
-standard deviation. The logarithms give all parameters the same weight, however well each is
-constrained.
+The first term is minimal if mu is the posterior mean, the second if sigma is the posterior standard
+deviation. The logarithms give all parameters the same weight, independent of how well the maps
+constrain them.
 
-Both averages are over the batch, and a batch of few maps has noisy ones. The negative logarithm of a
-Gaussian posterior needs none: each map's error is compared with its own sigma,
+Both averages are over the batch, so they are noisy for small batches. The Gaussian loss, the
+negative logarithm of a Gaussian posterior, compares the error of each map with its own sigma:
 
 .. math::
 
     L = \frac{1}{P} \sum_i \left\langle \log \sigma_i + (\theta_i - \mu_i)^2 / 2 \sigma_i^2
         \right\rangle.
 
-It too is least for the posterior's mean and standard deviation. It sees what the moment loss hardly does: a
-sigma that is too small. A network that goes on learning the maps it is trained on, ever more sure of them,
-may lower the moment loss of other maps by a little while their Gaussian one has long been rising.
+It is also minimal for the posterior's mean and standard deviation. Unlike the moment loss, it is
+sensitive to a sigma that is too small. When a network overfits, its moment loss on other maps may
+still decrease while their Gaussian loss increases.
 
-Where a batch holds maps that differ in what they can say, each kind is to have averages of its own: in an
-average over all, those that say little hide the errors of the others.
+If maps of a batch show different sets of fields, the moment loss averages each set separately. In a
+common average, uninformative sets hide the errors of the others.
 
 References
 ----------
@@ -39,7 +39,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Of a standard deviation of 1e-4 of a parameter's range, finer than any map tells: o3_err can answer 0.
+# standard deviation of 1e-4 of the prior range, because o3_err can return 0
 VARIANCE_FLOOR = 1e-8
 
 Moment = Float[Tensor, "B P"]
@@ -48,22 +48,24 @@ Moment = Float[Tensor, "B P"]
 def moment_loss(
     mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0
 ) -> Float[Tensor, ""]:
-    """Score posterior means and standard deviations against true parameters.
+    """Compute the moment loss of posterior means and standard deviations.
 
     Parameters
     ----------
-    mean, std : (B, P)
-        Inferred moments, in the units of `theta`.
+    mean : (B, P)
+        Posterior means, in the units of `theta`.
+    std : (B, P)
+        Posterior standard deviations, in the units of `theta`.
     theta : (B, P)
         True parameters.
     maps_per_set : int, optional
-        So many rows that follow each other were shown in one set of fields and are averaged apart; the loss
-        is the average of theirs, each with the weight of its rows. 0 averages all rows together.
+        Number of consecutive rows that show the same set of fields. Each set is averaged
+        separately; the loss is the mean over sets, weighted by rows. 0 averages all rows together.
 
     Returns
     -------
     loss : scalar
-        Mean over the P parameters; unbounded below, minus infinity if a moment is exact.
+        Mean over the P parameters. It has no lower bound, and is minus infinity for exact moments.
     """
     error2 = (theta - mean).square()
     excess2 = (error2 - std.square()).square()
@@ -81,14 +83,18 @@ def _log_averages(error2: Moment, excess2: Moment) -> Float[Tensor, ""]:
 def gaussian_loss(
     mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0
 ) -> Float[Tensor, ""]:
-    """Score by the negative logarithm of Gaussian posteriors, without its constant.
+    """Compute the negative log-likelihood of Gaussian posteriors, without its constant.
 
     Parameters
     ----------
-    mean, std, theta : (B, P)
-        As of `moment_loss`.
+    mean : (B, P)
+        Posterior means, in the units of `theta`.
+    std : (B, P)
+        Posterior standard deviations, in the units of `theta`.
+    theta : (B, P)
+        True parameters.
     maps_per_set : int, optional
-        Makes no difference: each map's error is compared with its own sigma.
+        Not used: the error of each map is compared with its own standard deviation.
 
     Returns
     -------
@@ -102,30 +108,29 @@ def gaussian_loss(
 Loss = Callable[[Moment, Moment, Moment, int], Float[Tensor, ""]]
 
 LOSSES: dict[str, Loss] = {"moments": moment_loss, "gaussian": gaussian_loss}
-"""By the names that the configuration has for them."""
+"""Losses by their names in the configuration."""
 
 
 class LossSums(Protocol):
-    """A loss over more maps than one batch holds."""
+    """Loss of more maps than one batch contains."""
 
     def add(self, mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0) -> None:
-        """Add a batch, all parameters, (B, P) each; with as many maps a set as all others."""
+        """Add a batch with all parameters, (B, P) each; `maps_per_set` is the same for all."""
 
     def loss(self) -> float:
-        """Loss of all maps added; ValueError if there are none."""
+        """Return the loss of all added maps; ValueError if there are none."""
 
 
 class MomentSums:
-    """The moment loss over more maps than one batch holds.
+    """Moment loss of more maps than one batch contains.
 
-    The logarithm is taken of averages over all maps added, which is not the average of batch
-    losses. Sums are kept in float64 on the CPU, so the result does not depend on the batch size
-    beyond 1e-12.
+    The logarithm is taken of averages over all maps, so it differs from the mean loss of batches.
+    Sums are in float64 on the CPU. The result depends on the batch size by less than 1e-12.
 
     Parameters
     ----------
     columns : sequence of int
-        The parameters that count.
+        Columns of the inferred parameters.
     """
 
     def __init__(self, columns: Sequence[int]) -> None:
@@ -134,10 +139,10 @@ class MomentSums:
         self._n_maps = 0
         self._error2 = torch.zeros(len(self._columns), dtype=torch.float64)
         self._excess2 = torch.zeros(len(self._columns), dtype=torch.float64)
-        self._weighted_losses = 0.0  # of sets, each times its rows
+        self._weighted_losses = 0.0  # of sets, multiplied by their rows
 
     def add(self, mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0) -> None:
-        """Add a batch, all parameters, (B, P) each; with as many maps a set as all others."""
+        """Add a batch with all parameters, (B, P) each; `maps_per_set` is the same for all."""
         mean, std, theta = (_select(moment, self._columns) for moment in (mean, std, theta))
         self._n_maps += len(theta)
         if maps_per_set:
@@ -149,7 +154,7 @@ class MomentSums:
         self._excess2 += (error2 - std.square()).square().sum(dim=0)
 
     def loss(self) -> float:
-        """Loss of all maps added; ValueError if there are none."""
+        """Return the loss of all added maps; ValueError if there are none."""
         _check_any(self._n_maps)
         if self._by_set:
             return self._weighted_losses / self._n_maps
@@ -158,12 +163,12 @@ class MomentSums:
 
 
 class GaussianSums:
-    """The Gaussian loss over more maps than one batch holds, in float64 on the CPU.
+    """Gaussian loss of more maps than one batch contains, in float64 on the CPU.
 
     Parameters
     ----------
     columns : sequence of int
-        The parameters that count.
+        Columns of the inferred parameters.
     """
 
     def __init__(self, columns: Sequence[int]) -> None:
@@ -172,20 +177,20 @@ class GaussianSums:
         self._sum = 0.0
 
     def add(self, mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0) -> None:
-        """Add a batch, all parameters, (B, P) each."""
+        """Add a batch with all parameters, (B, P) each."""
         mean, std, theta = (_select(moment, self._columns) for moment in (mean, std, theta))
         self._n_maps += len(theta)
         self._sum += len(theta) * float(gaussian_loss(mean, std, theta))
 
     def loss(self) -> float:
-        """Loss of all maps added; ValueError if there are none."""
+        """Return the loss of all added maps; ValueError if there are none."""
         _check_any(self._n_maps)
         return self._sum / self._n_maps
 
 
 def _check_any(n_maps: int) -> None:
     if not n_maps:
-        raise ValueError("loss: expected at least one map, got none")
+        raise ValueError("loss: Expected at least one map, got none.")
 
 
 def _select(moment: Moment, columns: list[int]) -> Tensor:
@@ -196,4 +201,4 @@ SUMS: dict[str, Callable[[Sequence[int]], LossSums]] = {
     "moments": MomentSums,
     "gaussian": GaussianSums,
 }
-"""By the names of the losses."""
+"""Sums of losses by their names in the configuration."""

@@ -1,4 +1,4 @@
-"""Files of losses as the benchmark writes them: a line an epoch, `epoch train valid test`."""
+"""Files of losses in the benchmark's format: one line `epoch train valid test` per epoch."""
 
 import os
 from pathlib import Path
@@ -9,11 +9,19 @@ from jaxtyping import Float64
 from multifield.core.atomic_files import atomic_path
 
 Losses = Float64[np.ndarray, "_ 4"]
-"""Epoch, training, validation and test loss, a row an epoch: as many as the trial has."""
+"""Epoch and training, validation and test loss, one row per epoch."""
 
 
 def write_losses(path: str | os.PathLike[str], losses: Losses) -> None:
-    """Write losses whole or not at all, with all digits: reading gives them back exactly."""
+    """Write losses atomically, with all digits.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    losses : (E, 4) float64
+        Epoch and training, validation and test loss.
+    """
     rows = (
         f"{epoch:.0f} {train!r} {valid!r} {test!r}\n"
         for epoch, train, valid, test in losses.tolist()
@@ -23,8 +31,24 @@ def write_losses(path: str | os.PathLike[str], losses: Losses) -> None:
 
 
 def read_losses(path: str | os.PathLike[str]) -> Losses:
-    """Read losses; ValueError unless every line has four numbers."""
+    """Read losses from a file.
+
+    Parameters
+    ----------
+    path : path-like
+        File written by `write_losses`, or one of the benchmark's.
+
+    Returns
+    -------
+    losses : (E, 4) float64
+        Epoch and training, validation and test loss.
+
+    Raises
+    ------
+    ValueError
+        If a line does not have four numbers.
+    """
     rows = [line.split() for line in Path(path).read_text().splitlines()]
     if not rows or any(len(row) != 4 for row in rows):
-        raise ValueError(f"{path}: expected lines of `epoch train valid test`")
+        raise ValueError(f"{path}: Expected lines of `epoch train valid test`.")
     return np.array(rows, dtype=np.float64)

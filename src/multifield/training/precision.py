@@ -1,4 +1,4 @@
-"""In which numbers convolutions are computed."""
+"""Precision of convolutions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,36 +12,37 @@ Precision = Literal["float32", "tfloat32", "bfloat16"]
 def choose_precision(
     name: Literal["auto", "float32", "tfloat32", "bfloat16"], device: torch.device
 ) -> Precision:
-    """Find the precision that a configuration asks for.
+    """Choose the precision for a configuration.
 
     Parameters
     ----------
     name : str
-        ``auto`` takes bfloat16 on CUDA that has it, else float32; the others insist.
+        Name of the precision. ``auto`` takes bfloat16 on CUDA with hardware support, else float32.
     device : torch.device
+        Device of the training.
 
     Returns
     -------
     precision : {"float32", "tfloat32", "bfloat16"}
-        Of the convolutions of training. Weights, their updates, the statistics of batch normalization, the
-        linear layers and the loss are float32 in each; evaluation is float32 throughout.
+        Precision of convolutions in training. Weights, updates, statistics of batch normalization,
+        linear layers and the loss are always float32. Evaluation is float32 throughout.
 
     Raises
     ------
     ValueError
-        If the device has not what is asked for: a run never goes quietly to something else.
+        If the device does not support the precision. A run never changes silently to another one.
     """
     available = {
         "float32": True,
         "tfloat32": device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0),
-        # PyTorch computes it on every CPU, fast where the processor has instructions for it
+        # available on every CPU, fast only with hardware support
         "bfloat16": device.type == "cpu" or (device.type == "cuda" and _has_bfloat16()),
     }
     if name == "auto":
-        # not on a CPU: few have the instructions, and the same numbers everywhere are worth more
+        # float32 on CPUs: few support bfloat16, and results are the same everywhere
         return "bfloat16" if device.type == "cuda" and available["bfloat16"] else "float32"
     if not available[name]:
-        raise ValueError(f"precision: expected one that device {device} has, got {name!r}")
+        raise ValueError(f"precision: Expected one that {device} supports, got {name!r}.")
     return name
 
 
@@ -50,23 +51,28 @@ def _has_bfloat16() -> bool:
 
 
 def conv_dtype(precision: Precision) -> torch.dtype:
-    """Type in which convolutions are computed."""
+    """Return the type in which convolutions are computed."""
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 @contextmanager
 def set_numerics(precision: Precision, *, benchmark: bool = False) -> Iterator[None]:
-    """Set what PyTorch keeps for the whole process, on CUDA alone; what was comes back afterwards.
+    """Set PyTorch's process-wide CUDA options within a context.
 
     Parameters
     ----------
     precision : {"float32", "tfloat32", "bfloat16"}
-        ``tfloat32`` lets CUDA round the factors of float32 products to 2^-11. PyTorch's own default is to do
-        that in convolutions, which is no float32.
+        Precision of convolutions. ``tfloat32`` lets CUDA round the factors of float32 products to
+        2^-11. PyTorch's default does so in convolutions; the other precisions here do not.
     benchmark : bool, optional
-        Whether cuDNN times its algorithms when it first sees a shape, and takes the fastest.
+        Whether cuDNN times its algorithms for each new shape and takes the fastest.
+
+    Yields
+    ------
+    None
+        The former options are restored at the end.
     """
-    # torch's stubs leave `conv` out
+    # torch's stubs lack `conv`
     places = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
     before = [place.fp32_precision for place in places]
     benchmark_before = torch.backends.cudnn.benchmark

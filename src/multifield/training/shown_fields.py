@@ -1,7 +1,7 @@
-"""Batches of which a network is shown some fields alone, and told which.
+"""Batches that show a network some of the fields.
 
-A field that is not shown is 0, the mean of standardized maps; and C channels more say, with 1 or 0 in every
-pixel, which fields are shown. To periodic convolutions these are a bias that depends on the set.
+A hidden field is 0, the mean of standardized maps. C additional channels are 1 or 0 and tell which
+fields are shown. For periodic convolutions they act as a bias that depends on the set.
 """
 
 from collections.abc import Generator, Sequence
@@ -16,50 +16,51 @@ from multifield.data import Batch, MapLoader
 from multifield.data.field_sets import Shown, draw_field_sets
 from multifield.training.device import DeviceBatch, on_device
 
-ORDERED_EPOCH = 2**32  # beyond every epoch of a training: the sets of validation and test maps
+ORDERED_EPOCH = 2**32  # larger than any epoch of training: sets of validation and test maps
 
 
 @runtime_checkable
 class BatchSource(Protocol):
-    """Gives batches, as `MapLoader` and `DeviceMaps` do."""
+    """Source of batches, such as `MapLoader` and `DeviceMaps`."""
 
     batch_size: int
 
     def __len__(self) -> int:
-        """Count the maps, each once."""
+        """Return the number of maps."""
 
     def random_epoch(
         self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
     ) -> Generator[Batch, None, None] | Generator[DeviceBatch, None, None]:
-        """Give every map once, shuffled."""
+        """Yield every map once, in random order."""
 
     def ordered(
         self, orientations: Sequence[int]
     ) -> Generator[Batch, None, None] | Generator[DeviceBatch, None, None]:
-        """Give every map in each of the orientations."""
+        """Yield every map in each orientation."""
 
 
 class RandomFields:
-    """Maps that are shown in random sets of their fields, others each epoch.
+    """Maps that show random sets of their fields, new ones each epoch.
 
-    The sets are drawn from (seed, epoch) alone, as order and orientations are, so that an epoch can be taken
-    up at any batch. In order, as for the validation loss, each map has the same set every time.
+    The sets depend on (seed, epoch) alone, like order and orientations, so an epoch can resume at
+    any batch. In ordered batches, as for the validation loss, each map always shows the same set.
 
     Parameters
     ----------
     source : MapLoader or DeviceMaps
+        Source of batches with all fields.
     channels : int
-        Its fields, C; batches have 2 C channels.
+        Number of its fields, C. Batches have 2 C channels.
     maps_per_set : int
-        Maps of a batch that follow each other and are shown in the same set: a loss that averages over maps
-        can then do so set by set, while batch normalization sees several.
+        Number of consecutive maps that show the same set. So the loss can average each set
+        separately, while batch normalization sees several sets.
     device : torch.device
-        Where batches go.
+        Device of the network.
 
     Raises
     ------
     ValueError
-        If a batch is no whole number of sets.
+        If the batch size is not a multiple of `maps_per_set`.
     """
 
     def __init__(
@@ -67,7 +68,8 @@ class RandomFields:
     ) -> None:
         if source.batch_size % maps_per_set:
             raise ValueError(
-                f"maps_per_set: expected a divisor of batch_size, {source.batch_size}, got {maps_per_set}"
+                f"maps_per_set: Expected a divisor of batch_size={source.batch_size}, "
+                f"got {maps_per_set}."
             )
         self._source = source
         self._channels = channels
@@ -76,13 +78,13 @@ class RandomFields:
         self.batch_size = source.batch_size
 
     def __len__(self) -> int:
-        """Count the maps, each once."""
+        """Return the number of maps."""
         return len(self._source)
 
     def random_epoch(
         self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
     ) -> Generator[DeviceBatch, None, None]:
-        """Give every map once, as the source draws them, each with a random set."""
+        """Yield every map once in the source's random order, each with a random set."""
         drawn = self._source.random_epoch(
             seed, epoch, flips=flips, shifts=shifts, first_batch=first_batch
         )
@@ -90,7 +92,7 @@ class RandomFields:
         return _show(drawn, shown, self._device, self._maps_per_set)
 
     def ordered(self, orientations: Sequence[int]) -> Generator[DeviceBatch, None, None]:
-        """Give every map in each of the orientations."""
+        """Yield every map in each orientation."""
         shown = self._draw(len(self) * len(orientations), 0, ORDERED_EPOCH)
         return _show(self._source.ordered(orientations), shown, self._device, self._maps_per_set)
 
@@ -99,25 +101,28 @@ class RandomFields:
 
 
 class FixedFields:
-    """The maps of a loader, in order, all of which are shown in one set of fields.
+    """Maps of a loader in order, all with the same set of fields.
 
     Parameters
     ----------
     loader : MapLoader
+        Loader with all fields.
     shown : sequence of bool
-        One a field of the loader.
+        Whether each field of the loader is shown.
     device : torch.device
-        Where batches go.
+        Device of the network.
 
     Raises
     ------
     ValueError
-        If there are not as many as fields.
+        If the length of `shown` is not the number of fields.
     """
 
     def __init__(self, loader: MapLoader, shown: Sequence[bool], device: torch.device) -> None:
         if len(shown) != loader.channels:
-            raise ValueError(f"shown: expected one of {loader.channels} fields, got {len(shown)}")
+            raise ValueError(
+                f"shown: Expected one flag per field, {loader.channels}, got {len(shown)}."
+            )
         self._loader = loader
         self._shown = np.array([shown], dtype=np.bool_)
         self._device = device
@@ -130,17 +135,17 @@ class FixedFields:
 
     @property
     def inferred(self) -> tuple[int, ...]:
-        """Columns of `theta` that act in the suite."""
+        """Columns of `theta` that are inferred."""
         return self._loader.inferred
 
     def ordered(self, orientations: Sequence[int]) -> Generator[DeviceBatch, None, None]:
-        """Give every map in each of the orientations."""
+        """Yield every map in each orientation."""
         shown = np.repeat(self._shown, len(self._loader) * len(orientations), axis=0)
         return _show(self._loader.ordered(orientations), shown, self._device)
 
 
 def show_fields(batch: DeviceBatch, shown: Shown, maps_per_set: int = 0) -> DeviceBatch:
-    """Hide the other fields of each map and say which are shown: (B, C, L, L) becomes (B, 2 C, L, L)."""
+    """Hide fields and add channels that tell which are shown: C channels become 2 C."""
     planes = torch.from_numpy(shown).to(batch.x.device, batch.x.dtype)[:, :, None, None]
     x = torch.cat((batch.x * planes, planes.expand_as(batch.x)), dim=1)
     x = x.contiguous(memory_format=torch.channels_last)
@@ -153,7 +158,7 @@ def _show(
     device: torch.device,
     maps_per_set: int = 0,
 ) -> Generator[DeviceBatch, None, None]:
-    """Show rows of batches that follow each other; the batches are closed with this generator."""
+    """Show fields of consecutive rows. The batches are closed with this generator."""
     start = 0
     with closing(on_device(batches, device)) as placed:
         for batch in placed:

@@ -1,4 +1,4 @@
-"""One step of training: the network, its optimizer and schedule, an update, the loss of a set."""
+"""Parts of a training: network, optimizer, schedule, update step, loss of a set."""
 
 import logging
 import math
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class NonFiniteLoss(ArithmeticError):  # noqa: N818
-    """A loss or gradient is no number any more; the network was not updated with it."""
+    """A loss or gradient is not finite. The network was not updated with it."""
 
 
 def build_network(
@@ -37,12 +37,28 @@ def build_network(
     config: TrainingConfig,
     device: torch.device,
 ) -> Network:
-    """Make a network for the maps of a suite, on a device, with random weights or those of `pretrained`.
+    """Build a network for the maps of a suite, with random or pretrained weights.
+
+    Parameters
+    ----------
+    data : SplitLoaders
+        Training, validation and test maps.
+    hyperparameters : Hyperparameters
+        Dropout and width are used.
+    config : TrainingConfig
+        Settings of the training.
+    device : torch.device
+        Device of the network.
+
+    Returns
+    -------
+    network : Network
+        Network on the device.
 
     Raises
     ------
     ValueError
-        If the device has not the precision asked for, or the pretrained network is another one.
+        If the device does not support the precision, or the pretrained network differs.
     """
     network = import_architecture(config.architecture)(
         hidden=hyperparameters.hidden,
@@ -63,18 +79,17 @@ def build_network(
         network.load_state_dict(start.state_dict())
     precision = choose_precision(config.precision, device)
     network.conv_dtype = conv_dtype(precision)
-    # what convolutions prefer on CPU and GPU alike; torch's stubs leave it out
+    # fastest for convolutions on CPU and GPU; torch's stubs lack the argument
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     compiles = choose_compile(config.compile, device)
     if compiles:
-        # what was compiled for the networks before, and their memory in CUDA graphs, is of no use any more;
-        # kept, PyTorch would give up compiling with the fifth trial of a study, and say so in a warning
+        # discard what was compiled for earlier networks, with its CUDA graphs. Otherwise PyTorch
+        # stops compiling at the fifth trial of a study, with a warning
         torch.compiler.reset()
-        # in place: names in the state dict stay. CUDA graphs spare the launches of hundreds of kernels
+        # in place, so names of the state dict stay. CUDA graphs avoid hundreds of kernel launches
         mode = "reduce-overhead" if device.type == "cuda" else "default"
-        network.compile(
-            dynamic=False, mode=mode
-        )  # the last batch of an epoch is a shape of its own
+        # the last batch of an epoch has another shape
+        network.compile(dynamic=False, mode=mode)
     _log_device(device, precision, compiles=compiles)
     return network
 
@@ -87,7 +102,7 @@ def _log_device(device: torch.device, precision: str, *, compiles: bool) -> None
 def make_optimizer(
     network: nn.Module, hyperparameters: Hyperparameters, config: TrainingConfig
 ) -> torch.optim.Optimizer:
-    """AdamW, the benchmark's, all weights in one pass."""
+    """Return AdamW, as in the benchmark, with fused updates."""
     return torch.optim.AdamW(
         network.parameters(),
         lr=hyperparameters.lr,
@@ -103,16 +118,17 @@ def make_schedule(
     config: TrainingConfig,
     n_steps: int,
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """Let the learning rate rise and fall.
+    """Return the schedule of the learning rate.
 
-    ``cyclic`` goes from lr_min to lr and back linearly, again and again, as published; ``one_cycle`` goes up
-    to lr in the first `warm_up` of all `n_steps` and then down to a millionth of it, along cosines.
+    ``cyclic`` changes linearly from lr_min to lr and back repeatedly, as published. ``one_cycle``
+    rises to lr in the first `warm_up` of all `n_steps` and falls to a millionth of it, both along
+    cosines.
     """
     if config.schedule == "one_cycle":
         return torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=hyperparameters.lr,
-            total_steps=n_steps + 1,  # as it is asked once more, after the last step
+            total_steps=n_steps + 1,  # it is called once more after the last step
             pct_start=config.warm_up,
             cycle_momentum=False,
         )
@@ -127,19 +143,19 @@ def make_schedule(
 
 
 def average_weights(network: nn.Module, config: TrainingConfig) -> AveragedModel | None:
-    """Make the moving average of the weights of a network, if the configuration wants one.
+    """Return the moving average of the weights of a network, if it is configured.
 
-    It forgets the first weights sooner than those of later steps. Running statistics are averaged likewise:
-    those of batch normalization belong to the weights of their step.
+    The first steps are forgotten sooner than later ones. Running statistics of batch normalization
+    are averaged as well.
     """
     if config.weight_averaging == 0:
         return None
 
     def add(averages: ParameterList, current: ParameterList, _: Tensor | int) -> None:
-        # the module's count is on the CPU; the one given here would have to be waited for on a GPU
+        # the module's count is on the CPU; reading the argument would wait for a GPU
         n = int(averaged.n_averaged)
         memory = min(config.weight_averaging, (1 + n) / (10 + n))
-        if averages[0].is_floating_point():  # as all of a call, which are of one type
+        if averages[0].is_floating_point():  # all tensors of one call have the same type
             torch._foreach_lerp_(averages, current, 1 - memory)
         else:  # counts of batches
             torch._foreach_copy_(averages, current)
@@ -149,37 +165,45 @@ def average_weights(network: nn.Module, config: TrainingConfig) -> AveragedModel
 
 
 class StepLoss(NamedTuple):
-    """Scalars of a batch."""
+    """Losses of a batch.
+
+    Attributes
+    ----------
+    minimized : Tensor
+        Loss that the step minimizes, a scalar.
+    told : Tensor
+        Loss for reports and model selection, a scalar without gradient.
+    """
 
     minimized: Tensor
-    told: Tensor  # the loss that is kept, whatever is minimized; without a gradient
+    told: Tensor
 
 
 Objective = Callable[[nn.Module, DeviceBatch, list[int]], StepLoss]
-"""What a step makes smaller, of the network, a batch on its device and the columns that count."""
+"""Function of network, batch on its device and columns of the inferred parameters."""
 
 
 @dataclass(frozen=True)
 class PlainObjective:
-    """A loss of what the network infers from the maps as they are.
+    """Loss of the network's output for unchanged maps.
 
     Parameters
     ----------
     loss : str
-        Name in `multifield.training.loss.LOSSES`.
+        Name of the minimized loss in `multifield.training.loss.LOSSES`.
     judged_by : str
-        Likewise; of the loss that is told.
+        Name of the loss for reports and model selection.
     """
 
     loss: str = "moments"
     judged_by: str = "moments"
 
     def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
-        """Give the loss of a batch."""
+        """Return the losses of a batch."""
         return self.of_outputs(network(batch.x), batch, columns)
 
     def of_outputs(self, outputs: Tensor, batch: DeviceBatch, columns: list[int]) -> StepLoss:
-        """Give the loss of the outputs of a network, (B, 2P)."""
+        """Return the losses of the outputs of a network, (B, 2P)."""
         mean, std = outputs.chunk(2, dim=1)
         chosen = mean[:, columns], std[:, columns], batch.theta[:, columns]
         minimized = LOSSES[self.loss](*chosen, batch.maps_per_set)
@@ -199,48 +223,48 @@ def train_step(
     step: int,
     max_gradient_norm: float = 0.0,
 ) -> float:
-    """Update a network by one batch.
+    """Update a network with one batch.
 
     Parameters
     ----------
     network : Module
-        In training mode.
+        Network in training mode.
     optimizer : Optimizer
-        Of the network's parameters.
+        Optimizer of its parameters.
     batch : Batch or DeviceBatch
         Maps and true parameters.
     inferred : tuple of int
-        Columns of the parameters that count.
+        Columns of the inferred parameters.
     objective : callable, optional
-        What the step makes smaller; the moment loss if not given.
+        Loss that the step minimizes. The default is the moment loss.
     step : int
-        Updates so far, for the error message.
+        Number of previous updates, for the error message.
     max_gradient_norm : float, optional
-        A longer gradient is shortened to this norm; 0: none is.
+        Largest norm of the gradient; longer ones are scaled down. 0 sets no limit.
 
     Returns
     -------
     loss : float
-        Of the batch, before the update; the one that is told, whichever is minimized.
+        Loss of the batch for reports, before the update.
 
     Raises
     ------
     NonFiniteLoss
-        If the loss or the norm of the gradient is not finite; nothing is updated then.
+        If the loss or the norm of the gradient is not finite. Nothing is updated then.
     """
     optimizer.zero_grad()
     loss, told = objective(network, place(batch, device_of(network)), list(inferred))
     loss.backward()  # type: ignore[no-untyped-call]
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     gradient_norm = torch.nn.utils.get_total_norm(gradients)
-    # all at once: each number fetched from a GPU waits for it
+    # one transfer: each number read from a GPU waits for it
     values = torch.stack((loss.detach(), gradient_norm, told)).tolist()
     loss_value, norm_value, told_value = values
     if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
         raise NonFiniteLoss(
-            f"loss and gradient: expected finite numbers, got loss {loss_value:g} and "
+            f"loss: Expected a finite loss and gradient, got loss {loss_value:g} and "
             f"gradient norm {norm_value:g} in step {step} at learning rate "
-            f"{optimizer.param_groups[0]['lr']:g}, maps {batch.index.tolist()}"
+            f"{optimizer.param_groups[0]['lr']:g}, maps {batch.index.tolist()}."
         )
     if 0 < max_gradient_norm < norm_value:
         torch._foreach_mul_(gradients, max_gradient_norm / norm_value)
@@ -256,12 +280,35 @@ def evaluate_loss(
     judged_by: str = "moments",
     before_batch: Callable[[], None] = lambda: None,
 ) -> float:
-    """Loss of a whole set, all orientations together; NonFiniteLoss if it is not finite.
+    """Compute the loss of a whole set, over all orientations.
 
-    `before_batch` is called before each batch, and may raise.
+    It is computed in float32 whatever the precision of training. The errors of a good network are
+    as small as the rounding errors of bfloat16.
 
-    In float32 whatever the precision of training: the loss of a good network is the logarithm of errors as
-    small as bfloat16's.
+    Parameters
+    ----------
+    network : Module
+        Network. It is left in evaluation mode.
+    maps : MapSource
+        Source of batches.
+    orientations : range
+        Numbers of the orientations, from 0 to 7.
+    inferred : tuple of int
+        Columns of the inferred parameters.
+    judged_by : str, optional
+        Name of the loss.
+    before_batch : callable, optional
+        Function that is called before each batch. It may raise.
+
+    Returns
+    -------
+    loss : float
+        Loss of the set.
+
+    Raises
+    ------
+    NonFiniteLoss
+        If the loss is not finite.
     """
     sums = SUMS[judged_by](inferred)
     folded = for_inference(network.eval())
@@ -273,10 +320,10 @@ def evaluate_loss(
             sums.add(mean, std, batch.theta, batch.maps_per_set)
     loss = sums.loss()
     if not math.isfinite(loss):
-        raise NonFiniteLoss(f"loss: expected a finite number, got {loss} in evaluation")
+        raise NonFiniteLoss(f"loss: Expected a finite number, got {loss} in evaluation.")
     return loss
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Say where a network is."""
+    """Return the device of a network."""
     return next(network.parameters()).device

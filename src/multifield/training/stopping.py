@@ -1,4 +1,4 @@
-"""Signals that ask a training to end, heard between its steps."""
+"""Signals that stop a training between two steps."""
 
 import signal
 import threading
@@ -7,48 +7,50 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; a scheduler's time limit, `kill`
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; time limit of a batch system, `kill`
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """A signal ended the training; nothing of it is lost if it has a checkpoint.
+    """A signal stopped the training. If it has a checkpoint, nothing is lost.
 
-    Attributes
+    Parameters
     ----------
-    signal : signal.Signals
-        Which one.
+    signum : signal.Signals
+        Signal that stopped it; the attribute `signal`.
+    message : str, optional
+        Message for the user.
     """
 
     def __init__(self, signum: signal.Signals, message: str = "") -> None:
-        super().__init__(message or f"stopped by {signum.name}")
+        super().__init__(message or f"Stopped by {signum.name}.")
         self.signal = signum
 
 
 Check = Callable[[], None]
-"""Raises `TrainingInterrupted` if a stop was requested; to be called where the state is whole."""
+"""Function that raises `TrainingInterrupted` if a stop was requested. The state is consistent."""
 
 
 @contextmanager
 def listen_for_stop(
     asked: Callable[[], bool] | None = None, signals: tuple[signal.Signals, ...] = SIGNALS
 ) -> Iterator[Check]:
-    """Turn the first SIGINT or SIGTERM into a request; a second one has its usual effect, at once.
+    """Turn the first SIGINT or SIGTERM into a request; a second one acts as usual.
 
-    Python lets only the main thread set handlers; in others nothing is set and nothing is heard, and so
-    is a signal that the process ignores. The handlers that were set before come back in the end, and get
-    a signal that came too late to be heeded.
+    Python allows handlers in the main thread alone, so other threads ignore signals. Signals that
+    the process ignores stay ignored. At the end the former handlers are restored. They receive a
+    signal that arrived too late.
 
     Parameters
     ----------
     asked : callable, optional
-        Returns True once the training shall stop for another reason than a signal.
+        Function that returns True if the training must stop for another reason.
     signals : tuple of Signals, optional
-        Those to listen to.
+        Signals to handle.
 
     Yields
     ------
     check : callable
-        To be called between two steps.
+        Function to call between two steps. It raises `TrainingInterrupted` after a request.
     """
     heard: list[signal.Signals] = []
     previous = _replaceable_handlers(signals)
@@ -77,13 +79,13 @@ def listen_for_stop(
 
 @contextmanager
 def end_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM, as Slurm sends it, end the program as Ctrl-C does, so that contexts are closed.
+    """Let SIGTERM, which Slurm sends, end the program like Ctrl-C, so that contexts are closed.
 
-    While a network is trained in this process, `train_network` hears it between two steps.
+    While this process trains a network, `train_network` handles the signal between two steps.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN)  # once is enough, and what follows takes its time
+        signal.signal(number, signal.SIG_IGN)  # ignore repeated signals during the clean-up
         raise TrainingInterrupted(signal.Signals(number))
 
     if threading.current_thread() is not threading.main_thread():
@@ -100,5 +102,5 @@ def _replaceable_handlers(signals: tuple[signal.Signals, ...]) -> dict[signal.Si
     if threading.current_thread() is not threading.main_thread():
         return {}
     handlers = {signum: signal.getsignal(signum) for signum in signals}
-    # None: set by something else than Python, which could not be set again
+    # None: a handler that was not set from Python, which Python cannot restore
     return {s: h for s, h in handlers.items() if h not in (signal.SIG_IGN, None)}

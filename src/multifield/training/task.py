@@ -1,4 +1,4 @@
-"""A training as a task: what a worker needs to know, what it does, and what it gives back."""
+"""Trainings as tasks that any worker can run, and their results."""
 
 import pickle
 import shutil
@@ -26,24 +26,24 @@ from multifield.training.step import NonFiniteLoss, Objective
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingTask:
-    """One training, described so that any process that sees the same files can do it.
+    """Description of one training, for any process that sees the same files.
 
     Attributes
     ----------
     name : str
-        For messages, such as ``trial 5``.
+        Name for messages, such as ``trial 5``.
     data : SplitLoaders
-        Maps to train, validate and test on. Pickled as paths of their files.
+        Training, validation and test maps. They are pickled as paths of their files.
     hyperparameters : Hyperparameters
         Learning rate, weight decay, dropout and width.
     config : TrainingConfig
-        Everything else.
+        All other settings.
     seed : int
-        Of weights, dropout, order and augmentation.
+        Seed of weights, dropout, order and augmentation.
     checkpoint : Path
-        File to resume from. Attempts at the task put their files into ``<checkpoint>.attempts/``.
+        File to resume from. Attempts at the task write their files to ``<checkpoint>.attempts/``.
     objective : callable, optional
-        What each step minimizes; see `train_network`.
+        Loss that each step minimizes; see `train_network`.
     """
 
     name: str
@@ -56,29 +56,29 @@ class TrainingTask:
 
     @property
     def attempts(self) -> Path:
-        """Folder with a folder for each attempt; the driver makes it and removes it."""
+        """Folder that contains one folder per attempt. The driver creates and removes it."""
         return attempts_folder(self.checkpoint)
 
     def prepare(self) -> None:
-        """Make the folder of the attempts; the driver does this before it submits the task."""
+        """Create the folder of the attempts. The driver does this before it submits the task."""
         self.attempts.mkdir(parents=True, exist_ok=True)
 
     def clean(self) -> None:
-        """Remove the checkpoint and all attempts; the driver does this when the result is stored."""
+        """Remove the checkpoint and all attempts. The driver does this after storing the result."""
         remove_checkpoint(self.checkpoint)
 
     def __reduce__(self) -> Any:
-        """Pickle the data apart, so that a worker opens those of many tasks once.
+        """Pickle the data separately, so that a worker opens data shared by many tasks once.
 
         Raises
         ------
         TypeError
-            If maps are in memory, which would be copied.
+            If maps are in memory, because they would be copied.
         """
         if not all(part.is_in_files for part in (self.data.train, self.data.valid, self.data.test)):
             raise TypeError(
-                f"{self.name}: These maps are in memory and cannot be sent to another process. Write "
-                "them to files, or train with workers=1."
+                f"{self.name}: These maps are in memory and cannot be sent to another process. "
+                "Write them to files, or train with workers=1."
             )
         place = place_of_architecture(self.config.architecture)
         return _unpack, (pickle.dumps(self.data), place, {**vars(self), "data": None})
@@ -86,18 +86,18 @@ class TrainingTask:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """What a training gives back.
+    """Result of a training task.
 
     Attributes
     ----------
     losses : (E, 4) float64
         Epoch and training, validation and test loss.
     best_epoch : int
-        Epoch of the lowest validation loss.
+        Epoch of the lowest validation loss, from 0.
     best_valid_loss : float
-        That loss.
+        Lowest validation loss.
     weights : Path
-        File that only this attempt wrote.
+        Weights file in the folder of this attempt.
     """
 
     losses: Losses
@@ -106,7 +106,7 @@ class TaskResult:
     weights: Path
 
     def publish(self, path: Path) -> None:
-        """Move the weights to their final name."""
+        """Move the weights to their final path."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.weights.replace(path)
 
@@ -126,21 +126,22 @@ def run_task(
     Parameters
     ----------
     task : TrainingTask
-        What to train.
+        Training to run.
     on_epoch : callable, optional
-        Called with epoch and losses after each epoch; what it raises ends the training.
+        Function that is called with epoch and losses after each epoch. An exception ends the
+        training.
     asked_to_stop : callable, optional
-        Looked at after each step; True stops the training, which then has a checkpoint.
+        Function that is called after each step. True stops the training and writes a checkpoint.
 
     Returns
     -------
     result : TaskResult
-        Losses, metrics and the path of the weights.
+        Losses, best epoch and path of the weights.
 
     Raises
     ------
     NonFiniteLoss, TrainingInterrupted, ValueError, OSError
-        See `train_network`. OSError too where this machine does not see the model folder.
+        See `train_network`. OSError also if this machine does not see the model folder.
     """
     with _attempt(task) as folder:
         trained = train_network(
@@ -167,36 +168,36 @@ def run_task(
 def train_on_workers(
     task: TrainingTask, execution: ExecutionConfig, report: Report = log_epoch
 ) -> TaskResult:
-    """Train one network where a configuration says, and report its epochs.
+    """Train one network on the executor of a configuration, and report its epochs.
 
     Parameters
     ----------
     task : TrainingTask
-        What to train. Its checkpoint stays: remove it when the result is stored.
+        Training to run. Its checkpoint remains: remove it when the result is stored.
     execution : ExecutionConfig
-        Where to train.
+        Number of processes, or scheduler of a cluster.
     report : callable, optional
-        Called with epoch and losses after each epoch. If not given, they are logged.
+        Function that is called with epoch and losses after each epoch. By default they are logged.
 
     Returns
     -------
     result : TaskResult
-        As of `run_task`.
+        Losses, best epoch and path of the weights.
     """
     task.prepare()
     with open_executor(execution) as executor:
         try:
             return executor.submit(run_task, task, on_epoch=report).result()
-        except NonFiniteLoss:  # would come again
+        except NonFiniteLoss:  # a resumed training would fail again
             task.clean()
             raise
 
 
 @contextmanager
 def _attempt(task: TrainingTask) -> Iterator[Path]:
-    """Make a folder for the files of this attempt, and remove those of earlier attempts.
+    """Create a folder for the files of this attempt, and remove those of earlier attempts.
 
-    A worker that was given up and comes back finds its folder removed, and can write nothing.
+    A lost worker that comes back finds its folder removed and cannot write anything.
     """
     try:
         earlier = list(task.attempts.iterdir())
@@ -218,12 +219,12 @@ def _attempt(task: TrainingTask) -> Iterator[Path]:
 
 
 def _unpack(data: bytes, architecture: str, rest: dict[str, Any]) -> TrainingTask:
-    import_architecture(architecture)  # whose decorator gives its short name here too
+    import_architecture(architecture)  # registers its short name in this process
     return TrainingTask(**{**rest, "data": _open_data(data)})
 
 
 @lru_cache(maxsize=1)
 def _open_data(data: bytes) -> SplitLoaders:
-    """Open maps once for all tasks that share them; statistics of maps are kept with them."""
+    """Open maps once for all tasks that share them. Features of maps are cached with them."""
     loaders: SplitLoaders = pickle.loads(data)
     return loaders

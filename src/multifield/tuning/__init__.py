@@ -1,7 +1,7 @@
-"""Hyperparameters by Optuna: search space, study, trials, progress.
+"""Tuning of hyperparameters with Optuna: sampler, study, storage, driver.
 
-Optuna is imported at the first use of a name, so that ``import multifield.tuning`` stays quick. The names
-are listed in ``__init__.pyi``.
+Names are loaded at first use, so that ``import multifield.tuning`` does not import Optuna. They are
+listed in ``__init__.pyi``.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Tune: one process owns the study and hands its trials to an executor."""
+"""Driver of a study: one process owns the study and submits its trials to an executor."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -49,11 +49,11 @@ from multifield.tuning.study import (
 )
 
 TrialData = SplitLoaders | Callable[[int], SplitLoaders]
-"""The maps of all trials, or what gives those of a trial by its number."""
+"""Maps of all trials, or a function that returns the maps of a trial from its number."""
 
-SETTINGS = "tuning"  # user attribute of a study: how its trials were drawn
-NO_SETTINGS = ("n_trials", "keep_weights", "storage")  # may differ from run to run
-PATIENCE = 1.0  # [s] between two looks at the number of workers
+SETTINGS = "tuning"  # user attribute of a study: settings that determine its trials
+NO_SETTINGS = ("n_trials", "keep_weights", "storage")  # may change between runs
+PATIENCE = 1.0  # [s] between two checks of the number of workers
 
 
 def tune(
@@ -68,42 +68,44 @@ def tune(
 ) -> Study:
     """Run trials until the study has `n_trials` of them.
 
-    A finished study is returned as it is. An unfinished one is resumed as if it had never been
-    interrupted: a trial depends on the seed, its number and the trials complete before it. A trial
-    that was interrupted is resumed from its checkpoint, under its own number and hyperparameters.
+    A finished study is returned unchanged. An unfinished one is resumed, with the same result as
+    without interruption: a trial depends only on the seed, its number and the trials that were
+    complete before it. An interrupted trial resumes from its checkpoint with the same
+    hyperparameters.
 
     Parameters
     ----------
     data : SplitLoaders or callable
-        Training, validation and test maps; where trials differ in their maps, what gives those of a
-        trial by its number.
+        Training, validation and test maps, or a function that returns those of a trial from its
+        number.
     folder : ModelFolder
-        Folder of weights, losses and checkpoints. Workers must see it. Weights and losses are
-        written before their trial is complete, and its checkpoint is removed after it.
+        Folder of weights, losses and checkpoints, which workers must see. Weights and losses are
+        written before their trial is complete; its checkpoint is removed afterwards.
     tuning : TuningConfig
         Number of trials, search space and storage.
     training : TrainingConfig
-        How each network is trained; its seed is not used, each trial has one of its own.
+        Settings of each training. Each trial has its own seed.
     fingerprint : mapping
-        What the trials depend on besides `tuning`: training, split, checksums of the data. A flat
-        dict that JSON can keep. Stored in a new study.
+        Causes of the results besides `tuning`: training, split, checksums of the data. A flat dict
+        that JSON can store. It is stored in a new study.
     executor : concurrent.futures.Executor, optional
-        Runs the trainings; this process, one after another, if not given.
+        Executor of the trainings. By default they run one after another in this process.
     progress : TrainingProgress, optional
-        Shows how far the trials are.
+        Display of the progress.
 
     Returns
     -------
     study : Study
-        The value of a trial is its best validation loss. A trial whose loss or gradient was not
-        finite is failed, says why in its attribute ``error``, and counts; so does a pruned one.
+        Study. The value of a trial is its best validation loss. A trial with a loss or gradient
+        that is not finite fails, with the reason in its attribute ``error``. Failed and pruned
+        trials count.
 
     Raises
     ------
     RuntimeError
-        If another process trains the networks of the same study.
+        If another process is running this study.
     ValueError
-        If the study was made with another fingerprint; each difference is named.
+        If the study has another fingerprint. The message lists the differences.
     """
     storage = choose_storage(tuning.storage, folder)
     progress = progress or TrainingProgress("trials", tuning.n_trials, training.epochs)
@@ -128,7 +130,28 @@ def tune_and_show(
     execution: ExecutionConfig,
     fingerprint: Mapping[str, Any],
 ) -> Study:
-    """Tune on the workers of a configuration, and show how far the trials are; see `tune`."""
+    """Tune on the workers of a configuration, and show the progress.
+
+    Parameters
+    ----------
+    data : SplitLoaders or callable
+        Maps as for `tune`.
+    folder : ModelFolder
+        Folder of weights, losses and checkpoints.
+    tuning : TuningConfig
+        Number of trials, search space and storage.
+    training : TrainingConfig
+        Settings of each training.
+    execution : ExecutionConfig
+        Number of processes, or scheduler of a cluster.
+    fingerprint : mapping
+        Causes of the results as for `tune`.
+
+    Returns
+    -------
+    study : Study
+        Study with `n_trials` trials.
+    """
     progress = TrainingProgress("trials", tuning.n_trials, training.epochs)
     with open_executor(execution) as executor, progress:
         return tune(
@@ -144,7 +167,25 @@ def tune_and_show(
 
 @contextmanager
 def only_driver(database: Path, what: str) -> Iterator[None]:
-    """Hold a lock beside a database; RuntimeError if another process holds it."""
+    """Hold a lock file beside a database within a context.
+
+    Parameters
+    ----------
+    database : Path
+        Path of the database.
+    what : str
+        Name of the study, for the message.
+
+    Yields
+    ------
+    None
+        The lock is released at the end.
+
+    Raises
+    ------
+    RuntimeError
+        If another process holds the lock.
+    """
     path = database.with_name(f".{database.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -152,15 +193,15 @@ def only_driver(database: Path, what: str) -> Iterator[None]:
             yield
     except Timeout:
         raise RuntimeError(
-            f"{what}: Another run is training these networks. One run hands them to all workers: "
-            "stop it and start it again with --params workers=<number> or scheduler=<address> to use "
-            f"more of them (lock: {path})."
+            f"{what}: Another run is training these networks. To use more workers, stop it and "
+            "start it again with --params workers=<number> or scheduler=<address> "
+            f"(lock: {path})."
         ) from None
 
 
 @dataclass
 class _Driver:
-    """Asks for trials, submits their trainings and tells the study their results."""
+    """Draws trials, submits their trainings and stores their results in the study."""
 
     study: Study
     data: TrialData
@@ -171,7 +212,7 @@ class _Driver:
     progress: TrainingProgress
 
     def __post_init__(self) -> None:
-        self._storage: BaseStorage = self.study._storage  # Optuna cannot start a given trial
+        self._storage: BaseStorage = self.study._storage  # a study cannot start a given trial
         self._running: dict[Future[TaskResult], tuple[optuna.Trial, TrainingTask]] = {}
         self._reported: dict[int, dict[int, EpochLosses]] = {}  # by trial and epoch
 
@@ -192,7 +233,7 @@ class _Driver:
     def _start(self, waiting: FrozenTrial) -> None:
         """Draw the hyperparameters of a trial and submit its training."""
         number, trial_id = waiting.number, waiting._trial_id
-        if waiting.state is TrialState.RUNNING:  # of a driver that died
+        if waiting.state is TrialState.RUNNING:  # left by a driver that died
             self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
         self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
         trial = optuna.Trial(self._reopened(), trial_id)
@@ -210,12 +251,12 @@ class _Driver:
         self._running[future] = trial, task
 
     def _on_epoch(self, trial: optuna.Trial, epoch: int, losses: EpochLosses) -> None:
-        """Show an epoch; TrialPruned if the trial shall be pruned."""
+        """Show an epoch, and raise TrialPruned if the trial must be pruned."""
         self.progress.on_epoch(str(trial.number), epoch, losses)
         if self.tuning.pruner.name == "none":
             return
         self._reported.setdefault(trial.number, {})[epoch] = losses
-        # epochs that are trained again after the last checkpoint were reported and judged before
+        # epochs repeated after the last checkpoint were reported and judged before
         last = self._storage.get_trial(trial._trial_id).last_step
         if last is None or epoch > last:
             trial.report(losses.valid, epoch)
@@ -224,7 +265,7 @@ class _Driver:
             raise TrialPruned
 
     def _finish(self, future: Future[TaskResult]) -> None:
-        """Store what a training gave; raise its error unless the trial counts as failed."""
+        """Store the result of a training; raise its error unless the trial counts as failed."""
         trial, task = self._running[future]
         try:
             finished = self._tell(trial, future.result())
@@ -254,35 +295,35 @@ class _Driver:
         return trial.study.tell(trial, result.best_valid_loss)
 
     def _losses_of(self, trial: optuna.Trial, task: TrainingTask) -> Losses:
-        """Give the losses of a pruned trial, those before its checkpoint included."""
+        """Return the losses of a pruned trial, with those before its checkpoint."""
         reported = self._reported.pop(trial.number)
         rows = {epoch: [float(epoch), *losses] for epoch, losses in reported.items()}
-        if 0 not in rows:  # an earlier driver was told
+        if 0 not in rows:  # the first epochs were reported to an earlier driver
             rows |= {int(row[0]): row for row in read_checkpoint_losses(task.checkpoint)}
         return np.array([rows[epoch] for epoch in range(max(reported) + 1)])
 
     def put_back(self) -> None:
-        """Let trials that were interrupted wait, under their numbers and hyperparameters."""
+        """Set interrupted trials to wait, with their numbers and hyperparameters."""
         for trial, _ in self._running.values():
-            with suppress(OptunaError, OSError):  # a driver that resumes accepts RUNNING trials too
+            with suppress(OptunaError, OSError):  # a resumed driver also accepts RUNNING trials
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
     def _remove_checkpoints(self) -> None:
-        """Remove those that a driver left that died between the end of a trial and its cleaning."""
+        """Remove checkpoints left by a driver that died before it removed them."""
         folder = self.folder.checkpoint("any").parent
         if not folder.is_dir() or not any(folder.iterdir()):
-            return  # one look, not one per trial
+            return  # one look at the folder instead of one per trial
         for trial in self.study.get_trials(deepcopy=False, states=FINISHED):
             remove_checkpoint(self.folder.checkpoint(trial.number))
 
     def _remove_weights(self) -> None:
-        """Remove the weights of trials that are not among the best, and never will be again."""
+        """Remove the weights of trials that are not among the best."""
         if self.tuning.keep_weights:
             for trial in rank_trials(self.study)[self.tuning.keep_weights :]:
                 self.folder.weights(trial.number).unlink(missing_ok=True)
 
     def _reopened(self) -> Study:
-        """Give the study as it is now: an object of Optuna's caches the trials until it is told."""
+        """Return the current study. An Optuna study caches trials until a trial ends."""
         return optuna.load_study(
             study_name=self.study.study_name,
             storage=self._storage,
@@ -292,7 +333,20 @@ class _Driver:
 
 
 def suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
-    """Let a trial draw its hyperparameters."""
+    """Draw the hyperparameters of a trial.
+
+    Parameters
+    ----------
+    trial : Trial
+        Running trial of a study.
+    space : SearchSpace
+        Ranges of the hyperparameters.
+
+    Returns
+    -------
+    hyperparameters : Hyperparameters
+        Drawn values.
+    """
     return Hyperparameters(
         lr=trial.suggest_float("lr", space.lr.low, space.lr.high, log=True),
         wd=trial.suggest_float("wd", space.wd.low, space.wd.high, log=True),
@@ -304,12 +358,12 @@ def suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
 def _prepare(
     study: Study, tuning: TuningConfig, fingerprint: Mapping[str, Any], storage: StudyStorage
 ) -> None:
-    """Check that the study is the one meant, and add the trials that are missing, to wait.
+    """Check that the study belongs to this run, and add the missing trials as waiting.
 
     Raises
     ------
     ValueError
-        If the study was made with another fingerprint or other settings.
+        If the study has another fingerprint or other settings.
     """
     is_new = not study.get_trials(deepcopy=False)
     for name, value in {FINGERPRINT: fingerprint, SETTINGS: _settings(tuning)}.items():
@@ -319,8 +373,8 @@ def _prepare(
             study.set_user_attr(name, dict(value))
         else:
             raise ValueError(
-                f"{storage}: The study does not say what its trials depend on, so none can be added. "
-                "Choose another models_folder, or move the database away to tune anew."
+                f"{storage}: The study does not record what its trials depend on, so none can be "
+                "added. Set another models_folder, or move the database away to tune again."
             )
     for number in range(len(study.get_trials(deepcopy=False)), tuning.n_trials):
         fixed = asdict(tuning.enqueue[number]) if number < len(tuning.enqueue) else {}

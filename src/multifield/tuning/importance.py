@@ -1,4 +1,4 @@
-"""Which hyperparameters made the difference between good and other trials."""
+"""Importance of hyperparameters for the result of a trial."""
 
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator
@@ -7,28 +7,29 @@ from multifield.tuning.study import HYPERPARAMETER_NAMES, Study, rank_trials
 
 MIN_TRIALS = 10
 """Smallest number of trials for importances; with fewer, the best five are half of all."""
-N_BEST = 5  # trials that count as good; Optuna asks for at least as many
+N_BEST = 5  # trials that count as best; Optuna needs at least as many
 
 
 def estimate_importances(study: Study) -> dict[str, float]:
     """Estimate the importance of each hyperparameter for reaching the best trials.
 
-    PED-ANOVA compares the distribution of a hyperparameter among the best tenth of the trials, but no
-    fewer than `N_BEST`, with that among all of them.
+    PED-ANOVA compares the distribution of a hyperparameter among the best trials with that among
+    all trials. The best are a tenth of the trials, at least `N_BEST`.
 
     Parameters
     ----------
     study : Study
+        Study with complete trials.
 
     Returns
     -------
-    importances : dict of float
-        Hyperparameter -> share, largest first; they sum to 1. Empty if fewer than `MIN_TRIALS` trials
-        are complete, of which nothing can be said.
+    importances : dict of str to float
+        Share of each hyperparameter, largest first, with sum 1. Empty if fewer than `MIN_TRIALS`
+        trials are complete.
 
     References
     ----------
-    Watanabe, Bansal & Hutter 2023, arXiv:2304.10255. Optuna's default of before, fANOVA, needs
+    Watanabe, Bansal & Hutter 2023, arXiv:2304.10255. fANOVA, Optuna's former default, needs
     scikit-learn.
     """
     n_trials = len(rank_trials(study))

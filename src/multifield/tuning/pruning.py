@@ -1,4 +1,4 @@
-"""Stop trials that lag behind; Optuna's pruners, by name."""
+"""Optuna's pruners by name. They stop trials with high validation losses early."""
 
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 
@@ -6,7 +6,7 @@ from multifield.config.tuning import PrunerConfig
 
 
 def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
-    """Make the pruner of a configuration, for trials of so many epochs; ValueError if it would stop none."""
+    """Return the pruner of a configuration; ValueError if it could stop no trial."""
     config.check(epochs)
     if config.name == "median":
         return MedianPruner(

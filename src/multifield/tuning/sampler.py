@@ -1,4 +1,4 @@
-"""Optuna's TPE sampler, with draws that depend on the trial's number and not on the process."""
+"""Optuna's TPE sampler, with draws that depend on the number of the trial."""
 
 import zlib
 from typing import Any
@@ -11,22 +11,23 @@ from optuna.trial import FrozenTrial
 
 
 def derive_seed(seed: int, trial: int, purpose: str) -> int:
-    """Seed in [0, 2^32) of one trial for one purpose."""
+    """Derive a seed in [0, 2^32) for one trial and purpose."""
     entropy = (seed, trial, zlib.crc32(purpose.encode()))
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 class ReproducibleTPESampler(BaseSampler):
-    """TPE with a new random stream for each trial and parameter.
+    """TPE sampler with a new random stream for each trial and parameter.
 
-    Optuna's own seed starts one stream a process, so that a study that was interrupted and went on
-    would draw other trials than one that ran through.
+    Optuna's sampler has one stream per process, so a resumed study would draw other trials than an
+    uninterrupted one.
 
     Parameters
     ----------
     seed : int
+        Seed of all draws.
     n_startup_trials : int
-        Complete trials before TPE takes over from uniform draws.
+        Number of complete trials before TPE replaces uniform draws.
     """
 
     def __init__(self, seed: int, n_startup_trials: int) -> None:
@@ -36,7 +37,7 @@ class ReproducibleTPESampler(BaseSampler):
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Say which parameters are drawn together."""
+        """Return the parameters that are drawn together."""
         return self._tpe(trial, "relative").infer_relative_search_space(study, trial)
 
     def sample_relative(

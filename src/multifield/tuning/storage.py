@@ -1,4 +1,4 @@
-"""Where a study is stored: a SQLite file beside its networks, or a URL of Optuna's own storage."""
+"""Storage of a study: a SQLite file beside its networks, or the URL of a database."""
 
 import logging
 import warnings
@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 from multifield.config.tuning import check_storage
 from multifield.models import ModelFolder
 
-PATIENCE = 60.0  # [s] to wait for a busy SQLite file, such as one that a dashboard reads
+PATIENCE = 60.0  # [s] to wait for a locked SQLite file, for instance read by a dashboard
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class StudyStorage:
     Attributes
     ----------
     path : Path
-        SQLite database with this study alone, as the benchmark has them.
+        SQLite database that contains this study alone, as in the benchmark.
     url : str or None
-        URL of a database that Optuna's ``RDBStorage`` takes. It may hold many studies; this one's name
-        there ends in the stem of `path`. None stores the study in `path`.
+        URL of a database for Optuna's ``RDBStorage``. It may contain many studies; the name of this
+        one ends with the stem of `path`. None stores the study in `path`.
     """
 
     path: Path
@@ -40,15 +40,15 @@ class StudyStorage:
         return str(self.path) if self.url is None else f"{self.url} (study {self.path.stem})"
 
     def name_of(self, study_name: str) -> str:
-        """Give the name of the study in this storage."""
+        """Return the name of the study in this storage."""
         return study_name if self.url is None else f"{study_name}/{self.path.stem}"
 
     def is_own(self, name: str) -> bool:
-        """Say whether a study in this storage is the one meant."""
+        """Return whether a name in this storage is that of this study."""
         return self.url is None or name.endswith(f"/{self.path.stem}")
 
     def exists(self) -> bool:
-        """Say whether the study is there; nothing is made."""
+        """Return whether the study exists. Nothing is created."""
         if self.url is None:
             return self.path.is_file()
         with self._named_errors():
@@ -58,12 +58,12 @@ class StudyStorage:
             return any(map(self.is_own, optuna.get_all_study_names(self.open())))
 
     def open(self) -> BaseStorage:
-        """Open the database, and make it where it is not there.
+        """Open the database. It is created if it does not exist.
 
         Raises
         ------
         ConnectionError
-            If the server of the URL does not answer or refuses.
+            If the database server does not answer or denies access.
         ImportError
             If Python has no driver for the URL.
         """
@@ -75,13 +75,13 @@ class StudyStorage:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Name the database, and never its password."""
+        """Raise errors that name the database, but never its password."""
         try:
             yield
         except ImportError as error:
             raise ImportError(
-                f"{self.url}: Python has no driver for this database ({error}). Install one, such as "
-                "psycopg for PostgreSQL."
+                f"{self.url}: Python has no driver for this database ({error}). Install one, such "
+                "as psycopg for PostgreSQL."
             ) from None
         except (SQLAlchemyError, StorageInternalError) as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
@@ -89,7 +89,7 @@ class StudyStorage:
 
 
 def choose_storage(storage: str, folder: ModelFolder) -> StudyStorage:
-    """Give the storage of a folder's study.
+    """Return the storage of the study of a folder.
 
     Parameters
     ----------
@@ -97,35 +97,35 @@ def choose_storage(storage: str, folder: ModelFolder) -> StudyStorage:
         ``sqlite`` for the file in the folder, or the URL of a database. Passwords come from the
         environment of its driver, such as PGPASSWORD.
     folder : ModelFolder
-        Folder of weights and losses. Its names tell the study from others.
+        Folder of weights and losses. Its name identifies the study.
 
     Returns
     -------
     storage : StudyStorage
-        Nothing is opened yet.
+        Storage, not opened yet.
     """
     check_storage(storage)
     return StudyStorage(folder.database, None if storage == "sqlite" else storage)
 
 
 def open_sqlite(path: Path, *, upgrade: bool = False, source: Path | None = None) -> RDBStorage:
-    """Open a sqlite database as Optuna's storage; no connection stays open between two calls.
+    """Open a SQLite database as an Optuna storage without persistent connections.
 
-    With `upgrade` a database of an earlier Optuna is changed to today's tables; ValueError, which
-    names `source`, if it is of a later one.
+    `upgrade` converts a database of an earlier Optuna to the current tables. It raises a ValueError
+    that names `source` if the database is from a later Optuna.
     """
     url = f"sqlite:///{path.as_posix()}"
     storage = RDBStorage(
         url,
         engine_kwargs={"poolclass": NullPool, "connect_args": {"timeout": PATIENCE}},
         skip_compatibility_check=upgrade,
-        skip_table_creation=upgrade,  # a table that is lost would come back empty
+        skip_table_creation=upgrade,  # otherwise a lost table would be created empty
     )
     if upgrade and (version := storage.get_current_version()) != storage.get_head_version():
         if version not in storage.get_all_versions():
             raise ValueError(
-                f"{source or path}: expected a database that Optuna {optuna.__version__} knows, got "
-                f"one with tables of version {version}; a newer Optuna may read it"
+                f"{source or path}: Expected a database that Optuna {optuna.__version__} can read, "
+                f"got tables of version {version}. Use a newer Optuna."
             )
         _upgrade(storage)
     return storage
@@ -133,10 +133,10 @@ def open_sqlite(path: Path, *, upgrade: bool = False, source: Path | None = None
 
 def _upgrade(storage: RDBStorage) -> None:
     root, handler = logging.getLogger(), logging.NullHandler()
-    root.addHandler(handler)  # where the root logger has none, the upgrade configures logging anew
+    root.addHandler(handler)  # without a handler, the upgrade would configure logging
     try:
         with warnings.catch_warnings():
-            # Optuna 3 renamed the distributions that an old database is full of
+            # old databases contain distributions that Optuna 3 renamed
             warnings.simplefilter("ignore", FutureWarning)
             storage.upgrade()
     finally:

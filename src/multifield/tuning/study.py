@@ -1,4 +1,4 @@
-"""Studies: open one to tune, load one to read, list its trials."""
+"""Studies: open one to tune, load one to read, rank and list its trials."""
 
 import errno
 import json
@@ -31,33 +31,33 @@ HYPERPARAMETER_NAMES = ("lr", "wd", "dr", "hidden")
 FINGERPRINT = "fingerprint"  # user attribute of a study
 WEIGHTS_SHA256 = "weights_sha256"
 """User attribute of a trial: SHA-256 of its weights. Released trials have none."""
-MAX_REASON = 200  # characters of what a library says of a database
+MAX_REASON = 200  # characters of a library's error message
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 def open_study(
     source: str | os.PathLike[str] | StudyStorage, config: TuningConfig, epochs: int = 0
 ) -> Study:
-    """Open a study to add trials; it and its database are made if they are not there.
+    """Open a study to add trials. Study and database are created if they do not exist.
 
     Parameters
     ----------
     source : path-like or StudyStorage
-        Where it is kept; a path is that of a sqlite database.
+        Storage of the study, or path of its SQLite database.
     config : TuningConfig
-        Name of the study, and how it draws and prunes trials.
-    epochs : int
-        Of a trial; Hyperband needs to know.
+        Name of the study, and settings of sampler and pruner.
+    epochs : int, optional
+        Number of epochs per trial, which Hyperband needs.
 
     Returns
     -------
     study : Study
-        Lower values are better.
+        Study that minimizes its values.
 
     Raises
     ------
     ValueError
-        If the database holds a study of another name, or the pruner could stop no trial.
+        If the database contains a study of another name, or the pruner could stop no trial.
     """
     log_as_the_application()
     pruner = make_pruner(config.pruner, epochs)
@@ -65,7 +65,7 @@ def open_study(
     storage, name = place.open(), place.name_of(config.study_name)
     if place.url is None and (others := set(optuna.get_all_study_names(storage)) - {name}):
         raise ValueError(
-            f"{place}: expected no study but {name}, found {', '.join(sorted(others))}"
+            f"{place}: Expected no study except {name}, got {', '.join(sorted(others))}."
         )
     study = optuna.create_study(
         storage=storage,
@@ -80,33 +80,33 @@ def open_study(
 
 
 def as_storage(source: str | os.PathLike[str] | StudyStorage) -> StudyStorage:
-    """Take a path for that of a sqlite database."""
+    """Return the storage for a path, which is that of a SQLite database."""
     return source if isinstance(source, StudyStorage) else StudyStorage(Path(source))
 
 
 def load_study(source: str | os.PathLike[str] | StudyStorage) -> Study:
-    """Read a study, ours or a released one; what it is read from stays as it is.
+    """Read a study of this project or a released one. Its storage stays unchanged.
 
-    A released database is from Optuna 2 and has to be upgraded before today's Optuna reads it. That
-    changes the file, so a copy is read, and upgraded if need be. Databases of Optuna 2.10 to 5 are
-    tested. The study returned lives in memory.
+    Released databases are from Optuna 2 and must be upgraded, so a temporary copy is read.
+    Databases of Optuna 2.10 to 5 are tested. The returned study is in memory.
 
     Parameters
     ----------
     source : path-like or StudyStorage
-        SQLite database with one study; or a storage that may hold many.
+        SQLite database with one study, or a storage that may contain many.
 
     Returns
     -------
     study : Study
+        Study in memory.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If it is no database of Optuna's, is of a later Optuna than the one installed, cannot be read
-        or upgraded, or does not hold exactly one study of this suite, field and recipe.
+        If the file is not a database of Optuna, is from a later Optuna, cannot be read or upgraded,
+        or does not contain exactly one study of this suite, field and recipe.
     ConnectionError
         If the database of a URL cannot be reached.
     """
@@ -115,7 +115,7 @@ def load_study(source: str | os.PathLike[str] | StudyStorage) -> Study:
     if place.url is not None:
         return _into_memory(place.open(), place.is_own, place)
     if not place.exists():
-        raise FileNotFoundError(f"study: no such database: {place}")
+        raise FileNotFoundError(f"study: The database {place} does not exist.")
     return _load_sqlite(place.path)
 
 
@@ -126,94 +126,132 @@ def _load_sqlite(path: Path) -> Study:
         _check_is_optunas(copy, path)
         try:
             return _into_memory(open_sqlite(copy, upgrade=True, source=path), lambda _: True, path)
-        except Exception as error:  # libraries raise anything for tables that they did not write
+        except Exception as error:  # libraries raise anything for foreign tables
             if str(error).startswith(str(path)):
                 raise
-            reason = str(error.__cause__ or error).partition("\n")[0]  # the rest is SQL
+            reason = str(error.__cause__ or error).partition("\n")[0]  # SQL follows
             reason = reason[:MAX_REASON] or type(error).__name__
-            raise ValueError(
-                f"{path}: this database cannot be read or upgraded; {reason}"
-            ) from error
+            raise ValueError(f"{path}: Cannot read or upgrade this database. {reason}") from error
 
 
 def rank_trials(study: Study) -> list[FrozenTrial]:
-    """Complete trials with a finite value, best first, the earlier first among equals."""
+    """Return the complete trials with a finite value, best first.
+
+    Parameters
+    ----------
+    study : Study
+        Study of this project, or a released one.
+
+    Returns
+    -------
+    trials : list of FrozenTrial
+        Trials with increasing values. The earlier of equal trials comes first.
+    """
     return rank(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
 
 def rank(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Rank trials as `rank_trials` does those of a study."""
+    """Rank trials in the same way as `rank_trials`."""
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     finite = [trial for trial in complete if math.isfinite(_value(trial))]
     return sorted(finite, key=lambda trial: (_value(trial), trial.number))
 
 
 def best_trial(study: Study) -> FrozenTrial:
-    """Give the trial of the lowest value; ValueError if none is complete."""
-    ranked = rank_trials(study)
-    if not ranked:
-        raise ValueError(f"study {study.study_name}: expected a complete trial, got none")
-    return ranked[0]
-
-
-def top_trials(study: Study, top_k: int) -> list[FrozenTrial]:
-    """Give the `top_k` best trials, best first.
+    """Return the trial with the lowest value.
 
     Parameters
     ----------
     study : Study
-    top_k : int
-        How many, at least 1.
+        Study of this project, or a released one.
 
     Returns
     -------
-    trials : list of FrozenTrial
-        Their hyperparameters are in ``trial.params``.
+    trial : FrozenTrial
+        Best trial. Its hyperparameters are in ``trial.params``.
 
     Raises
     ------
     ValueError
-        If `top_k` is below 1, or the study has fewer complete trials with a finite value.
+        If no trial is complete.
+    """
+    ranked = rank_trials(study)
+    if not ranked:
+        raise ValueError(f"study {study.study_name}: Expected a complete trial, got none.")
+    return ranked[0]
+
+
+def top_trials(study: Study, top_k: int) -> list[FrozenTrial]:
+    """Return the best trials, best first.
+
+    Parameters
+    ----------
+    study : Study
+        Study of this project, or a released one.
+    top_k : int
+        Number of trials, at least 1.
+
+    Returns
+    -------
+    trials : list of FrozenTrial
+        Best trials. Their hyperparameters are in ``trial.params``.
+
+    Raises
+    ------
+    ValueError
+        If `top_k` is below 1, or exceeds the number of complete trials with a finite value.
     """
     ranked = rank_trials(study)
     if not 1 <= top_k <= len(ranked):
         raise ValueError(
-            f"top_k: expected 1 to {len(ranked)}, the complete trials of study {study.study_name}; "
-            f"got {top_k}"
+            f"top_k: Expected 1 to {len(ranked)}, the number of complete trials of study "
+            f"{study.study_name}, got {top_k}."
         )
     return ranked[:top_k]
 
 
 def valid_losses(study: Study) -> dict[int, float]:
-    """Give the value of each complete trial by its number, best first."""
+    """Return the value of each complete trial, best first.
+
+    Parameters
+    ----------
+    study : Study
+        Study of this project, or a released one.
+
+    Returns
+    -------
+    losses : dict of int to float
+        Validation loss under the number of each trial.
+    """
     return {trial.number: _value(trial) for trial in rank_trials(study)}
 
 
 def check_fingerprint(
     study: Study, fingerprint: Mapping[str, Any], source: object = "study"
 ) -> None:
-    """Check that a study's trials depend on what this run does.
+    """Check that the trials of a study were trained with the data and settings of this run.
 
-    A released study says nothing of it: a warning is logged, for nobody can check.
+    A released study has no fingerprint. It is accepted with a warning.
 
     Parameters
     ----------
     study : Study
+        Study of this project, or a released one.
     fingerprint : mapping
-        As was given to `tune`.
+        Fingerprint of this run, as for `tune`.
     source : path-like, optional
-        The study's database, for the messages.
+        Path of the study's database, for messages.
 
     Raises
     ------
     ValueError
-        If the study was tuned with another fingerprint; each key that differs is named.
+        If the study has another fingerprint. The message lists the differences.
     """
     if FINGERPRINT in study.user_attrs:
         check_attribute(study, FINGERPRINT, fingerprint, source)
     else:
         logger.warning(
-            "%s does not say what its trials depend on: whether they suit these data is not checked",
+            "%s: The study does not record what its trials depend on, so this is not checked.",
             source,
         )
 
@@ -221,24 +259,23 @@ def check_fingerprint(
 def check_attribute(
     study: Study, attribute: str, expected: Mapping[str, Any], source: object
 ) -> None:
-    """Compare a dict among a study's attributes; ValueError names each key that differs."""
-    expected = json.loads(json.dumps(expected))  # as the database keeps it: tuples become lists
+    """Compare a dict attribute of a study; ValueError lists the differences."""
+    expected = json.loads(json.dumps(expected))  # as stored: tuples become lists
     stored, missing = study.user_attrs[attribute], "nothing"
     differences = [
-        f"{key}: the study has {stored.get(key, missing)!r}, "
-        f"this run {expected.get(key, missing)!r}"
+        f"{key}: study {stored.get(key, missing)!r}, this run {expected.get(key, missing)!r}"
         for key in sorted(stored.keys() | expected.keys())
         if stored.get(key, missing) != expected.get(key, missing)
     ]
     if differences:
         raise ValueError(
-            f"{source}: tuned with other settings: {'; '.join(differences)}. "
-            "Give another models_folder, or move the database away to tune anew"
+            f"{source}: Tuned with other settings: {'; '.join(differences)}. "
+            "Set another models_folder, or move the database away to tune again."
         )
 
 
 def trials_table(study: Study) -> list[dict[str, Any]]:
-    """Give one row per trial, in the order of their numbers; None for what a trial does not have.
+    """List the trials of a study, one row per trial in the order of their numbers.
 
     Parameters
     ----------
@@ -248,7 +285,8 @@ def trials_table(study: Study) -> list[dict[str, Any]]:
     Returns
     -------
     rows : list of dict
-        ``best_epoch`` is counted from 1, as in the progress of a training and in figures.
+        Number, state, value, hyperparameters, ``best_epoch`` (from 1) and ``seconds``. Missing
+        values are None.
     """
     return [
         {
@@ -266,42 +304,42 @@ def trials_table(study: Study) -> list[dict[str, Any]]:
 
 
 def log_as_the_application() -> None:
-    """Let Optuna's messages go through the root logger, in its format and once."""
+    """Send Optuna's messages to the root logger, once and in its format."""
     optuna.logging.disable_default_handler()
     optuna.logging.enable_propagation()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # `TuningProgress` says the rest
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # `TrainingProgress` shows the rest
 
 
 def _check_is_optunas(copy: Path, path: Path) -> None:
-    """Refuse a database without a version of its tables, which Optuna would take for its own."""
+    """Reject a database without Optuna's version table, which Optuna would fill with its own."""
     query = "SELECT version_num FROM alembic_version"
     code = (
         "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE '%VIRTUAL%'"
     )
     try:
         with closing(sqlite3.connect(copy)) as connection:
-            # Optuna makes tables alone; a view may never end
+            # Optuna creates tables alone; reading a view may never end
             if found := connection.execute(code).fetchall():
                 raise ValueError(
-                    f"{path}: expected a database of Optuna, with tables alone; found the view, "
-                    f"trigger or virtual table {found[0][0]}"
+                    f"{path}: Expected a database of Optuna, with tables only, got the view, "
+                    f"trigger or virtual table {found[0][0]}."
                 )
             versions = connection.execute(query).fetchall()
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a database of Optuna; {error}") from error
+        raise ValueError(f"{path}: Expected a database of Optuna. {error}") from error
     if len(versions) != 1:
         raise ValueError(
-            f"{path}: expected a database of Optuna, with one version in its table "
-            f"alembic_version; found {len(versions)}"
+            f"{path}: Expected a database of Optuna, with one version in its table "
+            f"alembic_version, got {len(versions)}."
         )
 
 
 def _into_memory(storage: BaseStorage, wanted: Callable[[str], bool], source: object) -> Study:
-    """Copy the one study whose name is wanted; `source` is what messages call where it is kept."""
+    """Copy the one study with a wanted name into memory. Messages name `source`."""
     names = sorted(filter(wanted, optuna.get_all_study_names(storage)))
     if len(names) != 1:
         raise ValueError(
-            f"{source}: expected one study, found {len(names)}: {', '.join(names) or 'none'}"
+            f"{source}: Expected one study, got {len(names)}: {', '.join(names) or 'none'}."
         )
     check_direction(optuna.load_study(study_name=names[0], storage=storage), source)
     memory = InMemoryStorage()
@@ -310,25 +348,25 @@ def _into_memory(storage: BaseStorage, wanted: Callable[[str], bool], source: ob
 
 
 def check_direction(study: Study, source: object) -> None:
-    """Check that a study minimizes one value; trials of another cannot be ranked by it.
+    """Check that a study minimizes one value, by which its trials are ranked.
 
     Parameters
     ----------
     study : Study
         Study of this project, or a released one.
     source : path-like
-        The study's database, for the message.
+        Path of the study's database, for messages.
 
     Raises
     ------
     ValueError
-        If it maximizes, or has several objectives.
+        If the study maximizes its value, or has several.
     """
     directions = [direction.name.lower() for direction in study.directions]
     if directions != ["minimize"]:
         raise ValueError(
-            f"{source}: The study has the directions {', '.join(directions)}; expected one value that "
-            "is minimized, the validation loss."
+            f"{source}: Expected one direction, minimize, for the validation loss, got "
+            f"{', '.join(directions)}."
         )
 
 
@@ -344,15 +382,15 @@ def _copy_database(path: Path, copy: Path) -> None:
     TimeoutError
         If another process keeps it locked.
     """
-    if not path.is_file():  # a FIFO would be waited for
-        raise ValueError(f"{path}: expected a sqlite database of Optuna, got no regular file")
+    if not path.is_file():  # reading a FIFO would block
+        raise ValueError(f"{path}: Expected a SQLite database, got something that is no file.")
     deadline = time.monotonic() + PATIENCE
 
     def check_time(*_: object) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(
                 errno.ETIMEDOUT,
-                f"Locked by another process for {PATIENCE:g} s. Try again when that has ended",
+                f"Locked by another process for {PATIENCE:g} s. Try again when it has ended",
                 str(path),
             )
 
@@ -363,12 +401,12 @@ def _copy_database(path: Path, copy: Path) -> None:
         ):
             source.backup(target, progress=check_time)
     except sqlite3.OperationalError:
-        # A writer was killed in a transaction, or the folder cannot be written. What SQLite wrote beside
-        # the file belongs to it: with that the copy is rolled back, or forward, instead.
+        # A writer died in a transaction, or the folder is read-only. Copy SQLite's files beside the
+        # database too, with which the copy is rolled back or forward.
         shutil.copyfile(path, copy)
         for suffix in ("-journal", "-wal"):
             beside = path.with_name(path.name + suffix)
             if beside.exists():
                 shutil.copyfile(beside, copy.with_name(copy.name + suffix))
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a sqlite database of Optuna; {error}") from error
+        raise ValueError(f"{path}: Expected a SQLite database of Optuna. {error}") from error

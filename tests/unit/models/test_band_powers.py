@@ -192,7 +192,7 @@ def test_a_missing_level_is_named(tmp_path: Path) -> None:
     state = make_network().state_dict()
     del state["levels.1.mix.bias"]
     save_weights(tmp_path / "a.pt", state)
-    with pytest.raises(ValueError, match=r"band_powers: missing tensor levels\.1\.mix\.bias"):
+    with pytest.raises(ValueError, match=r"band_powers. Missing tensor levels\.1\.mix\.bias"):
         load_weights(tmp_path / "a.pt")
 
 

@@ -93,6 +93,6 @@ def test_another_module_is_given_back() -> None:
     other = nn.Linear(2, 2)
     assert for_inference(other) is other
     with pytest.raises(
-        TypeError, match=r"expected one of multifield's .* torch.bfloat16, got Linear"
+        TypeError, match=r"Expected a multifield Network for torch.bfloat16, got Linear"
     ):
         for_inference(other, torch.bfloat16)

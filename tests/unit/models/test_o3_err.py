@@ -185,13 +185,13 @@ def test_registry_names_it() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"map_size": 48}, "map_size: expected a power of two from 16 to 8192 pixels, got 48"),
-        ({"map_size": 8}, "map_size: expected a power of two from 16 to 8192 pixels, got 8"),
-        ({"hidden": 0}, "hidden: expected >= 1, got 0"),
-        ({"channels": 0}, "channels: expected >= 1, got 0"),
-        ({"n_parameters": 0}, "n_parameters: expected >= 1, got 0"),
-        ({"dropout": 1.0}, r"dropout: expected in \[0, 1\), got 1.0"),
-        ({"dropout": float("nan")}, r"dropout: expected in \[0, 1\), got nan"),
+        ({"map_size": 48}, "map_size: Expected a power of two from 16 to 8192 pixels, got 48"),
+        ({"map_size": 8}, "map_size: Expected a power of two from 16 to 8192 pixels, got 8"),
+        ({"hidden": 0}, "hidden: Expected >= 1, got 0"),
+        ({"channels": 0}, "channels: Expected >= 1, got 0"),
+        ({"n_parameters": 0}, "n_parameters: Expected >= 1, got 0"),
+        ({"dropout": 1.0}, r"dropout: Expected in \[0, 1\), got 1.0"),
+        ({"dropout": float("nan")}, r"dropout: Expected in \[0, 1\), got nan"),
     ],
 )
 def test_sizes_out_of_range_are_refused(change: dict[str, float], message: str) -> None:

@@ -129,7 +129,7 @@ def test_weights_of_fields_that_were_not_divided_are_refused(tmp_path: Path) -> 
     state = make_network(channels=3).state_dict()
     del state["standardize.scale"]
     save_weights(tmp_path / "weights.pt", state)
-    with pytest.raises(ValueError, match=r"weights\.pt: .*missing tensor .*standardize\.scale"):
+    with pytest.raises(ValueError, match=r"weights\.pt: .*Missing tensor .*standardize\.scale"):
         load_weights(tmp_path / "weights.pt")
 
 

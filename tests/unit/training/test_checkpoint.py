@@ -213,11 +213,11 @@ def test_an_earlier_best_state_is_kept(path: Path, monkeypatch: pytest.MonkeyPat
         ),
         (
             {"config": config(flips=False)},
-            r"training\.flips: the checkpoint has True, this run False",
+            r"training\.flips: checkpoint True, this run False",
         ),
-        ({"seed": 9}, "seed: the checkpoint has 5, this run 9"),
-        ({"data": make_data(channels=2)}, r"data\.channels: the checkpoint has 1, this run 2"),
-        ({"data": make_data(n_train=3)}, r"data\.train: the checkpoint has 30 maps.* 45 maps"),
+        ({"seed": 9}, "seed: checkpoint 5, this run 9"),
+        ({"data": make_data(channels=2)}, r"data\.channels: checkpoint 1, this run 2"),
+        ({"data": make_data(n_train=3)}, r"data\.train: checkpoint 30 maps.* 45 maps"),
         ({"data": make_data(theta=make_theta(5)[1:])}, r"data\.train: .*theta"),
         ({"data": make_data(inferred=(0,))}, r"data\.inferred: .*\(0, 1\), this run \(0,\)"),
         (
@@ -232,7 +232,7 @@ def test_the_checkpoint_of_another_run_is_refused(
     stop_after(path, 0)
     before = path.read_bytes()
     options = {"data": make_data(), "hyperparameters": HYPERPARAMETERS, "config": config()}
-    with pytest.raises(ValueError, match=rf"(?s)c\.pt: .*delete it.*{message}"):
+    with pytest.raises(ValueError, match=rf"(?s)c\.pt: .*Delete it.*{message}"):
         train_network(**(options | changes), checkpoint=path)
     assert path.read_bytes() == before
 
@@ -253,7 +253,7 @@ def test_a_damaged_checkpoint_is_refused(path: Path) -> None:
     flipped[whole.index(weight)] ^= 1  # one bit of a number
     for damaged in (bytes(flipped), whole[: len(whole) // 2], b"", b"something else"):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"c\.pt: .*delete it to begin anew"):
+        with pytest.raises(ValueError, match=r"c\.pt: .*Delete it to restart"):
             train(path)
 
 
@@ -264,7 +264,7 @@ def test_code_in_a_checkpoint_is_not_run(path: Path, tmp_path: Path) -> None:
 
     path.parent.mkdir()
     torch.save({"format": 1, "network": Exploit()}, path)
-    with pytest.raises(ValueError, match="delete it"):
+    with pytest.raises(ValueError, match="Delete it"):
         train(path)
     assert not (tmp_path / "run").exists()
 
@@ -272,7 +272,7 @@ def test_code_in_a_checkpoint_is_not_run(path: Path, tmp_path: Path) -> None:
 def test_a_file_of_something_else_is_refused(path: Path, undisturbed: TrainedNetwork) -> None:
     path.parent.mkdir()
     torch.save(undisturbed.state, path)
-    with pytest.raises(ValueError, match="expected a checkpoint of format 1"):
+    with pytest.raises(ValueError, match="Expected a checkpoint of format 1"):
         train(path)
 
 
@@ -280,7 +280,7 @@ def test_another_pytorch_is_warned_of(path: Path, caplog: pytest.LogCaptureFixtu
     stop_after(path, 0)
     torch.save(torch.load(path, weights_only=True) | {"torch": "2.0.0"}, path)
     train(path)
-    assert "written by PyTorch 2.0.0" in caplog.text
+    assert "Written by PyTorch 2.0.0" in caplog.text
 
 
 def test_a_non_finite_loss_stops_a_training_that_went_on_too(path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_loader_is_told_what_the_configuration_says() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without the device")
 def test_a_driver_without_the_device_makes_loaders_for_workers_that_have_it() -> None:
     allocate = loader_options(config(device="cuda"))["allocate"]
-    with pytest.raises(ValueError, match="expected one that PyTorch finds here, got 'cuda'"):
+    with pytest.raises(ValueError, match="Expected one that PyTorch finds here, got 'cuda'"):
         allocate((2, 3), np.float32)
 
 

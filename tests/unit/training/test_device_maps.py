@@ -93,7 +93,7 @@ def test_a_pixel_beyond_float16_is_refused() -> None:
     normalization = Normalization(over="all", fields=("T",), mean=(0.0,), std=(1.0,))
     options = {"batch_size": 4, "inferred": (0, 1)}
     loader = MapLoader([maps], make_theta(1), (0,), normalization, **options)
-    with pytest.raises(ValueError, match=r"training\.resident: expected .* within 65504"):
+    with pytest.raises(ValueError, match=r"training\.resident: Expected .* within 65504"):
         DeviceMaps(loader, CPU)
 
 

@@ -262,7 +262,7 @@ def test_a_last_batch_of_one_map_is_refused() -> None:
 def test_device_that_is_not_there_is_refused() -> None:
     assert choose_device("cpu").type == "cpu"
     assert choose_device("auto").type in {"cpu", "cuda", "mps"}
-    with pytest.raises(ValueError, match="device: expected auto, cuda, mps, cpu; got 'tpu'"):
+    with pytest.raises(ValueError, match="device: Expected auto, cuda, mps, cpu, got 'tpu'"):
         choose_device("tpu")
     missing = [
         name

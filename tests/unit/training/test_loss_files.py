@@ -20,5 +20,5 @@ def test_form_is_the_benchmarks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "0 1 2\n", "0 1 2 3\n\n"])
 def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(text)
-    with pytest.raises(ValueError, match="expected lines of `epoch train valid test`"):
+    with pytest.raises(ValueError, match="Expected lines of `epoch train valid test`"):
         read_losses(tmp_path / "a.txt")

@@ -35,7 +35,7 @@ def test_automatic_precision_is_float32_elsewhere(device: torch.device) -> None:
     ("name", "device"), [("tfloat32", CPU), ("tfloat32", MPS), ("bfloat16", MPS)]
 )
 def test_precision_that_a_device_has_not_is_refused(name, device) -> None:
-    with pytest.raises(ValueError, match=f"precision: .* device {device} has, got '{name}'"):
+    with pytest.raises(ValueError, match=f"precision: .* {device} supports, got '{name}'"):
         choose_precision(name, device)
 
 
@@ -43,7 +43,7 @@ def test_precision_that_a_device_has_not_is_refused(name, device) -> None:
 def test_precision_that_a_gpu_has_not_is_refused(name, cuda: dict[str, bool]) -> None:
     assert choose_precision(name, CUDA) == name
     cuda[name] = False
-    with pytest.raises(ValueError, match=f"device cuda has, got '{name}'"):
+    with pytest.raises(ValueError, match=f"cuda supports, got '{name}'"):
         choose_precision(name, CUDA)
 
 

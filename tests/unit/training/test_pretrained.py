@@ -38,12 +38,12 @@ def test_training_begins_with_the_weights_given(settings: TrainingConfig) -> Non
 
 def test_another_network_is_refused_by_its_file(settings: TrainingConfig) -> None:
     wider = replace(HYPERPARAMETERS, hidden=2)
-    with pytest.raises(ValueError, match=r"first\.pt: expected a network with hidden 2, got .* 1"):
+    with pytest.raises(ValueError, match=r"first\.pt: Expected a network with hidden 2, got 1"):
         train_network(make_data(), wider, settings)
-    with pytest.raises(ValueError, match=r"first\.pt: expected a network with channels 2"):
+    with pytest.raises(ValueError, match=r"first\.pt: Expected a network with channels 2"):
         train_network(make_data(channels=2), HYPERPARAMETERS, settings)
     other = "band_powers" if settings.architecture == "o3_err" else "o3_err"
-    with pytest.raises(ValueError, match=rf"first\.pt: expected weights of {other}"):
+    with pytest.raises(ValueError, match=rf"first\.pt: Expected weights of {other}"):
         train_network(make_data(), HYPERPARAMETERS, replace(settings, architecture=other))
 
 

@@ -91,14 +91,12 @@ def test_a_fixed_set_is_shown_of_every_map(data: SplitLoaders) -> None:
 
 
 def test_a_set_of_another_length_is_refused(data: SplitLoaders) -> None:
-    with pytest.raises(ValueError, match="shown: expected one of 3 fields, got 2"):
+    with pytest.raises(ValueError, match="shown: Expected one flag per field, 3, got 2"):
         FixedFields(data.valid, (True, False), CPU)
 
 
 def test_a_batch_of_no_whole_number_of_sets_is_refused(data: SplitLoaders) -> None:
-    with pytest.raises(
-        ValueError, match="maps_per_set: expected a divisor of batch_size, 8, got 3"
-    ):
+    with pytest.raises(ValueError, match="maps_per_set: Expected a divisor of batch_size=8, got 3"):
         RandomFields(data.train, CHANNELS, 3, CPU)
 
 
@@ -123,5 +121,5 @@ def test_the_checkpoint_of_a_network_for_all_fields_is_refused(
     checkpoint = tmp_path / "checkpoint.pt"
     train_network(data, HYPERPARAMETERS, config(epochs=1), checkpoint=checkpoint)
     any_fields = data.any_fields(MAPS_PER_SET)
-    with pytest.raises(ValueError, match=r"data\.fields_shown: the checkpoint has nothing"):
+    with pytest.raises(ValueError, match=r"data\.fields_shown: checkpoint nothing"):
         train_network(any_fields, HYPERPARAMETERS, config(epochs=1), checkpoint=checkpoint)

@@ -242,14 +242,14 @@ def test_a_non_finite_loss_fails_the_trial_and_counts(
 def test_another_fingerprint_is_refused_with_each_difference(finished: ModelFolder) -> None:
     before = finished.database.read_bytes()
     other = {"suite": "MockNbody", "theta_sha256": "xyz", "split.n_valid": "5"}
-    with pytest.raises(ValueError, match="tuned with other settings") as caught:
+    with pytest.raises(ValueError, match="Tuned with other settings") as caught:
         run(finished, n_trials=9, fingerprint=other)
     message = str(caught.value)
-    assert "theta_sha256: the study has 'abc', this run 'xyz'" in message
-    assert "split.seed: the study has '1', this run 'nothing'" in message
-    assert "split.n_valid: the study has 'nothing', this run '5'" in message
+    assert "theta_sha256: study 'abc', this run 'xyz'" in message
+    assert "split.seed: study '1', this run 'nothing'" in message
+    assert "split.n_valid: study 'nothing', this run '5'" in message
     assert "suite:" not in message
-    assert "Give another models_folder, or move the database away" in message
+    assert "Set another models_folder, or move the database away" in message
     assert finished.database.read_bytes() == before
 
 
@@ -274,7 +274,7 @@ def test_a_study_at_another_url_is_the_same_study(finished: ModelFolder, tmp_pat
     assert outcome(load_study(storage)) == outcome(load_study(finished.database))
     other = replace(storage, path=storage.path.with_stem("other"))
     assert not other.exists()
-    with pytest.raises(ValueError, match="expected one study, found 0"):
+    with pytest.raises(ValueError, match="Expected one study, got 0"):
         load_study(other)
 
 
@@ -288,21 +288,21 @@ def test_another_search_space_is_refused(finished: ModelFolder) -> None:
         TUNING,
         search_space=replace(TUNING.search_space, dr=replace(TUNING.search_space.dr, high=0.5)),
     )
-    with pytest.raises(ValueError, match=r"tuning\.search_space: the study has"):
+    with pytest.raises(ValueError, match=r"tuning\.search_space: study"):
         tune(make_data(), finished, wider, TRAINING, fingerprint=FINGERPRINT)
 
 
 def test_the_fingerprint_of_a_loaded_study_can_be_checked(finished: ModelFolder) -> None:
     study = load_study(finished.database)
     check_fingerprint(study, FINGERPRINT)
-    with pytest.raises(ValueError, match="suite: the study has 'MockNbody', this run 'MockTNG'"):
+    with pytest.raises(ValueError, match="suite: study 'MockNbody', this run 'MockTNG'"):
         check_fingerprint(study, FINGERPRINT | {"suite": "MockTNG"})
 
 
 def test_a_released_study_is_not_added_to(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     open_study(folder.database, TUNING).add_trial(optuna.trial.create_trial(value=1.0))
-    with pytest.raises(ValueError, match="does not say what its trials depend on"):
+    with pytest.raises(ValueError, match="does not record what its trials depend on"):
         run(folder)
 
 
