@@ -18,7 +18,7 @@ from multifield.config.tuning import TuningConfig
 from multifield.data import MapLoader, Normalization
 from multifield.maps import split_simulations
 from multifield.models import O3Err
-from multifield.training import MomentSums, train_network
+from multifield.training import LossSums, train_network
 from multifield.training.step import make_optimizer, make_schedule, train_step
 from multifield.tuning import open_study, suggest
 from multifield.tuning.storage import open_sqlite
@@ -138,7 +138,7 @@ def test_an_epoch_of_the_published_size(
 
 
 def test_validation_takes_the_logarithm_of_averages_over_the_set() -> None:
-    sums = MomentSums((0,))
+    sums = LossSums("moments", (0,))
     one = torch.ones(1, 1)
     sums.add(0 * one, 0 * one, 1 * one)  # error 1, variance 0
     sums.add(0 * one, 1 * one, 3 * one)  # error 9, variance 1

@@ -14,7 +14,7 @@ from .loop import StateDict as StateDict
 from .loop import TrainedNetwork as TrainedNetwork
 from .loop import log_epoch as log_epoch
 from .loop import train_network as train_network
-from .loss import MomentSums as MomentSums
+from .loss import LossSums as LossSums
 from .loss import moment_loss as moment_loss
 from .loss_files import Losses as Losses
 from .loss_files import read_losses as read_losses

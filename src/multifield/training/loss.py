@@ -33,7 +33,6 @@ arXiv:2109.10915 (the logarithms).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -67,13 +66,18 @@ def moment_loss(
     loss : scalar
         Mean over the P parameters. It has no lower bound, and is minus infinity for exact moments.
     """
-    error2 = (theta - mean).square()
-    excess2 = (error2 - std.square()).square()
+    squares = _squares(mean, std, theta)
     if maps_per_set:
-        sets = zip(*(torch.split(each, maps_per_set) for each in (error2, excess2)), strict=True)
+        sets = zip(*(torch.split(each, maps_per_set) for each in squares), strict=True)
         losses = [len(error2) * _log_averages(error2, excess2) for error2, excess2 in sets]
         return torch.stack(losses).sum() / len(theta)
-    return _log_averages(error2, excess2)
+    return _log_averages(*squares)
+
+
+def _squares(mean: Moment, std: Moment, theta: Moment) -> tuple[Moment, Moment]:
+    """Return the squared errors, and their squared difference from the variances."""
+    error2 = (theta - mean).square()
+    return error2, (error2 - std.square()).square()
 
 
 def _log_averages(error2: Moment, excess2: Moment) -> Float[Tensor, ""]:
@@ -111,94 +115,42 @@ LOSSES: dict[str, Loss] = {"moments": moment_loss, "gaussian": gaussian_loss}
 """Losses by their names in the configuration."""
 
 
-class LossSums(Protocol):
-    """Loss of more maps than one batch contains."""
+class LossSums:
+    """Loss of more maps than one batch contains, in float64 on the CPU.
 
-    def add(self, mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0) -> None:
-        """Add a batch with all parameters, (B, P) each; `maps_per_set` is the same for all."""
-
-    def loss(self) -> float:
-        """Return the loss of all added maps; ValueError if there are none."""
-
-
-class MomentSums:
-    """Moment loss of more maps than one batch contains.
-
-    The logarithm is taken of averages over all maps, so it differs from the mean loss of batches.
-    Sums are in float64 on the CPU. The result depends on the batch size by less than 1e-12.
+    The moment loss is the logarithm of averages over all maps, so it differs from the mean loss of
+    batches. The result depends on the batch size by less than 1e-12.
 
     Parameters
     ----------
+    name : str
+        Name of the loss in `LOSSES`.
     columns : sequence of int
         Columns of the inferred parameters.
     """
 
-    def __init__(self, columns: Sequence[int]) -> None:
-        self._columns = list(columns)
-        self._by_set = False
+    def __init__(self, name: str, columns: Sequence[int]) -> None:
+        self._name, self._columns = name, list(columns)
+        self._by_batch = name != "moments"
         self._n_maps = 0
-        self._error2 = torch.zeros(len(self._columns), dtype=torch.float64)
-        self._excess2 = torch.zeros(len(self._columns), dtype=torch.float64)
-        self._weighted_losses = 0.0  # of sets, multiplied by their rows
+        self._moments = torch.zeros((2, len(self._columns)), dtype=torch.float64)
+        self._weighted_losses = 0.0  # of batches, multiplied by their maps
 
     def add(self, mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0) -> None:
         """Add a batch with all parameters, (B, P) each; `maps_per_set` is the same for all."""
-        mean, std, theta = (_select(moment, self._columns) for moment in (mean, std, theta))
+        chosen = [each.detach().cpu().double()[:, self._columns] for each in (mean, std, theta)]
         self._n_maps += len(theta)
-        if maps_per_set:
-            self._by_set = True
-            self._weighted_losses += len(theta) * float(moment_loss(mean, std, theta, maps_per_set))
-            return
-        error2 = (theta - mean).square()
-        self._error2 += error2.sum(dim=0)
-        self._excess2 += (error2 - std.square()).square().sum(dim=0)
+        self._by_batch |= maps_per_set > 0
+        if self._by_batch:
+            loss = LOSSES[self._name](*chosen, maps_per_set)
+            self._weighted_losses += len(theta) * float(loss)
+        else:
+            self._moments += torch.stack([each.sum(dim=0) for each in _squares(*chosen)])
 
     def loss(self) -> float:
         """Return the loss of all added maps; ValueError if there are none."""
-        _check_any(self._n_maps)
-        if self._by_set:
+        if not self._n_maps:
+            raise ValueError("loss: Expected at least one map, got none.")
+        if self._by_batch:
             return self._weighted_losses / self._n_maps
-        averages = torch.stack((self._error2, self._excess2)) / self._n_maps
-        return float(averages.log().sum(dim=0).mean())
-
-
-class GaussianSums:
-    """Gaussian loss of more maps than one batch contains, in float64 on the CPU.
-
-    Parameters
-    ----------
-    columns : sequence of int
-        Columns of the inferred parameters.
-    """
-
-    def __init__(self, columns: Sequence[int]) -> None:
-        self._columns = list(columns)
-        self._n_maps = 0
-        self._sum = 0.0
-
-    def add(self, mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0) -> None:
-        """Add a batch with all parameters, (B, P) each."""
-        mean, std, theta = (_select(moment, self._columns) for moment in (mean, std, theta))
-        self._n_maps += len(theta)
-        self._sum += len(theta) * float(gaussian_loss(mean, std, theta))
-
-    def loss(self) -> float:
-        """Return the loss of all added maps; ValueError if there are none."""
-        _check_any(self._n_maps)
-        return self._sum / self._n_maps
-
-
-def _check_any(n_maps: int) -> None:
-    if not n_maps:
-        raise ValueError("loss: Expected at least one map, got none.")
-
-
-def _select(moment: Moment, columns: list[int]) -> Tensor:
-    return moment.detach().cpu().double()[:, columns]
-
-
-SUMS: dict[str, Callable[[Sequence[int]], LossSums]] = {
-    "moments": MomentSums,
-    "gaussian": GaussianSums,
-}
-"""Sums of losses by their names in the configuration."""
+        return float((self._moments / self._n_maps).log().sum(dim=0).mean())

@@ -18,7 +18,8 @@ from multifield.models.network import Network, check_fits
 from multifield.models.registry import BUILT_IN, import_architecture
 from multifield.models.weights import load_weights
 from multifield.training.device import DeviceBatch, choose_compile, on_device, place
-from multifield.training.loss import LOSSES, SUMS
+from multifield.training.device_maps import MapSource
+from multifield.training.loss import LOSSES, LossSums
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 from multifield.training.shown_fields import BatchSource
 
@@ -310,7 +311,7 @@ def evaluate_loss(
     NonFiniteLoss
         If the loss is not finite.
     """
-    sums = SUMS[judged_by](inferred)
+    sums = LossSums(judged_by, inferred)
     folded = for_inference(network.eval())
     ordered = on_device(maps.ordered(orientations), device_of(network))
     with set_numerics("float32"), torch.inference_mode(), closing(ordered) as batches:

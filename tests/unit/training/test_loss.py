@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from multifield.training import MomentSums, moment_loss
-from multifield.training.loss import LOSSES, SUMS
+from multifield.training import LossSums, moment_loss
+from multifield.training.loss import LOSSES
 
 FLOAT32_RTOL = 1e-6  # a dozen float32 operations
 
@@ -22,7 +22,7 @@ def test_loss_by_hand() -> None:
 def test_sums_over_batches_are_the_loss_of_the_whole(name: str) -> None:
     torch.manual_seed(0)
     mean, std, theta = torch.rand(3, 10, 6).double()
-    sums = SUMS[name]((0, 4))
+    sums = LossSums(name, (0, 4))
     for part in (slice(0, 7), slice(7, 10)):
         sums.add(mean[part], std[part], theta[part])
     columns = [0, 4]
@@ -43,7 +43,7 @@ def test_maps_shown_in_different_sets_are_averaged_apart() -> None:
 def test_sums_of_sets_are_the_average_over_them() -> None:
     torch.manual_seed(0)
     mean, std, theta = torch.rand(3, 10, 6).double()
-    sums = MomentSums(range(6))
+    sums = LossSums("moments", range(6))
     for rows in (slice(0, 6), slice(6, 10)):
         sums.add(mean[rows], std[rows], theta[rows], 2)
     whole = moment_loss(mean, std, theta, 2).item()
@@ -64,4 +64,4 @@ def test_moments_of_the_posterior_have_the_least_loss() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_no_maps_have_no_loss(name: str) -> None:
     with pytest.raises(ValueError, match="at least one map"):
-        SUMS[name]((0,)).loss()
+        LossSums(name, (0,)).loss()
