@@ -61,30 +61,53 @@ def load_state(path: str | os.PathLike[str]) -> StateDict:
         contains values that are not finite. Pickled code is never run.
     """
     path = Path(path)
+    state = load_whole(path)
+    try:
+        return _check_tensors(state)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def load_whole(path: Path) -> object:
+    """Read what `torch.save` wrote onto the CPU, after its checksums are verified.
+
+    Parameters
+    ----------
+    path : Path
+        File to read.
+
+    Returns
+    -------
+    content : object
+        Tensors, plain numbers and containers of them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        If the file is damaged or contains anything else. Pickled code is never run.
+    """
     if not path.exists():
-        raise FileNotFoundError(f"{path}: The weights file does not exist.")
+        raise FileNotFoundError(f"{path}: The file does not exist.")
     if not path.is_file():  # reading a FIFO would block
-        raise ValueError(f"{path}: Expected a weights file, got something that is no regular file.")
+        raise ValueError(f"{path}: Expected a regular file, got something else.")
     try:
         # torch.load's own error for a missing file is less plain
         with path.open("rb") as file:
             _check_archive(file)
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # PyTorch's own message advises to run the code in the file
         raise ValueError(
-            f"{path}: Expected a state dict saved by torch.save, got another format or pickled "
-            "code. Pickled code is never run."
+            f"{path}: Expected a file saved by torch.save, got another format or pickled code. "
+            "Pickled code is never run."
         ) from error
     except _DAMAGED as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a seek before 0
             raise
         reason = str(error).partition("\n")[0][:MAX_REASON] or type(error).__name__
-        raise ValueError(f"{path}: Expected a state dict saved by torch.save. {reason}") from error
-    try:
-        return _check_tensors(state)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{path}: Expected a file saved by torch.save. {reason}") from error
 
 
 # exceptions of zipfile and torch.load for files in another format

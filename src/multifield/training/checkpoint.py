@@ -4,9 +4,7 @@ import hashlib
 import logging
 import math
 import os
-import pickle
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from multifield.config.training import Hyperparameters, TrainingConfig, list_causes
 from multifield.data import SplitLoaders
-from multifield.models.weights import StateDict, save_whole
+from multifield.models.weights import StateDict, load_whole, save_whole
 from multifield.training.step import device_of
 
 logger = logging.getLogger(__name__)
@@ -256,19 +254,15 @@ def describe_run(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    advice = "Delete it to restart."
+    """Read a checkpoint; ValueError if it is damaged or of another format."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load does not verify checksums
-        with path.open("rb") as file:
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path}: Expected a checkpoint, got a damaged file. {advice}") from error
-    if damaged is not None:
-        raise ValueError(f"{path}: The checksum of {damaged} is wrong. {advice}")
+        content = load_whole(path)
+    except ValueError as error:
+        raise ValueError(f"{error} Delete it to restart.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(
-            f"{path}: Expected a checkpoint of format {FORMAT}, got another file. {advice}"
+            f"{path}: Expected a checkpoint of format {FORMAT}, got another file. Delete it to "
+            "restart."
         )
     return content
 

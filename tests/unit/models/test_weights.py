@@ -68,13 +68,13 @@ def test_tensors_of_another_network_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 no zip"])
 def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.pt: Expected a state dict"):
+    with pytest.raises(ValueError, match=r"a\.pt: Expected a file saved by torch"):
         load_weights(tmp_path / "a.pt")
 
 
 def test_a_whole_pickled_network_is_refused(network: O3Err, tmp_path: Path) -> None:
     torch.save(network, tmp_path / "a.pt")  # its code would be run
-    with pytest.raises(ValueError, match=r"a\.pt: Expected a state dict .*is never run\.$"):
+    with pytest.raises(ValueError, match=r"a\.pt: Expected a file saved .*is never run\.$"):
         load_weights(tmp_path / "a.pt")
 
 
@@ -127,7 +127,7 @@ def test_a_compressed_archive_is_refused(network: O3Err, tmp_path: Path) -> None
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.pt")
-    with pytest.raises(ValueError, match=r"a\.pt: Expected a weights file"):
+    with pytest.raises(ValueError, match=r"a\.pt: Expected a regular file"):
         load_weights(tmp_path / "a.pt")
 
 
