@@ -27,7 +27,7 @@ def test_an_error_for_the_user_is_a_message_and_code_2(monkeypatch: pytest.Monke
     ended = run_into(monkeypatch)
     assert ended.exit_code == ERROR_CODE == 2
     assert ended.stderr.splitlines() == [
-        "Error: no_such.pt: No such file of weights.",
+        "Error: no_such.pt: The file does not exist.",
         f"({TRACEBACK}=1 shows the traceback.)",
     ]
 

@@ -233,15 +233,32 @@ def read_checkpoint_losses(path: str | os.PathLike[str]) -> list[list[float]]:
     return rows
 
 
+def fingerprint(data: SplitLoaders, training: TrainingConfig) -> dict[str, str]:
+    """List everything that determines the result of a training with given hyperparameters.
+
+    Parameters
+    ----------
+    data : SplitLoaders
+        Training, validation and test maps.
+    training : TrainingConfig
+        Settings of the training.
+
+    Returns
+    -------
+    fingerprint : dict of str to str
+        Values under one name per cause. The machine is not included.
+    """
+    return {**data.causes, **list_causes(training)}
+
+
 def describe_run(
     data: SplitLoaders, hyperparameters: Hyperparameters, config: TrainingConfig, seed: int
 ) -> dict[str, str]:
     """List everything that determines the result of a training, under one name per cause."""
     return {
         **{f"hyperparameters.{name}": repr(each) for name, each in asdict(hyperparameters).items()},
-        **list_causes(config),
+        **fingerprint(data, config),
         "seed": str(seed),
-        **{f"data.{name}": each for name, each in data.causes.items()},
         "data.channels": str(data.channels),
         "data.map_size": str(data.map_size),
         "data.inferred": str(data.inferred),

@@ -69,7 +69,7 @@ def test_the_card_holds_what_decided_the_numbers(folder):
     (path,) = (folder.path / "cards").iterdir()
     card = json.loads(path.read_text())
     assert card["run"]["hyperparameters.hidden"] == "1"
-    assert card["run"]["data.method"] == str(PLAIN)
+    assert card["run"]["method"] == str(PLAIN)
     assert len(card["losses"]) == 1
 
 
