@@ -44,10 +44,6 @@ class TrainingState:
         Losses of the finished batches of the current epoch.
     rows : list of list of float
         Number and training, validation and test loss of each finished epoch.
-    best_epoch : int
-        Epoch of the lowest validation loss.
-    best_valid_loss : float
-        Lowest validation loss.
     best_state : dict of str to Tensor
         State dict of the best epoch, on the CPU.
     """
@@ -59,8 +55,6 @@ class TrainingState:
     epoch: int = 0
     batch_losses: list[float] = field(default_factory=list)
     rows: list[list[float]] = field(default_factory=list)
-    best_epoch: int = 0
-    best_valid_loss: float = math.inf
     best_state: StateDict = field(default_factory=dict)
 
     @property
@@ -82,12 +76,12 @@ class TrainingState:
     @property
     def _is_best(self) -> bool:
         """Whether the network itself has the best state, so that it is saved once."""
-        return not self.batch_losses and self.best_epoch == self.epoch - 1
+        losses = [row[2] for row in self.rows]
+        return bool(losses) and not self.batch_losses and losses[-1] < min([*losses[:-1], math.inf])
 
     def end_epoch(self, train: float, valid: float, test: float) -> None:
         """Record the losses of an epoch, and the state if it is the best so far."""
-        if valid < self.best_valid_loss:
-            self.best_valid_loss, self.best_epoch = valid, self.epoch
+        if valid < min((row[2] for row in self.rows), default=math.inf):
             self.best_state = copy_state(self.judged)
         self.rows.append([float(self.epoch), train, valid, test])
         self.epoch, self.batch_losses = self.epoch + 1, []
@@ -103,8 +97,6 @@ class TrainingState:
             "epoch": self.epoch,
             "batch_losses": self.batch_losses,
             "rows": self.rows,
-            "best_epoch": self.best_epoch,
-            "best_valid_loss": self.best_valid_loss,
             "best_state": None if self._is_best else self.best_state,
         }
 
@@ -118,7 +110,6 @@ class TrainingState:
         _set_random_states(packed["random"], device_of(self.network))
         self.epoch, self.batch_losses = packed["epoch"], packed["batch_losses"]
         self.rows = packed["rows"]
-        self.best_epoch, self.best_valid_loss = packed["best_epoch"], packed["best_valid_loss"]
         best_state = packed["best_state"]
         self.best_state = copy_state(self.judged) if best_state is None else best_state
 

@@ -58,25 +58,42 @@ class EpochLosses(NamedTuple):
 Report = Callable[[int, EpochLosses], object]
 
 
-class TrainedNetwork(NamedTuple):
-    """Result of a training.
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """Losses of a training.
 
     Attributes
     ----------
-    state : dict of str to Tensor
-        State dict of the best epoch on the CPU, with averaged weights if they are configured.
     losses : (E, 4) float64
         Epoch and training, validation and test loss.
-    best_epoch : int
-        Epoch of the lowest validation loss, from 0.
-    best_valid_loss : float
-        Lowest validation loss.
+    """
+
+    losses: Losses
+
+    @property
+    def best_epoch(self) -> int:
+        """Epoch of the lowest validation loss, from 0; the earliest of equal ones."""
+        return int(np.argmin(self.losses[:, 2]))
+
+    @property
+    def best_valid_loss(self) -> float:
+        """Lowest validation loss."""
+        return float(self.losses[self.best_epoch, 2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedNetwork(TrainingResult):
+    """Losses and weights of a training.
+
+    Attributes
+    ----------
+    losses : (E, 4) float64
+        Epoch and training, validation and test loss.
+    state : dict of str to Tensor
+        State dict of the best epoch on the CPU, with averaged weights if they are configured.
     """
 
     state: StateDict
-    losses: Losses
-    best_epoch: int
-    best_valid_loss: float
 
 
 @dataclass(frozen=True)
@@ -202,8 +219,7 @@ def train_network(
             stored = Checkpoint(checkpoint, run, staging)
         with listen_for_stop(asked_to_stop, SIGNALS if stored else ()) as check_stop:
             _train(state, plan, report, stored, check_stop)
-    losses = np.array(state.rows, np.float64)
-    return TrainedNetwork(state.best_state, losses, state.best_epoch, state.best_valid_loss)
+    return TrainedNetwork(losses=np.array(state.rows, np.float64), state=state.best_state)
 
 
 def _choose_sources(

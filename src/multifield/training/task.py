@@ -19,8 +19,7 @@ from multifield.training.checkpoint import (
     remove_checkpoint,
 )
 from multifield.training.executor import open_executor
-from multifield.training.loop import Report, log_epoch, train_network
-from multifield.training.loss_files import Losses
+from multifield.training.loop import Report, TrainingResult, log_epoch, train_network
 from multifield.training.step import NonFiniteLoss, Objective
 
 
@@ -85,24 +84,17 @@ class TrainingTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskResult:
+class TaskResult(TrainingResult):
     """Result of a training task.
 
     Attributes
     ----------
     losses : (E, 4) float64
         Epoch and training, validation and test loss.
-    best_epoch : int
-        Epoch of the lowest validation loss, from 0.
-    best_valid_loss : float
-        Lowest validation loss.
     weights : Path
         Weights file in the folder of this attempt.
     """
 
-    losses: Losses
-    best_epoch: int
-    best_valid_loss: float
     weights: Path
 
     def publish(self, path: Path) -> None:
@@ -157,12 +149,7 @@ def run_task(
         )
         weights = folder / "weights.pt"
         save_weights(weights, trained.state)
-    return TaskResult(
-        losses=trained.losses,
-        best_epoch=trained.best_epoch,
-        best_valid_loss=trained.best_valid_loss,
-        weights=weights,
-    )
+    return TaskResult(losses=trained.losses, weights=weights)
 
 
 def train_on_workers(
