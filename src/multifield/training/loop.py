@@ -110,7 +110,7 @@ class Plan:
         Settings of the training.
     seed : int
         Seed of order and augmentation.
-    objective : callable
+    objective : Objective
         Loss that each step minimizes.
     """
 
@@ -160,7 +160,7 @@ def train_network(
         Ctrl-C stops the training after the current step. If it exists, the training resumes from
         it, with bitwise identical results. It remains at the end: call `remove_checkpoint` when
         the results are stored.
-    objective : callable, optional
+    objective : Objective, optional
         Loss that each step minimizes. The default is `config.loss`. Losses of whole sets are always
         `config.judged_by`. It may use PyTorch's generators, whose states are saved. Its settings
         must be in `data.causes`, with which checkpoints of other settings are rejected.
@@ -230,8 +230,7 @@ def _choose_sources(
     device: torch.device,
 ) -> Sources:
     """Use fixed features if the network does not learn them and each step sees whole maps."""
-    as_they_are = isinstance(objective, PlainObjective) and not maps.maps_per_set
-    if as_they_are and not network.learns_features:
+    if not (objective.needs_maps or maps.maps_per_set or network.learns_features):
         return keep_features(maps, network, device)
     return choose_sources(maps, config.resident, device)
 

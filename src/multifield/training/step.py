@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -180,8 +180,21 @@ class StepLoss(NamedTuple):
     told: Tensor
 
 
-Objective = Callable[[nn.Module, DeviceBatch, list[int]], StepLoss]
-"""Function of network, batch on its device and columns of the inferred parameters."""
+@runtime_checkable
+class Objective(Protocol):
+    """Loss that training steps minimize.
+
+    Attributes
+    ----------
+    needs_maps : bool
+        Whether each batch must contain maps. If False, features of maps suffice. They are computed
+        once for a network that does not learn them.
+    """
+
+    needs_maps: bool
+
+    def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
+        """Return the losses of a batch for the inferred parameters, `columns`."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +209,7 @@ class PlainObjective:
         Name of the loss for reports and model selection.
     """
 
+    needs_maps: ClassVar[bool] = False
     loss: str = "moments"
     judged_by: str = "moments"
 
@@ -236,7 +250,7 @@ def train_step(
         Maps and true parameters.
     inferred : tuple of int
         Columns of the inferred parameters.
-    objective : callable, optional
+    objective : Objective, optional
         Loss that the step minimizes. The default is the moment loss.
     step : int
         Number of previous updates, for the error message.

@@ -41,7 +41,7 @@ class TrainingTask:
         Seed of weights, dropout, order and augmentation.
     checkpoint : Path
         File to resume from. Attempts at the task write their files to ``<checkpoint>.attempts/``.
-    objective : callable, optional
+    objective : Objective, optional
         Loss that each step minimizes; see `train_network`.
     """
 

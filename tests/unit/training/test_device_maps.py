@@ -186,6 +186,7 @@ def test_features_are_not_kept_where_the_objective_changes_maps() -> None:
         seen.append(batch.x.shape)
         return PlainObjective("gaussian")(network, batch, columns)
 
+    objective.needs_maps = True
     settings = config(epochs=1, architecture="summary_statistics")
     train_network(make_data(), HYPERPARAMETERS, settings, objective=objective)
     assert {len(shape) for shape in seen} == {4}

@@ -286,6 +286,7 @@ def test_an_objective_of_ones_own_is_what_steps_make_smaller():
         minimized, moments = PlainObjective()(network, batch, columns)
         return StepLoss(0 * minimized, moments)  # no gradient but weight decay's
 
+    nothing.needs_maps = True
     still = train_network(make_data(), HYPERPARAMETERS, config(epochs=1), objective=nothing)
     moved = train_network(make_data(), HYPERPARAMETERS, config(epochs=1))
     assert still.losses[0, 1] != 0  # the moment loss, whatever is made smaller

@@ -9,7 +9,7 @@ that is asked about, whose labels are not known).
 
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -41,6 +41,7 @@ class RobustObjective:
         Suites; the parts are all of them at one smoothing, and again at the next.
     """
 
+    needs_maps: ClassVar[bool] = True
     method: Method
     loss: PlainObjective
     ends: tuple[int, ...]
