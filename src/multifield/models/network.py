@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -154,6 +155,21 @@ class Network(nn.Module):
         with torch.autocast(x.device.type, dtype=self.conv_dtype):
             x = self.encode(x)
         return x.float()  # few numbers are left, so float32 costs little
+
+    def folded(self, dtype: torch.dtype) -> "Network":
+        """Return a copy for inference. A subclass may fold layers and convert its convolutions.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            Type of the convolutions.
+
+        Returns
+        -------
+        network : Network
+            Copy on the same device.
+        """
+        return deepcopy(self)
 
     def _check_maps(self, x: Tensor) -> None:
         expected = (self.channels, self.map_size, self.map_size)

@@ -1,9 +1,12 @@
 """The benchmark's convolutional network, `o3_err`."""
 
 from collections.abc import Mapping
+from copy import deepcopy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from multifield.models.batch_norm import BatchNorm2d
 from multifield.models.network import Network, Sizes, require_axes
@@ -124,3 +127,43 @@ class O3Err(Network):
         """Infer the parameters from the last hidden layer; see `Network.infer`."""
         mean, root_std = self.FC2(self.dropout(features)).split(self.n_parameters, dim=1)
         return torch.cat((mean, root_std.square()), dim=1)
+
+    def folded(self, dtype: torch.dtype) -> "O3Err":
+        """Return a copy with each batch normalization folded into the convolution before it.
+
+        With running statistics, a batch normalization is an affine map of each channel, and the
+        convolution before it is linear. Periodic padding comes before the convolution, so the fold
+        is exact at the edges. It is computed in float64 and rounded once.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            Type of the convolutions.
+
+        Returns
+        -------
+        network : O3Err
+            Copy on the same device.
+        """
+        copy = deepcopy(self)
+        for name in dict(self.named_children()):
+            if name.startswith("C"):
+                convolution = cast(nn.Conv2d, copy.get_submodule(name))
+                if name != "C01":  # B01 is in released files, but unused
+                    _fold(convolution, cast(nn.BatchNorm2d, self.get_submodule(f"B{name[1:]}")))
+                convolution.to(dtype)  # once here, instead of in every batch
+            if name.startswith("B"):
+                copy.add_module(name, nn.Identity())
+        return copy
+
+
+def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    """Fold a batch normalization into the weight and bias of a convolution."""
+    tensors = conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.weight, norm.bias
+    # MPS has no float64
+    weight, bias, *others = (cast(Tensor, each).detach().cpu().double() for each in tensors)
+    mean, var, gamma, beta = others
+    folded = fuse_conv_bn_weights(weight, bias, mean, var, norm.eps, gamma, beta)
+    with torch.no_grad():
+        for parameter, value in zip((conv.weight, conv.bias), folded, strict=True):
+            cast(Tensor, parameter).copy_(value)

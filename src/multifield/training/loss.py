@@ -138,14 +138,15 @@ class LossSums:
 
     def add(self, mean: Moment, std: Moment, theta: Moment, maps_per_set: int = 0) -> None:
         """Add a batch with all parameters, (B, P) each; `maps_per_set` is the same for all."""
-        chosen = [each.detach().cpu().double()[:, self._columns] for each in (mean, std, theta)]
+        given = mean, std, theta
+        mean, std, theta = (each.detach().cpu().double()[:, self._columns] for each in given)
         self._n_maps += len(theta)
         self._by_batch |= maps_per_set > 0
         if self._by_batch:
-            loss = LOSSES[self._name](*chosen, maps_per_set)
+            loss = LOSSES[self._name](mean, std, theta, maps_per_set)
             self._weighted_losses += len(theta) * float(loss)
         else:
-            self._moments += torch.stack([each.sum(dim=0) for each in _squares(*chosen)])
+            self._moments += torch.stack([each.sum(dim=0) for each in _squares(mean, std, theta)])
 
     def loss(self) -> float:
         """Return the loss of all added maps; ValueError if there are none."""

@@ -182,16 +182,14 @@ class StepLoss(NamedTuple):
 
 @runtime_checkable
 class Objective(Protocol):
-    """Loss that training steps minimize.
+    """Loss that training steps minimize."""
 
-    Attributes
-    ----------
-    needs_maps : bool
-        Whether each batch must contain maps. If False, features of maps suffice. They are computed
-        once for a network that does not learn them.
-    """
+    @property
+    def needs_maps(self) -> bool:
+        """Whether each batch must contain maps.
 
-    needs_maps: bool
+        If False, features suffice. They are computed once for a network that does not learn them.
+        """
 
     def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Return the losses of a batch for the inferred parameters, `columns`."""
