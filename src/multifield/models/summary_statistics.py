@@ -8,13 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multifield.models.head import FeatureNetwork
-from multifield.models.map_statistics import count_statistics, map_statistics
-from multifield.models.morphology import (
+from multifield.models.map_statistics import (
     EXPONENTS,
     PER_LEVEL,
     PER_PAIR,
     contours,
+    count_statistics,
     couple_scales,
+    map_statistics,
     tails,
 )
 from multifield.models.network import Sizes, require_axes

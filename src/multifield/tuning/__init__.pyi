@@ -1,9 +1,10 @@
 from .driver import only_driver as only_driver
-from .driver import suggest as suggest
 from .driver import tune as tune
 from .driver import tune_and_show as tune_and_show
 from .importance import MIN_TRIALS as MIN_TRIALS
 from .importance import estimate_importances as estimate_importances
+from .load import load_study as load_study
+from .sampler import suggest as suggest
 from .storage import StudyStorage as StudyStorage
 from .storage import choose_storage as choose_storage
 from .study import WEIGHTS_SHA256 as WEIGHTS_SHA256
@@ -11,7 +12,6 @@ from .study import FrozenTrial as FrozenTrial
 from .study import Study as Study
 from .study import best_trial as best_trial
 from .study import check_fingerprint as check_fingerprint
-from .study import load_study as load_study
 from .study import open_study as open_study
 from .study import rank_trials as rank_trials
 from .study import top_trials as top_trials

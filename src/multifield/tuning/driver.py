@@ -16,8 +16,8 @@ from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
-from multifield.config.tuning import SearchSpace, TuningConfig
+from multifield.config.training import ExecutionConfig, TrainingConfig
+from multifield.config.tuning import TuningConfig
 from multifield.core.checksums import sha256
 from multifield.data import SplitLoaders
 from multifield.models import ModelFolder
@@ -36,7 +36,7 @@ from multifield.training import (
     run_task,
     write_losses,
 )
-from multifield.tuning.sampler import derive_seed
+from multifield.tuning.sampler import derive_seed, suggest
 from multifield.tuning.storage import StudyStorage, choose_storage
 from multifield.tuning.study import (
     FINGERPRINT,
@@ -330,29 +330,6 @@ class _Driver:
             sampler=self.study.sampler,
             pruner=self.study.pruner,
         )
-
-
-def suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
-    """Draw the hyperparameters of a trial.
-
-    Parameters
-    ----------
-    trial : Trial
-        Running trial of a study.
-    space : SearchSpace
-        Ranges of the hyperparameters.
-
-    Returns
-    -------
-    hyperparameters : Hyperparameters
-        Drawn values.
-    """
-    return Hyperparameters(
-        lr=trial.suggest_float("lr", space.lr.low, space.lr.high, log=True),
-        wd=trial.suggest_float("wd", space.wd.low, space.wd.high, log=True),
-        dr=trial.suggest_float("dr", space.dr.low, space.dr.high),
-        hidden=trial.suggest_int("hidden", space.hidden.low, space.hidden.high),
-    )
 
 
 def _prepare(

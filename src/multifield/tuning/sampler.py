@@ -1,4 +1,4 @@
-"""Optuna's TPE sampler, with draws that depend on the number of the trial."""
+"""How trials are drawn and pruned: Optuna's TPE sampler and pruners."""
 
 import zlib
 from typing import Any
@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial
+
+from multifield.config.training import Hyperparameters
+from multifield.config.tuning import PrunerConfig, SearchSpace
 
 
 def derive_seed(seed: int, trial: int, purpose: str) -> int:
@@ -62,3 +66,42 @@ class ReproducibleTPESampler(BaseSampler):
             n_startup_trials=self._n_startup_trials,
             seed=derive_seed(self._seed, trial.number, purpose),
         )
+
+
+def suggest(trial: optuna.Trial, space: SearchSpace) -> Hyperparameters:
+    """Draw the hyperparameters of a trial.
+
+    Parameters
+    ----------
+    trial : Trial
+        Running trial of a study.
+    space : SearchSpace
+        Ranges of the hyperparameters.
+
+    Returns
+    -------
+    hyperparameters : Hyperparameters
+        Drawn values.
+    """
+    return Hyperparameters(
+        lr=trial.suggest_float("lr", space.lr.low, space.lr.high, log=True),
+        wd=trial.suggest_float("wd", space.wd.low, space.wd.high, log=True),
+        dr=trial.suggest_float("dr", space.dr.low, space.dr.high),
+        hidden=trial.suggest_int("hidden", space.hidden.low, space.hidden.high),
+    )
+
+
+def make_pruner(config: PrunerConfig, epochs: int) -> BasePruner:
+    """Return the pruner of a configuration; ValueError if it could stop no trial."""
+    config.check(epochs)
+    if config.name == "median":
+        return MedianPruner(
+            n_startup_trials=config.n_startup_trials, n_warmup_steps=config.n_warmup_epochs
+        )
+    if config.name == "hyperband":
+        return HyperbandPruner(
+            min_resource=max(config.n_warmup_epochs, 1),
+            max_resource=epochs,
+            reduction_factor=config.reduction_factor,
+        )
+    return NopPruner()

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import special
 
-from multifield.models.morphology import (
+from multifield.models.map_statistics import (
     EXPONENTS,
     HEIGHT_WIDTH,
     HEIGHTS,

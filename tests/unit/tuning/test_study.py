@@ -336,7 +336,7 @@ def test_a_write_ahead_log_is_read_in_a_folder_that_cannot_be_written(
 def test_a_database_that_stays_locked_is_given_up(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multifield.tuning.study.PATIENCE", 0.6)
+    monkeypatch.setattr("multifield.tuning.load.PATIENCE", 0.6)
     with closing(sqlite3.connect(database)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(TimeoutError, match=r"Locked by another process .*study\.db"):
