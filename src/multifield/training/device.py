@@ -1,13 +1,13 @@
 """Device of a training, and transfer of batches to it."""
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from shutil import which
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -161,6 +161,27 @@ class DeviceBatch:
     maps_per_set: int = 0
 
 
+Batches = Generator[Batch, None, None] | Generator[DeviceBatch, None, None]
+
+
+@runtime_checkable
+class BatchSource(Protocol):
+    """Source of batches, such as `MapLoader` and `DeviceMaps`."""
+
+    batch_size: int
+
+    def __len__(self) -> int:
+        """Return the number of maps."""
+
+    def random_epoch(
+        self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
+    ) -> Batches:
+        """Yield every map once, in random order."""
+
+    def ordered(self, orientations: Sequence[int]) -> Batches:
+        """Yield every map in each orientation."""
+
+
 def place(batch: Batch | DeviceBatch, device: torch.device) -> DeviceBatch:
     """Transfer a batch to a device.
 
@@ -178,9 +199,7 @@ def place(batch: Batch | DeviceBatch, device: torch.device) -> DeviceBatch:
     return DeviceBatch(x, torch.from_numpy(batch.theta).to(device), batch.index)
 
 
-def on_device(
-    batches: Generator[Batch, None, None] | Generator[DeviceBatch, None, None], device: torch.device
-) -> Generator[DeviceBatch, None, None]:
+def on_device(batches: Batches, device: torch.device) -> Generator[DeviceBatch, None, None]:
     """Transfer batches to a device one after another.
 
     The loader reuses the buffer of a batch when the next one is requested. That happens after the

@@ -21,7 +21,7 @@ from multifield.core.arrays import Index
 from multifield.data import MapLoader, SplitLoaders
 from multifield.data.augmentation import EpochPlan, draw_epoch, ordered_epoch
 from multifield.models.network import Network
-from multifield.training.device import DeviceBatch, on_device
+from multifield.training.device import BatchSource, DeviceBatch, on_device
 from multifield.training.precision import set_numerics
 from multifield.training.shown_fields import BatchSource, RandomFields
 
@@ -161,11 +161,11 @@ class Sources(NamedTuple):
 
     Attributes
     ----------
-    train : MapSource
+    train : BatchSource
         Source of training batches.
-    valid : MapSource
+    valid : BatchSource
         Source of validation batches.
-    test : MapSource
+    test : BatchSource
         Source of test batches.
     """
 

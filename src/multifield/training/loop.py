@@ -16,7 +16,7 @@ from multifield.data import SplitLoaders
 from multifield.models.network import Network
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run
-from multifield.training.device import choose_device, on_device, torch_threads
+from multifield.training.device import BatchSource, choose_device, on_device, torch_threads
 from multifield.training.device_maps import Sources, choose_sources, keep_features
 from multifield.training.loss_files import Losses
 from multifield.training.precision import choose_precision, set_numerics

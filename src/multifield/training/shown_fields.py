@@ -6,37 +6,16 @@ fields are shown. For periodic convolutions they act as a bias that depends on t
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from multifield.core.arrays import Theta
-from multifield.data import Batch, MapLoader
+from multifield.data import MapLoader
 from multifield.data.field_sets import Shown, draw_field_sets
-from multifield.training.device import DeviceBatch, on_device
+from multifield.training.device import Batches, BatchSource, DeviceBatch, on_device
 
 ORDERED_EPOCH = 2**32  # larger than any epoch of training: sets of validation and test maps
-
-
-@runtime_checkable
-class BatchSource(Protocol):
-    """Source of batches, such as `MapLoader` and `DeviceMaps`."""
-
-    batch_size: int
-
-    def __len__(self) -> int:
-        """Return the number of maps."""
-
-    def random_epoch(
-        self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0
-    ) -> Generator[Batch, None, None] | Generator[DeviceBatch, None, None]:
-        """Yield every map once, in random order."""
-
-    def ordered(
-        self, orientations: Sequence[int]
-    ) -> Generator[Batch, None, None] | Generator[DeviceBatch, None, None]:
-        """Yield every map in each orientation."""
 
 
 class RandomFields:
@@ -153,7 +132,7 @@ def show_fields(batch: DeviceBatch, shown: Shown, maps_per_set: int = 0) -> Devi
 
 
 def _show(
-    batches: Generator[Batch, None, None] | Generator[DeviceBatch, None, None],
+    batches: Batches,
     shown: Shown,
     device: torch.device,
     maps_per_set: int = 0,

@@ -17,8 +17,7 @@ from multifield.models.folded import for_inference
 from multifield.models.network import Network, check_fits
 from multifield.models.registry import BUILT_IN, import_architecture
 from multifield.models.weights import load_weights
-from multifield.training.device import DeviceBatch, choose_compile, on_device, place
-from multifield.training.device_maps import MapSource
+from multifield.training.device import BatchSource, DeviceBatch, choose_compile, on_device, place
 from multifield.training.loss import LOSSES, LossSums
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 from multifield.training.shown_fields import BatchSource
@@ -172,12 +171,12 @@ class StepLoss(NamedTuple):
     ----------
     minimized : Tensor
         Loss that the step minimizes, a scalar.
-    told : Tensor
+    reported : Tensor
         Loss for reports and model selection, a scalar without gradient.
     """
 
     minimized: Tensor
-    told: Tensor
+    reported: Tensor
 
 
 @runtime_checkable
@@ -266,13 +265,13 @@ def train_step(
         If the loss or the norm of the gradient is not finite. Nothing is updated then.
     """
     optimizer.zero_grad()
-    loss, told = objective(network, place(batch, device_of(network)), list(inferred))
+    loss, reported = objective(network, place(batch, device_of(network)), list(inferred))
     loss.backward()  # type: ignore[no-untyped-call]
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     gradient_norm = torch.nn.utils.get_total_norm(gradients)
     # one transfer: each number read from a GPU waits for it
-    values = torch.stack((loss.detach(), gradient_norm, told)).tolist()
-    loss_value, norm_value, told_value = values
+    values = torch.stack((loss.detach(), gradient_norm, reported)).tolist()
+    loss_value, norm_value, reported_value = values
     if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
         raise NonFiniteLoss(
             f"loss: Expected a finite loss and gradient, got loss {loss_value:g} and "
@@ -282,7 +281,7 @@ def train_step(
     if 0 < max_gradient_norm < norm_value:
         torch._foreach_mul_(gradients, max_gradient_norm / norm_value)
     optimizer.step()
-    return float(told_value)
+    return float(reported_value)
 
 
 def evaluate_loss(
@@ -302,7 +301,7 @@ def evaluate_loss(
     ----------
     network : Module
         Network. It is left in evaluation mode.
-    maps : MapSource
+    maps : BatchSource
         Source of batches.
     orientations : range
         Numbers of the orientations, from 0 to 7.

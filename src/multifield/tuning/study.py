@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +88,7 @@ def rank_trials(study: Study) -> list[FrozenTrial]:
     trials : list of FrozenTrial
         Trials with increasing values. The earlier of equal trials comes first.
     """
-    return rank(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-
-
-def rank(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Rank trials in the same way as `rank_trials`."""
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     finite = [trial for trial in complete if math.isfinite(_value(trial))]
     return sorted(finite, key=lambda trial: (_value(trial), trial.number))
 

@@ -60,7 +60,7 @@ class RobustObjective:
         part = torch.bucketize(index, torch.tensor(self.ends), right=True)
         suite = (part % self.n_suites).to(features.device)
         discrepancy = mean_discrepancy(_standardize(features), suite)
-        return StepLoss(loss.minimized + self.method.alignment * discrepancy, loss.told)
+        return StepLoss(loss.minimized + self.method.alignment * discrepancy, loss.reported)
 
 
 def _standardize(features: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ def test_alignment_adds_the_discrepancy_of_suites_at_its_weight() -> None:
     expected = 3.0 * mean_discrepancy(features, suite)
     added = aligned.minimized - plain.minimized
     torch.testing.assert_close(added, expected, rtol=1e-4, atol=1e-5)  # float32 sums
-    assert aligned.told == plain.told
+    assert aligned.reported == plain.reported
 
 
 def test_maps_without_parameters_count_in_the_discrepancy_alone() -> None:
@@ -118,7 +118,7 @@ def test_maps_without_parameters_count_in_the_discrepancy_alone() -> None:
     aligned.minimized.backward()
     labelled = replace(batch, x=batch.x[:8], theta=batch.theta[:8], index=batch.index[:8])
     expected = PLAIN(net, labelled, [0, 1])
-    torch.testing.assert_close(aligned.told, expected.told, rtol=1e-5, atol=1e-6)  # sums
+    torch.testing.assert_close(aligned.reported, expected.reported, rtol=1e-5, atol=1e-6)  # sums
     assert float(aligned.minimized.detach()) > float(expected.minimized.detach())
     gradients = [p.grad for p in net.parameters() if p.grad is not None]
     assert gradients
