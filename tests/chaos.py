@@ -1,7 +1,7 @@
-"""Kill whole runs at random moments, and compare what they leave with an undisturbed run; no test.
+"""Script, not a test: kill whole runs at random moments and compare with an undisturbed run.
 
-``python -m tests.chaos --kills 200`` runs every stage of environment `test`, again and again, until the
-run has ended after so many SIGKILLs. The last run is let through. Takes about ten seconds per kill.
+``python -m tests.chaos --kills 200`` repeats every stage of environment `test` until so many
+SIGKILLs were sent. The last run ends undisturbed. Each kill takes about ten seconds.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def run(project: Path) -> "subprocess.Popen[bytes]":
-    """Begin a run."""
+    """Start a run."""
     return subprocess.Popen(
         [sys.executable, *COMMAND],
         cwd=project,
@@ -65,7 +65,7 @@ def run(project: Path) -> "subprocess.Popen[bytes]":
 def kill_runs(
     project: Path, n_kills: int, seconds: float, chance: random.Random
 ) -> tuple[int, int]:
-    """Kill runs at random moments; a run that ends before its moment makes room for a new one."""
+    """Kill runs at random moments; a run that ends early is replaced by a new one."""
     n_whole, n = 0, 0
     while n < n_kills:
         process = run(project)
@@ -84,7 +84,7 @@ def kill_runs(
 
 
 def compare(undisturbed: Path, killed: Path) -> list[str]:
-    """List the files that differ, are missing, or should not be there."""
+    """List files that differ, are missing or are unexpected."""
     expected, found = checksums(undisturbed), checksums(killed)
     faults = [f"{name}: missing" for name in expected.keys() - found.keys()]
     faults += [f"{name}: unexpected" for name in found.keys() - expected.keys()]
@@ -96,7 +96,7 @@ def compare(undisturbed: Path, killed: Path) -> list[str]:
 
 
 def checksums(project: Path) -> dict[str, str]:
-    """Give the SHA-256 of what a run leaves."""
+    """Return the SHA-256 of the files of a run."""
     paths = {path for pattern in COMPARED for path in project.glob(pattern) if path.is_file()}
     return {
         str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()

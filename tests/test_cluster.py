@@ -1,4 +1,4 @@
-"""Trainings on a Dask cluster: workers that die, leave or sleep; lost schedulers; killed drivers."""
+"""Trainings on a Dask cluster: workers that die, leave or are suspended; lost schedulers."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ SILENCE = 6.0  # [s] after which a worker that is stopped is given up
 
 
 def settings(n_trials: int, **changes: Any) -> Any:
-    """Trials drawn at random: what TPE draws depends on which are finished."""
+    """Settings with random draws: TPE draws depend on which trials are complete."""
     return replace(TUNING, **({"n_trials": n_trials, "n_startup_trials": n_trials} | changes))
 
 
@@ -68,7 +68,7 @@ def workers(n: int) -> DaskExecutor:
 
 
 def check_complete(study: optuna.Study, n_trials: int, path: Path) -> None:
-    """Every trial once, with its weights, and nothing else is left."""
+    """Every trial is complete once, with its weights, and nothing else remains."""
     models = make_folder(path)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * n_trials
     assert models.trials_with_weights() == tuple(range(n_trials))
@@ -77,7 +77,7 @@ def check_complete(study: optuna.Study, n_trials: int, path: Path) -> None:
 
 
 def check_undisturbed(trial: optuna.trial.FrozenTrial, path: Path) -> None:
-    """A trial that was interrupted is the one that ran through."""
+    """An interrupted trial equals an uninterrupted one."""
     alone = train_network(
         make_data(),
         Hyperparameters(**trial.params),
@@ -98,16 +98,16 @@ async def give_up_silent_workers(dask_scheduler: Any) -> None:
 
 
 class Saboteur:
-    """Sends signals to the workers of some trials, each in the midst of its training.
+    """Send signals to the workers of some trials during their training.
 
     Parameters
     ----------
     executor : DaskExecutor
-        Of the workers.
+        Executor with the workers.
     signals : dict of int to Signals
-        Trial and what its worker gets after its third epoch.
+        Signal for the worker of each trial after its third epoch.
     wake_after : float
-        Until a worker that was stopped goes on [s]; 0: never.
+        Time until a stopped worker continues [s]; 0 for never.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Saboteur:
 
     @property
     def resumed(self) -> set[int]:
-        """Trials that went on without their first epoch."""
+        """Trials that were resumed after their first epoch."""
         return {trial for trial, epochs in self.epochs.items() if epochs.count(0) == 1}
 
 
@@ -200,7 +200,7 @@ def test_other_software_on_a_worker_is_refused_and_the_study_resumes(
 def test_an_error_of_a_worker_ends_the_run_and_the_others_leave_checkpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of a full disk, which the worker names."""
+    """A full disk, which the worker names."""
 
     def spoil(trial: int, epoch: int) -> None:
         if (trial, epoch) == (0, 1):  # the folder that its next checkpoint is written to
@@ -219,7 +219,7 @@ def test_an_error_of_a_worker_ends_the_run_and_the_others_leave_checkpoints(
 
 @contextmanager
 def start(*command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command of Dask's in a process group of its own, which is killed in the end."""
+    """Run a Dask command in its own process group, which is killed at the end."""
     root = Path(__file__).parents[1]
     paths = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
@@ -367,7 +367,7 @@ def test_a_run_that_is_killed_again_and_again_is_the_one_that_ran_through(tmp_pa
 
 
 def _run_driver(program: Path, path: Path, n_trials: int, delay: float, kill: bool) -> bool:
-    """Tune in a process group; kill all of it after a while, or say that it ended."""
+    """Tune in a process group and kill it after a while; return whether it ended before."""
     root = Path(__file__).parents[1]
     paths = os.pathsep.join([str(root), str(root / "src"), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""`kedro run` that is told to stop, and is started again."""
+"""`kedro run` that is stopped and started again."""
 
 import signal
 import subprocess
@@ -38,7 +38,7 @@ main()
 def run_interrupted(
     project: Path, *arguments: str, signum: int, times: int = 1, step: int = 12
 ) -> subprocess.CompletedProcess[str]:
-    """Run kedro, which gets a signal in a step: of 16 or 17 in an epoch the last but a few of the first."""
+    """Run kedro and send a signal during a step, one of the last of 16 or 17 in an epoch."""
     signalled = (INTERRUPTED, str(signum), str(times), str(step))
     return run_python(project, "-c", *signalled, *arguments, COLUMNS="300")
 

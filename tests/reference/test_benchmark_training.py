@@ -1,4 +1,4 @@
-"""Split, schedule, epoch, loss and search are those of the benchmark, in numbers."""
+"""Split, schedule, epoch, loss and search have the benchmark's numbers."""
 
 import math
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ def test_split_is_numpys_shuffle_of_seed_1() -> None:
 
 @pytest.fixture
 def rates() -> list[float]:
-    """Learning rates of the published schedule, batch by batch, over two cycles and a step."""
+    """Return the learning rates of the published schedule per batch, over two cycles and a step."""
     settings = TypeAdapter(TrainingConfig).validate_python(published("training"))
     parameters = replace(HYPERPARAMETERS, lr=2e-3)
     optimizer = make_optimizer(O3Err(1, 0.0, 1, 16), parameters, settings)
@@ -84,7 +84,7 @@ def test_rates_are_those_of_pytorchs_cycle(rates: list[float]) -> None:
 
 
 def record_steps(monkeypatch: pytest.MonkeyPatch, *, really: bool) -> list[tuple[int, float]]:
-    """Let training note the maps and the learning rate of each batch; `really` trains with it."""
+    """Record the maps and learning rate of each batch; train only if `really`."""
     steps: list[tuple[int, float]] = []
 
     def noted(

@@ -1,4 +1,4 @@
-"""Weights travel both ways between this project and plain code for the benchmark's network."""
+"""This project and plain code for the benchmark's network read each other's weights."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ SIZES = [
 
 
 def make_plain(hidden: int, channels: int) -> PlainO3Err:
-    """A network with statistics as training leaves them, so that each layer matters."""
+    """A network with statistics as after training, so that each layer matters."""
     torch.manual_seed(100 * hidden + channels)
     network = PlainO3Err(hidden, channels)
     for module in network.modules():
@@ -37,7 +37,7 @@ def make_plain(hidden: int, channels: int) -> PlainO3Err:
 
 
 def make_pair(hidden: int, channels: int) -> tuple[O3Err, PlainO3Err]:
-    """Ours and a plain network of the same weights."""
+    """Our network and a plain one with the same weights."""
     plain = make_plain(hidden, channels)
     with torch.device("meta"):  # the numbers come with the state
         network = O3Err(hidden, 0.3, channels).eval()
@@ -46,7 +46,7 @@ def make_pair(hidden: int, channels: int) -> tuple[O3Err, PlainO3Err]:
 
 
 def make_maps(channels: int) -> torch.Tensor:
-    """Two maps that differ in brightness and contrast too: noise alone averages out on the way."""
+    """Two maps of different brightness and contrast: the network averages noise out."""
     noise = torch.randn(2, channels, 256, 256, generator=torch.Generator().manual_seed(channels))
     return noise * torch.tensor([0.5, 2.0])[:, None, None, None] + noise[:, :, :1, :1]
 
@@ -54,7 +54,7 @@ def make_maps(channels: int) -> torch.Tensor:
 def assert_same_outputs(
     ours: torch.Tensor, theirs: torch.Tensor, rtol: float = NETWORK_RTOL
 ) -> None:
-    """Means and standard deviations apart, each relative to its own largest output.
+    """Differences of means and standard deviations, relative to the largest of each.
 
     The outputs of the two maps must differ by far more, or the comparison would show little.
     """

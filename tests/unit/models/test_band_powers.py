@@ -25,7 +25,7 @@ ORIENTATION_RTOL = 1e-5
 
 
 def make_network(**sizes: int) -> BandPowers:
-    """A network whose every weight counts, as after a training."""
+    """A network in which every weight matters, as after training."""
     torch.manual_seed(3)
     network = BandPowers(**({"hidden": 2, "channels": 2, "map_size": SIDE} | sizes), dropout=0.3)  # type: ignore[arg-type]
     for name in ("FC3.weight", "direct.weight"):

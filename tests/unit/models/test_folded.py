@@ -9,7 +9,7 @@ from tests.reference.plain_o3_err import PlainO3Err
 
 
 def make_trained_network(hidden: int = 2, map_size: int = 256) -> O3Err:
-    """Random weights, and statistics as different from 0 and 1 as trained ones."""
+    """Random weights, and statistics that differ from 0 and 1, as after training."""
     torch.manual_seed(2)
     network = O3Err(hidden, 0.3, 1, map_size)
     for module in network.modules():
@@ -33,7 +33,7 @@ def x() -> torch.Tensor:
 
 @torch.no_grad()
 def plain_output(network: O3Err, x: torch.Tensor) -> torch.Tensor:
-    """In float64, by a network written apart."""
+    """Compute the output in float64 with an independent network."""
     plain = PlainO3Err(network.hidden, 1).eval()
     plain.load_state_dict(network.state_dict())
     return plain.double()(x.double())

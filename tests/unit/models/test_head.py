@@ -10,7 +10,7 @@ ADAM_ATOL = 1e-5
 
 
 class Repeated(FeatureNetwork):
-    """Infers from the features of a field, and of copies of it."""
+    """Network that infers from the features of a field and of copies of it."""
 
     def __init__(self, channels: int, scale: float = 1.0) -> None:
         super().__init__(1, 0.0, channels, 16)
@@ -26,7 +26,7 @@ def make_network() -> Repeated:
 
 
 def with_copies(one: Repeated, scale: float) -> Repeated:
-    """A network that answers as that of one field: its weights, shared among the copies."""
+    """Return the network of one field, with its weights shared among copies."""
     network = Repeated(N_COPIES, scale)
     for name, tensor in network.named_parameters():
         own = one.get_parameter(name).detach()
@@ -36,7 +36,7 @@ def with_copies(one: Repeated, scale: float) -> Repeated:
 
 
 def train(network: Repeated) -> tuple[Tensor, Tensor]:
-    """What it answers, and by how much five steps change that."""
+    """Return the output, and its change after five steps."""
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(64, N_FEATURES, generator=generator).tile(1, network.channels)
     truth = torch.rand(64, 6, generator=generator)
@@ -52,7 +52,7 @@ def train(network: Repeated) -> tuple[Tensor, Tensor]:
 
 
 def test_a_step_goes_as_far_with_many_features_as_with_few() -> None:
-    """Where they are divided by the number of fields; else it goes further the more there are."""
+    """Features are divided by the number of fields; otherwise more fields take larger steps."""
     one = make_network()
     answers, change = train(make_network())
     for scale in (1 / N_COPIES, 1.0):

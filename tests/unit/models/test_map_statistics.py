@@ -10,13 +10,13 @@ SIDE = 16  # [pixels]
 
 
 def make_maps(channels: int = 2) -> torch.Tensor:
-    """Maps that are skewed and have more structure where there is more of them."""
+    """Skewed maps with more structure in dense regions."""
     normal = torch.randn(3, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     return (0.7 * normal).exp() - 1
 
 
 def plainly(x: np.ndarray) -> np.ndarray:
-    """The statistics of one map of several fields, by SciPy in float64."""
+    """Compute the statistics of one map of several fields with SciPy in float64."""
     tent = np.outer([1, 2, 1], [1, 2, 1]) / 16
     small = np.stack([each - ndimage.convolve(each, tent, mode="wrap") for each in x])
     found = []

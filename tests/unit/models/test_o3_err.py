@@ -22,7 +22,7 @@ PARAMETER_COUNTS = {
 
 
 class PlainO3Err(nn.Module):
-    """The network as the benchmark describes it, for 16 pixels: written apart, padded by PyTorch."""
+    """Independent network from the benchmark's description, for 16 pixels, padded by PyTorch."""
 
     def __init__(self, hidden: int, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Architectures of this project, of installed packages and of a user's own."""
+"""Architectures of this project, of installed packages and of users."""
 
 import pickle
 import sys
@@ -52,7 +52,7 @@ class NegativeStd(Network):
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A working folder with modules of a user's own, of which nothing is imported yet."""
+    """A working folder with a user's modules, not imported yet."""
     (tmp_path / "convnext.py").write_text(EXAMPLE.read_text())
     (tmp_path / "broken.py").write_text(BROKEN)
     monkeypatch.chdir(tmp_path)
@@ -148,7 +148,7 @@ def test_weights_are_read_by_who_names_the_architecture(folder):
 
 
 def test_another_process_knows_what_a_decorator_named_here(folder):
-    """As a worker of Dask, which gets the task pickled."""
+    """Unpickle in a worker of Dask."""
     import_architecture(NAME)
     task = TrainingTask(
         name="trial 0",

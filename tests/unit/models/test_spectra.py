@@ -11,14 +11,14 @@ SIDE = 32  # [pixels]
 
 
 def waves(row: int, column: int, amplitude: float = 1.0) -> torch.Tensor:
-    """A cosine of this wave vector, (1, 1, L, L)."""
+    """Return a cosine of this wave vector, (1, 1, L, L)."""
     y, x = np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij")
     phase = 2 * np.pi * (row * y + column * x) / SIDE
     return torch.from_numpy(amplitude * np.cos(phase))[None, None].float()
 
 
 def plainly(x: np.ndarray) -> np.ndarray:
-    """The power in each ring, from all modes of a complex transform in float64."""
+    """Compute the power in each ring from a complex transform in float64."""
     modes = np.abs(np.fft.fft2(x)) ** 2 / x.size
     k = np.fft.fftfreq(SIDE, 1 / SIDE)
     wave_number = np.hypot(k[:, None], k)

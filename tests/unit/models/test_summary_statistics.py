@@ -26,7 +26,7 @@ def make_maps(channels: int = 2, n: int = 8) -> torch.Tensor:
 
 
 def make_network(**sizes: int) -> SummaryStatistics:
-    """A network whose every weight counts, as after a training."""
+    """A network in which every weight matters, as after training."""
     torch.manual_seed(3)
     network = SummaryStatistics(
         **({"hidden": 2, "channels": 2, "map_size": SIDE} | sizes), dropout=0.3
@@ -125,7 +125,7 @@ def test_features_of_several_fields_are_smaller() -> None:
 
 
 def test_weights_of_fields_that_were_not_divided_are_refused(tmp_path: Path) -> None:
-    """As all were before: to a network of today they say something else."""
+    """Weights without the scale of the features have another meaning."""
     state = make_network(channels=3).state_dict()
     del state["standardize.scale"]
     save_weights(tmp_path / "weights.pt", state)

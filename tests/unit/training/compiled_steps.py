@@ -1,7 +1,6 @@
-"""Losses of first steps, compiled and not, and how often was compiled, as JSON; a script, no test.
+"""Script, not a test: print losses of first steps as JSON, compiled and not.
 
-In a process of its own: torch.compile cannot look through the checks of types that pytest puts around
-functions.
+It needs its own process, because torch.compile cannot trace the type checks that pytest adds.
 """
 
 import json
@@ -46,7 +45,7 @@ def main() -> None:
 
 
 def count_compiled(n_networks: int) -> list[int]:
-    """Train networks one after another, with batches of two sizes; count what was compiled for each."""
+    """Train networks one after another with batches of two sizes, and count compilations."""
     compile_with = nn.Module.compile
     nn.Module.compile = lambda network, **options: compile_with(network, backend="eager", **options)
     counts = []

@@ -1,4 +1,4 @@
-"""Small data and settings for the tests of training and tuning; no test."""
+"""Small data and settings for the tests of training and tuning."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,10 +31,10 @@ def make_data(
     prefetch: int = 1,
     folder: Path | None = None,
 ) -> SplitLoaders:
-    """Load `n_train` simulations to train on, one to validate and one to test, 15 maps each.
+    """Load `n_train` training simulations, one validation and one test simulation, 15 maps each.
 
-    Every map's brightness is its first parameter, so that a network has something to learn. With a folder
-    the maps are in files there, as other processes need them.
+    The brightness of a map is its first parameter, so a network can learn it. With a folder, the maps
+    are in files, as other processes need them.
     """
     theta = make_theta(n_train + 2) if theta is None else theta
     brightness = 4 * np.repeat(camels.scale_theta(theta)[:, 0], camels.MAPS_PER_SIMULATION)
@@ -116,7 +116,7 @@ def config(**changes: Any) -> TrainingConfig:
 
 
 def count_described(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Give a list that takes the number of maps whenever `SummaryStatistics` describes some."""
+    """Return a list that receives the number of maps in each call of `SummaryStatistics`."""
     described: list[int] = []
     plain = SummaryStatistics.features
 

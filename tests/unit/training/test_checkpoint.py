@@ -30,7 +30,7 @@ def train(checkpoint: Path | None, data: SplitLoaders | None = None, **options: 
 
 
 def raise_after(epoch: int) -> Callable[..., None]:
-    """A report that ends the training where an epoch ended and is not yet saved."""
+    """Return a report that raises after an epoch, before its checkpoint."""
 
     def report(reported: int, *_: object) -> None:
         if reported == epoch:
@@ -40,7 +40,7 @@ def raise_after(epoch: int) -> Callable[..., None]:
 
 
 def signal_after(monkeypatch: pytest.MonkeyPatch, step: int, signum: int = signal.SIGTERM) -> None:
-    """Let a signal come in the midst of a step."""
+    """Send a signal during a step."""
 
     def hit(*arguments: Any, **options: Any) -> float:
         if options["step"] == step:

@@ -1,4 +1,4 @@
-"""A GPU trains and infers what the CPU does, to the rounding of each precision."""
+"""A GPU gives the results of the CPU, to the rounding of each precision."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ both = pytest.mark.parametrize("architecture", ["o3_err", "band_powers"])
 
 
 def first_losses(**settings: Any) -> float:
-    """Mean of the batches of an epoch, in which no weight changes."""
+    """Return the mean loss of an epoch's batches without weight changes."""
     unchanged = replace(HYPERPARAMETERS, lr=0.0, dr=0.0)
     trained = train_network(make_data(), unchanged, config(epochs=1, **settings))
     return float(trained.losses[0, 1])

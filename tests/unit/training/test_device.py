@@ -1,4 +1,4 @@
-"""How batches get from a loader to a device."""
+"""Transfer of batches from a loader to a device."""
 
 import threading
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def test_a_batch_that_is_there_stays() -> None:
 
 
 def test_a_buffer_is_free_only_when_its_copy_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each batch: asked for, copy begun, used, copy waited for; only then is the next asked for."""
+    """Each batch is requested, copied, used and waited for before the next one is requested."""
     story: list[str] = []
 
     def batches():

@@ -1,4 +1,4 @@
-"""Maps on the device are the loader's, rounded once to half precision; tried on the CPU."""
+"""Maps on the device are the loader's, rounded once to half precision (tested on the CPU)."""
 
 from types import SimpleNamespace
 
@@ -30,7 +30,7 @@ SIDE = 8
 
 @pytest.fixture
 def loader(rng: np.random.Generator) -> MapLoader:
-    """Two fields of 45 maps, out of 90, in batches of 16."""
+    """Two fields of 45 maps out of 90, in batches of 16."""
     maps = [rng.normal(mean, 1, (90, SIDE, SIDE)).astype(np.float32) for mean in (10, 5)]
     normalization = Normalization(
         over="all", fields=("Mgas", "HI"), mean=(10.0, 5.0), std=(0.5, 2.0)
@@ -127,7 +127,7 @@ def test_on_cuda_they_may_take_half_of_what_is_free(
 
 
 def test_a_network_trains_on_them_as_on_streamed_ones() -> None:
-    """Rounding the maps to 11 bits moves the loss, and by little."""
+    """Rounding the maps to 11 bits changes the loss slightly."""
     streamed, resident = (
         train_network(make_data(), HYPERPARAMETERS, config(epochs=1, resident=where)).losses[0, 1]
         for where in ("never", "always")

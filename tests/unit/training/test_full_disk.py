@@ -1,4 +1,4 @@
-"""What is being written when there is no room left is named, and what was there stays."""
+"""On a full disk, the error names the file, and the previous file remains."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ resource = pytest.importorskip("resource", reason="needs the limits of a POSIX s
 
 @contextmanager
 def largest_file(n_bytes: int) -> Iterator[None]:
-    """Let the system refuse to write beyond so many bytes of any file, as a full disk does."""
+    """Limit the size of files, like a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
     try:

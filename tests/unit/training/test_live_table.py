@@ -1,4 +1,4 @@
-"""What is shown of trainings, on a terminal and in a log."""
+"""Progress of trainings on a terminal and in a log."""
 
 import io
 
@@ -11,7 +11,7 @@ LR = "lr 1.0e-03, wd 2.0e-04, dr 0.25, hidden 12"
 
 
 class Clock:
-    """A time that stands still until it is changed."""
+    """Clock that changes only when it is set."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -32,7 +32,7 @@ def make(*, terminal: bool, clock: Clock, n_total: int = 4) -> TrainingProgress:
 
 
 def shown(progress: TrainingProgress) -> list[str]:
-    """Render the bars as a terminal of 80 columns shows them."""
+    """Render the bars for a terminal of 80 columns."""
     console = Console(file=io.StringIO(), width=80, color_system=None)
     console.print(progress._bars.get_renderable())
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]

@@ -24,7 +24,7 @@ from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, mak
 
 
 def record(monkeypatch: pytest.MonkeyPatch, method: str) -> list[tuple[Any, ...]]:
-    """Let a method of every loader note its loader and arguments when called."""
+    """Record loader and arguments of each call of a loader's method."""
     calls: list[tuple[Any, ...]] = []
     original = getattr(MapLoader, method)
 

@@ -31,7 +31,7 @@ def test_sums_over_batches_are_the_loss_of_the_whole(name: str) -> None:
 
 
 def test_maps_shown_in_different_sets_are_averaged_apart() -> None:
-    """Five rows, two a set: three losses, each with the weight of its rows."""
+    """Five rows, two per set: three losses, weighted by their rows."""
     torch.manual_seed(0)
     mean, std, theta = torch.rand(3, 5, 2).double()
     parts = (slice(0, 2), slice(2, 4), slice(4, 5))

@@ -9,7 +9,7 @@ CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda"), torch.device("mps")
 
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """Let PyTorch say what a GPU has."""
+    """Simulate the properties of a GPU."""
     has = {"bfloat16": True, "tfloat32": True}
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda including_emulation: has["bfloat16"]

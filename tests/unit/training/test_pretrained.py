@@ -1,4 +1,4 @@
-"""Training that begins with the weights of another network."""
+"""Training from pretrained weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
 
 @pytest.fixture(params=["o3_err", "band_powers", "summary_statistics"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> TrainingConfig:
-    """Those of a training that begins with a network of another seed."""
+    """Settings with the weights of a network of another seed."""
     first = config(architecture=request.param, epochs=1)
     path = tmp_path / "first.pt"
     save_weights(path, train_network(make_data(), HYPERPARAMETERS, first, seed=7).state)
@@ -23,7 +23,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> TrainingConfig:
 
 
 def test_training_begins_with_the_weights_given(settings: TrainingConfig) -> None:
-    """A learning rate of nothing leaves them, and random ones are others."""
+    """A learning rate of zero keeps them; random weights differ."""
     still = replace(HYPERPARAMETERS, lr=0.0), replace(settings, lr_min=0.0)
     trained = train_network(make_data(), *still).state
     random = train_network(make_data(), still[0], replace(still[1], pretrained=None)).state

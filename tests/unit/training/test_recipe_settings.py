@@ -1,4 +1,4 @@
-"""What a recipe may choose beside the published way: loss, schedule, gradients, averaged weights."""
+"""Settings of a recipe: loss, schedule, gradients, averaged weights."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -95,7 +95,7 @@ def test_a_step_tells_the_loss_asked_for_whatever_it_minimizes(loss: str, judged
 
 @pytest.mark.parametrize("judged_by", LOSSES)
 def test_an_epoch_is_judged_by_the_loss_asked_for(judged_by: LossName) -> None:
-    """Of all validation maps together, from what the network that is kept infers of them."""
+    """The loss of all validation maps together, from the network that is saved."""
     data = make_data()
     settings = replace(RECIPE, judged_by=judged_by)
     trained = train_network(data, HYPERPARAMETERS, settings)

@@ -1,4 +1,4 @@
-"""Batches of which some fields are shown, and networks that are trained on them."""
+"""Batches that show some of the fields, and networks trained on them."""
 
 from contextlib import closing
 from pathlib import Path

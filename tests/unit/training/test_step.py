@@ -1,4 +1,4 @@
-"""Every setting that makes training fast computes what the plain network and optimizer compute."""
+"""All optimizations of a step compute the losses of the plain network and optimizer."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ PARAMETERS = replace(HYPERPARAMETERS, lr=1e-3, dr=0.0)
 
 @pytest.fixture(scope="module")
 def data() -> SplitLoaders:
-    """Maps of 256 pixels, 16 a batch, for three steps and more."""
+    """Maps of 256 pixels in batches of 16, for more than three steps."""
     rng, theta = np.random.default_rng(0), make_theta(7)
     contrast = rng.uniform(0.5, 1.5, (7 * 15, 1, 1))
     maps = (contrast * rng.normal(size=(7 * 15, 256, 256))).astype(np.float32)
@@ -72,7 +72,7 @@ def make_network(data: SplitLoaders, settings: TrainingConfig) -> torch.nn.Modul
 
 @pytest.fixture(scope="module")
 def plain_losses(data: SplitLoaders) -> list[float]:
-    """Losses of PyTorch alone: padding by the convolutions, nothing in place, the plain optimizer."""
+    """Losses of plain PyTorch: padding by convolutions, nothing in place, the plain optimizer."""
     plain = PlainO3Err(PARAMETERS.hidden, 1)
     plain.load_state_dict(make_network(data, SETTINGS).state_dict())
     optimizer = torch.optim.AdamW(
@@ -169,7 +169,7 @@ def test_a_compiled_step_with_a_non_finite_loss_changes_no_weight(
 
 @pytest.mark.slow
 def test_every_trial_of_a_study_is_compiled(compiled: dict[str, list[float]]) -> None:
-    """For a batch and for the smaller one that ends an epoch; by itself PyTorch stops after eight."""
+    """Compile for full batches and the last one; by default PyTorch stops after eight."""
     assert compiled["compiled of each network"] == [2.0] * 6
 
 

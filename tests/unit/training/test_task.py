@@ -1,4 +1,4 @@
-"""A training as a task: what crosses to another process, and what attempts leave behind."""
+"""Trainings as tasks: what is pickled, and what attempts leave behind."""
 
 import os
 import pickle
@@ -28,7 +28,7 @@ CONFIG = config(epochs=2)
 
 @pytest.fixture
 def trained(tmp_path: Path) -> TrainingTask:
-    """A task with its maps in files, ready to be run."""
+    """A prepared task with its maps in files."""
     made = TrainingTask(
         name="trial 3",
         data=make_data(folder=tmp_path / "maps"),
@@ -104,7 +104,7 @@ def test_a_stop_leaves_a_checkpoint_and_no_attempt(trained: TrainingTask) -> Non
 
 
 def test_an_attempt_that_was_given_up_writes_nothing_any_more(trained: TrainingTask) -> None:
-    """As of a worker that sleeps, is replaced, and wakes up."""
+    """A worker is suspended, replaced, and resumes."""
     result: list[task.TaskResult] = []
 
     def sleep(epoch: int, losses: EpochLosses) -> bool:

@@ -1,8 +1,8 @@
-"""Tune studies that are killed at random moments and started again; no test.
+"""Script, not a test: kill studies at random moments and start them again.
 
-``python -m tests.unit.tuning.killed_study FOLDER N_KILLS`` prints how many kills each study survived. It runs
-in a process of its own, which forks so that imports are paid once: one in which PyTorch has computed, or that
-has threads, is not to be forked.
+``python -m tests.unit.tuning.killed_study FOLDER N_KILLS`` prints how many kills each study
+survived. It runs in its own process and forks, so that imports are paid once. Processes with
+threads, or in which PyTorch has computed, must not fork.
 """
 
 import math
@@ -31,7 +31,7 @@ def run(folder: ModelFolder) -> None:
 
 
 def run_or_be_killed(folder: ModelFolder, seconds: float = math.inf) -> bool:
-    """Tune in a child that is killed after so long; whether it ended before."""
+    """Tune in a child process that is killed after a while; return whether it ended before."""
     child = get_context("fork").Process(target=run, args=(folder,))
     child.start()
     child.join(None if math.isinf(seconds) else seconds)
@@ -42,7 +42,7 @@ def run_or_be_killed(folder: ModelFolder, seconds: float = math.inf) -> bool:
 
 
 def warm_up() -> None:
-    """Let Optuna import what it imports late, in a study that is thrown away."""
+    """Import what Optuna imports late, by tuning a temporary study."""
     with tempfile.TemporaryDirectory() as path:
         study = open_study(make_folder(Path(path)).database, STUDY)
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""A study that `tune` wrote opens in plain Optuna and in optuna-dashboard."""
+"""Plain Optuna and optuna-dashboard open a study written by `tune`."""
 
 import json
 import threading

@@ -59,7 +59,7 @@ def make_folder(path: Path) -> ModelFolder:
 
 
 class Watched(TrainingProgress):
-    """Progress that tells of each epoch, and may be stopped by what it tells."""
+    """Progress that calls a function in each epoch, which may stop the study."""
 
     def __init__(self, told: Callable[[int, int], object], n_trials: int, epochs: int) -> None:
         super().__init__("trials", n_trials, epochs)

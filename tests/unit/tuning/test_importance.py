@@ -7,7 +7,7 @@ from multifield.tuning import MIN_TRIALS, estimate_importances
 
 
 def make_study(n_trials):
-    """A study whose loss is the dropout, and nothing else."""
+    """A study whose loss is the dropout."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
 
     def loss(trial):

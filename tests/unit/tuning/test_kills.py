@@ -1,4 +1,4 @@
-"""A study that is killed again and again is the one that ran through."""
+"""A study that is killed repeatedly equals an uninterrupted one."""
 
 import os
 import sqlite3
@@ -22,7 +22,7 @@ N_KILLS = 20
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> list[ModelFolder]:
-    """The undisturbed study, and those that were killed."""
+    """The uninterrupted study, and those that were killed."""
     path = tmp_path_factory.mktemp("kills")
     program = ("-m", "tests.unit.tuning.killed_study", str(path), str(N_KILLS))
     done = run_python(ROOT, *program, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")

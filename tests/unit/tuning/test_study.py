@@ -51,7 +51,7 @@ CONFIG = TuningConfig(
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Four trials: two complete, one failed, one that its process left running."""
+    """Four trials: two complete, one failed, one left running."""
     path = tmp_path / "databases" / "study.db"
     study = open_study(path, CONFIG)
     for value in (3.0, None, 1.0):
@@ -64,7 +64,7 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def old_database(tmp_path: Path) -> Path:
-    """A database as Optuna 2.10 wrote it in 2021, under a published name."""
+    """A database as Optuna 2.10 wrote it in 2021, with a published name."""
     path = tmp_path / "Nbody_o3_Mtot_all_steps_500_500_o3.db"
     shutil.copyfile(STUDIES / "optuna_2.10.0.db", path)
     return path
@@ -72,7 +72,7 @@ def old_database(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=VERSIONS)
 def written_by(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The same ten trials as each version of Optuna keeps them."""
+    """The same ten trials, written by each version of Optuna."""
     path = tmp_path / "databases" / "study.db"
     path.parent.mkdir()
     shutil.copyfile(STUDIES / f"optuna_{request.param}.db", path)
@@ -162,7 +162,7 @@ def test_draws_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
 
 def test_draws_concentrate_near_the_optimum_after_the_uniform_ones(tmp_path: Path) -> None:
     def distances(n_startup_trials: int) -> list[float]:
-        """Decades between the lr drawn and the best one."""
+        """Return the decades between the drawn and the best lr."""
         config = replace(CONFIG, n_startup_trials=n_startup_trials)
         study = open_study(tmp_path / f"{n_startup_trials}.db", config)
         for _ in range(30):
