@@ -14,7 +14,7 @@ from multifield.config.schema import Parameters
 from multifield.core.atomic_files import write_json
 from multifield.data import SplitLoaders
 from multifield.models.model_folder import ModelFolder
-from multifield.training.checkpoint import fingerprint
+from multifield.training.causes import fingerprint
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -13,7 +13,7 @@ from multifield.core.atomic_files import write_json
 from multifield.data import SplitLoaders, load_splits
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.describe import SINGLE
-from multifield.training.checkpoint import fingerprint
+from multifield.training.causes import fingerprint
 
 
 def train(

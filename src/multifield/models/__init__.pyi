@@ -1,8 +1,8 @@
 from .band_powers import BandPowers as BandPowers
 from .model_folder import ModelFolder as ModelFolder
 from .head import FeatureNetwork as FeatureNetwork
-from .folded import for_inference as for_inference
 from .network import Network as Network
+from .network import for_inference as for_inference
 from .o3_err import O3Err as O3Err
 from .registry import find_architecture as find_architecture
 from .registry import import_architecture as import_architecture

@@ -221,7 +221,12 @@ def load_weights(
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     _check_same_tensors(network.state_dict(), state, found, path)
-    _check_expected(network, hidden, channels, map_size, path)
+    for name, size in (("hidden", hidden), ("channels", channels), ("map_size", map_size)):
+        if size not in (None, got := getattr(network.sizes, name)):
+            raise ValueError(
+                f"{path}: Expected a network with {name} {size}, got {got}, according to the shapes "
+                "of its tensors."
+            )
     network.load_state_dict(state)
     return network.eval()
 
@@ -289,26 +294,6 @@ def _build(architecture: str, state: StateDict) -> Network:
     kind = find_architecture(architecture)
     hidden, channels, map_size, n_parameters = kind.sizes_of(state)
     return kind(hidden, 0.0, channels, map_size, n_parameters)
-
-
-def _check_expected(
-    network: Network,
-    hidden: int | None,
-    channels: int | None,
-    map_size: int | None,
-    path: str | os.PathLike[str],
-) -> None:
-    found = network.sizes
-    for name, expected, got in (
-        ("hidden", hidden, found.hidden),
-        ("channels", channels, found.channels),
-        ("map_size", map_size, found.map_size),
-    ):
-        if expected not in (None, got):
-            raise ValueError(
-                f"{path}: Expected a network with {name} {expected}, got {got}, according to the "
-                "shapes of its tensors."
-            )
 
 
 def _check_same_tensors(

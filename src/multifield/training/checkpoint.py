@@ -1,12 +1,11 @@
 """Checkpoints of trainings. A resumed training is bitwise identical to an uninterrupted one."""
 
-import hashlib
 import logging
 import math
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from multifield.config.training import Hyperparameters, TrainingConfig, list_causes
-from multifield.data import SplitLoaders
 from multifield.models.weights import StateDict, load_whole, save_whole
+from multifield.training.causes import list_differences
 from multifield.training.step import device_of
 
 logger = logging.getLogger(__name__)
@@ -86,13 +84,16 @@ class TrainingState:
         self.rows.append([float(self.epoch), train, valid, test])
         self.epoch, self.batch_losses = self.epoch + 1, []
 
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """Parts that have a state dict of their own."""
+        names = ("network", "averaged", "optimizer", "schedule")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
     def pack(self) -> dict[str, Any]:
         """Return everything, random states included, as tensors and plain numbers."""
         return {
-            "network": self.network.state_dict(),
-            "averaged": None if self.averaged is None else self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            **{name: part.state_dict() for name, part in self._parts.items()},
             "random": _random_states(device_of(self.network)),
             "epoch": self.epoch,
             "batch_losses": self.batch_losses,
@@ -102,11 +103,8 @@ class TrainingState:
 
     def unpack(self, packed: Mapping[str, Any]) -> None:
         """Restore everything, random states included, from the output of `pack`."""
-        self.network.load_state_dict(packed["network"])
-        if self.averaged is not None:
-            self.averaged.load_state_dict(packed["averaged"])
-        self.optimizer.load_state_dict(packed["optimizer"])
-        self.schedule.load_state_dict(packed["schedule"])
+        for name, part in self._parts.items():
+            part.load_state_dict(packed[name])
         _set_random_states(packed["random"], device_of(self.network))
         self.epoch, self.batch_losses = packed["epoch"], packed["batch_losses"]
         self.rows = packed["rows"]
@@ -152,41 +150,19 @@ class Checkpoint:
             If the file is damaged, or belongs to a training with other settings. The message lists
             the differences.
         """
-        content = self._read()
-        if content is not None:
-            state.unpack(content)
-
-    def _read(self) -> dict[str, Any] | None:
         if not self.path.exists():
-            return None
+            return
         content = _read(self.path)
-        self._check_run(content["run"])
-        if content["torch"] != torch.__version__:
-            logger.warning(
-                "%s: Written by PyTorch %s, read by %s. Results may differ in the last digits.",
-                self.path,
-                content["torch"],
-                torch.__version__,
-            )
-        return content
-
-    def _check_run(self, saved: Mapping[str, str]) -> None:
-        differences = [
-            f"  {name}: checkpoint {saved.get(name, 'nothing')}, "
-            f"this run {self.run.get(name, 'nothing')}"
-            for name in sorted({*saved, *self.run})
-            if saved.get(name) != self.run.get(name)
-        ]
-        if differences:
+        if differences := list_differences("checkpoint", content["run"], self.run):
             raise ValueError(
-                "\n".join(
-                    [
-                        f"{self.path}: The checkpoint belongs to a run with other settings. Delete "
-                        "it to restart, or restore the settings listed below.",
-                        *differences,
-                    ]
-                )
+                f"{self.path}: The checkpoint belongs to a run with other settings. Delete it to "
+                "restart, or restore these settings:\n  " + "\n  ".join(differences)
             )
+        if content["torch"] != torch.__version__:
+            written, here = content["torch"], torch.__version__
+            about = "%s: Written by PyTorch %s, read by %s. Results may differ in the last digits."
+            logger.warning(about, self.path, written, here)
+        state.unpack(content)
 
 
 def remove_checkpoint(path: str | os.PathLike[str]) -> None:
@@ -222,43 +198,6 @@ def read_checkpoint_losses(path: str | os.PathLike[str]) -> list[list[float]]:
     """
     rows: list[list[float]] = _read(Path(path))["rows"]
     return rows
-
-
-def fingerprint(data: SplitLoaders, training: TrainingConfig) -> dict[str, str]:
-    """List everything that determines the result of a training with given hyperparameters.
-
-    Parameters
-    ----------
-    data : SplitLoaders
-        Training, validation and test maps.
-    training : TrainingConfig
-        Settings of the training.
-
-    Returns
-    -------
-    fingerprint : dict of str to str
-        Values under one name per cause. The machine is not included.
-    """
-    return {**data.causes, **list_causes(training)}
-
-
-def describe_run(
-    data: SplitLoaders, hyperparameters: Hyperparameters, config: TrainingConfig, seed: int
-) -> dict[str, str]:
-    """List everything that determines the result of a training, under one name per cause."""
-    return {
-        **{f"hyperparameters.{name}": repr(each) for name, each in asdict(hyperparameters).items()},
-        **fingerprint(data, config),
-        "seed": str(seed),
-        "data.channels": str(data.channels),
-        "data.map_size": str(data.map_size),
-        "data.inferred": str(data.inferred),
-        **{
-            f"data.{part}": f"{len(loader)} maps, "
-            f"theta {hashlib.sha256(loader.theta.tobytes()).hexdigest()}"
-            for part, loader in (("train", data.train), ("valid", data.valid), ("test", data.test))
-        },
-    }
 
 
 def _read(path: Path) -> dict[str, Any]:

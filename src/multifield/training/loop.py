@@ -15,7 +15,8 @@ from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import SplitLoaders
 from multifield.models.network import Network
 from multifield.models.weights import StateDict as StateDict
-from multifield.training.checkpoint import Checkpoint, TrainingState, describe_run
+from multifield.training.causes import describe_run
+from multifield.training.checkpoint import Checkpoint, TrainingState
 from multifield.training.device import BatchSource, choose_device, on_device, torch_threads
 from multifield.training.device_maps import Sources, choose_sources, keep_features
 from multifield.training.loss_files import Losses
@@ -326,13 +327,7 @@ def log_epoch(epoch: int, losses: EpochLosses) -> None:
     losses : EpochLosses
         Losses after the epoch.
     """
-    logger.info(
-        "Epoch %d: train %.4f, valid %.4f, test %.4f",
-        epoch,
-        losses.train,
-        losses.valid,
-        losses.test,
-    )
+    logger.info("Epoch %d: train %.4f, valid %.4f, test %.4f", epoch, *losses)
 
 
 def _check_last_batch(n_maps: int, batch_size: int) -> None:

@@ -13,8 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import Batch, SplitLoaders
-from multifield.models.folded import for_inference
-from multifield.models.network import Network, check_fits
+from multifield.models.network import Network, check_fits, for_inference
 from multifield.models.registry import BUILT_IN, import_architecture
 from multifield.models.weights import load_weights
 from multifield.training.device import BatchSource, DeviceBatch, choose_compile, on_device, place

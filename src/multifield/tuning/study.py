@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial as FrozenTrial
 from optuna.trial import TrialState
 
 from multifield.config.tuning import TuningConfig
+from multifield.training.causes import list_differences
 from multifield.tuning.sampler import ReproducibleTPESampler, make_pruner
 from multifield.tuning.storage import StudyStorage
 
@@ -197,13 +198,7 @@ def check_attribute(
 ) -> None:
     """Compare a dict attribute of a study; ValueError lists the differences."""
     expected = json.loads(json.dumps(expected))  # as stored: tuples become lists
-    stored, missing = study.user_attrs[attribute], "nothing"
-    differences = [
-        f"{key}: study {stored.get(key, missing)!r}, this run {expected.get(key, missing)!r}"
-        for key in sorted(stored.keys() | expected.keys())
-        if stored.get(key, missing) != expected.get(key, missing)
-    ]
-    if differences:
+    if differences := list_differences("study", study.user_attrs[attribute], expected):
         raise ValueError(
             f"{source}: Tuned with other settings: {'; '.join(differences)}. "
             "Set another models_folder, or move the database away to tune again."

@@ -18,7 +18,7 @@ from multifield.training import (
     train_network,
     train_step,
 )
-from multifield.training.checkpoint import attempts_folder, fingerprint
+from multifield.training.checkpoint import attempts_folder
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta
 
 
@@ -313,24 +313,3 @@ def test_a_checkpoint_of_a_gpu_has_its_random_state(path: Path) -> None:
     settings = config(epochs=1, device="cuda")
     train_network(make_data(), HYPERPARAMETERS, settings, checkpoint=path)
     assert set(torch.load(path, weights_only=True)["random"]) == {"cpu", "cuda"}
-
-
-@pytest.mark.parametrize("change", [{"resident": "always"}, {"flips": False}, {"epochs": 9}])
-def test_what_changes_results_is_a_cause(change):
-    data = make_data()
-    assert fingerprint(data, config(**change)) != fingerprint(data, config())
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"loader_threads": 7},
-        {"prefetch": 7},
-        {"n_threads": 7},
-        {"seed": 7},
-        {"checkpoint_every": 7},
-    ],
-)
-def test_what_does_not_is_none(change):
-    data = make_data()
-    assert fingerprint(data, config(**change)) == fingerprint(data, config())

@@ -245,9 +245,9 @@ def test_another_fingerprint_is_refused_with_each_difference(finished: ModelFold
     with pytest.raises(ValueError, match="Tuned with other settings") as caught:
         run(finished, n_trials=9, fingerprint=other)
     message = str(caught.value)
-    assert "theta_sha256: study 'abc', this run 'xyz'" in message
-    assert "split.seed: study '1', this run 'nothing'" in message
-    assert "split.n_valid: study 'nothing', this run '5'" in message
+    assert "theta_sha256: study abc, this run xyz" in message
+    assert "split.seed: study 1, this run nothing" in message
+    assert "split.n_valid: study nothing, this run 5" in message
     assert "suite:" not in message
     assert "Set another models_folder, or move the database away" in message
     assert finished.database.read_bytes() == before
@@ -295,7 +295,7 @@ def test_another_search_space_is_refused(finished: ModelFolder) -> None:
 def test_the_fingerprint_of_a_loaded_study_can_be_checked(finished: ModelFolder) -> None:
     study = load_study(finished.database)
     check_fingerprint(study, FINGERPRINT)
-    with pytest.raises(ValueError, match="suite: study 'MockNbody', this run 'MockTNG'"):
+    with pytest.raises(ValueError, match="suite: study MockNbody, this run MockTNG"):
         check_fingerprint(study, FINGERPRINT | {"suite": "MockTNG"})
 
 

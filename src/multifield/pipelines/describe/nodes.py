@@ -9,7 +9,7 @@ from multifield.data.normalization import Normalization
 from multifield.data.split_loaders import SplitLoaders
 from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder
-from multifield.training.checkpoint import fingerprint
+from multifield.training.causes import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.

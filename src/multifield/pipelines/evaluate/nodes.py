@@ -27,7 +27,7 @@ from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.ingest.nodes import verify_maps
 from multifield.pipelines.preprocess.nodes import preprocess_maps
 from multifield.pipelines.records import to_frame
-from multifield.training.checkpoint import fingerprint
+from multifield.training.causes import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.

@@ -13,7 +13,7 @@ from multifield.evaluation.results import Results
 from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.evaluate.nodes import predict_with
-from multifield.training.checkpoint import fingerprint
+from multifield.training.causes import fingerprint
 from multifield.training.loss_files import Losses
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of

@@ -8,7 +8,7 @@ from multifield.config.tuning import TuningConfig
 from multifield.data.split_loaders import SplitLoaders
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import to_frame
-from multifield.training.checkpoint import fingerprint
+from multifield.training.causes import fingerprint
 
 # Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
 # its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.

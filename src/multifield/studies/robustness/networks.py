@@ -15,7 +15,7 @@ from multifield.studies.robustness.objective import choose_objective
 from multifield.studies.robustness.plan import Task
 from multifield.studies.robustness.training_suites import TrainingSuites
 from multifield.training import PlainObjective, TaskResult, TrainingProgress, TrainingTask, run_task
-from multifield.training.checkpoint import describe_run
+from multifield.training.causes import describe_run
 
 N_DIGITS = 12  # of the fingerprint in a name: two of 10^5 networks share it once in 5 10^4 cases
 
