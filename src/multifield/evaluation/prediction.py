@@ -13,7 +13,7 @@ from multifield import camels
 from multifield.core.arrays import Theta
 from multifield.data import MapLoader
 from multifield.evaluation.results import N_PARAMETERS, Results
-from multifield.models.network import for_inference
+from multifield.models import for_inference
 from multifield.training import choose_device, on_device, torch_threads
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 from multifield.training.shown_fields import FixedFields

@@ -205,7 +205,7 @@ def describe_networks(
     config : CardConfig
         Settings of the out-of-distribution reference.
     causes : mapping of str to str
-        How they were trained, as far as it is known; see `multifield.training.causes.fingerprint`.
+        Recorded training settings; see `multifield.training.causes.fingerprint`.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from multifield.config.training import Hyperparameters, TrainingConfig, list_causes
-from multifield.data.loader import SplitLoaders
+from multifield.data.split_loaders import SplitLoaders
 
 
 def fingerprint(data: SplitLoaders, training: TrainingConfig) -> dict[str, str]:

@@ -23,7 +23,7 @@ from multifield.data.augmentation import EpochPlan, draw_epoch, ordered_epoch
 from multifield.models.network import Network
 from multifield.training.device import BatchSource, DeviceBatch, on_device
 from multifield.training.precision import set_numerics
-from multifield.training.shown_fields import BatchSource, RandomFields
+from multifield.training.shown_fields import RandomFields
 
 BYTES_PER_PIXEL = 2
 

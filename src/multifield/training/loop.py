@@ -21,7 +21,6 @@ from multifield.training.device import BatchSource, choose_device, on_device, to
 from multifield.training.device_maps import Sources, choose_sources, keep_features
 from multifield.training.loss_files import Losses
 from multifield.training.precision import choose_precision, set_numerics
-from multifield.training.shown_fields import BatchSource
 from multifield.training.step import (
     Objective,
     PlainObjective,

@@ -19,7 +19,6 @@ from multifield.models.weights import load_weights
 from multifield.training.device import BatchSource, DeviceBatch, choose_compile, on_device, place
 from multifield.training.loss import LOSSES, LossSums
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
-from multifield.training.shown_fields import BatchSource
 
 ParameterList = tuple[Tensor, ...] | list[Tensor]
 
