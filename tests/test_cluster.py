@@ -306,7 +306,7 @@ def test_a_worker_with_several_threads_is_refused(tmp_path: Path) -> None:
     with (
         scheduler(file),
         worker(file, "--nthreads", "2"),
-        pytest.raises(RuntimeError, match=r"has 2 threads\. .* --nthreads 1"),
+        pytest.raises(RuntimeError, match=r"has 2 threads, .* --nthreads 1"),
     ):
         tune_on(on_cluster(file), tmp_path, 1)
 
