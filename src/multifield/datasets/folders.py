@@ -5,8 +5,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from multifield.studies.robustness.ingest import SuiteFolders
-from multifield.studies.robustness.network_folder import NetworkFolder
+from multifield.studies.robustness.folders import NetworkFolder, SuiteFolders
 
 
 class SuiteFoldersDataset(AbstractDataset[Any, SuiteFolders]):

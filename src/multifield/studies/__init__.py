@@ -4,9 +4,13 @@ From suite to suite is `multifield.studies.robustness`.
 """
 
 from multifield.config.studies import BaselinesConfig
-from multifield.studies.baselines import BASELINES, infer_with_baselines
-from multifield.studies.comparison import compare
-from multifield.studies.exact import exact_results, infer_exactly
+from multifield.studies.baselines import (
+    BASELINES,
+    compare,
+    exact_results,
+    infer_exactly,
+    infer_with_baselines,
+)
 
 __all__ = [
     "BASELINES",

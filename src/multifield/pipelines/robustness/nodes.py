@@ -13,9 +13,8 @@ from multifield.config.studies import RobustnessConfig
 from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
 from multifield.pipelines.records import to_frame, to_records
 from multifield.studies import robustness
-from multifield.studies.robustness import ingest
-from multifield.studies.robustness.ingest import SuiteFolders
-from multifield.studies.robustness.network_folder import NetworkFolder
+from multifield.studies.robustness import suite_maps
+from multifield.studies.robustness.folders import NetworkFolder, SuiteFolders
 
 
 def bring_suites(
@@ -26,8 +25,8 @@ def bring_suites(
     split: SplitConfig,
     folders: SuiteFolders,
 ) -> "dict[str, robustness.SuiteMaps]":
-    """Bring and preprocess every suite; see `multifield.studies.robustness.ingest.bring_suites`."""
-    return ingest.bring_suites(config, selection.sim_set, source, preprocessing, split, folders)
+    """Bring and preprocess every suite; see `multifield.studies.robustness.suite_maps.bring_suites`."""
+    return suite_maps.bring_suites(config, selection.sim_set, source, preprocessing, split, folders)
 
 
 def train_networks(

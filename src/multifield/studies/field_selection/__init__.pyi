@@ -16,4 +16,4 @@ from .search import ScoredSet as ScoredSet
 from .search import choose_goals as choose_goals
 from .search import propose_finalists as propose_finalists
 from .search import search_sets as search_sets
-from .summary import selection_table as selection_table
+from .answer import selection_table as selection_table

@@ -1,12 +1,12 @@
 from . import figures as figures
-from .comparison import compare_methods as compare_methods
-from .comparison import of_one_suite as of_one_suite
-from .training_suites import SuiteMaps as SuiteMaps
+from .method_tables import compare_methods as compare_methods
+from .method_tables import of_one_suite as of_one_suite
+from .suite_maps import SuiteMaps as SuiteMaps
 from .training_suites import TrainingSuites as TrainingSuites
 from .training_suites import join_suites as join_suites
 from .training_suites import load_suite as load_suite
-from .network_folder import NetworkFolder as NetworkFolder
-from .networks import NetworkTrainer as NetworkTrainer
+from .folders import NetworkFolder as NetworkFolder
+from .network_trainer import NetworkTrainer as NetworkTrainer
 from .objective import RobustObjective as RobustObjective
 from .objective import mean_discrepancy as mean_discrepancy
 from .plan import Task as Task
@@ -16,6 +16,6 @@ from .run import score_all as score_all
 from .run import train_all as train_all
 from .scores import clipped_chi2 as clipped_chi2
 from .scores import score_test as score_test
-from .summary import methods_table as methods_table
-from .widening import fit_disagreement as fit_disagreement
-from .widening import widen as widen
+from .method_tables import methods_table as methods_table
+from .scores import fit_disagreement as fit_disagreement
+from .scores import widen as widen

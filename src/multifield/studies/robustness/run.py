@@ -18,8 +18,8 @@ from multifield.maps.splits import Simulations
 from multifield.models import Network
 from multifield.prediction import NoveltyReference, fit_novelty
 from multifield.prediction.novelty import measure
-from multifield.studies.robustness.network_folder import NetworkFolder
-from multifield.studies.robustness.networks import NetworkTrainer
+from multifield.studies.robustness.folders import NetworkFolder
+from multifield.studies.robustness.network_trainer import NetworkTrainer
 from multifield.studies.robustness.plan import (
     Task,
     each_alone,
@@ -28,16 +28,14 @@ from multifield.studies.robustness.plan import (
     list_tasks,
     teacher_of,
 )
-from multifield.studies.robustness.scores import Record, score_test
-from multifield.studies.robustness.teaching import take_as_labels, without_parameters
+from multifield.studies.robustness.scores import Record, fit_disagreement, score_test, widen
+from multifield.studies.robustness.suite_maps import SuiteMaps, take_as_labels, without_parameters
 from multifield.studies.robustness.training_suites import (
-    SuiteMaps,
     TrainingSuites,
     fit_scale,
     join_suites,
     load_suite,
 )
-from multifield.studies.robustness.widening import fit_disagreement, widen
 from multifield.training import TrainingProgress
 from multifield.tuning import only_driver
 

@@ -1,4 +1,4 @@
-"""Maps of one suite, or of several together, ready for a network."""
+"""Maps of several suites together, ready for a network."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,32 +10,14 @@ from multifield import camels, training
 from multifield.config.data import NormalizationConfig
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Theta
-from multifield.data import LogMaps, MapLoader, Normalization, SplitLoaders, fit_normalization
+from multifield.data import MapLoader, Normalization, SplitLoaders, fit_normalization
 from multifield.data.joined import JoinedMaps
 from multifield.maps import Split
 from multifield.maps.splits import Simulations
+from multifield.studies.robustness.suite_maps import SuiteMaps
 
 COLUMNS = tuple(camels.PARAMETER_NAMES.index(name) for name in camels.COSMOLOGY)
 """What is inferred: the astrophysical parameters mean different things in each suite."""
-
-
-@dataclass(frozen=True, eq=False)
-class SuiteMaps:
-    """What was ingested and preprocessed of a suite.
-
-    Attributes
-    ----------
-    suite : str
-    theta : (S, 6) float64
-    split : Split
-    log_maps : mapping of (field, smoothing width [pixels]) to LogMaps
-        Single fields.
-    """
-
-    suite: str
-    theta: Theta
-    split: Split
-    log_maps: Mapping[tuple[str, float], LogMaps]
 
 
 @dataclass(frozen=True, eq=False)

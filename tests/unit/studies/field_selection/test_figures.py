@@ -5,7 +5,7 @@ import io
 import matplotlib as mpl
 import pytest
 
-from multifield.reporting import figures
+from multifield.studies.field_selection import figures
 
 
 def record(by, goal, fields, information):

@@ -3,9 +3,8 @@ import pytest
 
 from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
-from multifield.evaluation import Results
-from multifield.studies.robustness import clipped_chi2, compare_methods, score_test
-from tests.unit.studies.robustness.examples import method, robustness
+from multifield.evaluation import Results, score_results
+from multifield.studies.robustness import clipped_chi2, fit_disagreement, score_test, widen
 
 BOOTSTRAP = BootstrapConfig(n_resamples=200, level=0.95, seed=1)
 
@@ -48,46 +47,29 @@ def test_intervals_hold_the_value():
             assert low <= record[metric] <= high, metric
 
 
-def rows(values: dict[tuple[str, str, str], float]) -> list[dict[str, str]]:
-    """Records as a CSV gives them: (method, trained on, tested on) -> RMSE of both parameters."""
-    return [
-        {
-            "field": "T",
-            "smoothing_width": "0.0",
-            "method": name,
-            "trained_on": trained,
-            "tested_on": tested,
-            "parameter": parameter,
-            "RMSE": str(value),
-            "chi2": str(10 * value),
-            "chi2_clipped": "",
-        }
-        for (name, trained, tested), value in values.items()
-        for parameter in camels.COSMOLOGY
-    ]
+def all_off_by(error: float, std: float, n: int = 1) -> Results:
+    theta = np.tile([0.3, 0.8, 1, 1, 1, 1], (15 * n, 1)).astype(float)
+    mean, sigma = np.full_like(theta, np.nan), np.full_like(theta, np.nan)
+    mean[:, :2], sigma[:, :2] = theta[:, :2] + error, std
+    return Results(theta, mean, sigma, camels.COSMOLOGY)
 
 
-def test_methods_beside_the_networks_of_one_suite():
-    tng, simba, astrid = robustness().suites
-    both = f"{tng}+{simba}"
-    records = rows(
-        {
-            ("one_suite", tng, tng): 0.1,
-            ("one_suite", simba, simba): 0.3,
-            ("one_suite", tng, simba): 9.0,
-            ("one_suite", tng, astrid): 0.6,
-            ("one_suite", simba, astrid): 1.0,
-            ("one_suite", astrid, astrid): 0.15,
-            ("one_suite", astrid, tng): 9.0,
-            ("m", both, tng): 0.2,
-            ("m", both, simba): 0.3,
-            ("m", both, astrid): 0.4,
-        }
-    )
-    plain, _, found, _ = compare_methods(records, robustness(methods=(method("m"),)))
-    assert (plain["home_RMSE"], plain["held_back_RMSE"]) == pytest.approx((0.2, 0.8))
-    assert plain["on_its_own_RMSE"] == pytest.approx(0.15)
-    assert (found["home_RMSE"], found["held_back_RMSE"]) == pytest.approx((0.25, 0.4))
-    assert found["held_back_chi2"] == pytest.approx(4.0)
-    assert found["RMSE_to_one_suite"] == pytest.approx(0.5)
-    assert found["home_RMSE_to_one_suite"] == pytest.approx(1.25)
+def test_it_is_what_sigma_does_not_explain():
+    taus = fit_disagreement([all_off_by(0.5, 0.3)])
+    assert taus == {name: pytest.approx(0.4) for name in camels.COSMOLOGY}
+
+
+def test_suites_count_alike_however_many_maps_they_have():
+    taus = fit_disagreement([all_off_by(0.5, 0.3), all_off_by(0.0, 0.0, n=10)])
+    assert taus["Omega_m"] == pytest.approx(np.sqrt(0.16 / 2))
+
+
+def test_sigma_that_explains_all_is_not_narrowed():
+    assert fit_disagreement([all_off_by(0.1, 0.3)])["sigma_8"] == 0
+
+
+def test_widening_makes_chi2_of_such_a_suite_one():
+    results = all_off_by(0.5, 0.3)
+    widened = widen(results, fit_disagreement([results]))
+    assert score_results(widened)["chi2"]["Omega_m"] == pytest.approx(1)
+    np.testing.assert_array_equal(widened.mean, results.mean)

@@ -9,7 +9,7 @@ from multifield.config.data import NormalizationConfig
 from multifield.evaluation import Results, predict
 from multifield.models import load_weights
 from multifield.studies.robustness import NetworkFolder, load_suite, train_all
-from multifield.studies.robustness.teaching import take_as_labels, without_parameters
+from multifield.studies.robustness.suite_maps import take_as_labels, without_parameters
 from multifield.studies.robustness.training_suites import fit_scale
 from multifield.training import InProcessExecutor
 from tests.unit.studies.robustness.examples import make_suite_maps, method, robustness

@@ -8,7 +8,7 @@ from multifield.config.data import NormalizationConfig
 from multifield.data import LogMaps, Normalization
 from multifield.maps.splits import maps_of
 from multifield.studies.robustness import join_suites, load_suite
-from multifield.studies.robustness.teaching import without_parameters
+from multifield.studies.robustness.suite_maps import without_parameters
 from multifield.studies.robustness.training_suites import fit_scale
 from tests.helpers.tolerances import SCALED_TWICE_ATOL
 from tests.unit.studies.robustness.examples import N, make_suite_maps

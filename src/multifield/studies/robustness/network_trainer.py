@@ -10,7 +10,7 @@ from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.core.atomic_files import atomic_path
 from multifield.core.checksums import sha256
 from multifield.models import Network, load_weights
-from multifield.studies.robustness.network_folder import NetworkFolder
+from multifield.studies.robustness.folders import NetworkFolder
 from multifield.studies.robustness.objective import choose_objective
 from multifield.studies.robustness.plan import Task
 from multifield.studies.robustness.training_suites import TrainingSuites

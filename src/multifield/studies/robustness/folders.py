@@ -1,7 +1,15 @@
-"""Where networks lie that are trained on one suite or on several."""
+"""Folders of maps and networks of several suites."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SuiteFolders:
+    """Where files of all suites lie, a sub-folder each."""
+
+    raw: Path
+    log_maps: Path
 
 
 @dataclass(frozen=True)

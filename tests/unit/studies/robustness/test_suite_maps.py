@@ -7,7 +7,8 @@ import pytest
 from multifield.config.data import SplitConfig
 from multifield.config.ingest import SourceConfig
 from multifield.maps import log_transform
-from multifield.studies.robustness.ingest import SuiteFolders, bring_suites, check_equal_sizes
+from multifield.studies.robustness.folders import SuiteFolders
+from multifield.studies.robustness.suite_maps import bring_suites, check_equal_sizes
 from tests.helpers.projects import load_parameters
 from tests.unit.studies.robustness.examples import RAW, make_suite_maps, method, robustness
 

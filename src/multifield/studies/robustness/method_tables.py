@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 
 from multifield import camels
 from multifield.config.studies import PLAIN, RobustnessConfig
@@ -89,3 +92,44 @@ def _mean(values: Sequence[Any]) -> float | None:
 def _is_plain(candidate: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     same = all(candidate[key] == row[key] for key in ("field", "parameter"))
     return same and candidate["method"] == PLAIN.name
+
+
+PARAMETER = "Omega_m"  # the one that suites disagree about
+COLUMNS = (
+    *("held_back_RMSE", "RMSE_to_one_suite", "held_back_chi2"),
+    *("home_RMSE", "home_RMSE_to_one_suite", "home_chi2"),
+)
+
+_AT_HOME = ("RMSE at home", "to one suite's", "chi2")
+
+
+def methods_table(rows: Sequence[Mapping[str, Any]], held_back: str) -> Table:
+    """Lay out Omega_m, a row a field and method.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        From `compare_methods`; numbers may be text, as a CSV gives them.
+    held_back : str
+        A suite.
+    """
+    table = Table(
+        title=f"{PARAMETER} on {held_back}, which was held back, and at home",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for heading in ("field", "method"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("RMSE there", "to one suite's", "chi2", *_AT_HOME):
+        table.add_column(heading, justify="right", overflow="fold")
+    shown = [row for row in rows if row["parameter"] == PARAMETER]
+    for _, of_field in groupby(shown, key=lambda row: row["field"]):
+        for row in of_field:
+            table.add_row(row["field"], row["method"], *(_cell(row[name]) for name in COLUMNS))
+        table.add_section()
+    return table
+
+
+def _cell(value: Any) -> str:
+    return "-" if value in (None, "") else f"{float(value):.3g}"

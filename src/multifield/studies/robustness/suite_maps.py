@@ -2,24 +2,41 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+import numpy as np
+
+from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.config.data import PreprocessingConfig, SplitConfig
 from multifield.config.ingest import SourceConfig
 from multifield.config.studies import RobustnessConfig
+from multifield.core.arrays import Theta
+from multifield.data import LogMaps
 from multifield.data.manifest import verify_suite
+from multifield.evaluation.bootstrap import simulation_of_rows
+from multifield.evaluation.results import Results
 from multifield.ingest.raw_maps import bring_raw, make_log_maps
-from multifield.maps.splits import split_simulations
-from multifield.studies.robustness.training_suites import SuiteMaps
+from multifield.maps.splits import Split, split_simulations
+from multifield.studies.robustness.folders import SuiteFolders
 
 
-@dataclass(frozen=True)
-class SuiteFolders:
-    """Where files of all suites lie, a sub-folder each."""
+@dataclass(frozen=True, eq=False)
+class SuiteMaps:
+    """What was ingested and preprocessed of a suite.
 
-    raw: Path
-    log_maps: Path
+    Attributes
+    ----------
+    suite : str
+    theta : (S, 6) float64
+    split : Split
+    log_maps : mapping of (field, smoothing width [pixels]) to LogMaps
+        Single fields.
+    """
+
+    suite: str
+    theta: Theta
+    split: Split
+    log_maps: Mapping[tuple[str, float], LogMaps]
 
 
 def bring_suites(
@@ -98,3 +115,35 @@ def check_equal_sizes(suites: Mapping[str, SuiteMaps]) -> None:
             f"robustness.suites: expected as many simulations of each, got {numbers}; the same numbers "
             "are held out in all"
         )
+
+
+def without_parameters(suite: SuiteMaps) -> SuiteMaps:
+    """Give a suite with NaN for all its parameters, so that nothing behind it can use them."""
+    return replace(suite, theta=np.full_like(suite.theta, np.nan))
+
+
+def take_as_labels(suite: SuiteMaps, inferred: Results, n_orientations: int) -> SuiteMaps:
+    """Give the training simulations of a suite the parameters that were inferred of their maps.
+
+    Parameters
+    ----------
+    suite : SuiteMaps
+        `without_parameters`.
+    inferred : Results
+        Of its training simulations, rows ordered (orientation, simulation, map).
+    n_orientations : int
+
+    Returns
+    -------
+    suite : SuiteMaps
+        Its theta is the average of the posterior means over the maps of each training simulation; NaN in
+        other rows, and for what was not inferred.
+    """
+    simulation = simulation_of_rows(inferred, n_orientations)
+    n_maps = n_orientations * camels.MAPS_PER_SIMULATION
+    theta = suite.theta.copy()
+    for name in inferred.inferred:
+        column = camels.PARAMETER_NAMES.index(name)
+        sums = np.bincount(simulation, weights=inferred.mean[:, column])
+        theta[list(suite.split.train), column] = sums / n_maps
+    return replace(suite, theta=theta)
