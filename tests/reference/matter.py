@@ -1,4 +1,4 @@
-"""Power of the mock universes' matter, and what a kept library says of it."""
+"""Power spectra of the mock universes' matter, and predictions of CCL."""
 
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -20,7 +20,7 @@ EDGES_2D = 2 * np.pi / BOX_SIZE * np.array([2.5, 4.5, 6.5, 8.5, 10.5, 12.5, 14.5
 
 
 def power_3d(displacement: np.ndarray, box_size: float, edges: np.ndarray) -> np.ndarray:
-    """Power [(Mpc/h)^3] of particles between `edges` [h/Mpc], the cloud's window divided out."""
+    """Measure the power [(Mpc/h)^3] of particles between `edges` [h/Mpc], without window."""
     side = 2 * displacement.shape[1]
     modes = scipy.fft.rfftn(deposit_mesh(displacement, side)) / side**3
     window = np.prod(np.broadcast_arrays(*[np.sinc(c / side) ** 2 for c in wave_numbers(side)]), 0)
@@ -33,7 +33,7 @@ def power_3d(displacement: np.ndarray, box_size: float, edges: np.ndarray) -> np
 
 
 def mean_k(box_size: float, n: int, edges: np.ndarray) -> np.ndarray:
-    """Mean wave number of the modes between `edges`, [h/Mpc]."""
+    """Average the wave numbers of the modes between `edges`, [h/Mpc]."""
     side = 2 * n
     k = 2.0 * np.pi / box_size * np.sqrt(squared(side)).ravel()
     twice = np.broadcast_to(np.where(wave_numbers(side)[2] == 0, 1.0, 2.0), (side, side, n + 1))
@@ -43,7 +43,7 @@ def mean_k(box_size: float, n: int, edges: np.ndarray) -> np.ndarray:
 
 
 def power_2d(displacement: np.ndarray) -> np.ndarray:
-    """Mean power of the 15 slabs [(Mpc/h)^2] between `EDGES_2D`, the pixels' window divided out."""
+    """Average the power of the 15 slabs [(Mpc/h)^2] between `EDGES_2D`, without window."""
     still = np.zeros(displacement.shape[1:], np.float32)
     mass, _ = deposit_slabs(displacement, still, N, REFINE)
     k, power, n_modes = power_spectrum(mass, BOX_SIZE)
@@ -58,7 +58,7 @@ def power_2d(displacement: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def cosmology(Omega_m: float, sigma_8: float, longest: float = 0.0) -> pyccl.Cosmology:
-    """CCL's universe with our linear power spectrum, without modes below `longest` [h/Mpc]."""
+    """Make CCL's universe with our linear power, without modes below `longest` [h/Mpc]."""
     k = np.geomspace(1e-4, 200, 3000)  # [h/Mpc]
     power = linear_power(k, Omega_m, sigma_8) * np.where(k < longest, 1e-10, 1.0)
     basis = {"Omega_c": Omega_m - OMEGA_B, "Omega_b": OMEGA_B, "h": HUBBLE, "n_s": SPECTRAL_INDEX}
@@ -72,7 +72,7 @@ def cosmology(Omega_m: float, sigma_8: float, longest: float = 0.0) -> pyccl.Cos
 
 
 def halofit(k: np.ndarray, Omega_m: float, sigma_8: float) -> np.ndarray:
-    """Nonlinear power today, [(Mpc/h)^3]; Takahashi et al. 2012, arXiv:1208.2701."""
+    """Compute the nonlinear power today, [(Mpc/h)^3]; Takahashi et al. 2012, arXiv:1208.2701."""
     power = pyccl.nonlin_matter_power(cosmology(Omega_m, sigma_8), k * HUBBLE, 1.0)
     return np.asarray(power) * HUBBLE**3
 
@@ -80,17 +80,18 @@ def halofit(k: np.ndarray, Omega_m: float, sigma_8: float) -> np.ndarray:
 LONGEST = 0.70 * 2 * np.pi / BOX_SIZE
 """Wave number [h/Mpc] below which the box has no modes.
 
-Spheres of 1 to 4 Mpc/h have the same variance with the continuous spectrum cut off here as with the modes
-of the box: 0.68 to 0.71 of the fundamental mode for Omega_m of 0.1 to 0.5.
+The continuous spectrum, cut off here, gives spheres of 1 to 4 Mpc/h the same variance as the modes
+of the box. This needs 0.68 to 0.71 of the fundamental mode for Omega_m of 0.1 to 0.5.
 """
 
 
 def in_the_box(k: np.ndarray, Omega_m: float, sigma_8: float) -> np.ndarray:
-    """`halofit` times what a halo model loses without the modes that are longer than the box.
+    """Multiply `halofit` by the effect of missing modes larger than the box.
 
-    A box of 25 Mpc/h has half the power at 1 h/Mpc: its massive halos are missing. The ratio of two halo
-    models (Sheth and Tormen 1999 with concentrations of Duffy et al. 2008), with `LONGEST` and without,
-    says how much. It does not hold for the largest modes themselves, below 0.7 h/Mpc.
+    A box of 25 Mpc/h has half the power at 1 h/Mpc, because massive halos are missing. The
+    correction is the ratio of two halo models, with and without `LONGEST` (Sheth and Tormen 1999
+    with concentrations of Duffy et al. 2008). It is not valid for the largest modes, below 0.7
+    h/Mpc.
     """
     lost = _halo_model(k, Omega_m, sigma_8, LONGEST) / _halo_model(k, Omega_m, sigma_8, 0.0)
     return halofit(k, Omega_m, sigma_8) * np.minimum(lost, 1.0)
@@ -112,7 +113,7 @@ def _halo_model(k: np.ndarray, Omega_m: float, sigma_8: float, longest: float) -
 
 
 def project(power: Callable[[np.ndarray], np.ndarray], k: np.ndarray) -> np.ndarray:
-    """Power of slabs [(Mpc/h)^2] from that in 3D: the modes along the slab, by its window."""
+    """Project 3D power to slabs [(Mpc/h)^2]: sum modes along the slab with its window."""
     along = 2.0 * np.pi / BOX_SIZE * np.arange(-200, 201)
     window = np.sinc(along * BOX_SIZE / N_SLABS / (2 * np.pi)) ** 2
     return np.array([np.sum(power(np.hypot(each, along)) * window) / BOX_SIZE for each in k])
@@ -120,7 +121,7 @@ def project(power: Callable[[np.ndarray], np.ndarray], k: np.ndarray) -> np.ndar
 
 @lru_cache
 def slabs_in_the_box(Omega_m: float, sigma_8: float) -> Callable[[np.ndarray], np.ndarray]:
-    """Power of slabs as a function of k, from `in_the_box`."""
+    """Tabulate the power of slabs as a function of k, from `in_the_box`."""
     k = np.geomspace(0.2, 60, 150)
     table = np.log(in_the_box(k, Omega_m, sigma_8))
     return lambda wanted: project(
@@ -130,10 +131,10 @@ def slabs_in_the_box(Omega_m: float, sigma_8: float) -> Callable[[np.ndarray], n
 
 @cache
 def measure(Omega_m: float, sigma_8: float, n_pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean power in 3D between `EDGES` and of slabs between `EDGES_2D` over universes of 64 pixels.
+    """Average power in 3D between `EDGES` and of slabs between `EDGES_2D` over universes.
 
     Amplitudes are fixed to their mean and phases come in opposite pairs (Angulo and Pontzen 2016,
-    arXiv:1603.05253): 64 such universes scatter by 3%, 96 of random amplitudes by 6%.
+    arXiv:1603.05253). 64 such universes scatter by 3%, 96 universes of random amplitudes by 6%.
     """
     power = []
     for seed in range(n_pairs):

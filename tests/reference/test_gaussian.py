@@ -1,6 +1,6 @@
-"""Is the posterior of MockGaussian exact? Likelihood against pixel covariance, posterior against itself.
+"""Compare MockGaussian's likelihood with a pixel covariance, and its posterior with a finer grid.
 
-And can the tests of calibration fail? They are shown posteriors that are too narrow, too wide and biased.
+The calibration tests must fail for posteriors that are too narrow, too wide or biased.
 """
 
 from functools import cache
@@ -21,7 +21,7 @@ N_MAPS, N_SAMPLES = 1500, 63
 
 
 def draw(theta: np.ndarray, map_size: int, seed: int) -> np.ndarray:
-    """One log map for each row of `theta`."""
+    """Draw one log map per row of `theta`."""
     rng = np.random.default_rng(seed)
     maps = [gaussian.draw_simulation(*row, map_size=map_size, generator=rng)[0] for row in theta]
     return log_transform(np.stack(maps), "Mtot")
@@ -37,7 +37,7 @@ def draw_from_prior(n: int, map_size: int, seed: int) -> tuple[np.ndarray, np.nd
 
 @pytest.mark.parametrize("n", [3, 4])  # with and without modes at the Nyquist frequency
 def test_likelihood_is_that_of_the_pixels(n):
-    """A multivariate normal of n^2 pixels, whose covariance is the sum over all modes."""
+    """Compare with a multivariate normal of n^2 pixels; its covariance sums all modes."""
     log_maps = np.random.default_rng(5).normal(11, 0.3, (2, n, n)).astype(np.float32)
     theta = np.array([[0.3, 0.8], [0.12, 0.95], [0.5, 0.6]])
     m = np.fft.fftfreq(n, 1 / n)
@@ -54,7 +54,7 @@ def test_likelihood_is_that_of_the_pixels(n):
     value = model.log_likelihood(model.summarize(log_maps), theta)
     np.testing.assert_allclose(
         value - value[:, :1], np.transpose(expected) - expected[0][:, None], rtol=1e-9, atol=1e-8
-    )  # of thousands; an eigenvalue decomposition in float64
+    )  # values of thousands; eigenvalue decomposition in float64
 
 
 def test_fisher_matrix_is_the_curvature_of_the_likelihood():
@@ -67,7 +67,7 @@ def test_fisher_matrix_is_the_curvature_of_the_likelihood():
     mixed = (value[0] - value[1] - value[2] + value[3]) / 4
     first, second = value[4] + value[5] - 2 * value[8], value[6] + value[7] - 2 * value[8]
     curvature = -np.array([[first, mixed], [mixed, second]]) / step**2
-    # power averages to its mean within sqrt(2 / modes) of 400 x 1,024 modes: 0.2 %; 5 sigma
+    # power averages to its mean within sqrt(2 / modes) for 400 x 1,024 modes: 0.2%; 5 sigma
     np.testing.assert_allclose(curvature, model.fisher_matrix(32), rtol=0.01)
 
 
@@ -76,7 +76,7 @@ def test_maximum_likelihood_scatters_as_the_bound_says():
     statistics = model.summarize(draw(np.tile(theta, (1500, 1)), 32, seed=1))
     estimate = model.maximum_likelihood(statistics)
     bound = model.cramer_rao_bound(32)
-    # a variance of 1,500 draws is known to 3.7 %; 4 sigma, halved for the standard deviation
+    # a variance of 1,500 draws is known to 3.7%; 4 sigma, halved for the standard deviation
     np.testing.assert_allclose(estimate.std(axis=0), bound, rtol=0.075)
     covariance = np.cov(estimate.T)
     inverse = np.linalg.inv(model.fisher_matrix(32))
@@ -97,13 +97,13 @@ def test_maximum_likelihood_is_a_maximum():
 
 
 def test_information_is_that_of_all_modes():
-    """By hand: with d ln P / d sigma_8 = 2.5 ln 10 and L^2 modes, F = L^2 (2.5 ln 10)^2 / 2."""
+    """By hand: d ln P / d sigma_8 = 2.5 ln 10 for L^2 modes, so F = L^2 (2.5 ln 10)^2 / 2."""
     np.testing.assert_allclose(model.fisher_matrix(64)[1, 1], 4096 * (2.5 * np.log(10)) ** 2 / 2)
     np.testing.assert_allclose(model.fisher_matrix(16, 15), 15 * model.fisher_matrix(16))
 
 
 def test_float32_says_as_much_as_float64():
-    """At the faintest small scales: the steepest spectrum of the least amplitude at 256 pixels."""
+    """Test the faintest small scales: the steepest spectrum at the lowest amplitude, 256 pixels."""
     theta = np.array([[0.1, 0.6]])
     statistics = model.summarize(draw(theta, 256, seed=3))
     white = np.random.default_rng(3).standard_normal((15, 256, 256))[0]
@@ -123,7 +123,7 @@ def test_float32_says_as_much_as_float64():
 
 
 def on_a_grid(statistics: model.Statistics, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of one map's posterior by Simpson's rule over the whole prior."""
+    """Compute mean and covariance of one map's posterior by Simpson's rule over the whole prior."""
     axes = np.linspace(0.1, 0.5, n), np.linspace(0.6, 1.0, n)
     theta = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     ln_l = model.log_likelihood(statistics, theta)[0].reshape(n, n)
@@ -142,7 +142,7 @@ def on_a_grid(statistics: model.Statistics, n: int) -> tuple[np.ndarray, np.ndar
 
 @pytest.mark.parametrize("theta", [(0.3, 0.8), (0.105, 0.79), (0.495, 0.605)])
 def test_posterior_equals_a_fine_grid(theta):
-    """In the middle of the prior, at an edge and in a corner, where the prior cuts it."""
+    """Test the middle of the prior, an edge and a corner, where the prior truncates it."""
     statistics = model.summarize(draw(np.array([theta]), 16, seed=4))
     mean, covariance = on_a_grid(statistics, 601)
     found = exact.posterior(statistics)
@@ -167,7 +167,7 @@ def test_posterior_does_not_depend_on_its_nodes(map_size, monkeypatch):
 def test_posterior_of_many_modes_is_normal_with_the_inverse_fisher_matrix():
     theta = np.array([0.3, 0.8])
     found = exact.posterior(model.summarize(draw(theta[None], 256, seed=7)))
-    # of 65,536 modes: skewness and the scatter of the curvature are of order 1 / sqrt(modes) = 0.4 %
+    # 65,536 modes: skewness and scatter of the curvature are of order 1 / sqrt(modes) = 0.4%
     np.testing.assert_allclose(
         found.covariance[0], np.linalg.inv(model.fisher_matrix(256)), rtol=0.03
     )
@@ -193,7 +193,7 @@ def test_cumulative_is_0_and_1_at_the_edges():
     low, high = np.tile([0.1, 0.6], (5, 1)), np.tile([0.5, 1.0], (5, 1))
     np.testing.assert_allclose(exact.cumulative(statistics, low), 0, atol=1e-12)
     np.testing.assert_allclose(exact.cumulative(statistics, high), 1, rtol=1e-9)
-    with pytest.raises(ValueError, match=r"expected values in the prior, got .* in row 2"):
+    with pytest.raises(ValueError, match=r"inside the latin hypercube, got .* in row 2"):
         exact.cumulative(statistics, low - np.array([[0], [0], [0.1], [0], [0]]))
 
 
@@ -202,7 +202,7 @@ def test_cumulative_is_0_and_1_at_the_edges():
 
 @cache
 def calibration() -> tuple[np.ndarray, exact.Posterior, np.ndarray, np.ndarray]:
-    """Truth, posterior, PIT and posterior samples of maps from the prior."""
+    """Draw maps from the prior; return truth, posterior, PIT and posterior samples."""
     theta, log_maps = draw_from_prior(N_MAPS, 32, seed=10)
     statistics = model.summarize(log_maps)
     samples = exact.sample_posterior(statistics, N_SAMPLES, np.random.default_rng(11))
@@ -210,12 +210,12 @@ def calibration() -> tuple[np.ndarray, exact.Posterior, np.ndarray, np.ndarray]:
 
 
 def chi2_is_one(z: np.ndarray) -> bool:
-    """Its mean over N maps scatters by sqrt(2 / N); 4 sigma."""
+    """The mean over N maps scatters by sqrt(2 / N); 4 sigma."""
     return bool(np.all(np.abs(np.mean(z**2, axis=0) - 1) < 4 * np.sqrt(2 / len(z))))
 
 
 def coverage_is_nominal(pit: np.ndarray) -> bool:
-    """Of the central 68.3 and 95.4 %: a binomial share; 4 sigma."""
+    """Coverage of the central 68.3% and 95.4% is a binomial share; 4 sigma."""
     nominal = norm.cdf([[1], [2]]) - norm.cdf([[-1], [-2]])
     covered = np.stack([np.mean(np.abs(pit - 0.5) < share / 2, axis=0) for share in nominal])
     error = np.sqrt(nominal * (1 - nominal) / len(pit))
@@ -254,7 +254,7 @@ def test_a_wrong_width_is_found(factor):
 
 
 def test_a_bias_is_found():
-    """Of 0.2 standard deviations, which chi2, 1 + 0.2^2, and coverage do not see."""
+    """Shift by 0.2 standard deviations, which chi2 = 1 + 0.2^2 and coverage do not detect."""
     theta, found, pit, samples = calibration()
     biased = norm.cdf(norm.ppf(pit) + 0.2)
     assert chi2_is_one((theta - found.mean) / found.std + 0.2)
@@ -279,7 +279,7 @@ def test_samples_have_the_moments_of_the_posterior():
 
 
 def test_nothing_but_the_power_says_anything():
-    """Other phases, the same posterior."""
+    """Phases do not change the posterior."""
     _, log_maps = draw_from_prior(1, 32, seed=12)
     modes = np.fft.rfft2(log_maps[0].astype(np.float64))
     phases = np.fft.rfft2(np.random.default_rng(0).standard_normal((32, 32)))

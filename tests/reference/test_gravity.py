@@ -1,4 +1,4 @@
-"""Is the gravity of the mock universes right? Against JaxPM, and against halofit by way of CCL."""
+"""Compare the gravity of the mock universes with JaxPM, and with halofit from CCL."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from multifield.mock.particle_mesh import simulate_matter, squared
 from multifield.mock.universe import linear_field, make_universe
 from tests.reference import matter
 
-PAIRS = 32  # of universes of fixed amplitude and opposite phases: the power of 64 is known to 3%
+PAIRS = 32  # pairs of fixed-amplitude universes with opposite phases: power of 64 is known to 3%
 OMEGAS = (0.1, 0.3, 0.5)
 
 
@@ -22,7 +22,7 @@ OMEGAS = (0.1, 0.3, 0.5)
 
 @pytest.fixture(scope="module")
 def beside_jaxpm():
-    """Modes of ours and of JaxPM's, their wave numbers in fundamental modes, and how many each stands for."""
+    """Load modes of this package and JaxPM, wave numbers in fundamental modes, and weights."""
     stored = np.load(Path(__file__).parent / "data" / "jaxpm_modes.npz")
     n, highest = int(stored["n"]), stored["modes"].shape[2] - 1
     Omega_m, sigma_8 = float(stored["Omega_m"]), float(stored["sigma_8"])
@@ -38,7 +38,7 @@ def beside_jaxpm():
 
 @pytest.mark.parametrize("shell", range(1, 9))
 def test_structures_are_jaxpm_s(beside_jaxpm, shell):
-    """Up to 2 h/Mpc: measured 0.998 there, and 1.05 of the power."""
+    """Test up to 2 h/Mpc: measured 0.998 there, with 1.05 of the power."""
     ours, theirs, k, twice = beside_jaxpm
     inside = k == shell
     cross, own, other = (
@@ -51,7 +51,7 @@ def test_structures_are_jaxpm_s(beside_jaxpm, shell):
 
 @pytest.fixture(scope="module")
 def power_beside_jaxpm():
-    """Cosmologies, and power of one universe's phases in each: ours and JaxPM's, in 3D and of slabs."""
+    """Compute cosmologies and the power at fixed phases, here and in JaxPM, in 3D and of slabs."""
     stored = np.load(Path(__file__).parent / "data" / "jaxpm_power.npz")
     ours = []
     for Omega_m, sigma_8 in stored["cosmologies"]:
@@ -67,7 +67,7 @@ def power_beside_jaxpm():
 @pytest.mark.slow
 @pytest.mark.parametrize("pair", range(6))
 def test_responses_are_jaxpm_s(power_beside_jaxpm, pair):
-    """To sigma_8 and Omega_m about Omega_m of 0.1, 0.3 and 0.5: 3 h/Mpc in 3D, 5 h/Mpc of slabs.
+    """Response to sigma_8 and Omega_m, to 3 h/Mpc in 3D and 5 h/Mpc of slabs.
 
     Within 30%; measured within 8% in 3D and 20% of slabs.
     """
@@ -87,11 +87,11 @@ def test_responses_are_jaxpm_s(power_beside_jaxpm, pair):
 
 @pytest.mark.parametrize("Omega_m", OMEGAS)
 def test_largest_modes_grow_as_linear_theory_says(Omega_m):
-    """Within 2%, in fields so weak that linear theory holds; measured within 0.2%."""
+    """Agree within 2% in weak fields, where linear theory holds; measured within 0.2%."""
     n = 64
     modes = linear_field(n, Omega_m, 1e-3, np.random.default_rng(3))
     displacement, _ = simulate_matter(modes, Omega_m)
-    # displacement is exact to first order, where a density of particles has a lattice
+    # displacements are exact to first order; the density of particles shows their lattice
     k = [np.fft.fftfreq(n, 1 / n), np.fft.fftfreq(n, 1 / n), np.fft.rfftfreq(n, 1 / n)]
     grown = -sum(
         2j * np.pi * component * scipy.fft.rfftn(psi)
@@ -110,7 +110,7 @@ def k_of(edges):
 
 @pytest.mark.slow
 def test_power_is_halofit_s():
-    """Within 20% from 0.7 to 3 h/Mpc, without the modes that the box has not; measured 0.85 to 1.01."""
+    """Agree within 20% from 0.7 to 3 h/Mpc, without modes beyond the box; measured 0.85 to 1.01."""
     power, _ = matter.measure(0.3, 0.8, PAIRS)
     ratio = power / matter.in_the_box(k_of(matter.EDGES), 0.3, 0.8)
     np.testing.assert_allclose(ratio, 1, atol=0.20)
@@ -118,7 +118,7 @@ def test_power_is_halofit_s():
 
 @pytest.mark.slow
 def test_power_of_slabs_is_halofit_s():
-    """Within 20% from 0.7 to 3.1 h/Mpc; beyond, a mesh of 64 nodes leaves 72% at 4 and 65% at 5."""
+    """Agree within 20% from 0.7 to 3.1 h/Mpc; a mesh of 64 nodes keeps 72% at 4 and 65% at 5."""
     _, power = matter.measure(0.3, 0.8, PAIRS)
     k = 0.5 * (matter.EDGES_2D[:-1] + matter.EDGES_2D[1:])
     ratio = power / matter.slabs_in_the_box(0.3, 0.8)(k)
@@ -128,7 +128,7 @@ def test_power_of_slabs_is_halofit_s():
 
 @pytest.mark.slow
 def test_response_to_sigma_8_is_halofit_s():
-    """d ln P / d ln sigma_8 within 30%, from 0.7 to 3 h/Mpc in 3D and to 5 h/Mpc of slabs."""
+    """Agree in d ln P / d ln sigma_8 within 30%, 0.7 to 3 h/Mpc in 3D, to 5 h/Mpc of slabs."""
     low, high = (0.3, 0.7), (0.3, 0.9)
     step = np.log(high[1] / low[1])
     k, k_2d = k_of(matter.EDGES), 0.5 * (matter.EDGES_2D[:-1] + matter.EDGES_2D[1:])
@@ -148,17 +148,17 @@ def test_response_to_sigma_8_is_halofit_s():
 
 @pytest.mark.slow
 def test_width_of_the_distribution_at_256_pixels():
-    """log10 of CMD's Mcdm has a standard deviation of 0.51 over the latin hypercube."""
+    """The log10 of CMD's Mcdm has a standard deviation of 0.51 over the latin hypercube."""
     density = make_universe(
         0.3, 0.8, map_size=256, lattice=160, refine=3, generator=np.random.default_rng(3)
     ).density
     assert np.log10(density).std() == pytest.approx(0.5, abs=0.06)
-    assert density.min() > 0.011  # of CMD's IllustrisTNG
+    assert density.min() > 0.011  # minimum in CMD's IllustrisTNG
 
 
 @pytest.mark.slow
 def test_voids_show_no_lattice():
-    """Elements add nothing to the power of log maps that eight times as many would not have."""
+    """Eight times as many mass elements do not change the power of log maps."""
     from multifield.maps.particles import deposit_slabs
 
     modes = linear_field(64, 0.3, 0.8, np.random.default_rng(3))
@@ -172,7 +172,7 @@ def test_voids_show_no_lattice():
 
 
 def test_axes_have_the_same_power():
-    """Slabs along each axis, averaged over four universes; a mode of one universe scatters by itself."""
+    """Average slabs along each axis over four universes, because modes of one universe scatter."""
     power = []
     for seed in range(4):
         universe = make_universe(

@@ -1,4 +1,4 @@
-"""Is the matter of the mock universes right? Against colossus, JaxPM and CCL."""
+"""Compare the matter of the mock universes with colossus, JaxPM and CCL."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ N = 32  # lattice points per side
 
 
 def measured_power(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Wave number [h/Mpc], power [(Mpc/h)^3] and number of independent modes, in shells."""
+    """Compute wave number [h/Mpc], power [(Mpc/h)^3] and number of independent modes in shells."""
     modes = linear_field(N, 0.3, 0.8, np.random.default_rng(seed))
     field = scipy.fft.fftn(scipy.fft.irfftn(modes, s=(N, N, N)).astype(np.float64))
     m = np.fft.fftfreq(N, 1 / N)
@@ -28,14 +28,14 @@ def measured_power(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_linear_field_has_the_input_power():
     ratio, count = measured_power(seed=0)
-    # a mean of `count` exponential variables
+    # mean of `count` exponential variables
     assert np.all(np.abs(ratio - 1) < 4 / np.sqrt(count))
-    assert count[-1] > 2000  # so the last shell is tested to 9 percent
+    assert count[-1] > 2000  # so the last shell is tested to 9%
 
 
 @pytest.mark.parametrize("Omega_m", [0.1, 0.3, 0.5])
 def test_linear_power_is_colossus_s(Omega_m):
-    """Whose normalization is adaptive quadrature, and asks for no global cosmology or cache."""
+    """This normalization uses adaptive quadrature without colossus' global cosmology or cache."""
     cosmology = Cosmology(
         name="reference",
         flat=True,
@@ -50,7 +50,7 @@ def test_linear_power_is_colossus_s(Omega_m):
     )
     k = np.geomspace(1e-2, 50, 100)
     reference = cosmology.matterPowerSpectrum(k)
-    # 2e-5: ours is a trapezoid of 4,000 points, theirs has a tolerance of 1e-6
+    # 2e-5: here a trapezoid rule of 4,000 points, in colossus a tolerance of 1e-6
     np.testing.assert_allclose(linear_power(k, Omega_m, 0.8), reference, rtol=2e-5)
 
 

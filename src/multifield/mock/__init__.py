@@ -1,4 +1,4 @@
-"""Universes of our own in CMD's layout, with information about the parameters in every field."""
+"""Mock universes in CMD's layout. Every field carries information about the parameters."""
 
 from multifield.config.ingest import MockConfig
 from multifield.mock.gas_models import MOCK_ASTRID, MOCK_SIMBA, MOCK_TNG, GasModel

@@ -1,22 +1,23 @@
 """Baryons of the mock suites, painted on the matter of a universe.
 
-A caricature of a hydrodynamic simulation: stars form in dense places, supernovae and black holes
-blow gas and metals out of them to a distance, and what arrives is hot. Each quantity is a surface
-density, or a mean along the line of sight weighted by gas mass. The four feedback parameters act apart:
+The model is a sketch of a hydrodynamic simulation. Stars form in dense regions. Supernovae and
+black holes blow gas and metals out to a distance, where the gas arrives hot. Each quantity is a
+surface density, or a mean along the line of sight weighted by gas mass. Each feedback parameter
+has its own effect:
 
 ======= ==================================== =============================================
 A_SN1   energy of supernovae                 more gas leaves galaxies, fewer stars form
-A_SN2   speed of their winds                 less mass (the energy is given), further, hotter
+A_SN2   speed of their winds                 less mass (at fixed energy), further, hotter
 A_AGN1  energy of black holes                more gas leaves groups, their stars are fewer
-A_AGN2  speed of their jets                  further and hotter, for the same mass
+A_AGN2  speed of their jets                  further and hotter, at the same mass
 ======= ==================================== =============================================
 
-The strengths and shapes are in a `gas_models.GasModel`, one for each suite; so is which of two laws gives
-what sets in with depth, and whether jets have a tail that goes further.
+Each suite has a `gas_models.GasModel` with its strengths and shapes. It also selects the
+saturation law and whether jets have a tail that reaches further.
 
 References
 ----------
-arXiv:2010.00619 for what the four parameters mean in IllustrisTNG.
+arXiv:2010.00619: meaning of the four parameters in IllustrisTNG.
 """
 
 from collections.abc import Callable
@@ -33,17 +34,17 @@ from multifield.mock.universe import OMEGA_B, SLAB_THICKNESS, Universe, mean_sur
 
 HYDROGEN_FRACTION = 0.76  # X, by mass, primordial
 MEAN_MOLECULAR_WEIGHT = 0.59  # mu of ionized primordial gas, [proton masses]
-ELECTRONS_PER_PROTON_MASS = 0.88  # (1 + X) / 2, all ionized
+ELECTRONS_PER_PROTON_MASS = 0.88  # (1 + X) / 2, fully ionized
 SOLAR_MASS = 1.98841e30  # [kg]; IAU 2015 G M_sun over CODATA's G
 BOLTZMANN_OVER_PROTON = 1e-6 * constants.k / constants.m_p  # [(km/s)^2 / K]
 SOUND_SPEED_SQUARED = BOLTZMANN_OVER_PROTON / MEAN_MOLECULAR_WEIGHT  # P / (rho T), [(km/s)^2 / K]
 _MPC = 1e6 * constants.parsec  # [m]
-PROTONS_PER_CM3 = SOLAR_MASS / constants.m_p / _MPC**3 * 1e-6  # of 1 M_sun / Mpc^3, [cm^-3]
+PROTONS_PER_CM3 = SOLAR_MASS / constants.m_p / _MPC**3 * 1e-6  # 1 M_sun / Mpc^3 in [cm^-3]
 ERG_PER_CM3 = (
     SOLAR_MASS * 1e6 / (1e-3 * _MPC) ** 3 * 10.0
-)  # of 1 M_sun (km/s)^2 / kpc^3, [erg cm^-3]
+)  # 1 M_sun (km/s)^2 / kpc^3 in [erg cm^-3]
 KPC3_PER_MPC3 = 1e9
-FIDUCIAL_OMEGA_M = 0.3  # of CMD's CV set; data.rst
+FIDUCIAL_OMEGA_M = 0.3  # CMD's CV set; data.rst
 PHOTO_OMEGA_M = (
     -0.29
 )  # T_0 ~ (Omega_b / sqrt(Omega_m))^(1/1.7); Hui and Gnedin 1997, astro-ph/9612232
@@ -51,7 +52,7 @@ PHOTO_OMEGA_M = (
 
 @dataclass(frozen=True, kw_only=True)
 class Feedback:
-    """The four astrophysical parameters, 1 in the fiducial simulation."""
+    """The four astrophysical parameters; 1 in the fiducial simulation."""
 
     A_SN1: float
     A_AGN1: float
@@ -61,10 +62,10 @@ class Feedback:
 
 @dataclass(frozen=True, kw_only=True)
 class _Baryons:
-    """Where baryons and metals are, in units of the mean surface density of matter."""
+    """Baryons and metals by location, in units of the mean surface density of matter."""
 
     stars: Maps
-    stayed: Maps  # gas
+    stayed: Maps  # gas that is not ejected
     sn_wind: Maps
     agn_wind: Maps
     metals_stayed: Maps
@@ -78,17 +79,17 @@ class _Baryons:
 
 
 class _Scatter:
-    """Log-normal factors, smooth over `scatter_length`, one after another from one generator."""
+    """Draws log-normal factors that are smooth over `scatter_length`, from one generator."""
 
     def __init__(self, n_pixels: int, width: float, generator: np.random.Generator) -> None:
         self._generator, self._width = generator, width
         impulse = np.zeros((1, n_pixels, n_pixels), np.float32)
         impulse[0, 0, 0] = 1.0
-        # white noise smoothed by a kernel keeps the sum of its squares of the variance
+        # the variance of smoothed white noise is the sum of the kernel's squares
         self._noise = float(np.sqrt(np.sum(gaussian_smooth(impulse, width) ** 2)))
 
     def draw(self, like: Maps, dex: float) -> Maps:
-        """Factors of `like`'s shape whose log10 has mean 0 and standard deviation `dex`."""
+        """Draw factors in the shape of `like`, whose log10 has mean 0 and std `dex`."""
         white = self._generator.standard_normal(like.shape, dtype=np.float32)
         exponent = gaussian_smooth(white, self._width) * np.float32(dex * np.log(10) / self._noise)
         return np.exp(exponent)
@@ -97,27 +98,28 @@ class _Scatter:
 def paint_fields(
     universe: Universe, feedback: Feedback, model: GasModel, generator: np.random.Generator
 ) -> dict[str, Maps]:
-    """All 13 fields of one simulation.
+    """Paint all 13 fields of one simulation.
 
     Parameters
     ----------
     universe : Universe
-        Density and speed of matter, 15 maps.
+        Density and speed of matter, 15 maps each.
     feedback : Feedback
-        The astrophysical parameters.
+        Astrophysical parameters.
     model : GasModel
-        The suite.
+        Gas model of the suite.
     generator : numpy.random.Generator
-        Of the scatter.
+        Random generator of the scatter.
 
     Returns
     -------
     fields : dict of (15, L, L) float32
-        In `camels.FIELDS`' units. All >= 0, and 0 in Mstar alone. Mtot is the sum of Mgas, Mcdm and
-        Mstar; its mean is that of the universe, since winds move gas and lose none.
+        Maps of each field in the units of `camels.FIELDS`. Only Mstar can be 0; other fields are >
+        0. Mtot is the sum of Mgas, Mcdm and Mstar. Winds conserve mass, so its mean is the cosmic
+        mean.
     """
     n_pixels = universe.density.shape[1]
-    pixels = n_pixels / BOX_SIZE  # [pixels/(Mpc/h)]: lengths become pixels here
+    pixels = n_pixels / BOX_SIZE  # [pixels/(Mpc/h)]
     scatter = _Scatter(n_pixels, model.scatter_length * pixels, generator)
     baryons = _move_baryons(universe, feedback, model, scatter, pixels)
     shocked = _shocked_fraction(universe, model, pixels)
@@ -135,14 +137,14 @@ def paint_fields(
 
 
 def _depth(universe: Universe) -> Maps:
-    """Matter in absolute terms: of potential wells of one size, v^2 ~ Omega_m times density."""
+    """Compute density in absolute terms: v^2 ~ Omega_m times density in wells of one size."""
     return universe.density * np.float32(universe.Omega_m / FIDUCIAL_OMEGA_M)
 
 
 def _move_baryons(
     universe: Universe, feedback: Feedback, model: GasModel, scatter: _Scatter, pixels: float
 ) -> _Baryons:
-    """Form stars, eject gas and metals, and let them arrive."""
+    """Form stars, eject gas and metals, and spread them over their distance."""
     depth = _depth(universe)
     baryons = universe.density * np.float32(OMEGA_B / universe.Omega_m)
     stars = baryons * _star_fraction(depth, feedback, model, scatter)
@@ -162,7 +164,7 @@ def _move_baryons(
 
 
 def _spread_jets(mass: Maps, width: float, model: GasModel) -> Maps:
-    """Let jets arrive at their distance, and their tail, if they have one, beyond it; no mass is lost."""
+    """Spread jets over their distance, and their tail beyond it; the mass is conserved."""
     near = gaussian_smooth(mass, width)
     if model.agn_tail == 0:
         return near
@@ -172,7 +174,7 @@ def _spread_jets(mass: Maps, width: float, model: GasModel) -> Maps:
 
 
 def _star_fraction(depth: Maps, feedback: Feedback, model: GasModel, scatter: _Scatter) -> Maps:
-    """Of the baryons; exactly 0 where the scattered depth is below the threshold."""
+    """Compute the fraction of baryons in stars; 0 where the scattered depth is too low."""
     clumped = depth * scatter.draw(depth, model.scatter_stars)
     above = np.maximum(1.0 - model.star_threshold / clumped, 0.0)
     supernovae = feedback.A_SN1**-model.star_sn1 * feedback.A_SN2**-model.star_sn2
@@ -185,7 +187,7 @@ def _star_fraction(depth: Maps, feedback: Feedback, model: GasModel, scatter: _S
 def _ejected_fractions(
     depth: Maps, feedback: Feedback, model: GasModel, scatter: _Scatter
 ) -> tuple[Maps, Maps]:
-    """Of the gas, by supernovae from galaxies and by black holes from groups."""
+    """Compute gas fractions that supernovae eject from galaxies and black holes from groups."""
     sn = model.sn_loading * feedback.A_SN1 * feedback.A_SN2**-model.sn_energy
     agn = model.agn_loading * feedback.A_AGN1
     galaxies = _saturation(depth, model.galaxy_depth, model.galaxy_slope, model.saturation)
@@ -196,7 +198,7 @@ def _ejected_fractions(
 
 
 def _saturation(depth: Maps, half: float, slope: float, law: Saturation) -> Maps:
-    """From 0 in voids to 1 in deep wells, 1/2 at `half`; see `SATURATIONS`."""
+    """Rise from 0 in voids to 1 in deep wells, 1/2 at `half`; see `SATURATIONS`."""
     power = (depth / np.float32(half)) ** np.float32(slope)
     return SATURATIONS[law](power)
 
@@ -212,8 +214,8 @@ def _exponential(power: Maps) -> Maps:
 
 
 SATURATIONS: dict[Saturation, Callable[[Maps], Maps]] = {
-    "rational": _rational,  # y / (1 + y), y = (depth / half)^slope: sets in early, is never whole
-    "exponential": _exponential,  # 1 - 2^-y: whole soon after half
+    "rational": _rational,  # y / (1 + y), y = (depth / half)^slope: rises early, never reaches 1
+    "exponential": _exponential,  # 1 - 2^-y: close to 1 soon after `half`
 }
 
 
@@ -228,7 +230,7 @@ def _shocked_fraction(universe: Universe, model: GasModel, pixels: float) -> Map
 def _temperature(
     universe: Universe, baryons: _Baryons, shocked: Maps, feedback: Feedback, model: GasModel
 ) -> Maps:
-    """Mean of gas that stayed, of supernova winds and of jets, weighted by mass, [K]."""
+    """Average the temperature of gas at rest, supernova winds and jets, weighted by mass, [K]."""
     gas = baryons.gas
     overdensity = gas / np.float32(OMEGA_B / universe.Omega_m)
     late = (universe.Omega_m / FIDUCIAL_OMEGA_M) ** PHOTO_OMEGA_M
@@ -243,7 +245,7 @@ def _temperature(
 
 
 def _wind_temperature(speed: float, thermalized: float) -> float:
-    """Of gas that turns a share of its kinetic energy into heat: k T = mu m_p v^2 / 3, [K]."""
+    """Temperature if a share of the kinetic energy becomes heat: k T = mu m_p v^2 / 3, [K]."""
     return thermalized * speed**2 / (3.0 * SOUND_SPEED_SQUARED)
 
 
@@ -251,7 +253,7 @@ def _wind_temperature(speed: float, thermalized: float) -> float:
 
 
 def _masses(universe: Universe, baryons: _Baryons) -> dict[str, Maps]:
-    """Surface densities, [(M_sun/h)/(Mpc/h)^2]."""
+    """Compute surface densities, [(M_sun/h)/(Mpc/h)^2]."""
     unit = np.float32(mean_surface_density(universe.Omega_m))
     cdm = universe.density * np.float32(1.0 - OMEGA_B / universe.Omega_m)
     return {
@@ -265,7 +267,7 @@ def _masses(universe: Universe, baryons: _Baryons) -> dict[str, Maps]:
 def _velocities(
     universe: Universe, baryons: _Baryons, feedback: Feedback, model: GasModel, scatter: _Scatter
 ) -> dict[str, Maps]:
-    """Moduli, [km/s]: gas follows the dark matter and winds add in quadrature."""
+    """Compute speeds, [km/s]: gas follows the dark matter and winds add in quadrature."""
     flow = universe.speed * scatter.draw(universe.speed, model.scatter_velocity)
     sn = model.kinetic * (model.sn_speed * feedback.A_SN2) ** 2
     agn = model.kinetic * (model.agn_speed * feedback.A_AGN2) ** 2
@@ -274,7 +276,7 @@ def _velocities(
 
 
 def _metallicity(baryons: _Baryons, model: GasModel) -> dict[str, Maps]:
-    """Metals over gas, and magnesium over iron as the mean over where the metals come from."""
+    """Compute metals over gas, and magnesium over iron averaged over the sources of metals."""
     pristine = model.metal_floor * baryons.gas
     metals = pristine + baryons.metals_stayed + baryons.metals_sn + baryons.metals_agn
     magnesium = (
@@ -294,7 +296,7 @@ def _thermal_state(
     model: GasModel,
     scatter: _Scatter,
 ) -> dict[str, Maps]:
-    """T [K], P [h^2 M_sun (km/s)^2/kpc^3], HI, ne [h^2 cm^-3 (Mpc/h)] and B [Gauss]."""
+    """Compute T [K], P [h^2 M_sun (km/s)^2/kpc^3], HI, ne [h^2 cm^-3 (Mpc/h)] and B [Gauss]."""
     gas = baryons.gas * np.float32(mean_surface_density(universe.Omega_m))
     pressure = gas / (SLAB_THICKNESS * KPC3_PER_MPC3) * temperature * SOUND_SPEED_SQUARED
     neutral = _neutral_fraction(universe, baryons, temperature, model, scatter)
@@ -310,7 +312,7 @@ def _thermal_state(
 def _neutral_fraction(
     universe: Universe, baryons: _Baryons, temperature: Maps, model: GasModel, scatter: _Scatter
 ) -> Maps:
-    """Photoionization equilibrium, n_HI / n_H ~ density T^-0.7, and gas that shields itself."""
+    """Photoionization equilibrium, n_HI / n_H ~ density T^-0.7, plus self-shielded gas."""
     overdensity = baryons.gas / np.float32(OMEGA_B / universe.Omega_m)
     thin = model.photo_neutral * overdensity * (temperature / 1.0e4) ** -0.7
     cold = baryons.stayed / baryons.gas
@@ -332,7 +334,7 @@ def _magnetic_field(
     model: GasModel,
     scatter: _Scatter,
 ) -> Maps:
-    """Compressed seed, and a dynamo where shocks and winds stir: B^2 / (8 pi) = share of P, [Gauss]."""
+    """Add a compressed seed field and a dynamo in stirred gas, B^2 / (8 pi) ~ P, in [Gauss]."""
     overdensity = baryons.gas / np.float32(OMEGA_B / universe.Omega_m)
     compressed = model.seed_field * overdensity ** (2.0 / 3.0)
     stirred = shocked + (baryons.sn_wind + baryons.agn_wind) / baryons.gas

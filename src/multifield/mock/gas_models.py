@@ -1,40 +1,39 @@
 """Strengths and shapes of the gas of each mock suite; `gas` has the formulas.
 
-The suites differ as CMD's do, in what their authors chose and cannot know: how gas leaves a galaxy and how
-far it goes, how hot it arrives, how many metals there are. Nothing of it is fitted to IllustrisTNG, SIMBA
-or Astrid; what is borrowed is the direction, such as the far and hot jets of SIMBA.
+The suites differ in the same respects as CMD's: how much gas leaves a galaxy, how far it moves,
+how hot it arrives, how many metals form. Nothing is fitted to IllustrisTNG, SIMBA or Astrid. Only
+the direction of a difference is borrowed, such as the far and hot jets of SIMBA.
 """
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
 Saturation = Literal["rational", "exponential"]
-"""How a process sets in with depth x, half of it at x = 1; see `gas.SATURATIONS`."""
+"""Law by which a process rises with depth x, with 1/2 at x = 1; see `gas.SATURATIONS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GasModel:
     """Strengths and shapes of one suite.
 
-    A density is a surface density over its cosmic mean, a depth that of matter times Omega_m / 0.3.
-
-    None comes from a fit: they are chosen to give CMD's orders of magnitude at 256 pixels.
+    A density is a surface density over its cosmic mean. A depth is the density of matter times
+    Omega_m / 0.3. No value comes from a fit; all give CMD's orders of magnitude at 256 pixels.
     """
 
-    saturation: Saturation  # of everything that sets in with depth
+    saturation: Saturation  # law of every process that rises with depth
 
     # stars
-    star_threshold: float  # depth below which there are none: most of the area
-    star_fraction: float  # of the baryons far above it, at A = 1, before quenching
+    star_threshold: float  # depth below which no stars form: most of the area
+    star_fraction: float  # share of baryons far above the threshold, at A = 1, before quenching
     star_sn1: float  # stars ~ A_SN1^-star_sn1
     star_sn2: float  # stars ~ A_SN2^-star_sn2
     star_agn: float  # quenched by 1 + star_agn A_AGN1 in groups
 
     # winds of supernovae, from galaxies
-    galaxy_depth: float  # where half of the loading is reached
+    galaxy_depth: float  # depth at which the loading is half its maximum
     galaxy_slope: float
     sn_loading: float  # optical depth of ejection at A = 1
-    sn_energy: float  # loading ~ A_SN2^-sn_energy; 2 if the energy is given
+    sn_energy: float  # loading ~ A_SN2^-sn_energy; 2 at fixed energy
     sn_distance: float  # [Mpc/h] at A_SN2 = 1
     sn_reach: float  # distance ~ A_SN2^sn_reach
     sn_speed: float  # [km/s] at A_SN2 = 1
@@ -46,42 +45,42 @@ class GasModel:
     agn_distance: float  # [Mpc/h] at A_AGN2 = 1
     agn_reach: float  # distance ~ A_AGN2^agn_reach
     agn_speed: float  # [km/s] at A_AGN2 = 1
-    agn_tail: float  # share of the mass in jets that goes on
-    agn_tail_reach: float  # to so many times their distance
+    agn_tail: float  # share of the jets' mass in their tail
+    agn_tail_reach: float  # distance of the tail over that of the jets
 
     # heat
     photo_temperature: float  # [K] at the mean density, photoionized
     photo_slope: float  # T ~ density^photo_slope; Hui and Gnedin 1997, astro-ph/9612232
-    shock_length: float  # [Mpc/h], of the wells in which gas is shock heated
-    shock_depth: float  # where half of the gas is shocked
+    shock_length: float  # [Mpc/h], size of the wells in which gas is shock heated
+    shock_depth: float  # depth at which half of the gas is shocked
     shock_slope: float
-    thermalized: float  # share of the energy of winds that is heat where they arrive
-    kinetic: float  # share that is motion there
+    thermalized: float  # share of the winds' energy that becomes heat
+    kinetic: float  # share of the winds' energy that remains motion
 
     # metals
-    metal_yield: float  # mass of metals a mass of stars
+    metal_yield: float  # mass of metals per mass of stars
     metal_floor: float  # Z of gas that no wind reaches
-    mgfe_floor: float  # Mg/Fe there
-    mgfe_galaxy: float  # of metals that stay
-    mgfe_sn: float  # of metals in supernova winds: prompt, rich in magnesium
-    mgfe_agn: float  # of metals in jets: late, rich in iron
+    mgfe_floor: float  # Mg/Fe of gas that no wind reaches
+    mgfe_galaxy: float  # Mg/Fe of metals that stay
+    mgfe_sn: float  # Mg/Fe of supernova winds: prompt, rich in magnesium
+    mgfe_agn: float  # Mg/Fe of jets: late, rich in iron
 
     # neutral hydrogen
     photo_neutral: float  # n_HI / n_H at mean density and 10^4 K in the ultraviolet background
-    shield_density: float  # gas density where half of the gas that stayed shields itself
-    shield_neutral: float  # neutral fraction of gas that does
+    shield_density: float  # gas density at which half of the gas at rest shields itself
+    shield_neutral: float  # neutral fraction of self-shielded gas
 
     # magnetic field
-    seed_field: float  # [Gauss] at the mean density, grows by compression as density^(2/3)
+    seed_field: float  # [Gauss] at the mean density; grows by compression as density^(2/3)
     dynamo: float  # magnetic over thermal pressure in stirred gas
 
     # scatter
-    scatter_length: float  # [Mpc/h], Gaussian; a pixel of a 64-pixel map
-    scatter_loading: float  # [dex] of either loading, independent
+    scatter_length: float  # [Mpc/h], Gaussian; one pixel of a 64-pixel map
+    scatter_loading: float  # [dex] of each loading, independent
     scatter_stars: float  # [dex]
     scatter_temperature: float  # [dex]
-    scatter_ionization: float  # [dex] of neutral hydrogen and of B
-    scatter_velocity: float  # [dex] of gas against dark matter
+    scatter_ionization: float  # [dex] of HI and B
+    scatter_velocity: float  # [dex] of gas relative to dark matter
 
 
 MOCK_TNG = GasModel(
@@ -140,13 +139,13 @@ MOCK_SIMBA = replace(
     star_threshold=2.6,
     star_fraction=0.18,
     star_agn=0.15,
-    # winds that are loaded by mass, and go no further when they are faster
+    # winds loaded by mass, whose distance depends little on their speed
     sn_loading=0.25,
     sn_energy=0.4,
     sn_distance=0.5,
     sn_reach=0.4,
     sn_speed=400.0,
-    # jets from smaller groups; a third goes far, and all is hot
+    # jets from smaller groups; a third of the mass goes far, and all of it is hot
     group_depth=3.5,
     agn_distance=0.9,
     agn_reach=0.8,
@@ -162,12 +161,12 @@ MOCK_SIMBA = replace(
     metal_floor=4.0e-5,
     mgfe_sn=1.4,
     mgfe_agn=0.8,
-    # hydrogen that shields itself sooner, and is molecular where it is dense
+    # hydrogen shields itself at lower density, and is molecular where it is dense
     photo_neutral=2.5e-6,
     shield_density=3.5,
     shield_neutral=0.15,
 )
-"""Gas that leaves later and goes further: held against `MOCK_TNG`, hotter, richer in metals."""
+"""Gas leaves deeper wells, moves further, is hotter and richer in metals than in `MOCK_TNG`."""
 
 MOCK_ASTRID = replace(
     MOCK_TNG,
@@ -183,7 +182,7 @@ MOCK_ASTRID = replace(
     sn_distance=0.6,
     sn_reach=1.3,
     sn_speed=180.0,
-    # black holes that are rare and gentle
+    # black holes are rare and gentle
     group_depth=7.0,
     group_slope=3.0,
     agn_loading=0.4,
@@ -202,4 +201,4 @@ MOCK_ASTRID = replace(
     shield_density=8.0,
     shield_neutral=0.45,
 )
-"""The third suite, which methods of robustness are not chosen by: neither between the two nor beyond them."""
+"""Third suite, which differs otherwise. Robust methods were chosen without it."""

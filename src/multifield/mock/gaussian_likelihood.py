@@ -1,17 +1,17 @@
-"""What maps of `MockGaussian` say about their parameters: sufficient statistics, likelihood and information.
+"""Sufficient statistics, likelihood and Fisher information of `MockGaussian` maps.
 
-Modes of a Gaussian field are independent and normal, so with x = ln(k / 5 h/Mpc), a = ln A, slope n and
-N_s modes of mean power P_s in the shell s of equal |k| (see `maps.power_spectrum` for what counts as a mode)
+Modes of a Gaussian field are independent and normal. Let x = ln(k / 5 h/Mpc), a = ln A and n the
+slope. The shell s of equal |k| has N_s modes of mean power P_s; `maps.power_spectrum` defines a
+mode. Then
 
     ln L(n, a) = -1/2 sum_s N_s [a + n x_s + P_s exp(-a - n x_s)] + constant
                = -1/2 [N a + n X + T(n) exp(-a)] + constant,    T(n) = sum_s N_s P_s exp(-n x_s),
 
-where N = L^2 and X = sum_s N_s x_s. It is concave, and P_s are sufficient statistics: nothing else of a map
-says anything about the parameters. n and a are linear in Omega_m and sigma_8, and so is everything below
-but T.
+where N = L^2 and X = sum_s N_s x_s. The likelihood is concave, and P_s are sufficient statistics
+of the parameters. n and a are linear in Omega_m and sigma_8.
 
-Exact for maps as they were drawn. Smoothing multiplies the power by a known factor but for the
-truncation of its kernel, and without its monopole a map has lost a mode: neither is taken into account.
+The likelihood is exact for maps without further processing. It does not model smoothing or the
+removal of the monopole.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from multifield.mock.gaussian import (
 
 Array = Float64[np.ndarray, "..."]
 Cosmology = Float64[np.ndarray, "M 2"]
-"""Omega_m and sigma_8, a row a map."""
+"""Omega_m and sigma_8, one row per map."""
 
 SCALE = np.array([SLOPE_OF_OMEGA_M, LN_AMPLITUDE_OF_SIGMA_8])  # d(n, a) / d(Omega_m, sigma_8)
 OFFSET = np.array([SLOPE_AT_ZERO, LN_AMPLITUDE_AT_ZERO])
@@ -44,15 +44,16 @@ PRIOR_HIGH = SCALE * [parameter.maximum for parameter in PARAMETERS[:2]] + OFFSE
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """All that maps say about the parameters.
+    """Sufficient statistics of maps.
 
     Attributes
     ----------
     x : (K,) float64
         ln(k / pivot) of each shell.
     n_modes : (K,) int64
+        Number of modes in each shell.
     power : (M, K) float64
-        Mean power of the modes of a shell, about the mean of 11 dex, [dex^2 (Mpc/h)^2].
+        Mean power of the modes in each shell, about the mean of 11 dex, [dex^2 (Mpc/h)^2].
     """
 
     x: Array
@@ -64,7 +65,7 @@ class Statistics:
         return len(self.power)
 
     def part(self, rows: slice) -> "Statistics":
-        """Take some of the maps."""
+        """Select some of the maps."""
         return Statistics(self.x, self.n_modes, self.power[rows])
 
 
@@ -74,13 +75,15 @@ def summarize(log_maps: Maps, *, n_threads: int = 1) -> Statistics:
     Parameters
     ----------
     log_maps : (M, L, L) float32
-        log10 of maps of `MockGaussian`, neither smoothed nor without their monopole; a memory map is
-        read a block at a time.
+        log10 of maps of `MockGaussian`, not smoothed and with their monopole. A memory map is read
+        block by block.
     n_threads : int, optional
+        Number of threads.
 
     Returns
     -------
     statistics : Statistics
+        Power of each map in each shell.
     """
     shells = shell_power(log_maps, BOX_SIZE, n_threads=n_threads)
     power = shells.power.copy()
@@ -90,19 +93,19 @@ def summarize(log_maps: Maps, *, n_threads: int = 1) -> Statistics:
 
 
 def log_likelihood(statistics: Statistics, theta: Float64[np.ndarray, "G 2"]) -> Array:
-    """Logarithm of the likelihood of each map at each of some parameters.
+    """Compute the log-likelihood of each map at each point of parameter space.
 
     Parameters
     ----------
     statistics : Statistics
-        Of M maps.
+        Sufficient statistics of M maps.
     theta : (G, 2) float64
-        Omega_m and sigma_8, anywhere.
+        Omega_m and sigma_8, inside or outside the prior.
 
     Returns
     -------
     log_likelihood : (M, G) float64
-        But for a constant that depends on the map size alone.
+        Log-likelihood up to a constant that depends only on the map size.
     """
     slope, amplitude = (theta * SCALE + OFFSET).T
     ln_power = amplitude + statistics.x[:, None] * slope  # (K, G)
@@ -115,9 +118,10 @@ def log_likelihood(statistics: Statistics, theta: Float64[np.ndarray, "G 2"]) ->
 
 
 def fisher_matrix(map_size: int, n_maps: int = 1) -> Float64[np.ndarray, "2 2"]:
-    """Fisher information of independent maps about Omega_m and sigma_8.
+    """Compute the Fisher information of independent maps about Omega_m and sigma_8.
 
-    F_ij = 1/2 sum over modes of (d ln P / d theta_i) (d ln P / d theta_j), which is the same everywhere.
+    F_ij = 1/2 sum over modes of (d ln P / d theta_i) (d ln P / d theta_j), independent of the
+    parameters.
     """
     full = np.fft.fftfreq(map_size, BOX_SIZE / (2.0 * np.pi * map_size))
     x = ln_over_pivot(np.hypot(full[:, None], full)).ravel()
@@ -127,9 +131,9 @@ def fisher_matrix(map_size: int, n_maps: int = 1) -> Float64[np.ndarray, "2 2"]:
 
 
 def cramer_rao_bound(map_size: int, n_maps: int = 1) -> Float64[np.ndarray, " 2"]:
-    """Smallest standard deviation of unbiased estimates of Omega_m and sigma_8 from independent maps.
+    """Compute the smallest standard deviation of unbiased estimates from independent maps.
 
-    Estimates that know the prior can be better near the edges of the latin hypercube.
+    Estimates that use the prior can be better near the edges of the latin hypercube.
     """
     bound: Float64[np.ndarray, " 2"] = np.sqrt(
         np.diag(np.linalg.inv(fisher_matrix(map_size, n_maps)))
@@ -138,9 +142,9 @@ def cramer_rao_bound(map_size: int, n_maps: int = 1) -> Float64[np.ndarray, " 2"
 
 
 def maximum_likelihood(statistics: Statistics) -> Cosmology:
-    """Omega_m and sigma_8 of the largest likelihood of each map, inside the prior or outside.
+    """Find the maximum-likelihood Omega_m and sigma_8 of each map, inside or outside the prior.
 
-    At a given n the best a is ln(T / N), so that n minimizes N ln T(n) + n X, which is convex.
+    At a given n the best a is ln(T / N). So n minimizes N ln T(n) + n X, which is convex.
 
     Raises
     ------
@@ -154,11 +158,14 @@ def maximum_likelihood(statistics: Statistics) -> Cosmology:
         total = weight.sum(axis=1)
         mean = weight @ x / total
         step = (mean - modes @ x / modes.sum()) / (weight @ x**2 / total - mean**2)
-        slope += np.clip(step, -0.5, 0.5)  # far from the minimum Newton's step is too long
+        slope += np.clip(step, -0.5, 0.5)  # Newton's step is too long far from the minimum
         if np.abs(step).max() < 1e-12:
             break
     else:
-        raise ValueError("maximum_likelihood: expected to converge in 50 steps, got none")
+        raise ValueError(
+            "maximum_likelihood: Expected convergence in 50 steps, got a step of "
+            f"{np.abs(step).max():.1g}. Check that the maps are log10 of MockGaussian maps."
+        )
     amplitude = np.log((statistics.power * modes * np.exp(-slope[:, None] * x)).sum(axis=1))
     best = np.stack([slope, amplitude - np.log(modes.sum())], axis=1)
     theta: Cosmology = (best - OFFSET) / SCALE

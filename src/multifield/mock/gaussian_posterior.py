@@ -1,7 +1,7 @@
-"""The exact posterior of maps of `MockGaussian`: what no network can do better.
+"""Exact posterior of `MockGaussian` maps: the best result that a network can reach.
 
-The likelihood of `gaussian_likelihood` times a prior that is flat over the latin hypercube's box, integrated
-by quadrature.
+The posterior is the likelihood of `gaussian_likelihood` times a flat prior over the latin
+hypercube. It is integrated by quadrature.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from multifield.mock.gaussian_likelihood import (
     Statistics,
 )
 
-DEPTH = 40.0  # e-foldings below the peak where integrals end: 4e-18, or 9 sigma
-N_NODES = 64  # of a Gauss-Legendre rule over these 18 sigma; 48 give the same to 1e-11 sigma
-N_CHEBYSHEV = 64  # of ln T over the prior; 4e-10 sigma at 256 pixels
-N_GRID = 33  # points of each of the zooms that find the peak
-N_ZOOMS = 4  # each narrows up to sixteenfold: peaks a 65,000th of the prior wide are found
-N_TABLE = 257  # points of a tabulated distribution that is sampled from
-MAPS_AT_ONCE = 256  # 8 MB a table of nodes
+DEPTH = 40.0  # e-foldings below the peak at which integrals end: 4e-18, or 9 sigma
+N_NODES = 64  # Gauss-Legendre nodes over these 18 sigma; 48 nodes agree to 1e-11 sigma
+N_CHEBYSHEV = 64  # Chebyshev terms of ln T over the prior; 4e-10 sigma at 256 pixels
+N_GRID = 33  # points of each zoom that finds the peak
+N_ZOOMS = 4  # each zoom narrows up to 16 times: a peak may be 65,000 times narrower than the prior
+N_TABLE = 257  # points of a tabulated distribution for sampling
+MAPS_AT_ONCE = 256  # 8 MB per table of nodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,9 @@ class Posterior:
     Attributes
     ----------
     mean : (M, 2) float64
-        Of Omega_m and sigma_8.
+        Posterior means of Omega_m and sigma_8.
     covariance : (M, 2, 2) float64
+        Posterior covariances.
     """
 
     mean: Cosmology
@@ -57,12 +58,12 @@ def posterior(statistics: Statistics) -> Posterior:
     Parameters
     ----------
     statistics : Statistics
-        Of maps drawn anywhere in the latin hypercube.
+        Sufficient statistics of maps from the latin hypercube.
 
     Returns
     -------
     posterior : Posterior
-        To `tolerances.POSTERIOR_ATOL` of a standard deviation, tested against a fine grid.
+        Moments, accurate to 1e-6 standard deviations; tests compare them with a fine grid.
     """
     parts = [_moments(_Likelihood(statistics.part(rows))) for rows in _slices(statistics)]
     mean, covariance = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -70,33 +71,35 @@ def posterior(statistics: Statistics) -> Posterior:
 
 
 def cumulative(statistics: Statistics, theta: Cosmology) -> Cosmology:
-    """Posterior probability that each parameter is smaller than a value.
+    """Compute the posterior probability that each parameter is below a value.
 
-    At the true parameters it is uniform from 0 to 1 over maps of the prior: the probability integral
+    At the true parameters it is uniform from 0 to 1 over the prior: the probability integral
     transform (PIT).
 
     Parameters
     ----------
     statistics : Statistics
-        Of M maps.
+        Sufficient statistics of M maps.
     theta : (M, 2) float64
-        Omega_m and sigma_8, in the latin hypercube.
+        Omega_m and sigma_8 in the latin hypercube.
 
     Returns
     -------
     probability : (M, 2) float64
-        Of the two marginals.
+        Cumulative probability of each marginal.
 
     Raises
     ------
     ValueError
-        If a value lies outside the latin hypercube.
+        If a value is outside the latin hypercube.
     """
     edge = theta * SCALE + OFFSET
     outside = (edge < PRIOR_LOW - 1e-9) | (edge > PRIOR_HIGH + 1e-9)  # of a range of 2
     if outside.any():
         row = int(np.argmax(outside.any(axis=1)))
-        raise ValueError(f"theta: expected values in the prior, got {theta[row]} in row {row}")
+        raise ValueError(
+            f"theta: Expected values inside the latin hypercube, got {theta[row]} in row {row}."
+        )
     edge = np.clip(edge, PRIOR_LOW, PRIOR_HIGH)
     parts = [
         _probability_below(_Likelihood(statistics.part(rows)), edge[rows])
@@ -108,20 +111,23 @@ def cumulative(statistics: Statistics, theta: Cosmology) -> Cosmology:
 def sample_posterior(
     statistics: Statistics, n_samples: int, generator: np.random.Generator
 ) -> Float64[np.ndarray, "M n 2"]:
-    """Draw Omega_m and sigma_8 from the posterior of each map: the slope, then the amplitude given it.
+    """Draw Omega_m and sigma_8 from the posterior of each map.
+
+    The slope is drawn first, then the amplitude given the slope.
 
     Parameters
     ----------
     statistics : Statistics
-        Of M maps.
+        Sufficient statistics of M maps.
     n_samples : int
-        Draws for each map.
+        Number of draws per map.
     generator : numpy.random.Generator
+        Random generator of the draws.
 
     Returns
     -------
     samples : (M, n_samples, 2) float64
-        From densities tabulated at 257 points over 18 standard deviations.
+        Draws from densities tabulated at 257 points over 18 standard deviations.
     """
     parts = [
         _sample(_Likelihood(statistics.part(rows)), n_samples, generator)
@@ -140,7 +146,7 @@ def _slices(statistics: Statistics) -> list[slice]:
 
 
 class _Likelihood:
-    """ln L(n, a) of each map for slopes in the prior, where ln T(n) is interpolated."""
+    """Log-likelihood ln L(n, a) of each map for slopes in the prior, with interpolated ln T(n)."""
 
     def __init__(self, statistics: Statistics) -> None:
         self.n_modes = float(statistics.n_modes.sum())
@@ -172,7 +178,7 @@ class _Likelihood:
         return value
 
     def profile(self, slope: Array, top: Array) -> Array:
-        """Largest ln L over the amplitudes of the prior up to `top`, at slopes (M, G)."""
+        """Maximize ln L over the amplitudes of the prior up to `top`, at slopes (M, G)."""
         ln_t = self.ln_t(slope)
         best = np.clip(ln_t - np.log(self.n_modes), PRIOR_LOW[1], top)
         return self.at(slope, ln_t, best)
@@ -201,7 +207,7 @@ def _slope_support(likelihood: _Likelihood, high: Array) -> tuple[Array, Array]:
 def _amplitude_support(
     likelihood: _Likelihood, slope: Array, ln_t: Array, top: Array
 ) -> tuple[Array, Array]:
-    """Of the amplitude at each of some slopes, (M, G)."""
+    """Find the support of the amplitude at given slopes, (M, G)."""
     low = np.full(slope.shape, PRIOR_LOW[1])
     return _support(
         lambda amplitude: likelihood.at(slope[..., None], ln_t[..., None], amplitude),
@@ -211,7 +217,7 @@ def _amplitude_support(
 
 
 def _gauss_legendre(low: Array, high: Array) -> tuple[Array, Array]:
-    """Nodes and weights on intervals (...), (..., N_NODES)."""
+    """Compute nodes and weights on intervals (...), (..., N_NODES)."""
     points, weights = np.polynomial.legendre.leggauss(N_NODES)
     half = (high - low)[..., None] / 2.0
     return low[..., None] + half * (1.0 + points), half * weights
@@ -220,9 +226,9 @@ def _gauss_legendre(low: Array, high: Array) -> tuple[Array, Array]:
 def _nodes(
     likelihood: _Likelihood, high: Array
 ) -> tuple[Array, Array, Array, Float64[np.ndarray, " M"]]:
-    """Slopes (M, G), amplitudes (M, G, G), weights (M, G, G) and the ln L that weights are relative to.
+    """Compute quadrature nodes over the part of the prior below `high` (M, 2).
 
-    Over the part of the prior below `high` (M, 2).
+    Returns slopes (M, G), amplitudes (M, G, G), weights (M, G, G) and the ln L (M,) at weight 1.
     """
     slope, slope_weight = _gauss_legendre(*_slope_support(likelihood, high))
     ln_t = likelihood.ln_t(slope)
@@ -235,7 +241,7 @@ def _nodes(
 
 
 def _moments(likelihood: _Likelihood) -> tuple[Cosmology, Array]:
-    """Mean and covariance of (n, a)."""
+    """Compute mean and covariance of (n, a)."""
     prior = np.tile(PRIOR_HIGH, (len(likelihood), 1))
     slope, amplitude, weight, _ = _nodes(likelihood, prior)
     weight /= weight.sum(axis=(1, 2), keepdims=True)
@@ -247,7 +253,7 @@ def _moments(likelihood: _Likelihood) -> tuple[Cosmology, Array]:
 
 
 def _probability_below(likelihood: _Likelihood, edge: Cosmology) -> Cosmology:
-    """Posterior mass below `edge` in each of the two parameters, (M, 2)."""
+    """Compute the posterior mass below `edge` in each parameter, (M, 2)."""
     prior = np.tile(PRIOR_HIGH, (len(likelihood), 1))
     *_, weight, reference = _nodes(likelihood, prior)
     whole = weight.sum(axis=(1, 2))
@@ -282,7 +288,7 @@ def _sample(
 
 
 def _invert(grid: Array, density: Array, uniform: Array) -> Array:
-    """Quantiles (..., n) of densities that are tabulated on grids (..., N_TABLE) of even steps."""
+    """Compute quantiles (..., n) of densities tabulated on even grids (..., N_TABLE)."""
     mass = np.cumsum((density[..., 1:] + density[..., :-1]) / 2.0, axis=-1)
     mass = np.concatenate([np.zeros_like(mass[..., :1]), mass], axis=-1) / mass[..., -1:]
     flat = zip(

@@ -1,12 +1,12 @@
 """Gravity of mock universes: from linear modes to displacements and velocities today.
 
-Particles begin at redshift 9 with second-order Lagrangian perturbation theory (2LPT) and then move
-under their own gravity, by kicks and drifts in which linear theory is exact whatever the number of
-steps (FastPM). Forces come from a mesh: cloud-in-cell deposit, Fourier transform, four-point
-difference, cloud-in-cell interpolation. Both clouds are deconvolved, so that a force is as sharp as the
-mesh allows.
+Particles start at redshift 9 with second-order Lagrangian perturbation theory (2LPT). They then
+move under their own gravity, by kicks and drifts that reproduce linear theory exactly for any
+number of steps (FastPM). Forces come from a mesh: cloud-in-cell deposit, Fourier transform,
+four-point difference, cloud-in-cell interpolation. Both clouds are deconvolved, so forces are as
+sharp as the mesh allows.
 
-Lengths are in units of the side of the box, and momenta in units of a^2 H_0^-1 d/dt of a length.
+Lengths are in units of the side of the box, momenta in units of a^2 H_0^-1 d/dt of a length.
 
 References
 ----------
@@ -27,10 +27,10 @@ Lattice = Float32[np.ndarray, "n n n"]
 LatticeModes = Complex64[np.ndarray, "n n half"]
 LatticeVector = Float32[np.ndarray, "3 n n n"]
 
-FIRST_A = 0.1  # scale factor at which 2LPT hands over; with 0.05, power changes by 1% or less
+FIRST_A = 0.1  # scale factor at which 2LPT ends; with 0.05, power changes by 1% or less
 N_STEPS = 20  # with 12 steps power at 3 h/Mpc is 11% lower, with 24 steps 2% higher
-# steps equal in a^1.5: with 12 steps, power at 3 h/Mpc is 10% higher than with steps equal in a, and 30%
-# higher than with steps equal in log(a)
+# steps are equal in a^1.5: with 12 steps, power at 3 h/Mpc is 10% higher than with steps equal in
+# a, and 30% higher than with steps equal in log(a)
 STEP_POWER = 1.5
 
 
@@ -47,18 +47,18 @@ def simulate_matter(modes: LatticeModes, Omega_m: float) -> tuple[LatticeVector,
     Returns
     -------
     displacement : (3, n, n, n) float32
-        From the lattice at (i + 0.5) / n, in units of the side of the box.
+        Displacement from the lattice points (i + 0.5) / n, in units of the side of the box.
     velocity : (3, n, n, n) float32
         Peculiar velocity in units of the side of the box times H_0.
 
     Notes
     -----
-    One thread, whose result is always the same: simulations run side by side instead.
+    One thread makes the result reproducible. Simulations run in parallel instead.
     """
     growth = Growth(Omega_m)
     displacement, momentum = begin(modes, growth)
     steps = scale_factors()
-    # momenta are known between positions: at the geometric mean of their scale factors
+    # momenta are known at the geometric mean of the scale factors of two positions
     between = [steps[0], *np.sqrt(np.array(steps[:-1]) * steps[1:]).tolist(), steps[-1]]
     for step, a in enumerate(steps):
         change = gravity(displacement)
@@ -69,17 +69,17 @@ def simulate_matter(modes: LatticeModes, Omega_m: float) -> tuple[LatticeVector,
                 between[step + 1]
             )
             displacement += np.multiply(momentum, np.float32(drift), out=change)
-    return displacement, momentum  # today a is 1, and a momentum a velocity
+    return displacement, momentum  # at a = 1 a momentum is a velocity
 
 
 def scale_factors() -> list[float]:
-    """Scale factors at which positions and momenta are known, the first and the last included."""
+    """List the scale factors of the positions, from `FIRST_A` to 1."""
     powers = np.linspace(FIRST_A**STEP_POWER, 1.0, N_STEPS + 1)
     return [float(a) for a in powers ** (1.0 / STEP_POWER)]
 
 
 def _kick(growth: Growth, before: float, after: float, *, at: float) -> np.float32:
-    """Factor of the acceleration at `at`, which is D(at) times that of linear theory today."""
+    """Compute the factor of the acceleration at `at`: D(at) times that of linear theory today."""
     return np.float32((growth.momentum(after) - growth.momentum(before)) / growth.factor(at))
 
 
@@ -87,7 +87,7 @@ def _kick(growth: Growth, before: float, after: float, *, at: float) -> np.float
 
 
 def begin(modes: LatticeModes, growth: Growth) -> tuple[LatticeVector, LatticeVector]:
-    """Displacement and momentum at `FIRST_A` in second-order Lagrangian perturbation theory."""
+    """Compute displacement and momentum at `FIRST_A` in 2LPT."""
     first = inverse_divergence(modes)
     second = inverse_divergence(scipy.fft.rfftn(_second_order(modes)))
     displacement = np.float32(growth.factor(FIRST_A)) * first
@@ -98,7 +98,7 @@ def begin(modes: LatticeModes, growth: Growth) -> tuple[LatticeVector, LatticeVe
 
 
 def _second_order(modes: LatticeModes) -> Lattice:
-    """Sum over i < j of phi_ii phi_jj - phi_ij^2, where the Laplacian of phi is the contrast."""
+    """Sum phi_ii phi_jj - phi_ij^2 over i < j, where the Laplacian of phi is the contrast."""
     n = modes.shape[0]
     k = wave_numbers(n)
     potential = modes / np.maximum(squared(n), np.float32(1.0))
@@ -115,12 +115,12 @@ def _second_order(modes: LatticeModes) -> Lattice:
 
 
 def inverse_divergence(convergence: LatticeModes) -> LatticeVector:
-    """Curl-free psi with -div psi = `convergence`: psi_k = i k / k^2 convergence_k."""
+    """Solve -div psi = `convergence` for curl-free psi: psi_k = i k / k^2 convergence_k."""
     n = convergence.shape[0]
     potential = convergence / (np.float32(2.0 * np.pi) * np.maximum(squared(n), np.float32(1.0)))
     displacement = np.empty((3, n, n, n), np.float32)
     for psi, component in zip(displacement, wave_numbers(n), strict=True):
-        # an odd function has no mode at the Nyquist frequency of an even lattice
+        # on an even lattice an odd function has no mode at the Nyquist frequency
         odd = np.where(2 * np.abs(component) == n, np.float32(0.0), component)
         psi[:] = scipy.fft.irfftn(np.complex64(1j) * odd * potential, s=(n, n, n))
     return displacement
@@ -130,10 +130,10 @@ def inverse_divergence(convergence: LatticeModes) -> LatticeVector:
 
 
 def gravity(displacement: LatticeVector) -> LatticeVector:
-    """Acceleration of each particle: minus the gradient of the inverse Laplacian of the contrast.
+    """Compute accelerations: minus the gradient of the inverse Laplacian of the contrast.
 
-    The mesh has as many nodes as there are particles. Twice as many per axis raise power at 3 h/Mpc
-    by 2%, for eight times the work.
+    The mesh has one node per particle. Twice as many nodes per axis raise power at 3 h/Mpc by 2%,
+    at eight times the cost.
     """
     n = displacement.shape[1]
     modes = scipy.fft.rfftn(deposit_mesh(displacement, n))
@@ -144,7 +144,7 @@ def gravity(displacement: LatticeVector) -> LatticeVector:
 
 @lru_cache(maxsize=2)
 def _green(side: int) -> Float32[np.ndarray, "m m half"]:
-    """-1 / k^2 of the unit box over the Fourier transforms of two clouds; 0 for the mean."""
+    """Compute -1 / k^2 of the unit box, divided by the window of two clouds; 0 for the mean."""
     clouds = [np.sinc(component / side) ** 2 for component in wave_numbers(side)]
     window = clouds[0] * clouds[1] * clouds[2]
     k_squared = (2.0 * np.pi) ** 2 * np.maximum(squared(side), 1.0)
@@ -158,7 +158,7 @@ def _green(side: int) -> Float32[np.ndarray, "m m half"]:
 
 @lru_cache(maxsize=4)
 def wave_numbers(n: int) -> tuple[Float32[np.ndarray, "..."], ...]:
-    """Integer wave numbers of ``rfftn`` along each axis, each of a shape that broadcasts."""
+    """List the integer wave numbers of ``rfftn`` along each axis, in shapes that broadcast."""
     full = scipy.fft.fftfreq(n, 1.0 / n).astype(np.float32)
     half = scipy.fft.rfftfreq(n, 1.0 / n).astype(np.float32)
     return tuple(np.meshgrid(full, full, half, indexing="ij", sparse=True))
@@ -166,7 +166,7 @@ def wave_numbers(n: int) -> tuple[Float32[np.ndarray, "..."], ...]:
 
 @lru_cache(maxsize=4)
 def squared(n: int) -> Float32[np.ndarray, "n n half"]:
-    """Squared integer wave number of each mode of ``rfftn``."""
+    """Compute the squared integer wave number of each mode of ``rfftn``."""
     x, y, z = wave_numbers(n)
     total: Float32[np.ndarray, "n n half"] = x**2 + y**2 + z**2
     return total

@@ -1,4 +1,4 @@
-"""Mock suites in CMD's layout: maps of any size, from a seed, one simulation after another."""
+"""Mock suites in CMD's layout: maps of any size from a seed, simulated one by one."""
 
 import hashlib
 from collections import deque
@@ -34,10 +34,10 @@ GAS_MODELS: dict[str, GasModel | None] = {
     "MockSIMBA": MOCK_SIMBA,
     "MockAstrid": MOCK_ASTRID,
 }
-"""Baryons of each mock suite that is a universe; None where there are none."""
+"""Gas model of each mock suite that simulates a universe; None for a suite without baryons."""
 
 HYPERCUBES = {"MockSIMBA": 1, "MockAstrid": 2}
-"""Suites with parameters and structures of their own, as the LH sets of CMD's suites; 0 for the others."""
+"""Latin hypercube of suites with separate parameters and structures; 0 for other suites."""
 
 MOCK_SUITES = (*GAS_MODELS, gaussian.SUITE, two_fields.SUITE)
 """Names of the mock suites."""
@@ -45,23 +45,23 @@ MOCK_SUITES = (*GAS_MODELS, gaussian.SUITE, two_fields.SUITE)
 
 @plain_dataclass(frozen=True)
 class MockBlocks:
-    """All simulations of a mock suite, in order; each iteration simulates anew.
+    """All simulations of a mock suite, in order. Each iteration simulates again.
 
     Attributes
     ----------
     suite : str
-        A mock suite.
+        Name of a mock suite.
     fields : tuple of str
-        Of that suite. All come from one universe a simulation.
+        Fields of the suite. All fields of a simulation share one universe.
     config : MockConfig
-        Size and seed.
+        Map size and seed.
     theta : (S, 6) float64
-        Parameters; need not be the latin hypercube's.
+        Parameters of each simulation, inside or outside the latin hypercube.
 
     Yields
     ------
     maps : dict of (15, L, L) float32
-        The fields of one simulation, maps ordered axis * 5 + slab.
+        Fields of one simulation, maps ordered axis * 5 + slab.
     """
 
     suite: str
@@ -79,17 +79,17 @@ class MockBlocks:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of all maps of a field, (15 S, L, L)."""
+        """Shape of all maps of a field, (15 S, L, L)."""
         return MAPS_PER_SIMULATION * len(self), self.config.map_size, self.config.map_size
 
     @property
     def shapes(self) -> dict[str, tuple[int, int, int]]:
-        """`shape` of each field."""
+        """Shape of all maps of each field."""
         return dict.fromkeys(self.fields, self.shape)
 
     @property
     def origin(self) -> dict[str, str]:
-        """Everything that decides the pixels of a field: suite, physics, parameters, size and seed."""
+        """Values that determine the pixels: suite, physics version, parameters, size and seed."""
         config = {
             name: str(getattr(self.config, name))
             for name in ("map_size", "lattice", "refine", "seed")
@@ -103,11 +103,11 @@ class MockBlocks:
         }
 
     def of_fields(self, fields: tuple[str, ...]) -> "MockBlocks":
-        """Give the same simulations with some of the fields."""
+        """Select fields of the same simulations."""
         return replace(self, fields=fields)
 
     def __iter__(self) -> Iterator[dict[str, Maps]]:
-        """Simulate; a few simulations are made ahead, in threads."""
+        """Simulate; threads compute a few simulations ahead."""
         with progress(f"mock {self.suite}", len(self), "simulations") as advance:
             for maps in _simulate_ahead(self):
                 yield maps
@@ -115,60 +115,62 @@ class MockBlocks:
 
 
 def check_mock(suite: str, fields: tuple[str, ...]) -> None:
-    """Refuse a suite that is not a mock one, and fields that it does not have.
+    """Check that a suite is a mock suite with the given fields.
 
     Raises
     ------
     ValueError
-        Names what there is.
+        If the suite is not a mock suite, lacks a field, or no field is given.
     """
     if suite not in MOCK_SUITES:
-        raise ValueError(f"suite: expected a mock suite ({', '.join(MOCK_SUITES)}), got {suite!r}")
+        raise ValueError(f"suite: Expected one of {', '.join(MOCK_SUITES)}, got {suite!r}.")
     if not fields:
-        raise ValueError(f"fields: expected some of {', '.join(SUITES[suite].fields)}, got none")
+        raise ValueError(
+            f"fields: Expected one or more of {', '.join(SUITES[suite].fields)}, got none."
+        )
     parse_fields("_".join(fields), suite)
 
 
 def check_theta(theta: Theta) -> None:
-    """Refuse a table that has no universe.
+    """Check that every row of a parameter table describes a universe.
 
     Raises
     ------
     ValueError
-        If there are not six columns, a value is not finite and positive, or there is less matter
-        than baryons.
+        If there are not six columns, a value is not finite and positive, or Omega_m is below
+        Omega_b.
     """
     if theta.shape[1] != len(PARAMETER_NAMES):
-        raise ValueError(f"theta: expected {len(PARAMETER_NAMES)} columns, got {theta.shape[1]}")
+        raise ValueError(f"theta: Expected {len(PARAMETER_NAMES)} columns, got {theta.shape[1]}.")
     minimum = np.array([OMEGA_B] + [0.0] * (len(PARAMETER_NAMES) - 1))
     bad = np.argwhere(~(np.isfinite(theta) & (theta > minimum)))
     if len(bad):
         row, column = bad[0]
         raise ValueError(
-            f"theta: row {row}, {PARAMETER_NAMES[column]}: expected a finite value > "
-            f"{minimum[column]}, got {theta[row, column]}"
+            f"theta: Expected a finite {PARAMETER_NAMES[column]} > {minimum[column]}, got "
+            f"{theta[row, column]} in row {row}."
         )
 
 
 def make_suite(suite: str, fields: tuple[str, ...], config: MockConfig) -> tuple[Theta, MockBlocks]:
-    """Parameters of a latin-hypercube set and the simulations to come.
+    """Draw the parameters of a latin-hypercube set and prepare its simulations.
 
     Parameters
     ----------
     suite : str
-        Of `MOCK_SUITES`.
+        Name of a suite in `MOCK_SUITES`.
     fields : tuple of str
-        Of that suite.
+        Fields of the suite.
     config : MockConfig
-        Size and seed.
+        Map size, number of simulations and seed.
 
     Returns
     -------
     theta : (S, 6) float64
-        In CMD's column order. Where a suite infers two parameters the last four do
-        nothing, as in CMD's N-body tables.
+        Parameters in CMD's column order. If a suite infers two parameters, the last four have no
+        effect, as in CMD's N-body tables.
     blocks : MockBlocks
-        Knows the shapes; nothing is simulated until it is iterated over.
+        Simulations, computed when iterated over.
     """
     theta = sample_theta(config.n_simulations, config.seed, HYPERCUBES.get(suite, 0))
     return theta, MockBlocks(suite, fields, config, theta)
@@ -177,26 +179,26 @@ def make_suite(suite: str, fields: tuple[str, ...], config: MockConfig) -> tuple
 def simulate(
     suite: str, fields: tuple[str, ...], config: MockConfig, theta: Theta, simulation: int
 ) -> dict[str, Maps]:
-    """Make the maps of one simulation.
+    """Simulate the maps of one simulation.
 
     Parameters
     ----------
     suite : str
-        A mock suite.
+        Name of a mock suite.
     fields : tuple of str
-        Of that suite.
+        Fields of the suite.
     config : MockConfig
-        Map size, lattice and seed; its number of simulations and of threads do not matter.
+        Map size, lattice and seed. The numbers of simulations and threads have no effect.
     theta : (S, 6) float64
-        The whole table.
+        Parameter table.
     simulation : int
-        The row, and together with the seed the random numbers: the same row of another table with
-        the same seed has the same structures, in suites that share them.
+        Row of the table. Row and seed determine the random numbers, so the same row of another
+        table has the same structures.
 
     Returns
     -------
     maps : dict of (15, L, L) float32
-        In `camels.FIELDS`' units, maps ordered axis * 5 + slab.
+        Maps of each field in the units of `camels.FIELDS`, ordered axis * 5 + slab.
     """
     check_mock(suite, fields)
     check_theta(theta)
@@ -237,7 +239,7 @@ def _paint(
 
 
 def _simulate_ahead(blocks: MockBlocks) -> Iterator[dict[str, Maps]]:
-    """Simulate in threads (FFTs and kernels release the GIL), at most two simulations for each."""
+    """Simulate in threads, at most two simulations per thread; FFTs and kernels release the GIL."""
     n_threads = available_threads(blocks.config.n_threads)
     ahead: deque[Future[dict[str, Maps]]] = deque()
     executor = ThreadPoolExecutor(n_threads, thread_name_prefix="mock")

@@ -1,21 +1,21 @@
-"""Five fields of which two carry everything: maps on which a search for fields has a known answer.
+"""Five fields, two of which carry all information: a field search has a known answer here.
 
-With w white noise of unit variance, independent from pixel to pixel and map to map, and u and v the values of
-Omega_m and sigma_8 scaled to [0, 1],
+w is white noise of unit variance, independent for each pixel and map. u and v are Omega_m and
+sigma_8 scaled to [0, 1].
 
 ======= ================================================= ===============================================
-field   log10 of the map                                  what it says
+field   log10 of the map                                  information
 ======= ================================================= ===============================================
-Mgas    11 + u + 0.4 w_1                                  all of Omega_m, by its mean
-T       4.5 + a w_2,   a = 0.1 * 4^v                      all of sigma_8, by its scatter
-ne      log10 Mgas, at most 10.6, minus 25                less: a function of Mgas that rises and saturates
-P       log10 T, smoothed by 2 pixels                     less: few independent pixels are left of T
-HI      4 + 0.5 w_3                                       nothing
+Mgas    11 + u + 0.4 w_1                                  all about Omega_m, in its mean
+T       4.5 + a w_2,   a = 0.1 * 4^v                      all about sigma_8, in its scatter
+ne      log10 Mgas, at most 10.6, minus 25                less: a saturating function of Mgas
+P       log10 T, smoothed by 2 pixels                     less: fewer independent pixels than T
+HI      4 + 0.5 w_3                                       none
 ======= ================================================= ===============================================
 
-so that {Mgas, T} is the smallest set that knows what all five know, and the only one of two fields that does.
-Names of fields and parameters are names alone: nothing of cosmology is in it. The 15 maps of a simulation
-are independent draws.
+{Mgas, T} is the smallest set with all the information, and the only such set of two fields. The
+fields and parameters have only the names of physical ones. The 15 maps of a simulation are
+independent draws.
 """
 
 import math
@@ -30,11 +30,11 @@ SUITE = "MockTwoFields"
 CARRIERS = ("Mgas", "T")
 
 MEAN_LOG_MGAS, MEAN_LOG_T, MEAN_LOG_HI = 11.0, 4.5, 4.0  # [dex]; CMD's orders of magnitude
-SCATTER_MGAS = 0.4  # [dex] of each pixel; the mean moves by 1 dex over the latin hypercube
+SCATTER_MGAS = 0.4  # [dex] per pixel; the mean moves by 1 dex over the latin hypercube
 SMALLEST_SCATTER_T, SCATTER_RATIO_T = 0.1, 4.0  # [dex], and its growth over the latin hypercube
-SATURATION = 10.6  # [dex], one scatter below the lowest mean: the few pixels below it say the rest
-LOG_NE_OF_MGAS = -25.0  # [dex], to CMD's order of magnitude
-SMOOTHING = 2.0  # [pixels]; leaves one independent pixel of 4 pi 2^2 = 50
+SATURATION = 10.6  # [dex], one scatter below the lowest mean: few pixels below it keep information
+LOG_NE_OF_MGAS = -25.0  # [dex], offset to CMD's order of magnitude
+SMOOTHING = 2.0  # [pixels]; leaves one independent pixel per 4 pi 2^2 = 50
 SCATTER_HI = 0.5  # [dex]
 
 
@@ -46,16 +46,17 @@ def draw_simulation(
     Parameters
     ----------
     Omega_m, sigma_8 : float
-        Name a mean and a scatter; the table at the top of this module has the formulas.
+        Parameters of a mean and a scatter; the module docstring has the formulas.
     map_size : int
         Pixels per side, L.
     generator : numpy.random.Generator
-        Of the white noise: the same state gives the same structures at other parameters.
+        Random generator of the white noise. The same state gives the same structures at other
+        parameters.
 
     Returns
     -------
     maps : dict of (15, L, L) float32
-        Mgas, T, ne, P and HI, in CMD's units by name alone.
+        Maps of Mgas, T, ne, P and HI, nominally in CMD's units.
     """
     u, v = _scale(Omega_m, 0), _scale(sigma_8, 1)
     white = generator.standard_normal((3, MAPS_PER_SIMULATION, map_size, map_size))
@@ -73,15 +74,19 @@ def draw_simulation(
 
 
 def least_errors(map_size: int) -> dict[str, float]:
-    """Give the least standard errors that the pixels of one map allow, away from the prior's edges.
+    """Compute the Cramer-Rao bounds of one map, away from the prior's edges.
 
-    The mean of n = L^2 independent pixels is known to scatter / sqrt(n), the logarithm of their scatter to
-    1 / sqrt(2 n) (Cramer and Rao).
+    n = L^2 independent pixels give the mean to scatter / sqrt(n), and ln(scatter) to 1 / sqrt(2 n).
+
+    Parameters
+    ----------
+    map_size : int
+        Pixels per side, L.
 
     Returns
     -------
     errors : dict of float
-        Of Omega_m and sigma_8, in their own units.
+        Smallest standard deviation of Omega_m and sigma_8, in their own units.
     """
     scaled = (
         SCATTER_MGAS / map_size,

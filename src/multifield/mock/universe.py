@@ -1,7 +1,7 @@
 """Matter in mock universes: parameters, linear power spectrum, surface density and speed.
 
-A Gaussian field in CMD's periodic box evolves under gravity (`particle_mesh`). Between the particles,
-displacement and speed are interpolated to mass elements, which are projected.
+A Gaussian field in CMD's periodic box evolves under gravity (`particle_mesh`). Displacement and
+speed are interpolated between particles to mass elements, which are projected.
 """
 
 from dataclasses import dataclass
@@ -18,30 +18,31 @@ from multifield.maps.particles import deposit_slabs
 from multifield.mock.particle_mesh import LatticeModes, LatticeVector, simulate_matter, squared
 
 OMEGA_B = 0.049  # baryon density in all of CMD; arXiv:2010.00619
-SPECTRAL_INDEX = 0.9624  # n_s in all of CMD; the same
+SPECTRAL_INDEX = 0.9624  # n_s in all of CMD; arXiv:2010.00619
 CMB_TEMPERATURE = 2.7255  # [K]; Fixsen 2009, arXiv:0911.1955
-SIGMA_RADIUS = 8.0  # [Mpc/h], of sigma_8
-DIFFUSE_FRACTION = 0.01  # of the matter, spread evenly: the emptiest Mtot pixel of CMD's
-# IllustrisTNG LH has 4.665e9 / 4.163e11 = 0.011 of the mean, and none is empty
+SIGMA_RADIUS = 8.0  # [Mpc/h], radius of sigma_8's top hat
+# share of the matter that is spread evenly: the emptiest Mtot pixel of CMD's IllustrisTNG LH has
+# 4.665e9 / 4.163e11 = 0.011 of the mean
+DIFFUSE_FRACTION = 0.01
 SLAB_THICKNESS = BOX_SIZE / N_SLABS  # [Mpc/h]
-THETA_DECIMALS = 5  # as CMD's tables have; the rounded values are the ones simulated
+THETA_DECIMALS = 5  # decimals of CMD's tables; simulations use the rounded values
 
 INITIAL_CONDITIONS, GAS_SCATTER, HYPERCUBE = range(3)  # streams of random numbers
 N_STREAMS = 3
 
-_K_SIGMA = np.geomspace(1e-4, 20.0, 4000)  # [h/Mpc]; sigma_8 to 1e-5
+_K_SIGMA = np.geomspace(1e-4, 20.0, 4000)  # [h/Mpc]; gives sigma_8 to 1e-5
 
 
 @dataclass(frozen=True)
 class Universe:
-    """The matter of one simulation, projected.
+    """Projected matter of one simulation.
 
     Attributes
     ----------
     Omega_m : float
         Matter density today over the critical density.
     density : (15, L, L) float32
-        Surface density over its cosmic mean: the mean over the five slabs of an axis is 1.
+        Surface density over its cosmic mean. The mean over the five slabs of an axis is 1.
     speed : (15, L, L) float32
         Mass-weighted mean modulus of the velocity, [km/s].
     """
@@ -54,9 +55,10 @@ class Universe:
 def random_generator(
     seed: int, simulation: int, stream: int, hypercube: int = 0
 ) -> np.random.Generator:
-    """Numbers for one purpose in one simulation of one latin hypercube, whatever else is simulated.
+    """Make the random generator for one purpose in one simulation of one latin hypercube.
 
-    Stream 0 of hypercube 0 is ``np.random.default_rng([seed, simulation])``: NumPy pads a seed with zeros.
+    The numbers do not depend on the other simulations. Stream 0 of hypercube 0 equals
+    ``np.random.default_rng([seed, simulation])``, because NumPy pads seeds with zeros.
     """
     return np.random.default_rng([seed, simulation, stream + N_STREAMS * hypercube])
 
@@ -67,16 +69,16 @@ def sample_theta(n_simulations: int, seed: int, hypercube: int = 0) -> Theta:
     Parameters
     ----------
     n_simulations : int
-        Rows. Another number of rows is another table.
+        Number of rows. A different number gives a different table.
     seed : int
-        At least 0.
+        Random seed, >= 0.
     hypercube : int, optional
-        Another one is another table, with which it shares nothing.
+        Number of the latin hypercube. Different numbers give independent tables.
 
     Returns
     -------
     theta : (S, 6) float64
-        Columns in CMD's order, rounded to 5 decimals, so that a text file holds them exactly.
+        Parameters in CMD's column order, rounded to 5 decimals so that text files are exact.
     """
     sampler = qmc.LatinHypercube(
         len(PARAMETERS), rng=random_generator(seed, 0, HYPERCUBE, hypercube)
@@ -90,7 +92,18 @@ def sample_theta(n_simulations: int, seed: int, hypercube: int = 0) -> Theta:
 
 
 def mean_surface_density(Omega: float) -> float:
-    """Of a component with density parameter `Omega` in a slab, [(M_sun/h)/(Mpc/h)^2]."""
+    """Compute the mean surface density of a slab for density parameter `Omega`.
+
+    Parameters
+    ----------
+    Omega : float
+        Density of the component over the critical density.
+
+    Returns
+    -------
+    density : float
+        Mean surface density, [(M_sun/h)/(Mpc/h)^2].
+    """
     return Omega * CRITICAL_DENSITY * SLAB_THICKNESS
 
 
@@ -100,25 +113,25 @@ def mean_surface_density(Omega: float) -> float:
 def linear_power(
     k: Float64[np.ndarray, " K"], Omega_m: float, sigma_8: float
 ) -> Float64[np.ndarray, " K"]:
-    """Linear matter power spectrum today, flat LCDM, normalized to `sigma_8`.
+    """Compute the linear matter power spectrum today, flat LCDM, normalized to `sigma_8`.
 
     Parameters
     ----------
     k : (K,) float64
-        Wave numbers in [h/Mpc], > 0.
+        Wave numbers [h/Mpc], > 0.
     Omega_m, sigma_8 : float
-        Cosmology; the other parameters are CMD's.
+        Cosmological parameters. The other parameters are CMD's.
 
     Returns
     -------
     P_k : (K,) float64
-        In [(Mpc/h)^3].
+        Power [(Mpc/h)^3].
 
     Notes
     -----
-    The transfer function is Eisenstein and Hu 1998 from colossus; it is a plain function, and
-    colossus' global current cosmology and its cache in the home folder stay out of it. The
-    normalization is ours: colossus' own, exact one takes 60 ms, as long as the deposit of a simulation.
+    The transfer function is Eisenstein and Hu 1998 from colossus, called without colossus' global
+    cosmology and cache. The normalization is computed here, because colossus' takes 60 ms, as long
+    as the mass deposit of a simulation.
     """
     shape = _unnormalized_power(_K_SIGMA, Omega_m)
     x = SIGMA_RADIUS * _K_SIGMA
@@ -137,16 +150,17 @@ def _unnormalized_power(k: Float64[np.ndarray, " K"], Omega_m: float) -> Float64
 def linear_field(
     n: int, Omega_m: float, sigma_8: float, generator: np.random.Generator
 ) -> LatticeModes:
-    """Modes of the density contrast, extrapolated linearly to today.
+    """Draw the modes of the density contrast, extrapolated linearly to today.
 
     Parameters
     ----------
     n : int
         Lattice points per side of the box.
     Omega_m, sigma_8 : float
-        Cosmology.
+        Cosmological parameters.
     generator : numpy.random.Generator
-        Gives the phases: the same state gives the same structures in another cosmology.
+        Random generator of the phases. The same state gives the same structures in another
+        cosmology.
 
     Returns
     -------
@@ -157,7 +171,7 @@ def linear_field(
     k = 2.0 * np.pi / BOX_SIZE * np.sqrt(np.arange(1, shell.max() + 1))  # [h/Mpc]
     cell_volume = (BOX_SIZE / n) ** 3  # [(Mpc/h)^3]
     amplitude = np.sqrt(linear_power(k, Omega_m, sigma_8) / cell_volume)
-    # white noise has n^3 of power in each mode; the mean contrast is 0
+    # each mode of white noise has power n^3; the mean contrast is 0
     table = np.concatenate([[0.0], amplitude]).astype(np.float32)
     white = generator.standard_normal((n, n, n), dtype=np.float32)
     modes: LatticeModes = scipy.fft.rfftn(white) * table[shell]
@@ -181,20 +195,20 @@ def make_universe(
     Parameters
     ----------
     Omega_m, sigma_8 : float
-        Cosmology.
+        Cosmological parameters.
     map_size : int
         Pixels per side of a map, L.
     lattice : int
         Particles per side.
     refine : int
-        Mass elements per particle, along each axis.
+        Mass elements per particle along each axis.
     generator : numpy.random.Generator
-        Of the initial conditions.
+        Random generator of the initial conditions.
 
     Returns
     -------
     universe : Universe
-        15 maps, ordered axis * 5 + slab; density > 0 everywhere.
+        Density and speed, 15 maps each, ordered axis * 5 + slab. The density is > 0 everywhere.
     """
     modes = linear_field(lattice, Omega_m, sigma_8, generator)
     displacement, velocity = simulate_matter(modes, Omega_m)
@@ -204,14 +218,14 @@ def make_universe(
 
 
 def _modulus(velocity: LatticeVector) -> Float32[np.ndarray, "n n n"]:
-    """Of a velocity in box sides times H_0, [km/s]; H_0 is 100 km/s/(Mpc/h)."""
+    """Compute speeds [km/s] from velocities in box sides times H_0; H_0 is 100 km/s/(Mpc/h)."""
     squared_speed = np.einsum("i...,i...->...", velocity, velocity)
     speed: Float32[np.ndarray, "n n n"] = np.float32(100.0 * BOX_SIZE) * np.sqrt(squared_speed)
     return speed
 
 
 def _speed(mass: Maps, speed: Maps) -> Maps:
-    """Mean speed of all matter; the diffuse matter has the mean speed."""
+    """Average the speed of all matter; the diffuse matter has the mean speed."""
     mean = float(np.mean(mass * speed, dtype=np.float64))
     momentum = (1.0 - DIFFUSE_FRACTION) * mass * speed + DIFFUSE_FRACTION * mean
     density = (1.0 - DIFFUSE_FRACTION) * mass + DIFFUSE_FRACTION
@@ -220,5 +234,5 @@ def _speed(mass: Maps, speed: Maps) -> Maps:
 
 
 def total_matter(universe: Universe) -> Maps:
-    """Surface density of all matter, (15, L, L), [(M_sun/h)/(Mpc/h)^2]."""
+    """Compute the surface density of all matter, (15, L, L), [(M_sun/h)/(Mpc/h)^2]."""
     return universe.density * np.float32(mean_surface_density(universe.Omega_m))

@@ -82,7 +82,7 @@ def test_fields_have_contrast(fiducial):
 
 @pytest.mark.parametrize("values", EXTREMES)
 def test_mass_is_conserved(values):
-    """Winds move gas and lose none, so the means are those of the background."""
+    """Winds conserve gas, so the means are those of the background."""
     Omega_m = values[0]
     maps = simulate("MockTNG", ("Mgas", "Mcdm", "Mstar", "Mtot"), CONFIG, np.array([values]), 0)
     mean = {field: m.mean(dtype=np.float64) for field, m in maps.items()}
@@ -111,7 +111,7 @@ def test_total_is_the_sum(fiducial):
 def test_each_parameter_moves_a_field(fiducial, parameter, value, field):
     moved = simulate("MockTNG", (field,), CONFIG, changed(parameter, value), 0)[field]
     change = np.log10(moved / fiducial[field])
-    assert np.sqrt(np.mean(change**2)) > 0.03  # [dex]; 7 percent
+    assert np.sqrt(np.mean(change**2)) > 0.03  # [dex]; 7%
 
 
 @pytest.mark.parametrize("parameter", PARAMETER_NAMES[2:])
@@ -129,7 +129,7 @@ def test_supernovae_prevent_stars(fiducial):
 
 def test_feedback_takes_gas_out_of_dense_cells(fiducial):
     dense = fiducial["Mcdm"] > np.quantile(fiducial["Mcdm"], 0.99)
-    # supernovae take 0.8 % of the gas of the densest 1 % of pixels, black holes more
+    # supernovae take 0.8% of the gas of the densest 1% of pixels, black holes more
     for parameter in ("A_SN1", "A_AGN1", "A_AGN2"):
         moved = simulate("MockTNG", ("Mgas",), CONFIG, changed(parameter, 2.0), 0)["Mgas"]
         assert moved[dense].sum() < 0.995 * fiducial["Mgas"][dense].sum(), parameter
@@ -150,7 +150,7 @@ def universe() -> Universe:
 
 @pytest.fixture(scope="module")
 def painted(universe):
-    """Every suite's gas on the same matter, with the same scatter."""
+    """Paint the gas of every suite on the same matter, with the same scatter."""
     feedback = Feedback(A_SN1=1.0, A_AGN1=1.0, A_SN2=1.0, A_AGN2=1.0)
     return {
         suite: paint_fields(universe, feedback, model, np.random.default_rng(1))
@@ -176,7 +176,7 @@ def test_suites_disagree_on_gas(painted, suite, field):
 @pytest.mark.parametrize("suite", ["MockSIMBA", "MockAstrid"])
 @pytest.mark.parametrize("field", ["T", "Z", "HI"])
 def test_suites_differ_in_shape_and_not_by_a_factor_alone(painted, suite, field):
-    """Or another mean and standard deviation would make one suite's network right on the other."""
+    """Otherwise another mean and std would correct one suite's network on the other."""
     change = np.log10(painted[suite][field] / painted["MockTNG"][field])
     assert change.std() > 0.1  # [dex]
 
@@ -184,7 +184,7 @@ def test_suites_differ_in_shape_and_not_by_a_factor_alone(painted, suite, field)
 @pytest.mark.parametrize("suite", MODELS)
 def test_no_suite_loses_mass(painted, suite):
     mass = sum(painted[suite][field].mean(dtype=np.float64) for field in ("Mgas", "Mstar"))
-    # float32 smoothing, of the tail of jets too, keeps the mean of a map to some 1e-6
+    # float32 smoothing, also of the tail of jets, keeps the mean of a map to some 1e-6
     assert mass == pytest.approx(mean_surface_density(OMEGA_B), rel=1e-5)
 
 
@@ -217,7 +217,7 @@ def test_saturation_is_half_at_half(law):
 
 
 def test_fields_scatter_about_each_other(fiducial):
-    """Gas is no function of dark matter."""
+    """Gas is not a function of dark matter."""
     residual = np.log10(fiducial["Mgas"] / fiducial["Mcdm"])
     in_bin = np.abs(np.log10(fiducial["Mcdm"] / np.quantile(fiducial["Mcdm"], 0.95))) < 0.02
     assert residual[in_bin].std() > 0.005

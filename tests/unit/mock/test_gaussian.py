@@ -32,7 +32,7 @@ def test_the_zero_mode_has_the_power_of_the_fundamental_one():
 
 
 def test_the_logarithm_is_the_gaussian_field():
-    """Drawn again in float64; only the files are float32."""
+    """The maps are drawn again in float64; only the files are float32."""
     white = np.random.default_rng(0).standard_normal((15, 32, 32))
     full, half = np.fft.fftfreq(32, 1 / 32), np.arange(17)
     k = 2 * np.pi / 25.0 * np.sqrt(full[:, None] ** 2 + half**2)
@@ -49,13 +49,13 @@ def test_amplitude_scales_the_same_structures():
 
 
 def test_siblings_are_independent():
-    """Which those of a universe are not: slabs of an axis have its mean in common."""
+    """The maps of a universe are not independent: slabs of an axis share its mean."""
     k = np.fft.fftn(np.log10(draw(0.5, 0.8, map_size=64)) - 11, axes=(1, 2))
-    k[:, 0, 0] = 0  # one mode of a few would dominate
+    k[:, 0, 0] = 0  # a single large mode would dominate
     unit = k / np.abs(k).clip(1e-30)
     coherence = np.abs(np.einsum("aij,bij->ab", unit, unit.conj())) / 64**2
     np.fill_diagonal(coherence, 0)
-    # a mean of 4,095 random phases, half of them independent: 0.022, and 4.5 sigma of 105 pairs
+    # mean of 4,095 random phases, half of them independent: 0.022; 4.5 sigma for 105 pairs
     assert coherence.max() < 0.1
 
 

@@ -9,7 +9,7 @@ OMEGAS = (0.1, 0.3, 0.5)
 
 @pytest.mark.parametrize("Omega_m", OMEGAS)
 def test_factor_solves_the_equation_of_growth(Omega_m):
-    """D'' + (2 + d ln H / d ln a) D' = 3/2 Omega_m(a) D, in ln a, from D = a at a = 1e-3."""
+    """Solve D'' + (2 + d ln H / d ln a) D' = 3/2 Omega_m(a) D in ln a, from D = a at a = 1e-3."""
     growth = Growth(Omega_m)
 
     def equation(log_a, state):

@@ -53,7 +53,7 @@ def test_displacement_has_no_curl():
 
 
 def wave(amplitude, n=N):
-    """A plane wave along the first axis: displaced by `amplitude` of its length at most."""
+    """Make a plane wave along the first axis, displaced by at most `amplitude` of its length."""
     q = 2 * np.pi * (np.arange(n) + 0.5) / n
     contrast = np.broadcast_to(
         (2 * np.pi * amplitude * np.cos(q))[:, None, None], (n, n, n)
@@ -64,12 +64,12 @@ def wave(amplitude, n=N):
 
 
 def test_a_plane_wave_moves_as_zeldovich_says():
-    """In one dimension Zel'dovich is exact until shells cross, at an amplitude of 1 / 2 pi."""
+    """Zel'dovich is exact in one dimension until shells cross, at an amplitude of 1 / 2 pi."""
     modes, expected = wave(0.05, n=32)
     displacement, velocity = simulate_matter(modes, 0.3)
     overlap = np.sum(displacement * expected) / np.sum(expected**2)
     assert overlap == pytest.approx(1, abs=1e-3)
-    # the crest lacks harmonics beyond the mesh: off by 3% with 32 nodes, by 1.6% with 64
+    # the crest lacks harmonics beyond the mesh: 3% off with 32 nodes, 1.6% with 64
     np.testing.assert_allclose(displacement, expected, atol=0.04 * 0.05)
     rate = Growth(0.3).rate(1.0)
     assert np.sum(velocity * expected) / np.sum(expected**2) == pytest.approx(rate, rel=0.02)
@@ -91,19 +91,19 @@ def test_second_order_of_two_waves():
     first = growth.factor(FIRST_A) * inverse_divergence(modes)
     second = (begin(modes, growth)[0] - first) / growth.second_factor(FIRST_A)
     source = (2 * np.pi) ** 4 * np.cos(x) * np.cos(y)
-    inverse = -source / (2 * (2 * np.pi) ** 2)  # of an eigenfunction of the Laplacian
+    inverse = -source / (2 * (2 * np.pi) ** 2)  # inverse Laplacian of an eigenfunction
     expected = -np.gradient(
         np.broadcast_to(inverse, (N, N, N)), 2 * np.pi / N / (2 * np.pi), axis=0
     )
     interior = slice(1, -1)
     scale = np.abs(expected).max()
-    # np.gradient has two points: off by (2 pi / 16)^2 / 6 = 0.026
+    # np.gradient has two points: its error is (2 pi / 16)^2 / 6 = 0.026
     np.testing.assert_allclose(second[0][interior], expected[interior], atol=0.04 * scale)
 
 
 @pytest.mark.parametrize("Omega_m", [0.1, 0.3, 0.5])
 def test_weak_fields_grow_linearly(Omega_m):
-    """What is missing is what a mesh of 16 nodes does to waves of one wave length and of sqrt(2)."""
+    """A mesh of 16 nodes damps waves of one wave length and of sqrt(2)."""
     modes = field(1e-3, Omega_m=Omega_m)
     displacement, velocity = simulate_matter(modes, Omega_m)
     k = np.sqrt(sum(c**2 for c in np.meshgrid(*[np.fft.fftfreq(N, 1 / N)] * 2, np.arange(9))))
@@ -121,7 +121,7 @@ def test_momentum_is_conserved():
 
 
 def test_the_three_axes_are_alike():
-    """A field with its axes exchanged moves likewise, but for the order of sums."""
+    """A field with its axes exchanged moves alike, up to the order of sums."""
     modes = field(n=32)
     contrast = scipy.fft.irfftn(modes, s=(32, 32, 32))
     displacement, _ = simulate_matter(modes, 0.3)

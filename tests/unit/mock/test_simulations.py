@@ -73,7 +73,7 @@ def test_the_dark_matter_suite_is_a_twin_of_mock_tng():
 
 
 def test_hydrodynamic_suites_have_hypercubes_of_their_own():
-    """As CMD's: a split by number then leaves no simulation of one suite that another has trained on."""
+    """CMD does the same. A split by number then shares no simulation between suites."""
     tables = [make_suite(suite, ("T",), config())[0] for suite in ("MockTNG", *HYPERCUBES)]
     values = np.concatenate([table.ravel() for table in tables])
     assert len(np.unique(values)) == len(values)
@@ -167,11 +167,11 @@ def test_configuration_has_no_default_and_no_other_key():
 @pytest.mark.parametrize(
     ("suite", "fields", "message"),
     [
-        ("SIMBA", ("Mtot",), "suite: expected a mock suite .*SIMBA"),
+        ("SIMBA", ("Mtot",), "suite: Expected one of MockNbody, .*, got 'SIMBA'"),
         ("MockNbody", ("T",), r"suite MockNbody \(Mtot\), got 'T'"),
         ("MockTNG", ("Mgas", "X"), "got 'X'"),
         ("MockTNG", ("T", "T"), "each field once"),
-        ("MockTNG", (), "fields: expected some of"),
+        ("MockTNG", (), "fields: Expected one or more of"),
     ],
 )
 def test_unknown_names_are_refused_before_anything_runs(suite, fields, message):
@@ -182,9 +182,9 @@ def test_unknown_names_are_refused_before_anything_runs(suite, fields, message):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        (0, 0.04, "row 1, Omega_m: expected a finite value > 0.049, got 0.04"),
-        (1, np.nan, "row 1, sigma_8"),
-        (5, 0.0, "row 1, A_AGN2"),
+        (0, 0.04, r"theta: Expected a finite Omega_m > 0\.049, got 0\.04 in row 1"),
+        (1, np.nan, "finite sigma_8 > 0.0, got nan in row 1"),
+        (5, 0.0, "finite A_AGN2 > 0.0, got 0.0 in row 1"),
     ],
 )
 def test_impossible_universes_are_refused(column, value, message):
@@ -195,7 +195,7 @@ def test_impossible_universes_are_refused(column, value, message):
 
 
 def test_five_columns_are_refused():
-    with pytest.raises(ValueError, match="expected 6 columns, got 5"):
+    with pytest.raises(ValueError, match="Expected 6 columns, got 5"):
         MockBlocks("MockTNG", ("T",), config(), np.ones((2, 5)))
 
 

@@ -1,4 +1,4 @@
-"""`MockTwoFields`: who carries what."""
+"""Information in the fields of `MockTwoFields`."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_ne_rises_with_mgas_and_saturates():
     # at the lowest mean, where many pixels are below the edge
     logs = log_maps(Omega_m=0.1)
     below = logs["Mgas"] < SATURATION - 1e-5
-    assert 0.1 < below.mean() < 0.2  # one standard deviation: 15.9 %
+    assert 0.1 < below.mean() < 0.2  # one standard deviation: 15.9%
     difference = (logs["Mgas"] - logs["ne"])[below]
     np.testing.assert_allclose(difference, difference[0], atol=2e-6)  # two roundings of 11 dex
     assert np.ptp(logs["ne"][logs["Mgas"] > SATURATION + 1e-5]) == 0
@@ -39,7 +39,7 @@ def test_ne_rises_with_mgas_and_saturates():
 def test_p_has_few_independent_pixels():
     logs = log_maps()
     ratio = logs["P"].var() / logs["T"].var()
-    assert ratio == pytest.approx(1 / (4 * np.pi * 2**2), rel=0.05)  # of 15 * 4096 / 50 draws
+    assert ratio == pytest.approx(1 / (4 * np.pi * 2**2), rel=0.05)  # from 15 * 4096 / 50 draws
 
 
 def test_the_noise_knows_nothing_of_the_others():
@@ -52,7 +52,7 @@ def test_the_noise_knows_nothing_of_the_others():
 
 
 def test_least_errors_are_those_of_the_best_estimators():
-    """Mean of Mgas and scatter of T, of 40 simulations of 15 maps."""
+    """Compare the mean of Mgas and the scatter of T in 40 simulations of 15 maps."""
     logs = [log_maps(seed=seed) for seed in range(40)]
     mean = np.concatenate([each["Mgas"].mean(axis=(1, 2)) for each in logs])
     scatter = np.concatenate([np.log(each["T"].std(axis=(1, 2))) for each in logs])
@@ -60,7 +60,7 @@ def test_least_errors_are_those_of_the_best_estimators():
     found = (mean.std() * widths[0], scatter.std() / np.log(4) * widths[1])
     errors = least_errors(MAP_SIZE)
     assert tuple(errors) == COSMOLOGY
-    # the standard deviation of 600 draws is known to 1 / sqrt(1200), 3 %
+    # the standard deviation of 600 draws is known to 1 / sqrt(1200), 3%
     np.testing.assert_allclose(found, list(errors.values()), rtol=0.09)
 
 

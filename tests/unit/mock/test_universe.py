@@ -16,7 +16,7 @@ from multifield.mock.universe import (
     total_matter,
 )
 
-# float32 sums of 5 L^2 pixels: 2^-24 a rounding, and the sum itself is taken in float64
+# float32 maps of 5 L^2 pixels: 2^-24 per rounding; the sum itself is float64
 MEAN_RTOL = 1e-6
 
 
@@ -37,7 +37,7 @@ def test_theta_is_a_latin_hypercube_in_the_bounds():
         unit = (column - parameter.minimum) / (parameter.maximum - parameter.minimum)
         assert unit.min() >= 0
         assert unit.max() <= 1
-        # one in each of 40 strata, unless rounding to 5 decimals took it to the next
+        # one value per stratum of 40, unless rounding to 5 decimals moved it to the next
         assert len(np.unique(np.floor(unit * 40))) >= 39
 
 
@@ -110,7 +110,7 @@ def test_mean_surface_density_is_cmd_s():
 @pytest.mark.parametrize("sigma_8", [0.1, 0.6, 1.0, 3.0])
 @pytest.mark.parametrize("Omega_m", [0.1, 0.5])
 def test_matter_everywhere(Omega_m, sigma_8):
-    universe = make(Omega_m, sigma_8, map_size=64, lattice=16, refine=1)  # 0.06 elements a pixel
+    universe = make(Omega_m, sigma_8, map_size=64, lattice=16, refine=1)  # 0.06 elements per pixel
     assert universe.density.min() > 0
     assert universe.speed.min() > 0
     assert np.isfinite(universe.density).all()
