@@ -1,4 +1,4 @@
-"""The node with which each stage begins that trains or tests a network."""
+"""First node of every stage that trains or tests a network."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ def load_splits(
     normalization_config: NormalizationConfig,
     training_config: TrainingConfig,
 ) -> SplitLoaders:
-    """Check what `preprocess` left and make loaders of it; see `multifield.data.load_splits`."""
+    """Check preprocessed maps and make their loaders; see `multifield.data.load_splits`."""
     return split_loaders.load_splits(
         log_maps,
         theta,
@@ -41,7 +41,7 @@ def load_splits(
 
 
 def load_splits_into(data: str) -> Node:
-    """Make the node that gives a stage its `data`."""
+    """Make the node whose output is `data`, the loaders of a stage."""
     return node(
         load_splits,
         inputs=[

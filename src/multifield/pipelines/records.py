@@ -1,11 +1,11 @@
-"""Tables between the library, which has records, and the catalog, which has data frames."""
+"""Conversions between records (in the library) and data frames (in the catalog)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> Any:
-    """Make a data frame of records; values keep their types, so that 3 is not written as 3.0.
+    """Convert records to a data frame. Values keep their types, so 3 is not written as 3.0.
 
     Parameters
     ----------
@@ -17,18 +17,18 @@ def to_frame(records: Iterable[Mapping[str, Any]]) -> Any:
     frame : pandas.DataFrame
         One column per key.
     """
-    import pandas as pd  # slow to import, and not needed for `kedro --help`
+    import pandas as pd  # slow to import; `kedro --help` does not need it
 
     return pd.DataFrame(list(records), dtype=object)
 
 
 def to_records(frame: Any) -> list[dict[str, Any]]:
-    """Make records of a data frame; empty cells are None.
+    """Convert a data frame to records; empty cells become None.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        As loaded from a file, or made by `to_frame`.
+        Data frame from a file or from `to_frame`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How a stage is put together."""
+"""Stages: groups of nodes."""
 
 from collections.abc import Iterable
 
@@ -6,5 +6,5 @@ from kedro.pipeline import Node, Pipeline
 
 
 def make_stage(name: str, nodes: Iterable[Node]) -> Pipeline:
-    """Join nodes into a pipeline that is one box in Kedro-Viz; its datasets keep their names."""
+    """Join nodes into a pipeline that Kedro-Viz shows as one box; datasets keep their names."""
     return Pipeline(nodes, namespace=name, prefix_datasets_with_namespace=False, tags=name)

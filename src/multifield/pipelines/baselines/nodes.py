@@ -15,14 +15,14 @@ from multifield.pipelines.records import to_frame
 
 
 def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[str, Results]:
-    """Fit simple regressions and test them; see `multifield.studies.infer_with_baselines`."""
+    """Fit and test regressions; see `multifield.studies.infer_with_baselines`."""
     return studies.infer_with_baselines(data, config)
 
 
 def infer_exactly(
     selection: Selection, log_maps: Mapping[str, LogMaps], theta: Theta, split: Split
 ) -> dict[str, Results]:
-    """Compute the posterior where it is known; see `multifield.studies.infer_exactly`."""
+    """Compute the exact posterior of `MockGaussian`; see `multifield.studies.infer_exactly`."""
     return studies.infer_exactly(selection.suite, log_maps, theta, split)
 
 
@@ -31,5 +31,5 @@ def compare_methods(
     exact: Mapping[str, Results],
     networks: Mapping[str, Results],
 ) -> Any:
-    """Score all of them on the same maps; see `multifield.studies.compare`."""
+    """Score all results on the same test maps; see `multifield.studies.compare`."""
     return to_frame(studies.compare({**baselines, **exact}, networks))

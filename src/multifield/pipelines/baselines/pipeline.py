@@ -1,4 +1,4 @@
-"""What simple statistics infer, beside what the network does."""
+"""Baselines: inference from summary statistics, compared with the network."""
 
 from kedro.pipeline import Pipeline, node
 
@@ -8,7 +8,7 @@ from multifield.pipelines.stage import make_stage
 
 
 def create_pipeline() -> Pipeline:
-    """From `log_maps`, and `network_results` if there are any, to `baseline_scores`."""
+    """From `log_maps` and `network_results` (optional) to `baseline_scores`."""
     return make_stage(
         "baselines",
         [

@@ -1,4 +1,4 @@
-"""Nodes that write the card of networks; `tune` and `train` end with them."""
+"""Node of `describe`, which also ends `tune`."""
 
 from multifield import prediction, tuning
 from multifield.config.data import PreprocessingConfig
@@ -10,9 +10,6 @@ from multifield.data.split_loaders import SplitLoaders
 from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder
 from multifield.training.causes import fingerprint
-
-# Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
-# its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
 
 
 def describe_networks(
@@ -26,7 +23,7 @@ def describe_networks(
     training: TrainingConfig,
     config: CardConfig,
 ) -> "prediction.ModelCard":
-    """Write the card of a study's networks, if trained on these data; see `multifield.prediction`."""
+    """Write the model card of a study; see `multifield.prediction.describe_networks`."""
     tuning.check_fingerprint(study, fingerprint(data, training), networks.database)
     return prediction.describe_networks(
         prediction.trained_networks(study, networks.weights, config.top_k),

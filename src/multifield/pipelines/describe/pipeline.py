@@ -1,4 +1,4 @@
-"""The card of networks that were released, or tuned before there were cards."""
+"""Description: the model card of networks that were released without a card."""
 
 from kedro.pipeline import Node, Pipeline, node
 
@@ -8,7 +8,7 @@ from multifield.pipelines.stage import make_stage
 
 
 def create_pipeline() -> Pipeline:
-    """From a `study`, its networks and the maps they were trained on to their card."""
+    """From `study`, its `networks` and their training maps to the card."""
     return make_stage(
         "describe",
         [
@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
 
 
 def describe_networks_of(data: str, card: str) -> Node:
-    """Make the node that writes the `card` of the networks trained on `data`."""
+    """Make the node that writes `card` for the networks trained on `data`."""
     return node(
         nodes.describe_networks,
         inputs=[

@@ -29,10 +29,6 @@ from multifield.pipelines.preprocess.nodes import preprocess_maps
 from multifield.pipelines.records import to_frame
 from multifield.training.causes import fingerprint
 
-# Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
-# its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
-
-
 # ---- test maps ----
 
 
@@ -42,7 +38,7 @@ def bring_test_maps(
     source: SourceConfig,
     raw_maps: Mapping[str, Maps],
 ) -> tuple[MapStream | Mapping[str, Path], Theta | Path]:
-    """Make or find the maps to test on; see `multifield.ingest.sources.open_test_source`."""
+    """Simulate or find the test maps; see `multifield.ingest.sources.open_test_source`."""
     return open_test_source(selection, test_selection, source, raw_maps)
 
 
@@ -70,7 +66,7 @@ def preprocess_test_maps(
     preprocessing: PreprocessingConfig,
     config: EvaluationConfig,
 ) -> dict[str, Preprocessing | LogMaps]:
-    """Preprocess what is not there; see `multifield.data.test_set.reuse_log_maps`."""
+    """Preprocess test maps or reuse log maps; see `multifield.data.test_set.reuse_log_maps`."""
     at_width = test_set.at_width(preprocessing, config.smoothing_width)
     wanted = preprocess_maps(maps, manifest, at_width)
     return test_set.reuse_log_maps(wanted, log_maps, selection, test_selection)
@@ -115,7 +111,7 @@ def load_networks(
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> "dict[int, models.Network]":
-    """Load the networks of the best trials, if trained on this split; see `multifield.tuning`."""
+    """Load the networks of the best trials of this split; see `multifield.models.load_weights`."""
     causes = fingerprint(data, training_config)
     tuning.check_fingerprint(study, causes, networks.database)
     return {
@@ -137,7 +133,7 @@ def predict_test_maps(
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> tuple[Results, dict[int, Results]]:
-    """Infer the parameters of the test maps, the best trial apart; see `multifield.evaluation.predict`."""
+    """Predict test maps, the best trial separately; see `multifield.evaluation.predict`."""
     best, *others = networks
     return (
         predict_with(networks[best], data, training_config, config),
@@ -151,7 +147,7 @@ def predict_validation_maps(
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> tuple[Results, dict[int, Results]]:
-    """Infer on validation maps, the best trial apart; see `multifield.evaluation.predict`."""
+    """Predict validation maps, the best trial separately; see `multifield.evaluation.predict`."""
     return predict_test_maps(networks, data.valid, training_config, config)
 
 
@@ -162,7 +158,7 @@ def predict_shifted_maps(
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> tuple[Results, ...]:
-    """Infer on shifted validation and test maps; see `multifield.evaluation.predict_shifted`."""
+    """Predict shifted validation and test maps; see `multifield.evaluation.predict_shifted`."""
     best, *_ = networks.values()
     return tuple(
         evaluation.predict_shifted(
@@ -181,7 +177,7 @@ def predict_shifted_maps(
 
 
 def average_networks(best: Results, others: Mapping[int, Results]) -> dict[int, Results]:
-    """Make the ensemble of several networks; see `multifield.evaluation.average_networks`."""
+    """Average several networks; see `multifield.evaluation.average_networks`."""
     k = 1 + len(others)
     return {k: evaluation.average_networks([best, *others.values()])} if others else {}
 
@@ -192,7 +188,7 @@ def predict_with(
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> Results:
-    """Infer the parameters of maps with one network; see `multifield.evaluation.predict`."""
+    """Predict maps with one network; see `multifield.evaluation.predict`."""
     return evaluation.predict(
         network,
         data,
@@ -207,7 +203,7 @@ def predict_with(
 
 
 def keep_comparable(results: Results, selection: Selection, test_selection: Selection) -> Results:
-    """Keep what can be compared with the truth; see `multifield.evaluation.comparable`."""
+    """Keep parameters that have a true value; see `multifield.evaluation.comparable`."""
     return evaluation.comparable(results, selection.suite, test_selection.suite)
 
 
@@ -217,7 +213,7 @@ def keep_comparable_others(
     selection: Selection,
     test_selection: Selection,
 ) -> tuple[dict[int, Results], tuple[Results, ...]]:
-    """Keep it of other trials and, after those of validation maps, of shifted test maps."""
+    """Keep them in other trials and shifted test maps; see `multifield.evaluation.comparable`."""
     return (
         {n: keep_comparable(each, selection, test_selection) for n, each in others.items()},
         (*shifted[:1], *(keep_comparable(each, selection, test_selection) for each in shifted[1:])),
@@ -225,7 +221,7 @@ def keep_comparable_others(
 
 
 def fit_sigma_factors(validation_results: Results) -> Factors:
-    """Fit what makes sigma right on validation maps; see `multifield.evaluation.fit_sigma_factors`."""
+    """Fit factors of sigma on validation maps; see `multifield.evaluation.fit_sigma_factors`."""
     return evaluation.fit_sigma_factors(validation_results)
 
 
@@ -240,7 +236,7 @@ def score_results(results: Results) -> Metrics:
 
 
 def estimate_intervals(results: Results, config: EvaluationConfig) -> Intervals:
-    """Estimate how well the metrics are known; see `multifield.evaluation.estimate_intervals`."""
+    """Estimate intervals of the metrics; see `multifield.evaluation.estimate_intervals`."""
     simulation = evaluation.simulation_of_rows(results, config.orientations)
     return evaluation.estimate_intervals(results, simulation, config.bootstrap)
 
@@ -248,7 +244,7 @@ def estimate_intervals(results: Results, config: EvaluationConfig) -> Intervals:
 def estimate_recalibrated_intervals(
     results: Results, validation_results: Results, config: EvaluationConfig
 ) -> Intervals:
-    """Let factors vary too; see `multifield.evaluation.estimate_recalibrated_intervals`."""
+    """Resample validation maps too; see `multifield.evaluation.estimate_recalibrated_intervals`."""
     test, valid = (
         (each, evaluation.simulation_of_rows(each, config.orientations))
         for each in (results, validation_results)
@@ -262,7 +258,7 @@ def score_recalibrated(results: Results, factors: Factors) -> Metrics:
 
 
 def check_calibration(results: Results, recalibrated: Results, config: EvaluationConfig) -> Any:
-    """Test calibration before and after recalibration; see `multifield.evaluation.compare_calibration`."""
+    """Test calibration with recalibration; see `multifield.evaluation.compare_calibration`."""
     simulation = evaluation.simulation_of_rows(results, config.orientations)
     return to_frame(
         evaluation.compare_calibration(
@@ -279,7 +275,7 @@ def compare_levels(
     shifted: tuple[Results, ...],
     config: EvaluationConfig,
 ) -> Any:
-    """Set map, simulation, shifts and ensemble side by side; see `multifield.evaluation.compare_levels`."""
+    """Compare levels of averaging; see `multifield.evaluation.compare_levels`."""
     valid = [validation_results, *validation_others.values()]
     test = [results, *others.values()]
     named = evaluation.name_predictions(valid, test, config.orientations)
@@ -293,6 +289,6 @@ def compare_levels(
 
 
 def compare_trials(study: "tuning.Study", best: Results, others: Mapping[int, Results]) -> Any:
-    """Set the trials tested side by side; see `multifield.evaluation.compare_trials`."""
+    """Compare the tested trials; see `multifield.evaluation.compare_trials`."""
     by_number = {tuning.best_trial(study).number: best, **others}
     return to_frame(evaluation.compare_trials(by_number, tuning.valid_losses(study)))

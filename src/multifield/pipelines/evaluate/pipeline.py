@@ -1,4 +1,4 @@
-"""The best networks of a study, on maps they have never seen: of their own suite or of any other."""
+"""Evaluation: test the best networks of a study on held-out maps of any suite."""
 
 from kedro.pipeline import Node, Pipeline, node
 
@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
 
 
 def _test_maps() -> list[Node]:
-    """Bring and preprocess the test maps, or take those of the training's suite and set."""
+    """Prepare the test maps, or reuse those of the training suite and set."""
     return [
         node(
             nodes.bring_test_maps,
@@ -46,7 +46,7 @@ def _test_maps() -> list[Node]:
 
 
 def _predictions() -> list[Node]:
-    """Load the networks and let them infer."""
+    """Load the networks and predict."""
     return [
         load_splits_into("evaluate_data"),
         node(
@@ -105,7 +105,7 @@ def _predictions() -> list[Node]:
 
 
 def _scores() -> list[Node]:
-    """Score the best network, as inferred and recalibrated."""
+    """Score the best network before and after recalibration."""
     return [
         node(
             nodes.keep_comparable,
@@ -165,7 +165,7 @@ def _scores() -> list[Node]:
 
 
 def _comparisons() -> list[Node]:
-    """Compare looks at a map, and trials."""
+    """Compare levels of averaging, and trials."""
     return [
         node(
             nodes.compare_levels,

@@ -14,7 +14,7 @@ from multifield.ingest.sources import open_source
 def bring_maps(
     selection: Selection, source: SourceConfig
 ) -> tuple[MapStream | Mapping[str, Path], Theta | Path]:
-    """Make mock maps or find published ones; see `multifield.ingest.sources.open_source`."""
+    """Simulate mock maps or find published files; see `multifield.ingest.sources.open_source`."""
     return open_source(selection, source)
 
 

@@ -1,4 +1,4 @@
-"""Raw maps and parameters, verified, with a manifest."""
+"""Ingestion: raw maps and parameters, verified and listed in a manifest."""
 
 from kedro.pipeline import Pipeline, node
 
@@ -7,7 +7,7 @@ from multifield.pipelines.stage import make_stage
 
 
 def create_pipeline() -> Pipeline:
-    """From a mock universe or a folder of published files to `raw_maps`, `theta` and `manifest`."""
+    """From mock simulations or published files to `raw_maps`, `theta` and `manifest`."""
     return make_stage(
         "ingest",
         [

@@ -10,19 +10,16 @@ from multifield.core.arrays import Maps
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import to_frame
 
-# Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
-# its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
-
 
 def open_maps(card: "prediction.ModelCard", config: PredictionConfig) -> dict[str, Maps]:
-    """Open the maps that the run asks for; see `multifield.prediction.open_new_maps`."""
+    """Open the maps to predict; see `multifield.prediction.open_new_maps`."""
     return prediction.open_new_maps(config.maps, card.fields, card.map_size)
 
 
 def load_networks(
     card: "prediction.ModelCard", folder: ModelFolder, config: PredictionConfig
 ) -> "list[models.Network]":
-    """Load the networks that the card names; see `multifield.prediction.load_networks`."""
+    """Load the networks of the card; see `multifield.prediction.load_networks`."""
     prediction.check_is_of(card, folder)
     return prediction.load_networks(card, folder, config.top_k)
 
@@ -34,7 +31,7 @@ def infer_parameters(
     training: TrainingConfig,
     config: PredictionConfig,
 ) -> tuple[Any, Any]:
-    """Infer from every map, for CSV and Parquet; see `multifield.prediction.infer_parameters`."""
+    """Predict every map, for CSV and Parquet; see `multifield.prediction.infer_parameters`."""
     records = prediction.infer_parameters(
         maps, card, networks, orientations=config.orientations, training=training
     )

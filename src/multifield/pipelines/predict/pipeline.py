@@ -1,4 +1,4 @@
-"""Parameters of maps of which they are not known."""
+"""Prediction: parameters of new maps."""
 
 from kedro.pipeline import Pipeline, node
 
@@ -7,7 +7,7 @@ from multifield.pipelines.stage import make_stage
 
 
 def create_pipeline() -> Pipeline:
-    """From the `maps` of ``--params`` and a folder of networks with their card to `predictions`."""
+    """From the maps in ``--params`` and networks with their card to `predictions`."""
     return make_stage(
         "predict",
         [

@@ -15,7 +15,7 @@ from multifield.maps.splits import Split
 def preprocess_maps(
     maps: Mapping[str, Maps], manifest: Manifest, config: PreprocessingConfig
 ) -> dict[str, Preprocessing]:
-    """Smooth and take the logarithm of each field; see `multifield.data.preprocess.Preprocessing`."""
+    """Smooth each field and take its log; see `multifield.data.preprocess.Preprocessing`."""
     manifest.check_files(maps)
     checksums = manifest.checksums(tuple(maps))
     return {
@@ -25,7 +25,7 @@ def preprocess_maps(
 
 
 def split_simulations(theta: Theta, config: SplitConfig) -> Split:
-    """Draw who trains, validates and tests; see `multifield.maps.splits.split_simulations`."""
+    """Split simulations into three parts; see `multifield.maps.splits.split_simulations`."""
     return splits.split_simulations(
         len(theta), config.seed, n_valid=config.n_valid, n_test=config.n_test
     )
@@ -34,6 +34,6 @@ def split_simulations(theta: Theta, config: SplitConfig) -> Split:
 def fit_normalization(
     log_maps: Mapping[str, LogMaps], split: Split, config: NormalizationConfig
 ) -> Normalization:
-    """Take one mean and std a field; see `multifield.data.normalization.fit_normalization`."""
+    """Compute mean and std per field; see `multifield.data.normalization.fit_normalization`."""
     moments = {field: entry.moments for field, entry in log_maps.items()}
     return normalization.fit_normalization(moments, split, config.over)

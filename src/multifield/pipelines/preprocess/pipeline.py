@@ -1,4 +1,4 @@
-"""Log maps, the split and the normalization: what a network is trained on."""
+"""Preprocessing: log maps, split and normalization for training."""
 
 from kedro.pipeline import Pipeline, node
 

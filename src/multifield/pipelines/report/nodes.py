@@ -1,4 +1,4 @@
-"""Nodes of `report`: figures, and the page that joins them."""
+"""Nodes of `report`."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,14 +18,14 @@ from multifield.evaluation.results import Results
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import to_records
 
-N_EXAMPLES = 4  # maps drawn of the best and of the worst
-N_ATTRIBUTED = 3  # maps whose pixels are attributed; of several fields one, a row a field
+N_EXAMPLES = 4  # maps drawn of the best and of the worst predictions
+N_ATTRIBUTED = 3  # maps with attributed pixels; one map for several fields, one row per field
 
 
 def plot_results(
     results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
 ) -> "reporting.figures.Figure":
-    """Draw truth against prediction; see `multifield.reporting.figures`."""
+    """Draw truth against prediction; see `multifield.reporting.figures.true_against_predicted`."""
     return reporting.figures.true_against_predicted(
         results,
         selection.suite,
@@ -42,7 +42,7 @@ def plot_calibration(
     test_selection: Selection,
     config: EvaluationConfig,
 ) -> "reporting.figures.Figure":
-    """Draw calibration before and after recalibration; see `multifield.reporting.figures`."""
+    """Draw calibration and recalibration; see `multifield.reporting.figures.calibration`."""
     return reporting.figures.calibration(
         results,
         recalibrated,
@@ -57,9 +57,9 @@ def plot_calibration(
 def plot_losses(
     study: "tuning.Study", networks: ModelFolder, selection: Selection
 ) -> "reporting.figures.Figure":
-    """Draw the losses of all trials, or their best alone; see `multifield.reporting.figures`."""
+    """Draw the losses of all trials; see `multifield.reporting.figures.loss_curves`."""
     values = tuning.valid_losses(study)
-    if not any(networks.losses(trial).is_file() for trial in values):  # released without
+    if not any(networks.losses(trial).is_file() for trial in values):  # networks without loss files
         return plot_study_history(study, selection)
     losses = {trial: training.read_losses(networks.losses(trial)) for trial in values}
     best = min(values, key=values.__getitem__)
@@ -69,7 +69,7 @@ def plot_losses(
 def plot_residuals(
     compared: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
 ) -> "reporting.figures.Figure":
-    """Draw errors and pulls; see `multifield.reporting.figures.residuals`."""
+    """Draw residuals and pulls; see `multifield.reporting.figures.residuals`."""
     return reporting.figures.residuals(
         compared,
         selection.suite,
@@ -87,7 +87,7 @@ def plot_best_and_worst(
     test_selection: Selection,
     config: EvaluationConfig,
 ) -> "reporting.figures.Figure":
-    """Draw the maps inferred best and worst; see `multifield.reporting.figures.best_and_worst`."""
+    """Draw the best and worst predictions; see `multifield.reporting.figures.best_and_worst`."""
     best, worst = evaluation.choose_best_and_worst(compared, config.orientations, N_EXAMPLES)
     shown = raw_maps[test_selection.fields[0]]
     return reporting.figures.best_and_worst(
@@ -110,7 +110,7 @@ def plot_saliency(
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> "reporting.figures.Figure":
-    """Draw which pixels the means of two parameters come from; see `multifield.evaluation.saliency`."""
+    """Draw the pixels that matter; see `multifield.evaluation.attribute_means`."""
     n = N_ATTRIBUTED if len(test_selection.fields) == 1 else 1
     examples = evaluation.choose_across(compared, config.orientations, n)
     batch = data.take(examples.rows)
@@ -131,20 +131,20 @@ def plot_saliency(
 def plot_spectra(
     log_maps: Mapping[str, LogMaps], theta: Theta, results: Results, selection: Selection
 ) -> "reporting.figures.Figure":
-    """Draw power spectra of the maps trained on; see `multifield.reporting.figures.spectra`."""
+    """Draw power spectra of the training suite; see `multifield.reporting.figures.spectra`."""
     return reporting.figures.spectra(
         log_maps, theta, results.inferred, selection.suite, selection.field
     )
 
 
 def plot_study_history(study: "tuning.Study", selection: Selection) -> "reporting.figures.Figure":
-    """Draw the trials in their order; see `multifield.reporting.figures.study_history`."""
+    """Draw the history of trials; see `multifield.reporting.figures.study_history`."""
     trials = tuning.trials_table(study)
     return reporting.figures.study_history(trials, selection.suite, selection.field)
 
 
 def plot_importance(study: "tuning.Study", selection: Selection) -> "reporting.figures.Figure":
-    """Draw which hyperparameters matter; see `multifield.tuning.estimate_importances`."""
+    """Draw importances of hyperparameters; see `multifield.tuning.estimate_importances`."""
     return reporting.figures.hyperparameter_importance(
         tuning.estimate_importances(study),
         len(tuning.rank_trials(study)),
@@ -178,7 +178,7 @@ def write_report(
     training_config: TrainingConfig,
     **figures: bytes,
 ) -> str:
-    """Write one page about the run; see `multifield.reporting.render_report`."""
+    """Write the report of the run; see `multifield.reporting.render_report`."""
     at_home = selection == test_selection
     return reporting.render_report(
         reporting.RunReport(

@@ -1,4 +1,4 @@
-"""Figures and a page of what `evaluate` stored. Nothing is trained or predicted."""
+"""Report: figures and a page from the outputs of `evaluate`, without training or prediction."""
 
 from kedro.pipeline import Node, Pipeline, node
 
@@ -27,17 +27,17 @@ SHARED = (
     "fit_sigma_factors",
     "recalibrate_results",
 )
-"""Nodes of `evaluate` that make, of what is stored, what the figures show."""
+"""Nodes of `evaluate` that compute the data of the figures from stored files."""
 
 
 def create_pipeline() -> Pipeline:
-    """From a `study`, its `results` and `metrics` to figures and a `report`."""
+    """From `study`, `results` and `metrics` to figures and `report`."""
     shared = evaluate.create_pipeline().only_nodes(*(f"evaluate.{name}" for name in SHARED))
     return shared + make_stage("report", [*_drawings(), _page()])
 
 
 def _drawings() -> list[Node]:
-    """Draw results, single maps, spectra and the study."""
+    """Draw results, maps, spectra and the study."""
     return [
         node(
             nodes.plot_results,
@@ -100,7 +100,7 @@ def _drawings() -> list[Node]:
 
 
 def _page() -> Node:
-    """Write the page that joins tables, figures and provenance."""
+    """Write the page of tables, figures and provenance."""
     joined = (
         "metrics",
         "metrics_intervals",

@@ -25,7 +25,7 @@ def bring_suites(
     split: SplitConfig,
     folders: SuiteFolders,
 ) -> "dict[str, robustness.SuiteMaps]":
-    """Bring and preprocess every suite; see `multifield.studies.robustness.suite_maps.bring_suites`."""
+    """Prepare maps of all suites; see `multifield.studies.robustness.suite_maps.bring_suites`."""
     return suite_maps.bring_suites(config, selection.sim_set, source, preprocessing, split, folders)
 
 
@@ -38,7 +38,7 @@ def train_networks(
     folder: NetworkFolder,
     execution: ExecutionConfig,
 ) -> "list[robustness.Trained]":
-    """Train what is not trained yet; see `multifield.studies.robustness.train_all`."""
+    """Train networks that are not stored yet; see `multifield.studies.robustness.train_all`."""
     with training.open_executor(execution) as executor:
         return robustness.train_all(
             suites, config, hyperparameters, training_config, normalization, folder, executor
@@ -58,17 +58,17 @@ def score_networks(
 
 
 def compare_robust_methods(scores: Any, config: RobustnessConfig) -> Any:
-    """Set methods side by side; see `multifield.studies.robustness.compare_methods`."""
+    """Compare the methods; see `multifield.studies.robustness.compare_methods`."""
     return to_frame(robustness.compare_methods(to_records(scores), config))
 
 
 def plot_matrices(scores: Any, config: RobustnessConfig) -> "reporting.figures.Figure":
-    """Draw who fails where; see `multifield.studies.robustness.figures.suite_matrices`."""
+    """Draw matrices of errors; see `multifield.studies.robustness.figures.suite_matrices`."""
     alone = robustness.of_one_suite(to_records(scores), config.smoothing_widths[0])
     return robustness.figures.suite_matrices(alone)
 
 
 def plot_smoothing_scan(scores: Any, config: RobustnessConfig) -> "reporting.figures.Figure":
-    """Draw on which scales; see `multifield.studies.robustness.figures.smoothing_scan`."""
+    """Draw errors against smoothing; see `multifield.studies.robustness.figures.smoothing_scan`."""
     studied = [record for record in to_records(scores) if record["field"] in config.studied]
     return robustness.figures.smoothing_scan(robustness.of_one_suite(studied))

@@ -1,4 +1,4 @@
-"""From suite to suite: every network of one suite on every other, smoothing, and methods that may help."""
+"""Robustness: networks of one suite tested on all suites, smoothing scans and robust methods."""
 
 from kedro.pipeline import Node, Pipeline, node
 
@@ -7,12 +7,12 @@ from multifield.pipelines.stage import make_stage
 
 
 def create_pipeline() -> Pipeline:
-    """From the folders of suites to `robustness_scores`, `robustness_methods` and figures."""
+    """From `suite_folders` to `robustness_scores`, `robustness_methods` and figures."""
     return make_stage("robustness", [*_networks(), *_comparison()])
 
 
 def _networks() -> list[Node]:
-    """Bring all suites, and train the networks that are not there."""
+    """Prepare the maps of all suites and train networks that are not stored yet."""
     return [
         node(
             nodes.bring_suites,

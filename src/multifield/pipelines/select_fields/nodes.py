@@ -20,9 +20,6 @@ from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import to_frame
 from multifield.studies import field_selection
 
-# Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
-# its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
-
 
 def gather_fields(
     log_maps: Mapping[str, LogMaps],
@@ -34,7 +31,7 @@ def gather_fields(
     normalization_config: NormalizationConfig,
     training_config: TrainingConfig,
 ) -> FieldLoaders:
-    """Make what loads any set of the fields; see `multifield.data.field_sets`."""
+    """Make loaders of any set of fields; see `multifield.data.field_sets.FieldLoaders`."""
     others = {
         "theta": theta,
         "split": split,
@@ -55,7 +52,7 @@ def train_scorer(
     config: SelectFieldsConfig,
     execution: ExecutionConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
-    """Train a network for any set of fields; see `multifield.studies.field_selection`."""
+    """Train a network for all sets; see `multifield.studies.field_selection.train_scorer`."""
     study = field_selection.train_scorer(
         loaders, folder, training_config, tuning_config, config, execution
     )
@@ -69,14 +66,14 @@ def score_sets(
     training_config: TrainingConfig,
     config: SelectFieldsConfig,
 ) -> "field_selection.FieldScores":
-    """Rank sets of fields; see `multifield.studies.field_selection.score_sets`."""
+    """Score field sets; see `multifield.studies.field_selection.score_sets`."""
     return field_selection.score_sets(study, folder, loaders, training_config, config)
 
 
 def propose_finalists(
     scores: "field_selection.FieldScores", config: SelectFieldsConfig
 ) -> list[FieldSet]:
-    """Choose sets to train; see `multifield.studies.field_selection.propose_finalists`."""
+    """Choose field sets to train; see `multifield.studies.field_selection.propose_finalists`."""
     goals = field_selection.choose_goals(scores.inferred)
     return field_selection.propose_finalists(scores.sets, goals, config.fractions, config.search)
 
@@ -91,7 +88,7 @@ def train_finalists(
     hyperparameters: Hyperparameters,
     execution: ExecutionConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
-    """Train a network on each set; see `multifield.studies.field_selection.train_finalists`."""
+    """Train networks on each set; see `multifield.studies.field_selection.train_finalists`."""
     study = field_selection.train_finalists(
         finalists,
         loaders,
@@ -124,7 +121,7 @@ def measure_finalists(
 def list_sets(
     scores: "field_selection.FieldScores", measured: "Sequence[field_selection.MeasuredSet]"
 ) -> Any:
-    """Make a table of all sets; see `multifield.studies.field_selection.list_sets`."""
+    """Tabulate all field sets; see `multifield.studies.field_selection.list_sets`."""
     return to_frame(field_selection.list_sets(scores, measured))
 
 
@@ -152,7 +149,7 @@ def plot_sets(
     measured: "Sequence[field_selection.MeasuredSet]",
     found: "field_selection.FieldSelection",
 ) -> "reporting.figures.Figure":
-    """Draw information by number of fields; see `multifield.reporting.figures`."""
+    """Draw information by set size; see `studies.field_selection.figures.information_of_sets`."""
     records = field_selection.list_sets(scores, measured)
     names = field_selection.name_smallest(found)
     in_all = {goal: each.value for goal, each in found.information_in_all.items()}

@@ -1,4 +1,4 @@
-"""The smallest sets of fields that hold most of what all fields say of the parameters."""
+"""Field selection: the smallest sets of fields that keep most of the information."""
 
 from kedro.pipeline import Node, Pipeline, node
 
@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
 
 
 def _ranking() -> list[Node]:
-    """Train the one network that infers from any set, and let it propose some."""
+    """Train the scorer, rank field sets and propose finalists."""
     return [
         node(
             nodes.gather_fields,
@@ -59,7 +59,7 @@ def _ranking() -> list[Node]:
 
 
 def _finalists() -> list[Node]:
-    """Train a network on each set proposed, and measure it."""
+    """Train networks on each finalist and measure their information."""
     return [
         node(
             nodes.train_finalists,
@@ -92,7 +92,7 @@ def _finalists() -> list[Node]:
 
 
 def _answer() -> list[Node]:
-    """Find the smallest sets."""
+    """Find, tabulate and draw the smallest sets."""
     return [
         node(
             nodes.list_sets,

@@ -16,10 +16,7 @@ from multifield.pipelines.evaluate.nodes import predict_with
 from multifield.training.causes import fingerprint
 from multifield.training.loss_files import Losses
 
-# Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
-# its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
-
-NAME = "single"  # in the place of a trial's number, as in the catalog
+NAME = "single"  # used instead of a trial number, as in the catalog
 
 
 def train_network(
@@ -29,7 +26,7 @@ def train_network(
     execution: ExecutionConfig,
     folder: ModelFolder,
 ) -> "tuple[training.StateDict, Losses]":
-    """Train one network, or resume its checkpoint; see `multifield.training.train_on_workers`."""
+    """Train one network or resume it; see `multifield.training.train_on_workers`."""
     task = training.TrainingTask(
         name=NAME,
         data=data,
@@ -55,7 +52,7 @@ def describe_network(
     training_config: TrainingConfig,
     config: CardConfig,
 ) -> "prediction.ModelCard":
-    """Write the card of the network, whose weights are saved; see `multifield.prediction`."""
+    """Write the model card; see `multifield.prediction.describe_networks`."""
     return prediction.describe_networks(
         [prediction.trained_alone(folder, hyperparameters, losses)],
         prediction.TrainedOn(data, split, normalization, manifest, preprocessing),
@@ -67,7 +64,7 @@ def describe_network(
 
 
 def remove_checkpoint(folder: ModelFolder, network: "models.Network", losses: Losses) -> None:
-    """Remove the checkpoint of a network that is stored, as its being an input shows."""
+    """Remove the checkpoint of a stored network; see `multifield.training.remove_checkpoint`."""
     training.remove_checkpoint(folder.checkpoint(NAME))
 
 
@@ -77,10 +74,10 @@ def predict_held_out_maps(
     training_config: TrainingConfig,
     config: EvaluationConfig,
 ) -> Results:
-    """Infer the parameters of the test maps of its own suite; see `multifield.evaluation.predict`."""
+    """Predict the test maps of the training suite; see `multifield.evaluation.predict`."""
     return predict_with(network, data.test, training_config, config)
 
 
 def plot_losses(losses: Losses, selection: Selection) -> "reporting.figures.Figure":
-    """Draw the losses of the network; see `multifield.reporting.figures`."""
+    """Draw the losses of the network; see `multifield.reporting.figures.loss_curves`."""
     return reporting.figures.loss_curves({0: losses}, 0, selection.suite, selection.field)

@@ -1,4 +1,4 @@
-"""One network with the hyperparameters in conf, tested on simulations it has never seen."""
+"""Training: one network with the hyperparameters in conf, tested on held-out simulations."""
 
 from kedro.pipeline import Node, Pipeline, node
 
@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
 
 
 def _training() -> list[Node]:
-    """Train the network and write down what must be known of it."""
+    """Train the network, write its card and draw its losses."""
     return [
         node(
             nodes.train_network,
@@ -63,7 +63,7 @@ def _training() -> list[Node]:
 
 
 def _test() -> list[Node]:
-    """Test it on the simulations held out."""
+    """Test the network on held-out simulations."""
     return [
         node(
             nodes.predict_held_out_maps,

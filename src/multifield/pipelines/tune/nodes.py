@@ -10,9 +10,6 @@ from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import to_frame
 from multifield.training.causes import fingerprint
 
-# Kedro reads these annotations to check parameters. What is slow to import is named as an attribute of
-# its package, in quotes: it is imported when a run reads it, and `kedro --help` stays quick.
-
 
 def tune_network(
     data: SplitLoaders,
@@ -21,11 +18,11 @@ def tune_network(
     execution: ExecutionConfig,
     config: TuningConfig,
 ) -> "tuple[tuning.Study, ModelFolder]":
-    """Train the trials of a study; see `multifield.tuning.tune`."""
+    """Train the trials of a study; see `multifield.tuning.tune_and_show`."""
     causes = fingerprint(data, training_config)
     return tuning.tune_and_show(data, folder, config, training_config, execution, causes), folder
 
 
 def list_trials(study: "tuning.Study") -> Any:
-    """Make a table of all trials; see `multifield.tuning.trials_table`."""
+    """Tabulate all trials; see `multifield.tuning.trials_table`."""
     return to_frame(tuning.trials_table(study))

@@ -1,4 +1,4 @@
-"""Hyperparameters of the network, found by Optuna."""
+"""Tuning: hyperparameters of the network, optimized by Optuna."""
 
 from kedro.pipeline import Pipeline, node
 
@@ -9,7 +9,7 @@ from multifield.pipelines.tune import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """From `log_maps` to a `study`, the `networks` of its trials and their `model_card`."""
+    """From `log_maps` to `study`, the `networks` of its trials and their `model_card`."""
     return make_stage(
         "tune",
         [
