@@ -1,1 +1,1 @@
-"""Timings. Each checks the answer it times; `tests` asks whether answers are right."""
+"""Timings. Each benchmark checks that both sides give the same result."""

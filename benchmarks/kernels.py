@@ -1,7 +1,7 @@
 """Time the kernels against SciPy, OpenCV, numba, NumPy, PyTorch and memcpy.
 
-Run ``python -m benchmarks.kernels`` in the repository; ``--quick`` takes seconds and asserts the answers
-alone.
+Run ``python -m benchmarks.kernels`` in the repository. ``--quick`` takes seconds and only checks
+the results.
 """
 
 import importlib.util
@@ -24,26 +24,26 @@ from multifield.mock.particle_mesh import begin
 from multifield.mock.universe import linear_field
 
 SIDE = 256  # [pixels], as in CMD
-SMOOTH_RTOL = 2e-6  # of ours against float64; see tests/helpers/tolerances.py
-OTHERS_RTOL = 2e-5  # of float32 sums by others, one tap after another
+SMOOTH_RTOL = 2e-6  # kernel against float64; see tests/helpers/tolerances.py
+OTHERS_RTOL = 2e-5  # references that sum float32 taps one by one
 LOG_MAP_ATOL = 3e-6  # [dex]
-MESH_RTOL = 1e-4  # float32 positions, right to 1e-7 of the box, among 160 nodes
+MESH_RTOL = 1e-4  # float32 positions, accurate to 1e-7 of the box, for 160 nodes
 MOMENTS_RTOL = 1e-6  # NumPy sums float32 maps in float32
-BATCH = 128  # as the benchmark trains
+BATCH = 128  # batch size of the published training
 SMOOTHING_TARGETS = {"avx512": 12.0, "avx2": 8.0}
 
 
 def lognormal_maps(n: int) -> np.ndarray:
-    """Make maps with the mean and the contrast of CMD's Mcdm."""
+    """Make maps with the mean and contrast of CMD's Mcdm."""
     rng = np.random.default_rng(20261124)
     return np.exp(rng.normal(25.3, 1.2, (n, SIDE, SIDE))).astype(np.float32)
 
 
 def is_installed(module: str, package: str) -> bool:
-    """Whether an optional reference is there; says loudly if not."""
+    """Check whether an optional reference is installed; print a notice if not."""
     if importlib.util.find_spec(module):
         return True
-    say(f"!!! {package} is not installed: its comparison is SKIPPED; pip install {package}")
+    say(f"{package} is not installed: its comparison is SKIPPED. Run pip install {package}.")
     return False
 
 
@@ -51,14 +51,14 @@ def is_installed(module: str, package: str) -> bool:
 
 
 def weights(width: float) -> np.ndarray:
-    """SciPy's kernel: truncated at 4 sigma, of sum 1."""
+    """Compute SciPy's kernel: truncated at 4 sigma, with sum 1."""
     radius = int(4 * width + 0.5)
     w = np.exp(-0.5 * (np.arange(-radius, radius + 1) / width) ** 2)
     return (w / w.sum()).astype(np.float32)
 
 
 def opencv_smoother(map_: np.ndarray, width: float) -> Callable[[], np.ndarray]:
-    """OpenCV's separable filter, which has no periodic border: the map is padded and cropped."""
+    """Smooth with OpenCV's separable filter; maps are padded, as it has no periodic border."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -75,7 +75,7 @@ def opencv_smoother(map_: np.ndarray, width: float) -> Callable[[], np.ndarray]:
 
 
 def numba_smoother(map_: np.ndarray, width: float) -> Callable[[], np.ndarray]:
-    """Two passes of shifted rows in numba, one thread; rows are padded to hide the wrap."""
+    """Smooth in numba with two passes of shifted, padded rows, in one thread."""
     import numba
 
     @numba.njit
@@ -111,7 +111,7 @@ def scipy_smoother(map_: np.ndarray, width: float) -> Callable[[], np.ndarray]:
 
 
 def smoothing(widths: tuple[float, ...]) -> Iterator[Comparison]:
-    """One map in cache, one thread each."""
+    """Compare smoothing of one map in cache, one thread per side."""
     smoothers = {"scipy gaussian_filter": scipy_smoother}
     if is_installed("cv2", "opencv-python-headless"):
         smoothers["OpenCV sepFilter2D"] = opencv_smoother
@@ -129,7 +129,7 @@ def smoothing(widths: tuple[float, ...]) -> Iterator[Comparison]:
                 mapkernels.gaussian_smooth(map_, out, width)
                 np.testing.assert_allclose(out[0], answer, rtol=SMOOTH_RTOL)
                 yield Comparison(
-                    name=f"smooth, {width:g} px",
+                    name=f"smooth, {width:g} pixels",
                     ours=lambda w=width: mapkernels.gaussian_smooth(map_, out, w),
                     reference_name=name,
                     reference=reference,
@@ -139,7 +139,7 @@ def smoothing(widths: tuple[float, ...]) -> Iterator[Comparison]:
 
 
 def smoothing_target(reference: str, width: float, instructions: str) -> float | None:
-    """Return how many times as fast is asked for, where anything is."""
+    """Return the required speed-up, None if there is none."""
     if reference.startswith("scipy") and width in (2, 5):
         return SMOOTHING_TARGETS.get(instructions)
     return 2.5 if reference.startswith("OpenCV") and width == 2 else None
@@ -149,7 +149,7 @@ def smoothing_target(reference: str, width: float, instructions: str) -> float |
 
 
 def logarithm(n_maps: int) -> Iterator[Comparison]:
-    """Against NumPy's own vectorized log10."""
+    """Compare with NumPy's vectorized log10."""
     maps = lognormal_maps(n_maps)
     ours, theirs = np.empty((2, *maps.shape), np.float32)
     for instructions in mapkernels.available_instructions():
@@ -167,7 +167,7 @@ def logarithm(n_maps: int) -> Iterator[Comparison]:
 
 
 def benchmark_order(maps: np.ndarray, width: float) -> tuple[np.ndarray, float, float]:
-    """Smooth each map, take the logarithm, mean and std, with the calls of the published scripts."""
+    """Smooth each map and compute log10, mean and std with the calls of the published scripts."""
     maps = maps.copy()
     if width:
         for i in range(len(maps)):
@@ -177,7 +177,7 @@ def benchmark_order(maps: np.ndarray, width: float) -> tuple[np.ndarray, float, 
 
 
 def fused(n_maps: int, n_reference: int) -> Iterator[Comparison]:
-    """Check, smooth, log10 and moments in one pass, over maps that are not in cache."""
+    """Compare the fused pass (check, smooth, log10, moments) over maps that are not in cache."""
     maps = lognormal_maps(n_maps)
     out, moments = np.empty_like(maps), np.empty((n_maps, 3))
     for width in (0.0, 2.0):
@@ -193,7 +193,7 @@ def fused(n_maps: int, n_reference: int) -> Iterator[Comparison]:
                         [our_mean, np.sqrt(m2 / count)], [mean, std], rtol=MOMENTS_RTOL
                     )
                     yield Comparison(
-                        name=f"{'statistics' if stored is None else 'log maps'}, {width:g} px, "
+                        name=f"{'statistics' if stored is None else 'log maps'}, {width:g} pixels, "
                         f"{n_threads} threads",
                         ours=lambda s=stored, w=width, n=n_threads: mapkernels.preprocess(
                             maps, s, moments, w, False, False, n
@@ -210,7 +210,7 @@ def fused(n_maps: int, n_reference: int) -> Iterator[Comparison]:
 
 
 class RotatedMaps(Dataset[torch.Tensor]):
-    """Normalized maps in memory, each drawn in a random orientation, as the published scripts do."""
+    """Normalized maps in memory, each in a random orientation, as in the published scripts."""
 
     def __init__(self, maps: np.ndarray) -> None:
         self.maps = torch.from_numpy(maps)
@@ -224,13 +224,13 @@ class RotatedMaps(Dataset[torch.Tensor]):
 
 
 def orient(pixels: torch.Tensor, rotation: int, flip: int) -> torch.Tensor:
-    """Rotate, then flip, a map (1, L, L)."""
+    """Rotate and then flip a map (1, L, L)."""
     rotated = torch.rot90(pixels, k=rotation, dims=(1, 2))
     return torch.flip(rotated, dims=(1,)) if flip else rotated
 
 
 def copy_maps(maps: np.ndarray, out: np.ndarray, index: np.ndarray, n_threads: int) -> None:
-    """Memcpy of the same maps, by threads: what the memory allows."""
+    """Copy the same maps by memcpy in threads, the limit set by memory."""
 
     def copy(first: int) -> None:
         for b in range(first, len(index), n_threads):
@@ -245,7 +245,7 @@ def copy_maps(maps: np.ndarray, out: np.ndarray, index: np.ndarray, n_threads: i
 
 
 class Batches:
-    """Random batches of standardized maps by our gather, into one reused buffer."""
+    """Random batches of standardized maps from the gather kernel, in one reused buffer."""
 
     def __init__(self, maps: np.ndarray, field_dtype: str, out_dtype: str, n_threads: int) -> None:
         numpy_types: dict[str, Any] = {"bfloat16": np.uint16}
@@ -256,7 +256,7 @@ class Batches:
         self.rng = np.random.default_rng(1)
 
     def __call__(self) -> np.ndarray:
-        """Fill the buffer with maps at random."""
+        """Fill the buffer with random maps."""
         index = self.rng.permutation(len(self.maps))[:BATCH]
         self.gather(index, self.rng.integers(0, 8, BATCH), 0.0, 1.0)
         return self.out
@@ -274,7 +274,7 @@ class Batches:
 
 
 def check_gather(maps: np.ndarray) -> None:
-    """Our batch against PyTorch's orientation of each map."""
+    """Compare a batch with PyTorch's orientation of each map."""
     batches = Batches(maps, "float32", "float32", 1)
     index, orientation = np.arange(BATCH) % len(maps), np.arange(BATCH) % 8
     batches.gather(index, orientation, 0.0, 1.0)
@@ -284,7 +284,7 @@ def check_gather(maps: np.ndarray) -> None:
 
 
 def gather_against_memcpy(maps: np.ndarray) -> Iterator[Comparison]:
-    """Batches at random orientation against memcpy of as many maps of float32."""
+    """Compare batches in random orientation with memcpy of as many float32 maps."""
     check_gather(maps)
     target = aligned_empty((BATCH, 1, SIDE, SIDE), np.float32)
     halves = maps.astype(np.float16)
@@ -310,10 +310,9 @@ def gather_against_memcpy(maps: np.ndarray) -> Iterator[Comparison]:
 
 
 def gather_against_loader(maps: np.ndarray) -> Iterator[Comparison]:
-    """Batches of an epoch against PyTorch's DataLoader with each number of workers.
+    """Compare the batches of an epoch with PyTorch's DataLoader, for each number of workers.
 
-    Also from the compact cache, whose maps have half the bytes: a DataLoader takes little longer than ten
-    copies of a float32 map by memcpy.
+    The compact cache, whose maps have half the bytes, is compared too.
     """
     n_threads = available_threads(0)
     kept = {"float32": maps, "float16": maps.astype(np.float16)}
@@ -344,7 +343,7 @@ def gather_against_loader(maps: np.ndarray) -> Iterator[Comparison]:
 
 
 def particle_mesh(n: int) -> Iterator[Comparison]:
-    """Deposit and forces of n^3 particles of a young universe, one thread, against NumPy and SciPy."""
+    """Compare deposit and forces of n^3 particles with NumPy and SciPy, in one thread."""
     rng = np.random.default_rng(20261129)
     displacement, _ = begin(linear_field(n, 0.3, 6.0, rng), Growth(0.3))  # by then as today
     density, potential = np.empty((n, n, n), np.float32), rng.normal(size=(n, n, n)).astype("f4")
@@ -366,14 +365,14 @@ def particle_mesh(n: int) -> Iterator[Comparison]:
 
 
 def main() -> None:
-    """Run all, and report."""
+    """Run all comparisons and report them."""
     arguments = options(__doc__).parse_args()
     quick = arguments.quick
     n_samples, n_maps, n_gathered = (3, 4, BATCH) if quick else (21, 64, 10 * BATCH)
     section = Section("benchmarks/kernels.py")
     section.add(
         "",
-        "Median, half the distance between quartiles, and fastest, for a map of 256 x 256 pixels.",
+        "Median, half the interquartile range, and fastest sample, per map of 256 x 256 pixels.",
     )
     widths = (0.5, 2.0) if quick else (0.5, 1.0, 2.0, 5.0)
     section.add_table("Smoothing: one map, one thread", compare(smoothing(widths), n_samples))
@@ -391,11 +390,11 @@ def main() -> None:
     )
     sizes = (16,) if quick else (64, 160)
     section.add_table(
-        "Particle mesh: one thread, times of a call instead of a map",
+        "Particle mesh: one thread, times per call instead of per map",
         compare((each for n in sizes for each in particle_mesh(n)), 3 if quick else 5),
     )
     if arguments.report:
-        say(f"kept in {write_report(section)}")
+        say(f"Report: {write_report(section)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Time two ways to one answer side by side, and keep the result as a dated report.
+"""Time two implementations side by side, and write the result to a dated report.
 
-Both sides run in one process and in turns, so that whatever else the machine does meets both alike; the
-numbers to remember are the ratios. A report has one section a benchmark and names the machine by its
-processor, never by its name in a network.
+Both sides run alternately in one process, so that other load affects both alike. The ratios are
+the main result. A report has one section per benchmark and names the machine only by its
+processor.
 """
 
 import argparse
@@ -21,28 +21,28 @@ from pathlib import Path
 import mapkernels
 
 REPORTS = Path(__file__).parent / "reports"
-SAMPLE_SECONDS = 0.02  # of calls in one sample, so that the clock and the call do not count
+SAMPLE_SECONDS = 0.02  # calls per sample last this long, so that clock and call overhead vanish
 PACKAGES = ("numpy", "scipy", "torch", "opencv-python-headless", "numba")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Two ways to one answer, and the ratio to aim for.
+    """Two implementations with the same result, and the required speed-up.
 
     Attributes
     ----------
     name, reference_name : str
-        What is computed, and by whom else.
+        Names of the computation and of the reference.
     ours, reference : callable without arguments
-        One run of each.
+        One run of each side.
     n_maps : int
-        Maps a run of ours takes.
+        Maps per run of this package.
     reference_n_maps : int
-        Maps a run of the reference takes; 0 for as many as ours.
+        Maps per run of the reference; 0 for the same number.
     target : float, optional
-        Times the reference's speed that is asked for.
+        Required speed-up over the reference.
     instructions : str
-        Those in use when ours runs; the best where empty.
+        Instruction set of the kernels; empty for the best one.
     """
 
     name: str
@@ -57,30 +57,30 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Times:
-    """Samples of one side, [s] a map."""
+    """Samples of one side, [s] per map."""
 
     samples: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """Median of the samples."""
         return statistics.median(self.samples)
 
     @property
     def fastest(self) -> float:
-        """The shortest one: what it takes where nobody else uses the machine."""
+        """Shortest sample, the time on an idle machine."""
         return min(self.samples)
 
     @property
     def spread(self) -> float:
-        """Half of what lies between the quartiles, relative to the median."""
+        """Half the interquartile range, relative to the median."""
         low, _, high = statistics.quantiles(self.samples, n=4, method="inclusive")
         return (high - low) / 2 / self.median
 
 
 @dataclass(frozen=True)
 class Result:
-    """A comparison that was timed."""
+    """Times of a comparison."""
 
     comparison: Comparison
     ours: Times
@@ -88,29 +88,29 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """How many times as fast ours is, by the medians."""
+        """Speed-up by the medians."""
         return self.reference.median / self.ours.median
 
     @property
     def ratio_of_fastest(self) -> float:
-        """The same by the fastest samples, which other programs disturb least."""
+        """Speed-up by the fastest samples, which other programs disturb least."""
         return self.reference.fastest / self.ours.fastest
 
 
 @dataclass
 class Section:
-    """What one benchmark adds to a report: tables and remarks, in order."""
+    """Section of a report: tables and remarks, in order."""
 
     title: str
     lines: list[str] = field(default_factory=list)
 
     def add(self, *lines: str) -> None:
-        """Keep lines, and show them."""
+        """Add lines and print them."""
         self.lines.extend(lines)
         say(*lines)
 
     def add_table(self, title: str, results: Sequence[Result]) -> None:
-        """Add times a map, spreads and ratios."""
+        """Add a table of times per map, spreads and speed-ups."""
         rows = [_row(result) for result in results]
         self.add("", f"### {title}", "", *markdown_table(HEADER, rows))
 
@@ -118,23 +118,23 @@ class Section:
 HEADER = (
     "ours",
     "instructions",
-    "us a map",
-    "against",
-    "us a map",
-    "times as fast",
+    "us per map",
+    "reference",
+    "us per map",
+    "speed-up",
     "of the fastest",
-    "asked for",
+    "required",
 )
 
 
 def say(*lines: str) -> None:
-    """Write lines for the person who waits."""
+    """Print lines at once."""
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
 
 def compare(comparisons: Iterable[Comparison], n_samples: int) -> list[Result]:
-    """Time each comparison, its two sides in turns."""
+    """Time each comparison, alternating its two sides."""
     return [_compare(comparison, n_samples) for comparison in comparisons]
 
 
@@ -156,7 +156,7 @@ def _compare(comparison: Comparison, n_samples: int) -> Result:
 
 
 def _calls_a_sample(run: Callable[[], object]) -> int:
-    """Warm up, and count the calls that fill a sample."""
+    """Warm up, and return the number of calls per sample."""
     run()
     return max(1, round(SAMPLE_SECONDS / _seconds(run, 1)))
 
@@ -189,24 +189,24 @@ def _format_ratio(ratio: float) -> str:
 def format_times(times: Times) -> str:
     """Write median, spread and fastest, in [us]."""
     median, fastest = times.median * 1e6, times.fastest * 1e6
-    return f"{median:.1f} +- {times.spread * 100:.0f} % ({fastest:.1f})"
+    return f"{median:.1f} +- {times.spread * 100:.0f}% ({fastest:.1f})"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a table."""
+    """Format the lines of a table."""
     lines = [header, ["---"] * len(header), *rows]
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
 def processor() -> str:
-    """Name the processor, as the system gives it."""
+    """Name the processor as the system does."""
     path = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*:\s*(.+)", path.read_text()) if path.is_file() else None
     return (found.group(1) if found else platform.processor() or platform.machine()).strip()
 
 
 def machine() -> list[str]:
-    """List what the times depend on."""
+    """Describe hardware and software that times depend on."""
     return [
         f"- processor: {processor()}, {os.cpu_count()} cores; {platform.system()}; load {load()}",
         f"- instructions: {mapkernels.instructions()} of {', '.join(mapkernels.available_instructions())}",
@@ -216,12 +216,12 @@ def machine() -> list[str]:
 
 
 def load() -> str:
-    """Say how many programs were running in the last minute: more than cores, and times are long."""
+    """Return the load of the last minute; a load above the number of cores makes times long."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
 def package_version(name: str) -> str:
-    """Version of an installed package, or ``absent``."""
+    """Return the version of an installed package, or ``absent``."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -231,13 +231,15 @@ def package_version(name: str) -> str:
 def options(description: str) -> argparse.ArgumentParser:
     """Make the parser of the options that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="small and few; checks the answers")
-    parser.add_argument("--report", action="store_true", help=f"keep the result in {REPORTS.name}/")
+    parser.add_argument("--quick", action="store_true", help="small and few maps; checks results")
+    parser.add_argument(
+        "--report", action="store_true", help=f"write the result to {REPORTS.name}/"
+    )
     return parser
 
 
 def write_report(section: Section) -> Path:
-    """Put a section into today's report of this machine; a section of the same title is replaced."""
+    """Write a section to today's report of this machine, replacing one with the same title."""
     date = datetime.now(UTC).date().isoformat()
     slug = re.sub(r"[^a-z0-9]+", "-", processor().lower()).strip("-")
     path = REPORTS / f"{date}_{slug}_{os.cpu_count()}-cores.md"

@@ -1,7 +1,8 @@
-"""Time the way from a file of maps to normalized sets against the order of calls of the published scripts.
+"""Time preprocessing, from raw maps to normalized sets, against the published scripts.
 
-Run ``python -m benchmarks.preprocess`` in the repository; ``--quick`` takes seconds and asserts the answers
-alone. Each side runs in processes of its own, so that the peak of its memory is its own.
+Run ``python -m benchmarks.preprocess`` in the repository. ``--quick`` takes seconds and only
+checks the results. Each side runs in separate processes, so that their peak memory is measured
+separately.
 """
 
 import argparse
@@ -48,24 +49,24 @@ from multifield.mock.simulations import make_suite
 
 SUITE, SET, FIELD = "MockNbody", "LH", "Mtot"
 BATCH = 128
-N_CHECKED = 600  # maps on which the sides must agree
+N_CHECKED = 600  # maps on which both sides must agree
 NORMALIZED_ATOL = (
-    2e-5  # 3e-6 dex of a log map (see tests/helpers/tolerances.py) over a std of 0.3 and more
+    2e-5  # 3e-6 dex of a log map (see tests/helpers/tolerances.py) over a std of at least 0.3
 )
-TARGETS = {0.0: 25.0, 2.0: 50.0}  # times as fast, by width
-MAX_MEMORY = 256  # [MB] of ours above the interpreter and its libraries
+TARGETS = {0.0: 25.0, 2.0: 50.0}  # required speed-up by width
+MAX_MEMORY = 256  # [MB] of this package above the interpreter and its libraries
 
 STATUS = Path("/proc/self/status")  # Linux
 
 Consume = Callable[[str, torch.Tensor], object]
-"""Takes the name of a set and some of its maps (B, 1, L, L), in order."""
+"""Function of the name of a set and a batch of its maps (B, 1, L, L), in order."""
 
 
 # ---- the file ----
 
 
 def write_suite(folder: Path, n_maps: int, side: int) -> None:
-    """Simulate universes and write their maps, parameters and manifest, unless they are there."""
+    """Simulate universes and write their maps, parameters and manifest, unless they exist."""
     if (folder / "manifest.json").is_file():
         check_suite(folder, n_maps, side)
         return
@@ -74,7 +75,7 @@ def write_suite(folder: Path, n_maps: int, side: int) -> None:
         n_simulations=n_maps // camels.MAPS_PER_SIMULATION,
         map_size=side,
         lattice=side
-        // 2,  # the coarsest that leaves no pixel empty: 0.6 s a simulation of 256 pixels
+        // 2,  # coarsest lattice without empty pixels: 0.6 s per simulation of 256 pixels
         refine=2,
         seed=1,
         n_threads=0,
@@ -87,10 +88,12 @@ def write_suite(folder: Path, n_maps: int, side: int) -> None:
 
 
 def check_suite(folder: Path, n_maps: int, side: int) -> None:
-    """Require maps of the number and size asked for."""
+    """Check the number and size of stored maps."""
     expected, found = (n_maps, side, side), open_maps(raw_path(folder)).shape
     if found != expected:
-        raise ValueError(f"{raw_path(folder)}: expected maps of shape {expected}, got {found}")
+        raise ValueError(
+            f"{raw_path(folder)}: Expected maps of shape {expected}, got {found}. Delete the folder."
+        )
 
 
 def raw_path(folder: Path) -> Path:
@@ -99,7 +102,7 @@ def raw_path(folder: Path) -> Path:
 
 
 def split_config(n_simulations: int) -> SplitConfig:
-    """Hold back a twentieth of the simulations for each of the two smaller sets, as published."""
+    """Hold out 5% of the simulations for each of the two smaller sets, as published."""
     n = max(1, n_simulations // 20)
     return SplitConfig(seed=1, n_valid=n, n_test=n)
 
@@ -108,12 +111,12 @@ def split_config(n_simulations: int) -> SplitConfig:
 
 
 def ours(folder: Path, width: float, consume: Consume) -> None:
-    """Make log maps of the raw ones where they are read: neither memory nor disk for them."""
+    """Compute log maps when they are read, without memory or disk for them."""
     make_sets(folder, width, consume, Preprocessing.stream)
 
 
 def ours_through_a_file(folder: Path, width: float, consume: Consume) -> None:
-    """Make the sets with log maps in a file, as the pipeline keeps them for hundreds of epochs."""
+    """Make the sets from log maps in a file, as the pipeline does for hundreds of epochs."""
 
     def write(to_do: Preprocessing) -> LogMaps:
         to_do.write(folder / "log_maps.npy")
@@ -125,7 +128,7 @@ def ours_through_a_file(folder: Path, width: float, consume: Consume) -> None:
 def make_sets(
     folder: Path, width: float, consume: Consume, preprocess: Callable[[Preprocessing], LogMaps]
 ) -> None:
-    """Preprocess the maps with the library's public functions, and gather each set from the log maps."""
+    """Preprocess with the library's public functions, and gather each set from the log maps."""
     manifest = TypeAdapter(Manifest).validate_json((folder / "manifest.json").read_bytes())
     theta = read_theta(folder / camels.theta_names(SUITE, SET)[0])
     config = PreprocessingConfig(
@@ -147,7 +150,7 @@ def make_sets(
         normalization_config=NormalizationConfig(over="all"),
         batch_size=BATCH,
         n_threads=os.cpu_count() or 1,
-        prefetch=0,  # nothing trains meanwhile
+        prefetch=0,  # there is no training to overlap with
     )
     for batch in loaders.train.ordered([0]):
         consume("train", torch.from_numpy(batch.x))
@@ -158,7 +161,7 @@ def make_sets(
 
 
 def reference(folder: Path, width: float, consume: Consume) -> None:
-    """Make the sets with the order of calls of the published scripts, which do it all for each set."""
+    """Make the sets with the calls of the published scripts, which repeat everything per set."""
     n_simulations = len(np.loadtxt(folder / camels.theta_names(SUITE, SET)[0], ndmin=2))
     chosen = split_config(n_simulations)
     order = np.arange(n_simulations)
@@ -171,7 +174,7 @@ def reference(folder: Path, width: float, consume: Consume) -> None:
             for i in range(len(maps)):
                 maps[i] = ndimage.gaussian_filter(maps[i], width, mode="wrap")
         maps = np.log10(maps)
-        maps = (maps - np.mean(maps)) / np.std(maps)  # in float32, as published
+        maps = (maps - np.mean(maps)) / np.std(maps)  # float32, as published
         per_simulation = np.arange(camels.MAPS_PER_SIMULATION)
         index = (simulations[:, None] * camels.MAPS_PER_SIMULATION + per_simulation).ravel()
         maps = maps[index]
@@ -180,21 +183,21 @@ def reference(folder: Path, width: float, consume: Consume) -> None:
 
 
 def oriented_copies(maps: np.ndarray) -> list[np.ndarray]:
-    """Rotate by each quarter turn, each also flipped."""
+    """Give all eight orientations: four rotations, each also flipped."""
     rotated = [np.rot90(maps, k=k, axes=(1, 2)) for k in range(4)]
     return [copy for turn in rotated for copy in (turn, np.flip(turn, axis=1))]
 
 
 OURS = {"streamed": ours, "through a file": ours_through_a_file}
 SIDES = {**OURS, "reference": reference}
-TOUCHED = "touched"  # no side, but the memory that two of them need
+TOUCHED = "touched"  # not a side: fills the memory that two sides need
 
 
 # ---- checking and timing ----
 
 
 def check_agreement(folder: Path, width: float) -> None:
-    """Require the same sets, pixel by pixel, from both sides."""
+    """Check that both sides give the same sets, pixel by pixel."""
     sets: dict[str, dict[str, list[torch.Tensor]]] = {side: {} for side in SIDES}
     for side, make in SIDES.items():
         make(folder, width, lambda name, x, s=side: sets[s].setdefault(name, []).append(x.clone()))
@@ -205,7 +208,7 @@ def check_agreement(folder: Path, width: float) -> None:
 
 
 def warm(path: Path) -> None:
-    """Read a file, so that it is in the page cache; systems drop what has long been there."""
+    """Read a file into the page cache."""
     buffer = bytearray(2**24)
     with path.open("rb", buffering=0) as file:
         while file.readinto(buffer):
@@ -213,18 +216,20 @@ def warm(path: Path) -> None:
 
 
 def run_child(side: str, folder: Path, width: float) -> dict[str, float]:
-    """Run one side in a process of its own, on a warm file."""
+    """Run one side in a separate process, on a warm file."""
     warm(raw_path(folder))
     command = [sys.executable, "-m", "benchmarks.preprocess", "--child", side]
     command += ["--folder", str(folder), "--width", str(width)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
-        raise RuntimeError(f"{side}, {width:g} px: expected a result, got\n{finished.stderr}")
+        raise RuntimeError(
+            f"{side}, {width:g} pixels: Expected a result, got an error.\n{finished.stderr}"
+        )
     return json.loads(finished.stdout.splitlines()[-1])
 
 
 def child(side: str, folder: Path, width: float) -> None:
-    """Time one side here, and tell what it took."""
+    """Time one side in this process, and print time and memory."""
     before, own_before = peak_memory(), own_memory()
     begin, cpu_begin = time.perf_counter(), time.process_time()
     with PeakOfOwnMemory() as peak:
@@ -235,25 +240,25 @@ def child(side: str, folder: Path, width: float) -> None:
 
 
 def peak_memory() -> float:
-    """Largest resident memory of this process so far, mapped files included, in [MB]."""
-    if STATUS.is_file():  # getrusage counts what the parent had before it started this process
+    """Return the peak resident memory of this process, mapped files included, [MB]."""
+    if STATUS.is_file():  # getrusage includes memory of the parent from before the start
         return from_status("VmHWM")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if platform.system() == "Darwin" else peak / 1e3
 
 
 def own_memory() -> float:
-    """Resident memory now without mapped files, which the system takes back when it likes, in [MB]."""
+    """Return the current resident memory without mapped files, [MB]."""
     return from_status("RssAnon") if STATUS.is_file() else peak_memory()
 
 
 def from_status(name: str) -> float:
-    """Read an amount of memory, in [MB]."""
+    """Read an amount of memory, [MB]."""
     return int(STATUS.read_text().split(f"{name}:")[1].split()[0]) / 1e3
 
 
 class PeakOfOwnMemory:
-    """Looks at `own_memory` every ten milliseconds, in a thread, and keeps the largest."""
+    """Thread that samples `own_memory` every 10 ms and keeps the maximum."""
 
     def __init__(self) -> None:
         self.memory = own_memory()
@@ -265,19 +270,19 @@ class PeakOfOwnMemory:
             self.memory = max(self.memory, own_memory())
 
     def __enter__(self) -> Self:
-        """Begin to look."""
+        """Start sampling."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Look for the last time."""
+        """Stop after a last sample."""
         self._ended.set()
         self._thread.join()
         self.memory = max(self.memory, own_memory())
 
 
 def measure(folder: Path, width: float, n_maps: int, n_samples: int) -> list[tuple[str, ...]]:
-    """All sides in turns; a row of the table for each way of ours."""
+    """Run all sides alternately; return one table row per side of this package."""
     runs: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
     for _ in range(n_samples):
         for side, results in runs.items():
@@ -293,7 +298,7 @@ def measure(folder: Path, width: float, n_maps: int, n_samples: int) -> list[tup
     }
     return [
         (
-            f"{width:g} px, {side}",
+            f"{width:g} pixels, {side}",
             format_times(times[side]),
             format_times(times["reference"]),
             f"**{times['reference'].median / times[side].median:.1f}**",
@@ -311,9 +316,9 @@ HEADER = (
     "smoothing",
     "ours",
     "published order",
-    "times as fast",
+    "speed-up",
     "of the fastest",
-    "asked for",
+    "required",
     "by processor time",
     "memory, ours",
     "published",
@@ -321,7 +326,7 @@ HEADER = (
 
 
 def writing(folder: Path, n_maps: int, side: int) -> str:
-    """Say what the disk allows: the same bytes written and flushed, nothing computed."""
+    """Measure the limit of the disk: write and flush the same bytes."""
     block = np.ones((64, side, side), np.float32)
     begin = time.perf_counter()
     with (folder / "bytes").open("wb") as file:
@@ -334,13 +339,13 @@ def writing(folder: Path, n_maps: int, side: int) -> str:
     (folder / "bytes").unlink()
     into_cache, to_disk = ((t / n_maps) * 1e6 for t in (written - begin, flushed - written))
     return (
-        f"Writing the same bytes without computing them: {into_cache:.0f} us a map into the page cache "
-        f"and {to_disk:.0f} until the disk has them."
+        f"Writing the same bytes without computation takes {into_cache:.0f} us per map into the page "
+        f"cache and {to_disk:.0f} us to the disk."
     )
 
 
 def copying(n_maps: int, side: int) -> str:
-    """Say what memory allows: the sets copied from log maps that are there, nothing computed."""
+    """Measure the limit of memory: copy the sets from existing log maps."""
     maps = np.ones((4 * BATCH, side, side), np.float32)
     out, index = np.ones((BATCH, 1, side, side), np.float32), np.arange(BATCH) * 3
     n_threads = os.cpu_count() or 1
@@ -354,14 +359,14 @@ def copying(n_maps: int, side: int) -> str:
     held_back = split_config(n_simulations).n_valid / n_simulations
     copies = 1 - 2 * held_back + 2 * 8 * held_back
     return (
-        f"The three sets are {copies:.1f} copies of the file, so {copies * a_map:.0f} us a map at the "
-        f"speed of memcpy on {n_threads} threads ({a_map:.1f} us a map), to which come the reading of "
-        f"each raw map and the writing of its log map, {a_map:.0f} us at that speed."
+        f"The three sets are {copies:.1f} copies of the file: {copies * a_map:.0f} us per map at the "
+        f"speed of memcpy on {n_threads} threads ({a_map:.1f} us per map). Reading each raw map and "
+        f"writing its log map adds {a_map:.0f} us at that speed."
     )
 
 
 def touch(folder: Path, width: float, consume: Consume) -> None:
-    """Write once into as much memory as the log maps of a file take; nothing is computed."""
+    """Fill as much new memory as the log maps of a file take."""
     raw = open_maps(raw_path(folder))
     memory, n_threads = np.empty(raw.shape, np.float32), os.cpu_count() or 1
     with ThreadPoolExecutor(n_threads) as pool:
@@ -369,24 +374,24 @@ def touch(folder: Path, width: float, consume: Consume) -> None:
 
 
 def touching(folder: Path, n_maps: int, n_samples: int) -> str:
-    """Say what the system takes for memory that a process has not used before."""
+    """Measure how long the system takes to supply new memory."""
     seconds = [run_child(TOUCHED, folder, 0.0)["seconds"] for _ in range(max(2, n_samples))]
     fastest, slowest = (1e6 * limit(seconds) / n_maps for limit in (min, max))
     return (
-        f"Filling as much new memory as the log maps take, nothing computed: {fastest:.0f} to {slowest:.0f} "
-        "us a map. On a virtual machine the host may have to supply it; streamed log maps need none, "
-        "the published order does: therefore the fastest samples beside the medians."
+        f"Filling as much new memory as the log maps take needs {fastest:.0f} to {slowest:.0f} us per "
+        "map. On a virtual machine the host may have to supply it. Streamed log maps need none, but the "
+        "published scripts do. So the table shows the fastest samples beside the medians."
     )
 
 
 def main() -> None:
-    """Run both sides, and report."""
+    """Run both sides and report."""
     parser = options(__doc__ or "")
-    parser.add_argument("--maps", type=int, default=600, help="how many; CMD's LH has 15000")
-    parser.add_argument("--samples", type=int, default=5, help="runs of each side")
+    parser.add_argument("--maps", type=int, default=600, help="number of maps; CMD's LH has 15000")
+    parser.add_argument("--samples", type=int, default=5, help="number of runs per side")
     parser.add_argument("--child", choices=[*SIDES, TOUCHED], help=argparse.SUPPRESS)
     parser.add_argument(
-        "--folder", type=Path, help="where the maps are kept for another run; made if not there"
+        "--folder", type=Path, help="folder of maps for repeated runs; created if missing"
     )
     parser.add_argument("--width", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -399,7 +404,7 @@ def main() -> None:
     section = Section("benchmarks/preprocess.py")
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.folder or Path(name) / "suite"
-        # of a large file all sets of all sides would not fit into memory
+        # the sets of a large file would not fit into memory
         checked = Path(name) / "checked"
         write_suite(checked, min(n_maps, N_CHECKED), side)
         for width in TARGETS:
@@ -408,12 +413,11 @@ def main() -> None:
         rows = [row for width in TARGETS for row in measure(folder, width, n_maps, n_samples)]
         section.add(
             "",
-            f"From a file of {n_maps} maps of {side} x {side}, in the page cache, to normalized training, "
-            "validation and test sets, the latter two in eight orientations: us a map of the file (median, "
-            "half the distance between quartiles, and fastest), and "
-            "MB of memory above the interpreter and its libraries: its own, and with the mapped files, "
-            "whose pages the system takes back when it needs them. Streamed and through a file, our own "
-            f"may be {MAX_MEMORY} MB, whatever the number of maps.",
+            f"From a file of {n_maps} maps of {side} x {side} in the page cache to normalized training, "
+            "validation and test sets, the latter two in eight orientations. Times are us per map of the "
+            "file: median, half the interquartile range, and fastest sample. Memory is MB above the "
+            "interpreter and its libraries, without and with mapped files, which the system may reclaim. "
+            f"The limit of this package is {MAX_MEMORY} MB for any number of maps.",
             "",
             *markdown_table(HEADER, rows),
             "",
@@ -424,7 +428,7 @@ def main() -> None:
             touching(folder, n_maps, n_samples),
         )
     if arguments.report:
-        say(f"kept in {write_report(section)}")
+        say(f"Report: {write_report(section)}")
 
 
 if __name__ == "__main__":

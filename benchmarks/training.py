@@ -1,9 +1,10 @@
 """Time training and inference against plain PyTorch: the same weights, maps and losses.
 
-Run ``python -m benchmarks.training`` in the repository, on a CPU or on a GPU; ``--quick`` takes seconds and
-asserts the answers alone. Every sample is a process of its own, and the sides take turns. The plain side is
-tests/reference/plain_o3_err.py as PyTorch takes it: padding by the convolutions, its own memory layout,
-optimizer and precision, the system's allocator. Ours is the path of `train_network`, loader included.
+Run ``python -m benchmarks.training`` in the repository, on a CPU or a GPU. ``--quick`` takes
+seconds and only checks the results. Every sample is a separate process, and the sides alternate.
+The plain side is tests/reference/plain_o3_err.py with PyTorch's defaults for padding, memory
+layout, optimizer, precision and allocator. The other side is the path of `train_network`,
+including the loader.
 """
 
 import argparse
@@ -41,13 +42,13 @@ from multifield.training.precision import conv_dtype, set_numerics
 from multifield.training.step import build_network, make_optimizer, make_schedule
 from tests.reference.plain_o3_err import PlainO3Err
 
-SIDE = 256  # [pixels]; of the plain network
+SIDE = 256  # [pixels] map size of the plain network
 COLUMNS = tuple(range(6))
 HEADER = ("ours", "maps a second", "plain float32", "times as fast", "of the fastest", "asked for")
-# Relative, of the first losses. Both are bounds for small batches too: see tests/helpers/tolerances.py.
-# Factors are rounded to 2^-11 in tfloat32, to 2^-9 in bfloat16: errors are a quarter.
+# Relative tolerance of the first losses, for small batches too: see tests/helpers/tolerances.py.
+# tfloat32 rounds factors to 2^-11, bfloat16 to 2^-9: the errors differ by a factor of four.
 LOSS_RTOL = {"float32": 1e-4, "tfloat32": 1.5e-2, "bfloat16": 6e-2}
-# Of the largest output. With random weights and hidden 1, bfloat16 was off by up to 7e-2.
+# Relative to the largest output. With random weights and hidden 1, bfloat16 errors reach 7e-2.
 OUTPUT_RTOL = {"float32": 1e-5, "tfloat32": 0.04, "bfloat16": 0.15}
 TARGETS = {
     ("training", "float32"): 3.2,
@@ -57,25 +58,25 @@ TARGETS = {
 
 
 class Sizes(NamedTuple):
-    """What one process computes."""
+    """Sizes of the computation in one process."""
 
     batch: int
     hidden: int
-    steps: int  # timed; two more before them are not
+    steps: int  # timed steps, after two that are not timed
     device: str
     compile: str
 
     @property
     def n_batches(self) -> int:
-        """Batches that a process trains with."""
-        return self.steps + 2  # the first steps make the optimizer's state and touch all memory
+        """Number of training batches per process."""
+        return self.steps + 2  # the first steps create the optimizer's state and touch all memory
 
 
-# ---- the same for both sides ----
+# ---- common to both sides ----
 
 
 def make_loader(sizes: Sizes, config: TrainingConfig) -> SplitLoaders:
-    """Noise of a contrast that differs from map to map, in simulations of 15."""
+    """Make noise maps with a contrast per map, in simulations of 15 maps."""
     n_maps = sizes.batch * sizes.n_batches
     rng, n_simulations = np.random.default_rng(20261124), -(-n_maps // 15)
     shape = (15 * n_simulations, SIDE, SIDE)
@@ -94,7 +95,7 @@ def make_loader(sizes: Sizes, config: TrainingConfig) -> SplitLoaders:
 
 
 def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
-    """Write down the published recipe, but for precision."""
+    """Return the published recipe at the given precision."""
     published: dict[str, Any] = {
         "architecture": "o3_err",
         "pretrained": None,
@@ -129,20 +130,20 @@ def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what a GPU was told to do."""
+    """Wait for pending work of a GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 class Clock:
-    """Seconds from call to call, all work on the device done."""
+    """Clock of the time between calls, including pending work of the device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self.split()
 
     def split(self) -> float:
-        """Seconds since the last call."""
+        """Return the seconds since the last call."""
         synchronize(self._device)
         now = time.perf_counter()
         before, self._last = getattr(self, "_last", now), now
@@ -153,7 +154,7 @@ class Clock:
 
 
 def child(side: str, sizes: Sizes) -> None:
-    """Train and infer on one side, and tell times, losses, outputs and memory."""
+    """Train and infer on one side; print times, losses, outputs and memory."""
     precision = "float32" if side == "plain" else side
     config, device = make_config(sizes, precision), choose_device(sizes.device)
     parameters = Hyperparameters(lr=1e-3, wd=1e-3, dr=0.0, hidden=sizes.hidden)
@@ -173,7 +174,7 @@ def child(side: str, sizes: Sizes) -> None:
 def first_network(
     data: SplitLoaders, parameters: Hyperparameters, config: TrainingConfig, device: torch.device
 ) -> nn.Module:
-    """Build the network, the same random weights in every process."""
+    """Build the network, with the same random weights in every process."""
     torch.manual_seed(1)
     return build_network(data, parameters, config, device)
 
@@ -181,7 +182,7 @@ def first_network(
 def run_ours(
     data: SplitLoaders, parameters: Hyperparameters, config: TrainingConfig, device: torch.device
 ) -> dict[str, Any]:
-    """Train as `train_network` does, then take a step apart, then infer."""
+    """Train as `train_network` does, time the parts of a step, and infer."""
     network = first_network(data, parameters, config, device).train()
     optimizer = make_optimizer(network, parameters, config)
     schedule = make_schedule(optimizer, parameters, config, n_steps=0)
@@ -191,7 +192,7 @@ def run_ours(
         for step, batch in zip(range(len(data.train) // config.batch_size), batches, strict=False):
             losses.append(train_step(network, optimizer, batch, COLUMNS, step=step))
             schedule.step()
-            seconds.append(clock.split())  # with the wait for the batch
+            seconds.append(clock.split())  # includes the wait for the batch
     memory = peak_memory()
     x = first_maps(data).to(device, memory_format=torch.channels_last)
     trained = fixed_network(data, parameters, device)
@@ -208,7 +209,7 @@ def run_ours(
 def run_plain(
     data: SplitLoaders, parameters: Hyperparameters, config: TrainingConfig, device: torch.device
 ) -> dict[str, Any]:
-    """Train and infer with PyTorch alone; batches are made outside of the time."""
+    """Train and infer with plain PyTorch; the time excludes loading of batches."""
     state = first_network(data, parameters, config, device).state_dict()
     network = PlainO3Err(parameters.hidden, 1).to(device).train()
     network.load_state_dict(state)
@@ -240,7 +241,7 @@ def run_plain(
 
 
 def first_maps(data: SplitLoaders) -> Tensor:
-    """Return the first batch in order, a copy."""
+    """Return a copy of the first batch in order."""
     with closing(data.train.ordered([0])) as batches:
         return torch.from_numpy(next(batches).x.copy())
 
@@ -248,19 +249,19 @@ def first_maps(data: SplitLoaders) -> Tensor:
 def fixed_network(
     data: SplitLoaders, parameters: Hyperparameters, device: torch.device
 ) -> nn.Module:
-    """Random weights and statistics of a few maps: what both sides infer with."""
+    """Set random weights and batch statistics of a few maps, for inference on both sides."""
     torch.manual_seed(2)
     network = O3Err(parameters.hidden, 0.0, data.channels, data.map_size)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0  # this batch alone
+            module.momentum = 1.0  # statistics of this batch only
     with torch.no_grad():
         network.train()(first_maps(data)[:16])
     return network.to(device).eval()
 
 
 def time_inference(network: nn.Module, x: Tensor, device: torch.device) -> dict[str, Any]:
-    """Infer a batch three times; the first does not count."""
+    """Infer a batch three times; the first time is not counted."""
     seconds = []
     with torch.inference_mode():
         for _ in range(3):
@@ -273,7 +274,7 @@ def time_inference(network: nn.Module, x: Tensor, device: torch.device) -> dict[
 def time_parts(
     network: nn.Module, optimizer: torch.optim.Optimizer, data: SplitLoaders, device: torch.device
 ) -> dict[str, float]:
-    """Seconds of each part of a step, waited for one after another; the second of two steps."""
+    """Time each part of the second of two steps [s], with synchronization in between."""
     parts: dict[str, float] = {}
     network.train()
     clock = Clock(device)
@@ -293,15 +294,15 @@ def time_parts(
 
 
 def first_of(batches: Iterator[DeviceBatch], n: int) -> Iterator[DeviceBatch]:
-    """Give the first few."""
+    """Return the first few values."""
     return (batch for _, batch in zip(range(n), batches, strict=False))
 
 
-# ---- work, and what the machine could do ----
+# ---- work and peak performance ----
 
 
 def count_flops(hidden: int) -> tuple[float, float]:
-    """Floating-point operations a map of a forward pass, and of a whole step."""
+    """Count floating-point operations per map of a forward pass and of a whole step."""
     with torch.device("meta"):
         network, x = O3Err(hidden, 0.0, 1, SIDE), torch.empty(2, 1, SIDE, SIDE)
     with FlopCounterMode(display=False) as counter:
@@ -312,7 +313,7 @@ def count_flops(hidden: int) -> tuple[float, float]:
 
 
 def measure_peak(device: torch.device, precision: str) -> float:
-    """Operations a second that a product of large matrices reaches, which no network can beat."""
+    """Measure operations per second of a product of large matrices, an upper limit for networks."""
     n = 8192 if device.type == "cuda" else 2048
     dtype = conv_dtype(precision)  # type: ignore[arg-type]
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
@@ -331,7 +332,7 @@ Runs = dict[str, list[dict[str, Any]]]
 
 
 def run_child(side: str, sizes: Sizes) -> dict[str, Any]:
-    """Run one side in a process of its own."""
+    """Run one side in a separate process."""
     arguments = [f"--{name}={value}" for name, value in sizes._asdict().items()]
     command = [sys.executable, "-m", "benchmarks.training", f"--child={side}", *arguments]
     done = subprocess.run(
@@ -344,19 +345,19 @@ def run_child(side: str, sizes: Sizes) -> dict[str, Any]:
 
 
 def precision_of(side: str, device: torch.device) -> str:
-    """Say in what a side's convolutions are computed: on CUDA PyTorch's own choice is tfloat32."""
+    """Name the precision of a side's convolutions; PyTorch's default on CUDA is tfloat32."""
     if side != "plain":
         return side
     return "tfloat32" if device.type == "cuda" else "float32"
 
 
 def apart_at_most(limits: dict[str, float], side: str, device: torch.device) -> float:
-    """Say how far apart a side and the plain one may be: by the coarser of their precisions."""
+    """Return the tolerance between a side and the plain one, from the coarser precision."""
     return max(limits[side], limits[precision_of("plain", device)])
 
 
 def check_agreement(runs: Runs, device: torch.device) -> None:
-    """Raise unless losses of the first steps and outputs are the plain network's."""
+    """Check that the first losses and the outputs equal those of the plain network."""
     (plain, *_) = runs["plain"]
     expected, largest = np.array(plain["output"]), np.abs(plain["output"]).max()
     for side, results in runs.items():
@@ -367,25 +368,25 @@ def check_agreement(runs: Runs, device: torch.device) -> None:
             apart = float(np.abs(losses / plain["losses"] - 1).max())
             limit = apart_at_most(LOSS_RTOL, side, device)
             if not apart < limit:
-                raise AssertionError(f"{side}: expected losses within {limit:g}, got {apart:g}")
+                raise AssertionError(f"{side}: Expected losses within {limit:g}, got {apart:g}.")
             apart = float(np.abs(np.array(result["output"]) - expected).max() / largest)
             limit = apart_at_most(OUTPUT_RTOL, side, device)
             if not apart < limit:
-                raise AssertionError(f"{side}: expected outputs within {limit:g}, got {apart:g}")
+                raise AssertionError(f"{side}: Expected outputs within {limit:g}, got {apart:g}.")
 
 
 def times(runs: Runs, side: str, what: str, batch: int) -> Times:
-    """Seconds a map of all steps of all processes."""
+    """Return the seconds per map of all steps of all processes."""
     return Times(tuple(seconds / batch for run in runs[side] for seconds in run[what]))
 
 
 def format_speed(sample: Times) -> str:
-    """Write median, spread and fastest, in maps a second."""
-    return f"{1 / sample.median:.1f} +- {sample.spread * 100:.0f} % ({1 / sample.fastest:.1f})"
+    """Write median, spread and fastest, in maps per second."""
+    return f"{1 / sample.median:.1f} +- {sample.spread * 100:.0f}% ({1 / sample.fastest:.1f})"
 
 
 def speed_rows(runs: Runs, what: str, batch: int) -> list[tuple[str, ...]]:
-    """Set each of our ways beside the plain one."""
+    """Compare each side with the plain one."""
     plain = times(runs, "plain", what, batch)
     rows = []
     for side in runs.keys() - {"plain"}:
@@ -405,7 +406,7 @@ def speed_rows(runs: Runs, what: str, batch: int) -> list[tuple[str, ...]]:
 
 
 def work_rows(runs: Runs, sizes: Sizes) -> list[tuple[str, ...]]:
-    """Say where the time of a step goes, what share of the peak it reaches, and the memory of a process."""
+    """Report the parts of a step, its share of the peak and the memory of a process."""
     device = choose_device(sizes.device)
     _, step_flops = count_flops(sizes.hidden)
     rows = []
@@ -419,7 +420,7 @@ def work_rows(runs: Runs, sizes: Sizes) -> list[tuple[str, ...]]:
                 side,
                 f"{speed / 1e9:.0f}",
                 f"{peak / 1e9:.0f}",
-                f"{speed / peak * 100:.0f} %",
+                f"{speed / peak * 100:.0f}%",
                 ", ".join(f"{name} {value:.3g}" for name, value in parts.items()),
                 f"{memory / 1e3:.2f}",
             )
@@ -428,7 +429,7 @@ def work_rows(runs: Runs, sizes: Sizes) -> list[tuple[str, ...]]:
 
 
 def check_memory(runs: Runs) -> None:
-    """Raise if training takes more memory than the plain network: the device's, where it has its own."""
+    """Check that training needs at most the plain network's memory (on a GPU, device memory)."""
     largest = {
         side: max(result.get("device_memory", result["memory"]) for result in results)
         for side, results in runs.items()
@@ -436,8 +437,8 @@ def check_memory(runs: Runs) -> None:
     for side, memory in largest.items():
         if memory > largest["plain"]:
             raise AssertionError(
-                f"{side}: expected at most the plain network's {largest['plain']:.0f} MB, "
-                f"got {memory:.0f}"
+                f"{side}: Expected at most the plain network's {largest['plain']:.0f} MB, "
+                f"got {memory:.0f} MB."
             )
 
 
@@ -449,10 +450,10 @@ def report(section: Section, runs: Runs, sizes: Sizes) -> None:
     n_threads = torch.get_num_threads()
     section.add(
         "",
-        f"`o3_err` with hidden {sizes.hidden} on batches of {sizes.batch} maps of {SIDE} x {SIDE}, on {name} "
-        f"({n_threads} threads), {len(runs['plain'])} processes a side in turns: maps a second (median, half "
-        "the distance between quartiles, fastest). Losses of the first steps agree to "
-        f"{apart_at_most(LOSS_RTOL, 'float32', device):g} (ours in float32, the plain one's in "
+        f"`o3_err` with hidden {sizes.hidden} on batches of {sizes.batch} maps of {SIDE} x {SIDE}, on "
+        f"{name} ({n_threads} threads), {len(runs['plain'])} alternating processes per side. Maps per "
+        "second: median, half the interquartile range, fastest. The first losses agree to "
+        f"{apart_at_most(LOSS_RTOL, 'float32', device):g} (float32 against the plain network in "
         f"{precision_of('plain', device)}).",
         "",
         *markdown_table(
@@ -464,13 +465,13 @@ def report(section: Section, runs: Runs, sizes: Sizes) -> None:
             ],
         ),
         "",
-        f"A map costs {forward / 1e9:.2f} GFLOP forward and {step / 1e9:.2f} in a step. Share of the peak: "
-        "of the fastest step, against a product of large matrices in the same precision.",
+        f"One map costs {forward / 1e9:.2f} GFLOP forward and {step / 1e9:.2f} GFLOP per step. The share "
+        "of the peak compares the fastest step with a product of large matrices in the same precision.",
         "",
         *markdown_table(
             (
                 "side",
-                "GFLOP a second",
+                "GFLOP per second",
                 "peak",
                 "share",
                 "parts of a step [s]",
@@ -484,26 +485,26 @@ def report(section: Section, runs: Runs, sizes: Sizes) -> None:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = options(__doc__ or "")
-    parser.add_argument("--batch", type=int, default=128, help="maps a batch")
+    parser.add_argument("--batch", type=int, default=128, help="maps per batch")
     parser.add_argument(
         "--hidden", type=int, default=6, help="half the channels of the first block"
     )
-    parser.add_argument("--steps", type=int, default=3, help="timed steps a process")
-    parser.add_argument("--processes", type=int, default=3, help="of each side")
+    parser.add_argument("--steps", type=int, default=3, help="timed steps per process")
+    parser.add_argument("--processes", type=int, default=3, help="processes per side")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--compile", default="auto", help="auto, never or always")
-    parser.add_argument("--sides", default="float32,bfloat16", help="precisions of ours")
+    parser.add_argument("--sides", default="float32,bfloat16", help="precisions to compare")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Run all sides in turns, check their answers, and report."""
+    """Run all sides alternately, check their results and report."""
     arguments = parse()
     if arguments.quick:
         arguments.batch, arguments.hidden, arguments.steps, arguments.processes = 16, 1, 2, 1
-        # threads gain nothing on so little, and cost much where cores are shared
-        os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come
+        # threads do not help for so little work, and are slow on shared cores
+        os.environ["OMP_NUM_THREADS"] = "1"  # for the child processes
         torch.set_num_threads(1)
     sizes = Sizes(*(getattr(arguments, name) for name in Sizes._fields))
     if arguments.child:
@@ -514,12 +515,12 @@ def main() -> None:
         for side, results in runs.items():
             results.append(run_child(side, sizes))
     section = Section("benchmarks/training.py")
-    report(section, runs, sizes)  # first, as it has taken minutes
+    report(section, runs, sizes)  # before the checks, so that minutes of work are not lost
     check_agreement(runs, choose_device(sizes.device))
-    if not arguments.quick:  # of so few small maps, the loader's buffers would decide
+    if not arguments.quick:  # for few small maps the loader's buffers dominate
         check_memory(runs)
     if arguments.report:
-        say(f"kept in {write_report(section)}")
+        say(f"Report: {write_report(section)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Time trainings on several workers against one, and 32 workers with trials that are nearly empty.
+"""Time trainings on several workers against one, and 32 workers with nearly empty trials.
 
-Run ``python -m benchmarks.workers`` in the repository on idle cores; ``--quick`` asserts the answers with
-fewer trials. Workers are local processes with one thread each. They are timed from when all are ready, since
-a process takes seconds to import PyTorch and a trial takes hours.
+Run ``python -m benchmarks.workers`` in the repository on idle cores. ``--quick`` checks the
+results with fewer trials. Workers are local processes with one thread each. The time starts when
+all are ready, because importing PyTorch takes seconds but a real trial takes hours.
 """
 
 import tempfile
@@ -26,14 +26,14 @@ from tests.unit.studies.robustness.examples import robustness as make_robustness
 from tests.unit.training.examples import config, make_data
 from tests.unit.tuning.test_driver import FINGERPRINT, TUNING, make_folder
 
-TARGET = 1.7  # times as fast as one, for two workers on two cores
-ROBUSTNESS_TARGET = 0.6  # of the time of one worker, for two
-N_CROWD = 32  # workers of the crowd
+TARGET = 1.7  # required speed-up of two workers on two cores
+ROBUSTNESS_TARGET = 0.6  # largest time of two workers over that of one
+N_CROWD = 32  # number of workers for nearly empty trials
 SUITES = ("MockTNG", "MockSIMBA", "MockAstrid")
 
 
 def ready_workers(n: int) -> DaskExecutor:
-    """Start processes, and let each import what a training needs."""
+    """Start workers and let each import the modules of a training."""
     executor = DaskExecutor(ExecutionConfig(workers=n, scheduler=None))
     client = executor.open()
     client.wait_for_workers(n)
@@ -52,7 +52,7 @@ def _warm_up() -> None:
 
 
 def settings(n_trials: int) -> Any:
-    """All drawn at random, of one width, so that the trials are equally long."""
+    """Draw all trials at random with one width, so that they are equally long."""
     space = replace(TUNING.search_space, hidden=replace(TUNING.search_space.hidden, low=2, high=2))
     return replace(TUNING, n_trials=n_trials, n_startup_trials=n_trials, search_space=space)
 
@@ -60,7 +60,7 @@ def settings(n_trials: int) -> Any:
 def time_study(
     executor: Any, n_trials: int, training: TrainingConfig, n_train: int
 ) -> tuple[float, list[Any]]:
-    """Tune, and give the time [s] and the values of the trials, each of which is there once."""
+    """Tune; return the time [s] and the values of all trials, checked to occur once."""
     with tempfile.TemporaryDirectory() as name, executor:
         folder = make_folder(Path(name))
         data = make_data(n_train, folder=Path(name) / "maps")
@@ -86,7 +86,7 @@ def time_study(
 
 
 def make_suites(path: Path, n_simulations: int) -> dict[str, SuiteMaps]:
-    """Make small suites whose log maps are in files."""
+    """Make small suites with log maps in files."""
     return {
         suite: make_suite_maps(suite, seed, n_simulations=n_simulations, folder=path / suite)
         for seed, suite in enumerate(SUITES)
@@ -94,8 +94,8 @@ def make_suites(path: Path, n_simulations: int) -> dict[str, SuiteMaps]:
 
 
 def time_robustness(executor: Any, epochs: int, n_simulations: int) -> tuple[float, list[bytes]]:
-    """Train all networks, and give the time [s] and the bytes of their weights."""
-    noises = (0.0, 0.1, 0.2, 0.3, 0.4)  # eight networks with those of one suite
+    """Train all networks; return the time [s] and the bytes of their weights."""
+    noises = (0.0, 0.1, 0.2, 0.3, 0.4)  # eight networks, including those of one suite
     methods = tuple(make_method(f"noise_{i}", noise=noise) for i, noise in enumerate(noises))
     asked: RobustnessConfig = make_robustness(epochs=epochs, methods=methods)
     with tempfile.TemporaryDirectory() as name, executor:
@@ -139,7 +139,7 @@ def main() -> None:
     assert same == networks
     rows.append((
         f"robustness, {len(networks)} networks", f"{one:.1f} s", f"{two:.1f} s",
-        f"{two / one:.2f} of it", f"at most {ROBUSTNESS_TARGET}",
+        f"{two / one:.2f} of the time", f"at most {ROBUSTNESS_TARGET}",
     ))  # fmt: skip
 
     n_crowd, n_empty = (4, 16) if quick else (N_CROWD, 320)
@@ -147,10 +147,10 @@ def main() -> None:
     seconds, _ = time_study(ready_workers(n_crowd), n_empty, empty, 2)
     rows.append((
         f"{n_empty} trials of one epoch of 4 steps, {n_crowd} workers", "", f"{seconds:.1f} s",
-        f"{n_empty / seconds:.1f} per second", "none lost or doubled",
+        f"{n_empty / seconds:.1f} per second", "none lost or repeated",
     ))  # fmt: skip
 
-    header = ("work", "one worker", "two workers", "ratio", "aim")
+    header = ("work", "one worker", "two workers", "ratio", "required")
     lines = markdown_table(header, rows)
     say(*lines)
     if arguments.report:
