@@ -1,6 +1,7 @@
-"""Questions beyond one network on one suite: what a network adds to simple statistics.
+"""Studies beyond one network on one suite.
 
-From suite to suite is `multifield.studies.robustness`.
+This package exports the baselines. `multifield.studies.robustness` tests networks on other suites,
+and `multifield.studies.field_selection` finds the most informative fields.
 """
 
 from multifield.config.studies import BaselinesConfig

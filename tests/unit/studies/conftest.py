@@ -21,7 +21,7 @@ def config() -> BaselinesConfig:
 
 @pytest.fixture
 def make_loaders() -> Loaders:
-    """Loaders of log maps, one array a channel; a fifth of the simulations validates, a fifth tests."""
+    """Make loaders of log maps, one array per channel; a fifth each for validation and tests."""
 
     def make(
         theta: np.ndarray, *channels: np.ndarray, inferred=(0, 1), mean=11.0, std=0.5, batch_size=64

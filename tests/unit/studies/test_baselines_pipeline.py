@@ -45,7 +45,7 @@ def test_without_a_network(prepared):
     assert "network" not in methods
     for parameter in ("Omega_m", "sigma_8"):
         exact, prior = (float(rows[m, parameter]["RMSE"]) for m in ("exact posterior", "prior"))
-        assert exact < 0.7 * prior  # 16 pixels know sigma_8 to 0.04, the prior to 0.12
+        assert exact < 0.7 * prior  # sigma_8: 0.04 from 16 pixels, 0.12 from the prior
 
 
 def test_with_a_network_beside_them(prepared):

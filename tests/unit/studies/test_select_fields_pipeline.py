@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A project in which fields were selected on two workers, and what was printed."""
+    """Run a field selection on two workers; return the project and its output."""
     project = make_project(tmp_path_factory.mktemp("selection") / "project")
     done = run_kedro(project, "run", "--pipelines", "ingest,preprocess", *SUITE)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -44,9 +44,9 @@ def test_two_workers_train_every_network_once(finished):
     assert not [name for name in left if "checkpoint" in name or "partial" in name]
 
 
-def test_every_set_that_was_looked_at_is_in_the_table(finished):
+def test_every_scored_set_is_in_the_table(finished):
     rows = read_sets(finished[0])
-    # three fields, of which a greedy search sees all singles and the three pairs on the way down
+    # three fields: a greedy search scores all single fields, and three pairs on the way down
     assert {row["fields"] for row in rows if row["by"] == "scorer"} == {
         *("Mgas", "T", "HI", "Mgas_T", "Mgas_HI", "T_HI", "Mgas_T_HI"),
     }

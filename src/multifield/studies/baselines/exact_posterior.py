@@ -1,4 +1,4 @@
-"""The exact posterior of mock Gaussian fields, as results that can be scored like a network's."""
+"""The exact posterior of `MockGaussian` maps, as results that are scored like a network's."""
 
 from collections.abc import Mapping
 
@@ -13,19 +13,19 @@ from multifield.mock import gaussian, gaussian_likelihood, gaussian_posterior
 
 
 def exact_results(log_maps: Maps, theta: Theta) -> Results:
-    """Infer the parameters of maps of `MockGaussian` as well as it can be done.
+    """Compute the exact posterior of `MockGaussian` maps.
 
     Parameters
     ----------
     log_maps : (M, L, L) float32
-        Neither smoothed nor without their monopole.
+        Log maps, not smoothed and with their monopole.
     theta : (M, 6) float64
         True parameters of each map.
 
     Returns
     -------
     results : Results
-        Mean and standard deviation of the posterior, see `mock.gaussian_posterior`.
+        Mean and standard deviation of the posterior; see `mock.gaussian_posterior`.
     """
     posterior = gaussian_posterior.posterior(gaussian_likelihood.summarize(log_maps))
     mean, std = np.full(theta.shape, np.nan), np.full(theta.shape, np.nan)
@@ -36,20 +36,24 @@ def exact_results(log_maps: Maps, theta: Theta) -> Results:
 def infer_exactly(
     suite: str, log_maps: Mapping[str, LogMaps], theta: Theta, split: Split
 ) -> dict[str, Results]:
-    """Infer the parameters of the test maps exactly where it is known how.
+    """Compute the exact posterior of the test maps of `MockGaussian`.
 
     Parameters
     ----------
     suite : str
+        Name of the suite.
     log_maps : mapping of field to LogMaps
+        Log maps of each field.
     theta : (S, 6) float64
+        True parameters of each simulation.
     split : Split
+        Split of the simulations.
 
     Returns
     -------
     results : dict of str to Results
-        ``exact posterior``, rows ordered (simulation, map). Empty for other suites than `MockGaussian`, and
-        for maps that were smoothed or lost their monopole.
+        Results of ``exact posterior``, rows ordered (simulation, map). Empty for other suites, for
+        smoothed maps and for maps without monopole.
     """
     if suite != gaussian.SUITE:
         return {}

@@ -1,8 +1,8 @@
-"""What a few numbers a map say about the parameters: what a network has to beat.
+"""Parameters from summary statistics of maps: the baselines that a network must beat.
 
-Each baseline reduces a map to statistics, fits the parameters as a polynomial in them by least squares on
-the training simulations, and takes its error from the validation simulations. Its maps are those that a
-network gets, from the same loaders: standardized log maps of the same simulations.
+Each baseline reduces maps to statistics and fits the parameters as a polynomial in them, by least
+squares on the training simulations. The validation simulations give its standard deviation.
+Baselines and networks use the same loaders: standardized log maps of the same simulations.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +17,8 @@ from multifield.data.split_loaders import SplitLoaders
 from multifield.evaluation import Results
 from multifield.maps.statistics import Statistic, channel_means, channel_quantiles, channel_spectra
 
-# [standard deviations] A number is clipped there: quantiles of Mstar are zero on most maps and hundreds on a
-# few, over which a polynomial goes wrong
+# [standard deviations] at which statistics are clipped: quantiles of Mstar are zero on most maps
+# and hundreds on a few, where a polynomial diverges
 LARGEST = 4.0
 
 
@@ -29,7 +29,7 @@ BASELINES: dict[str, tuple[str, ...]] = {
     "one-point distribution": ("quantiles",),
     "one-point distribution and power spectrum": ("quantiles", "spectrum"),
 }
-"""Name of each baseline and the statistics it takes; the prior takes none and gives mean and std."""
+"""Statistics of each baseline by name. The prior uses none and predicts mean and std."""
 
 
 def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[str, Results]:
@@ -38,20 +38,22 @@ def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[st
     Parameters
     ----------
     data : SplitLoaders
-        Every map is looked at once, in one orientation: the statistics have no other.
+        Loaders of the three parts. Each map is used in one orientation, because the statistics do
+        not depend on it.
     config : BaselinesConfig
+        Bins, quantiles and degree of the polynomial.
 
     Returns
     -------
     results : dict of str to Results
-        By the names of `BASELINES`, rows ordered (simulation, map). The standard deviation of a parameter is
-        one number a baseline: the root mean square error on the validation maps, and for the prior that of
-        the training simulations.
+        Results by the names in `BASELINES`, rows ordered (simulation, map). The standard deviation
+        of a parameter is the root mean square error on the validation maps. For the prior it is
+        the standard deviation over the training simulations.
 
     Raises
     ------
     ValueError
-        If there are more bins than half the pixels of a side, or a map is constant.
+        If there are more bins than half the pixels per side, or a map is constant.
     """
     parts = (data.train, data.valid, data.test)
     columns = list(data.inferred)
@@ -64,7 +66,7 @@ def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[st
         design = _polynomials(features, config.degree)
         coefficients = np.linalg.lstsq(design[0], train)[0]
         error = np.sqrt(np.mean((design[1] @ coefficients - valid) ** 2, axis=0))
-        std = error if chosen else train.std(axis=0)  # more simulations know the prior better
+        std = error if chosen else train.std(axis=0)  # the larger part gives the better estimate
         results[name] = _to_results(data, design[2] @ coefficients, std)
     return results
 
@@ -77,18 +79,21 @@ def _mean(batch: Batch, config: BaselinesConfig) -> Statistic:
 
 
 def _ln_spectra(batch: Batch, config: BaselinesConfig) -> Statistic:
-    """Ln of the power spectrum of each channel: linear in the slope and in the ln of an amplitude."""
+    """Compute ln of each channel's power spectrum, linear in slope and ln of the amplitude."""
     most = batch.x.shape[-1] // 2
     if config.n_bins > most:
         raise ValueError(
-            f"baselines.n_bins: expected 1 to {most}, half the pixels per side of these maps, got "
-            f"{config.n_bins}"
+            f"baselines.n_bins: Expected 1 to {most}, half the pixels per side of these maps, got "
+            f"{config.n_bins}."
         )
     power = channel_spectra(batch.x, config.n_bins)
     without = ~(power > 0).all(axis=1)
     if without.any():
         number = batch.index[np.argmax(without)]
-        raise ValueError(f"maps: expected power in every bin of k, got none in one of map {number}")
+        raise ValueError(
+            f"maps: Expected power > 0 in every bin of k, got an empty bin in map {number}. "
+            "Reduce baselines.n_bins, or check that the map is not constant."
+        )
     ln_power: Statistic = np.log(power)
     return ln_power
 
@@ -108,7 +113,7 @@ _STATISTICS: dict[str, Callable[[Batch, BaselinesConfig], Statistic]] = {
 def _measure(
     loader: MapLoader, config: BaselinesConfig, advance: Callable[[int], None]
 ) -> dict[str, Statistic]:
-    """Every statistic of every map, in the loader's order; a batch in memory at a time."""
+    """Compute every statistic of every map in the loader's order, one batch at a time."""
     batches: dict[str, list[Statistic]] = {name: [] for name in _STATISTICS}
     for batch in loader.ordered([0]):
         for name, measure in _STATISTICS.items():
@@ -126,9 +131,9 @@ def _join(statistics: Mapping[str, Statistic], chosen: tuple[str, ...]) -> Stati
 
 
 def _polynomials(features: list[Statistic], degree: int) -> list[Statistic]:
-    """Powers of the numbers of each part, standardized by the first part, beside a column of ones."""
+    """Stack ones and powers of the features of each part, standardized by the first part."""
     mean, std = features[0].mean(axis=0), features[0].std(axis=0)
-    std = np.where(std > 0, std, 1.0)  # a number that never varies: its powers become zeros
+    std = np.where(std > 0, std, 1.0)  # powers of a constant feature become zeros
     scaled = [np.clip((part - mean) / std, -LARGEST, LARGEST) for part in features]
     return [
         np.concatenate(
@@ -139,7 +144,7 @@ def _polynomials(features: list[Statistic], degree: int) -> list[Statistic]:
 
 
 def _to_results(data: SplitLoaders, scaled_mean: Statistic, scaled_std: np.ndarray) -> Results:
-    """Give parameters in [0, 1] units in physical ones, NaN where a parameter does not act."""
+    """Convert parameters from [0, 1] to physical units; NaN where a parameter is not inferred."""
     theta = np.asarray(data.test.theta, dtype=np.float64)
     mean, std = np.full_like(theta, np.nan), np.full_like(theta, np.nan)
     columns = list(data.inferred)

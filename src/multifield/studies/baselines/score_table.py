@@ -1,4 +1,4 @@
-"""Baselines, networks and exact answers side by side, on the same test maps."""
+"""Scores of baselines, networks and exact posteriors on the same test maps."""
 
 import logging
 from collections.abc import Mapping
@@ -14,28 +14,29 @@ Record = dict[str, str | float | None]
 
 
 def compare(baselines: Mapping[str, Results], networks: Mapping[str, Results]) -> list[Record]:
-    """Score everything that inferred the parameters of the same maps.
+    """Score all results for the same maps. The RMSE is logged.
 
     Parameters
     ----------
     baselines : mapping of str to Results
-        One row a map; what all of them infer.
+        Results of baselines and exact posteriors, one row per map.
     networks : mapping of str to Results
-        The same maps in one or several orientations, which are averaged to one row a map; scored on what the
-        baselines infer.
+        Results of networks on the same maps. Orientations are averaged to one row per map. Only
+        parameters that the baselines infer are scored.
 
     Returns
     -------
     records : list of dict
-        ``method``, ``parameter`` and the metrics of `SHOWN`, None where one is undefined. The RMSE is logged.
+        One record per method and parameter: ``method``, ``parameter`` and the metrics of `SHOWN`.
+        A metric is None if it is undefined.
 
     Raises
     ------
     ValueError
-        If the results of a network are of other maps.
+        If the results of a network are for other maps.
     """
     reference = next(iter(baselines.values()))
-    averaged = {name: _one_row_a_map(name, found, reference) for name, found in networks.items()}
+    averaged = {name: _one_row_per_map(name, found, reference) for name, found in networks.items()}
     records = []
     for name, found in {**baselines, **averaged}.items():
         metrics = score_results(found, reference.inferred)
@@ -47,17 +48,19 @@ def compare(baselines: Mapping[str, Results], networks: Mapping[str, Results]) -
     return records
 
 
-def _one_row_a_map(name: str, results: Results, reference: Results) -> Results:
-    """Average orientations, and require the truth of the reference row by row."""
+def _one_row_per_map(name: str, results: Results, reference: Results) -> Results:
+    """Average orientations and check that the true parameters equal those of the reference."""
     n_maps = len(reference)
     if len(results) % n_maps:
         raise ValueError(
-            f"{name}: expected the {n_maps} test maps, got {len(results)} rows; {ADVICE}"
+            f"{name}: Expected results of the {n_maps} test maps, got {len(results)} rows. {ADVICE}"
         )
     averaged = average_orientations(results, len(results) // n_maps)
     if not np.array_equal(averaged.theta, reference.theta, equal_nan=True):
-        raise ValueError(f"{name}: expected the parameters of the test maps, got others; {ADVICE}")
+        raise ValueError(
+            f"{name}: Expected the true parameters of the test maps, got others. {ADVICE}"
+        )
     return averaged
 
 
-ADVICE = "run `multifield run --pipelines evaluate` again, or move its results away"
+ADVICE = "Run `multifield run --pipelines evaluate` again, or remove its results."

@@ -1,7 +1,7 @@
-"""The smallest sets of fields that hold most of what all fields say of the parameters.
+"""Field selection: the smallest sets of fields that keep most of the information.
 
-PyTorch and Optuna are imported at the first use of a name that needs them. The names are listed in
-``__init__.pyi``.
+PyTorch and Optuna are imported at the first use of a name that needs them. ``__init__.pyi`` lists
+the names.
 """
 
 import lazy_loader

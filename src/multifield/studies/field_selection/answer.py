@@ -1,8 +1,8 @@
-"""The smallest sets of fields that hold most of the information, with errors by resampling simulations.
+"""The smallest sets of fields that keep most of the information, with bootstrap intervals.
 
-All fields hold at least what any of them do: a network that looks at some of the fields is one that was given
-all. So what all fields hold is measured by the network, of whichever set, that says most on validation maps,
-and not by the one trained on all, to which the many fields may have been a hindrance.
+All fields contain at least the information of any subset. So the information in all fields is
+measured by the network with most information on validation maps, whatever its set. The network
+trained on all fields may do worse, because many fields can make training harder.
 """
 
 import logging
@@ -26,32 +26,33 @@ from multifield.studies.field_selection.search import choose_goals
 
 logger = logging.getLogger(__name__)
 
-SCORER, TRAINED = "scorer", "trained"  # which network says it
+SCORER, TRAINED = "scorer", "trained"  # network that measured the information
 Record = dict[str, str | int | float | None]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SmallestSet:
-    """The smallest set of fields that holds a fraction of the information in all.
+    """The smallest set of fields that keeps a fraction of the information in all fields.
 
     Attributes
     ----------
     goal : str
         ``cosmology`` or ``all``.
     parameters : tuple of str
-        Whose information counts.
+        Parameters whose information counts.
     asked : float
-        Fraction of the information in all fields.
+        Required fraction of the information in all fields.
     fields : tuple of str or None
-        The set, of several of its size that with most information; None where all fields together say
-        nothing of the parameters.
+        Fields of the set; among sets of the same size, the one with most information. None if all
+        fields together have no information.
     n_fields : int or None
+        Number of fields in the set.
     information : Interval or None
-        Of the set, [nats].
+        Information in the set [nats].
     fraction : Interval or None
-        Of the information in all fields, on the same resamples of simulations.
+        Fraction of the information in all fields, on the same resamples of simulations.
     share : float or None
-        Of the resamples, in which the set holds the fraction asked.
+        Share of resamples in which the set keeps the required fraction.
     """
 
     goal: str
@@ -66,24 +67,27 @@ class SmallestSet:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class FieldSelection:
-    """What a selection of fields found.
+    """Result of a field selection.
 
     Attributes
     ----------
     suite : str
+        Name of the suite.
     mock : bool
         Whether the suite was made by this project.
     fields : tuple of str
-        All that were looked at.
+        All fields.
     n_simulations : int
-        Tested on, and resampled.
+        Number of test simulations, which are resampled.
     level : float
-        Of the intervals.
+        Confidence level of the intervals.
     best_fields : dict of str to (tuple of str)
-        Goal -> the set whose network says most on validation maps.
+        Set with most information on validation maps, by goal.
     information_in_all : dict of str to Interval
-        Goal -> what that network says on test maps, [nats]: all fields hold at least this.
+        Information of that set on test maps [nats], by goal. It is a lower limit of the
+        information in all fields.
     smallest : tuple of SmallestSet
+        Smallest set of each goal and fraction.
     """
 
     suite: str
@@ -98,22 +102,24 @@ class FieldSelection:
 
 @plain_dataclass(frozen=True, eq=False)
 class MeasuredSet:
-    """What a network trained on one set says on test maps, for one goal.
+    """Information of a network trained on one set, on test maps and for one goal.
 
     Attributes
     ----------
     fields : tuple of str
+        Fields of the set.
     goal : str
+        ``cosmology`` or ``all``.
     information : Interval
-        [nats]
+        Information [nats].
     fraction : Interval or None
-        Of the information in all fields; None where that is not > 0 in every resample.
+        Fraction of the information in all fields. None unless that is > 0 in every resample.
     is_best : bool
-        Whether the information in all fields is taken from this network.
+        Whether this network defines the information in all fields.
     resamples : (R,) float64
-        Information in each resample, [nats].
+        Information in each resample [nats].
     rmse_information : float
-        By the means alone, [nats].
+        Information from the root mean square error of the means [nats].
     """
 
     fields: FieldSet
@@ -128,23 +134,24 @@ class MeasuredSet:
 def compare_sets(
     information: Mapping[FieldSet, SetInformation], bootstrap: BootstrapConfig
 ) -> list[MeasuredSet]:
-    """Compare sets with all fields together, on the same resamples of the test simulations.
+    """Compare sets with all fields, on the same resamples of the test simulations.
 
     Parameters
     ----------
     information : mapping of tuple of str to SetInformation
-        Of the same maps, ordered (simulation, map).
+        Information of each set on the same maps, ordered (simulation, map).
     bootstrap : BootstrapConfig
+        Resampling of simulations.
 
     Returns
     -------
     measured : list of MeasuredSet
-        For each goal all sets, in the order given.
+        All sets in the given order, for each goal.
 
     Raises
     ------
     ValueError
-        If the maps are not several simulations.
+        If the maps do not come from two or more complete simulations.
     """
     first = next(iter(information.values())).test
     resamples = _resample(len(first.nats), bootstrap)
@@ -181,14 +188,22 @@ def find_smallest(
     Parameters
     ----------
     measured : sequence of MeasuredSet
-        From `compare_sets`.
+        Sets from `compare_sets`.
     fractions : sequence of float
+        Required fractions of the information in all fields.
     suite : str
+        Name of the suite.
     bootstrap : BootstrapConfig
+        Confidence level of the intervals.
     scores : FieldScores
-        Say which parameters are inferred.
+        Scores that list the inferred parameters.
     n_simulations : int
-        That were tested on.
+        Number of test simulations.
+
+    Returns
+    -------
+    selection : FieldSelection
+        Smallest sets and the information in all fields.
     """
     goals = choose_goals(scores.inferred)
     of_goals = {goal: [each for each in measured if each.goal == goal] for goal in goals}
@@ -214,7 +229,7 @@ def _find(
     everything = _best(sets)
     enough = [s for s in sets if s.information.value >= asked * everything.information.value]
     if everything.information.value <= 0:
-        logger.warning("%s: all fields together say nothing of it, so that no set is found", goal)
+        logger.warning("%s: all fields together have no information, so no set is selected", goal)
         nothing = {"fields": None, "n_fields": None, "information": None, "fraction": None}
         return SmallestSet(goal=goal, parameters=parameters, asked=asked, share=None, **nothing)
     found = min(enough, key=lambda s: (len(s.fields), -s.information.value))
@@ -231,7 +246,18 @@ def _find(
 
 
 def name_smallest(selection: FieldSelection) -> dict[tuple[str, float], str | None]:
-    """Give the smallest set of each goal and fraction, as the table names it; None where there is none."""
+    """Name the smallest set of each goal and fraction.
+
+    Parameters
+    ----------
+    selection : FieldSelection
+        Result of `find_smallest`.
+
+    Returns
+    -------
+    names : dict of (str, float) to (str or None)
+        Fields joined with ``_`` by goal and fraction, as in the table. None if no set is selected.
+    """
     return {
         (found.goal, found.asked): None if found.fields is None else SEPARATOR.join(found.fields)
         for found in selection.smallest
@@ -239,14 +265,22 @@ def name_smallest(selection: FieldSelection) -> dict[tuple[str, float], str | No
 
 
 def list_sets(scores: FieldScores, measured: Sequence[MeasuredSet]) -> list[Record]:
-    """Make a table of all sets: as the scorer ranked them, and those that were trained.
+    """Tabulate all sets: those ranked by the scorer and those trained from scratch.
+
+    Parameters
+    ----------
+    scores : FieldScores
+        Sets ranked by the scorer, on validation maps.
+    measured : sequence of MeasuredSet
+        Sets trained from scratch, on test maps.
 
     Returns
     -------
     records : list of dict
-        ``by`` (scorer, on validation maps; or trained, on test maps), ``goal``, ``n_fields``, ``fields``,
-        ``information`` [nats] with ``error``, ``low`` and ``high``, ``rmse_information``, ``fraction`` with
-        ``fraction_low`` and ``fraction_high``. None where there is none.
+        One record per goal and set: ``by`` (scorer or trained), ``goal``, ``n_fields``,
+        ``fields``, ``information`` [nats] with ``error``, ``low`` and ``high``,
+        ``rmse_information``, ``fraction`` with ``fraction_low`` and ``fraction_high``. Missing
+        values are None.
     """
     ranked = [
         _record(
@@ -308,8 +342,8 @@ def _resample(n_maps: int, bootstrap: BootstrapConfig) -> Resamples:
     n_simulations, rest = divmod(n_maps, camels.MAPS_PER_SIMULATION)
     if rest or n_simulations < 2:
         raise ValueError(
-            f"test maps: expected those of at least two simulations, {camels.MAPS_PER_SIMULATION} of "
-            f"each, to resample them; got {n_maps}"
+            f"test maps: Expected {camels.MAPS_PER_SIMULATION} maps of each of two or more "
+            f"simulations, got {n_maps} maps."
         )
     rows = np.repeat(np.arange(n_simulations, dtype=np.int64), camels.MAPS_PER_SIMULATION)
     return Resamples(rows, bootstrap)
@@ -331,7 +365,7 @@ def _average(
 def _interval(value: float, values: Float64[np.ndarray, " R"], level: float) -> Interval:
     interval = percentile_interval(value, values, level)
     if interval is None:
-        raise ValueError(f"information: expected finite numbers, got {value}")
+        raise ValueError(f"information: Expected finite values, got {value}.")
     return interval
 
 
@@ -342,7 +376,7 @@ def _fraction(
     whole_resampled: Float64[np.ndarray, " R"],
     level: float,
 ) -> Interval | None:
-    """Give the fraction of all, resampled together with it."""
+    """Compute the fraction of the information in all fields, resampled together."""
     if whole <= 0 or not (whole_resampled > 0).all():
         return None
     return percentile_interval(value / whole, values / whole_resampled, level)
@@ -353,26 +387,37 @@ def _best(sets: Sequence[MeasuredSet]) -> MeasuredSet:
 
 
 def selection_table(selection: FieldSelection) -> Table:
-    """Lay out the smallest sets, one row a goal and fraction."""
+    """Make a console table of the smallest sets, one row per goal and fraction.
+
+    Parameters
+    ----------
+    selection : FieldSelection
+        Result of `find_smallest`.
+
+    Returns
+    -------
+    table : rich.table.Table
+        Table to print.
+    """
     mock = "mock suite " if selection.mock else ""
     caption = (
-        f"of the information in all {len(selection.fields)} fields; {100 * selection.level:g} % of the "
-        f"resamples of {selection.n_simulations} test simulations lie between the two in brackets"
+        f"Fractions of the information in all {len(selection.fields)} fields. Brackets: "
+        f"{100 * selection.level:g}% interval over {selection.n_simulations} test simulations."
     )
-    table = Table(title=f"fields of {mock}{selection.suite}", caption=caption)
-    for heading in ("parameters", "asked", "smallest set", "information [nats]", "fraction"):
+    table = Table(title=f"Fields of {mock}{selection.suite}", caption=caption)
+    for heading in ("parameters", "required", "smallest set", "information [nats]", "fraction"):
         table.add_column(heading, overflow="fold")
     for found in selection.smallest:
-        table.add_row(found.goal, f"{100 * found.asked:g} %", *_cells(found))
+        table.add_row(found.goal, f"{100 * found.asked:g}%", *_cells(found))
     return table
 
 
 def _cells(found: SmallestSet) -> tuple[str, str, str]:
     if found.fields is None or found.information is None:
-        return "none: all fields say nothing", "-", "-"
+        return "none: no information in all fields", "-", "-"
     information = f"{found.information.value:.2f}+-{found.information.error:.1g}"
     if found.fraction is None:
         return " + ".join(found.fields), information, "-"
     share = found.fraction
-    fraction = f"{100 * share.value:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
+    fraction = f"{100 * share.value:.0f}% ({100 * share.low:.0f} to {100 * share.high:.0f})"
     return " + ".join(found.fields), information, fraction

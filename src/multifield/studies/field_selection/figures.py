@@ -1,4 +1,4 @@
-"""Information against the number of fields."""
+"""Figure of the information against the number of fields."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -25,8 +25,8 @@ from multifield.reporting.figures.style import (
 
 Record = Mapping[str, Any]
 TITLES = {"cosmology": "cosmology", "all": "all parameters"}
-STARS = (VERMILION, ORANGE, GREEN)  # of the smallest sets, in the order of the fractions asked
-SPREAD = 0.25  # [fields] over which trained sets of one size lie side by side
+STARS = (VERMILION, ORANGE, GREEN)  # colours of the smallest sets, in the order of fractions
+SPREAD = 0.25  # [fields] horizontal spread of trained sets of one size
 
 
 @styled
@@ -37,28 +37,27 @@ def information_of_sets(
     suite: str,
     level: float,
 ) -> Figure:
-    """Draw what sets of fields say of the parameters, by the number of fields.
+    """Draw the information in sets of fields against their size.
 
     Parameters
     ----------
     records : sequence of dict
-        One a set, goal and network, as the table has them: ``by``, ``goal``, ``n_fields``, ``fields``,
-        ``information``, ``low`` and ``high`` [nats].
-    smallest : mapping of (str, float) to str or None
-        Goal and fraction of the information in all fields -> the smallest set that holds it, named as in
-        ``fields``.
+        Records from `list_sets`: ``by``, ``goal``, ``n_fields``, ``fields``, ``information``,
+        ``low`` and ``high`` [nats].
+    smallest : mapping of (str, float) to (str or None)
+        Smallest set by goal and fraction, from `name_smallest`.
     information_in_all : mapping of str to float
-        Goal -> what all fields hold, [nats].
+        Information in all fields [nats], by goal.
     suite : str
-        For the title.
+        Name of the suite, for the title.
     level : float
-        Share of resamples between ``low`` and ``high``.
+        Confidence level of ``low`` and ``high``.
 
     Returns
     -------
     figure : Figure
-        A panel a goal. Points with bars are networks trained on one set, dots the one network for all sets;
-        dashed lines are the fractions asked, stars the smallest sets that hold them.
+        Figure with one panel per goal. Points with bars are networks trained on one set, dots the
+        scorer. Dashed lines are required fractions, stars the smallest sets that keep them.
     """
     goals = list(dict.fromkeys(record["goal"] for record in records))
     width = PAGE_WIDTH if len(goals) > 1 else 1.5 * COLUMN_WIDTH
@@ -74,13 +73,13 @@ def information_of_sets(
         _draw_smallest(ax, trained, found, information_in_all[goal])
         ax.set(xlabel="Number of fields", ylabel="Information [nats]", title=TITLES[goal])
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15))  # below: dots are everywhere
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15))  # dots fill the axes
     figure.suptitle(f"Fields of {suite_title(suite)}")
     return finish(figure)
 
 
 def _draw_ranked(ax: Axes, ranked: Sequence[Record]) -> None:
-    """Draw the sets as the scorer ranks them, and the best of each size."""
+    """Draw the sets ranked by the scorer, and the best of each size."""
     size = np.array([record["n_fields"] for record in ranked])
     information = np.array([record["information"] for record in ranked])
     ax.plot(size, information, ".", color=GREY, markersize=3, label="one network for all sets")
@@ -96,12 +95,12 @@ def _draw_trained(ax: Axes, trained: Sequence[Record], level: float) -> None:
     )
     ax.errorbar(
         x, y, yerr=(np.maximum(y - low, 0), np.maximum(high - y, 0)), fmt="o", color=BLUE,
-        markersize=3.5, linewidth=0.8, label=f"trained on the set, {100 * level:g} %",
+        markersize=3.5, linewidth=0.8, label=f"trained on the set, {100 * level:g}%",
     )  # fmt: skip
 
 
 def _side_by_side(sizes: Sequence[int]) -> np.ndarray:
-    """Give places at which sets of one size do not hide each other."""
+    """Spread sets of one size horizontally, so that they do not overlap."""
     places = np.array(sizes, np.float64)
     for size in set(sizes):
         rows = np.flatnonzero(places == size)
@@ -113,20 +112,20 @@ def _side_by_side(sizes: Sequence[int]) -> np.ndarray:
 def _draw_smallest(
     ax: Axes, trained: Sequence[Record], found: Mapping[float, str | None], everything: float
 ) -> None:
-    """Draw the information that is asked for, and name the smallest sets that have it."""
+    """Draw the required information, and name the smallest sets that keep it."""
     places = _side_by_side([record["n_fields"] for record in trained])
     asked_of: dict[str, list[float]] = {}
     for asked, name in found.items():
         ax.axhline(asked * everything, color=BLACK, linewidth=0.6, linestyle="--")
         ax.annotate(
-            f"{100 * asked:g} %", (0.03, asked * everything), xycoords=("axes fraction", "data"),
+            f"{100 * asked:g}%", (0.03, asked * everything), xycoords=("axes fraction", "data"),
             va="bottom", fontsize=7,
         )  # fmt: skip
         if name is not None:
             asked_of.setdefault(name, []).append(asked)
     for (name, all_asked), color in zip(asked_of.items(), cycle(STARS), strict=False):
         row = next(i for i, record in enumerate(trained) if record["fields"] == name)
-        shares = ", ".join(f"{100 * asked:g} %" for asked in all_asked)
+        shares = ", ".join(f"{100 * asked:g}%" for asked in all_asked)
         ax.plot(
             places[row], trained[row]["information"], "*", color=color, markersize=9,
             markeredgecolor=BLACK, markeredgewidth=0.5, zorder=4, linestyle="none",

@@ -1,7 +1,7 @@
-"""The networks that say what sets of fields hold: trials of two Optuna studies.
+"""Networks that measure the information in sets of fields: trials of two Optuna studies.
 
-The *scorer* is one network that infers from any set of the fields. The *finalists* are trained from scratch,
-each on one set.
+The *scorer* is one network that infers parameters from any set of fields. The *finalists* are
+networks trained from scratch, each on one set.
 """
 
 from collections.abc import Sequence
@@ -29,18 +29,18 @@ from multifield.training import choose_device
 from multifield.training.shown_fields import FixedFields
 from multifield.tuning import Study, rank_trials, tune_and_show
 
-SEPARATOR = "_"  # between the fields of a set, as in names of multifield files
+SEPARATOR = "_"  # separates the fields of a set, as in file names
 
 
 class FieldScores(NamedTuple):
-    """What the scorer says of sets of fields.
+    """Scores of sets of fields.
 
     Attributes
     ----------
     inferred : tuple of str
-        Parameters that the suite infers.
+        Inferred parameters.
     sets : tuple of ScoredSet
-        The smallest first.
+        Scored sets, smallest first.
     """
 
     inferred: tuple[str, ...]
@@ -48,9 +48,17 @@ class FieldScores(NamedTuple):
 
 
 class SetInformation(NamedTuple):
-    """What a network trained on one set of fields says."""
+    """Information of a network trained on one set of fields.
 
-    valid: Information  # of validation maps, by which networks are chosen
+    Attributes
+    ----------
+    valid : Information
+        Information on validation maps, used for selection.
+    test : Information
+        Information on test maps.
+    """
+
+    valid: Information
     test: Information
 
 
@@ -62,35 +70,37 @@ def train_scorer(
     config: SelectFieldsConfig,
     execution: ExecutionConfig,
 ) -> Study:
-    """Train the network that infers from any set of the fields; see `multifield.tuning.tune`.
+    """Train the network that infers from any set of fields; see `multifield.tuning.tune`.
 
     Parameters
     ----------
     loaders : FieldLoaders
+        Loaders of any set of fields.
     folder : ModelFolder
-        Of its study, database, weights and losses.
+        Folder of the study's database, weights and losses.
     training : TrainingConfig
-        The scorer has epochs of its own.
+        Training settings. `config` replaces the number of epochs.
     tuning : TuningConfig
-        Its seed and storage.
+        Seed and storage of the study.
     config : SelectFieldsConfig
         Hyperparameters and epochs of the scorer.
     execution : ExecutionConfig
-        Where networks are trained.
+        Workers that train the networks.
 
     Returns
     -------
     study : Study
-        One trial a network.
+        Study with one trial per network.
 
     Raises
     ------
     ValueError
-        If there is one field alone.
+        If there is only one field.
     """
     if len(loaders.fields) < 2:
         raise ValueError(
-            f"field: expected several, joined with _ as in Mgas_T_HI, got {loaders.fields[0]} alone"
+            f"field: Expected two or more fields, got {loaders.fields[0]}. Join them with _, as in "
+            "Mgas_T_HI."
         )
     scorer = config.scorer
     training = replace(training, epochs=scorer.epochs)
@@ -112,15 +122,20 @@ def score_sets(
     Parameters
     ----------
     study : Study
-        From `train_scorer`.
+        Study from `train_scorer`.
     folder : ModelFolder
-        With the weights.
-    loaders, training, config
-        As given to `train_scorer`.
+        Folder of the weights.
+    loaders : FieldLoaders
+        Loaders of any set of fields.
+    training : TrainingConfig
+        Training settings of the scorer.
+    config : SelectFieldsConfig
+        Settings of the scorer and the search.
 
     Returns
     -------
     scores : FieldScores
+        Information in each scored set.
     """
     data = loaders.load(loaders.fields)
     weights = folder.weights(_best_of(study, range(config.scorer.networks), "scorer"))
@@ -135,7 +150,7 @@ def score_sets(
 
     def score(chosen: FieldSet) -> ScoredSet:
         shown = FixedFields(data.valid, [field in chosen for field in loaders.fields], device)
-        results = _look(network, shown, n_orientations, training)
+        results = _predict(network, shown, n_orientations, training)
         information = measure_information(results, fit_calibrations(results), prior)
         return ScoredSet(
             fields=chosen,
@@ -167,18 +182,26 @@ def train_finalists(
     Parameters
     ----------
     finalists : sequence of tuple of str
-        The sets.
-    loaders, folder, training, tuning, config
-        As for `train_scorer`; the folder and the study are others.
+        Sets of fields to train on.
+    loaders : FieldLoaders
+        Loaders of any set of fields.
+    folder : ModelFolder
+        Folder of the study's database, weights and losses.
+    training : TrainingConfig
+        Training settings.
+    tuning : TuningConfig
+        Seed and storage of the study.
+    config : SelectFieldsConfig
+        Number of networks per set.
     hyperparameters : Hyperparameters
-        Of all sets alike, so that nothing but the fields differs.
+        Hyperparameters of all networks, so that only the fields differ.
     execution : ExecutionConfig
-        Where networks are trained.
+        Workers that train the networks.
 
     Returns
     -------
     study : Study
-        Trial ``t`` is of set ``t // config.finalists.networks``.
+        Study in which trial ``t`` is trained on set ``t // config.finalists.networks``.
     """
     per_set = config.finalists.networks
     trials = _same_trials("field_finalists", per_set * len(finalists), hyperparameters, tuning)
@@ -204,23 +227,29 @@ def measure_finalists(
     evaluation: EvaluationConfig,
     config: SelectFieldsConfig,
 ) -> dict[FieldSet, SetInformation]:
-    """Measure what each set says, by the best of its networks on validation maps.
+    """Measure the information in each set with its best network on validation maps.
 
     Parameters
     ----------
     study : Study
-        From `train_finalists`.
+        Study from `train_finalists`.
     folder : ModelFolder
-        With the weights.
-    finalists, loaders, training, config
-        As given to `train_finalists`.
+        Folder of the weights.
+    finalists : sequence of tuple of str
+        Sets of fields in the order of the training.
+    loaders : FieldLoaders
+        Loaders of any set of fields.
+    training : TrainingConfig
+        Training settings of the finalists.
     evaluation : EvaluationConfig
-        Orientations, which are averaged to one row a map, and precision.
+        Precision and number of orientations, which are averaged.
+    config : SelectFieldsConfig
+        Number of networks per set.
 
     Returns
     -------
     information : dict of tuple of str to SetInformation
-        One row a map, the same maps for all sets.
+        Information by set, one row per map; all sets use the same maps.
     """
     found, per_set = {}, config.finalists.networks
     for position, fields in enumerate(finalists):
@@ -234,7 +263,9 @@ def measure_finalists(
             architecture=training.architecture,
         )
         valid, tested = (
-            _look(network, part, evaluation.orientations, training, precision=evaluation.precision)
+            _predict(
+                network, part, evaluation.orientations, training, precision=evaluation.precision
+            )
             for part in (data.valid, data.test)
         )
         prior, calibrations = prior_widths(data.train.theta, data.inferred), fit_calibrations(valid)
@@ -245,10 +276,10 @@ def measure_finalists(
     return found
 
 
-def _look(
+def _predict(
     network: Network, maps: Any, n_orientations: int, training: TrainingConfig, **options: Any
 ) -> Results:
-    """Infer from maps in several orientations; one row a map."""
+    """Predict maps and average their orientations to one row per map."""
     results = predict(
         network,
         maps,
@@ -263,9 +294,9 @@ def _look(
 def _same_trials(
     name: str, n_trials: int, hyperparameters: Hyperparameters, tuning: TuningConfig
 ) -> TuningConfig:
-    """Let a study have trials of the same hyperparameters, which differ in seed and perhaps maps.
+    """Configure a study whose trials share their hyperparameters and differ in seed or fields.
 
-    Sets of fields are compared, and of different hyperparameters nobody could say which made the difference.
+    Shared hyperparameters make the fields the only cause of a difference between sets.
     """
     point = {key: {"low": value, "high": value} for key, value in asdict(hyperparameters).items()}
     return replace(
@@ -280,11 +311,11 @@ def _same_trials(
 
 
 def _best_of(study: Study, numbers: range, what: str) -> int:
-    """Give the trial of the lowest validation loss among some; ValueError if none of them is complete."""
+    """Find the complete trial with the lowest validation loss among `numbers`."""
     ranked = [trial.number for trial in rank_trials(study) if trial.number in numbers]
     if not ranked:
         raise ValueError(
-            f"study {study.study_name}: expected a complete trial of {what} among "
-            f"{', '.join(map(str, numbers))}, got none; `trials` there say why they failed"
+            f"study {study.study_name}: Expected a complete trial of {what} among trials "
+            f"{', '.join(map(str, numbers))}, got none. The study's trials record why they failed."
         )
     return ranked[0]

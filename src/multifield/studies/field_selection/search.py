@@ -1,4 +1,4 @@
-"""Which sets of fields to look at: all of them, or those on greedy ways up and down; and which to train."""
+"""Search for sets of fields, exhaustive or greedy, and choice of the sets to train."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,19 @@ from multifield.config.studies import SearchConfig
 from multifield.data.field_sets import FieldSet, all_sets
 
 Goals = Mapping[str, tuple[str, ...]]
-"""Name -> the parameters whose information counts."""
+"""Parameters whose information counts, by name of the goal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredSet:
-    """A set of fields, and what the scorer says of it on validation maps.
+    """A set of fields and its information according to the scorer, on validation maps.
 
     Attributes
     ----------
     fields : tuple of str
+        Fields of the set.
     information, rmse_information : dict of str to float
-        Of each parameter, [nats]; see `multifield.evaluation.information`.
+        Information about each parameter [nats]; see `multifield.evaluation.information`.
     """
 
     fields: tuple[str, ...]
@@ -28,12 +29,23 @@ class ScoredSet:
     rmse_information: dict[str, float]
 
     def total(self, parameters: tuple[str, ...]) -> float:
-        """Sum over some parameters."""
+        """Sum the information about some parameters."""
         return sum(self.information[name] for name in parameters)
 
 
 def choose_goals(inferred: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Ask for the cosmology, and for all parameters where there are others."""
+    """Choose the goals: the cosmology, and all parameters if others are inferred.
+
+    Parameters
+    ----------
+    inferred : sequence of str
+        Inferred parameters.
+
+    Returns
+    -------
+    goals : dict of str to tuple of str
+        Parameters of each goal, ``cosmology`` or ``all``.
+    """
     cosmology = tuple(name for name in inferred if name in camels.COSMOLOGY)
     goals = {"cosmology": cosmology} if cosmology else {}
     return goals if cosmology == tuple(inferred) else goals | {"all": tuple(inferred)}
@@ -44,36 +56,39 @@ def search_sets(
 ) -> list[ScoredSet]:
     """Score sets of fields, each once.
 
-    Up to `config.exhaustive_up_to` fields all sets. Beyond, for each goal, those that a greedy search looks
-    at: from no field upwards it adds the field that adds most, from all downwards it takes away the one that
-    is missed least. Of 13 fields these are at most 181 a goal, instead of 8,191.
+    Up to `config.exhaustive_up_to` fields, all sets are scored. Beyond, a greedy search is run for
+    each goal. Upwards it adds the field that adds most information. Downwards it removes the field
+    that costs least. For 13 fields it scores at most 181 sets per goal instead of 8,191.
 
     Parameters
     ----------
     fields : tuple of str
+        All fields.
     score : callable
-        Scores a set; called once for each.
+        Function that scores a set. It is called once per set.
     goals : mapping of str to tuple of str
+        Parameters of each goal.
     config : SearchConfig
+        Settings of the search.
 
     Returns
     -------
     scored : list of ScoredSet
-        The smallest first, in the order of the fields.
+        Scored sets, smallest first, then in the order of the fields.
     """
     known: dict[FieldSet, ScoredSet] = {}
 
-    def look(chosen: FieldSet) -> ScoredSet:
+    def score_once(chosen: FieldSet) -> ScoredSet:
         if chosen not in known:
             known[chosen] = score(chosen)
         return known[chosen]
 
     def total(parameters: tuple[str, ...], chosen: FieldSet) -> float:
-        return look(chosen).total(parameters)
+        return score_once(chosen).total(parameters)
 
     if len(fields) <= config.exhaustive_up_to:
         for chosen in all_sets(fields):
-            look(chosen)
+            score_once(chosen)
     else:
         for parameters in goals.values():
             _search_greedily(fields, partial(total, parameters))
@@ -103,23 +118,27 @@ def _one_less(chosen: FieldSet) -> Iterator[FieldSet]:
 def propose_finalists(
     scored: Sequence[ScoredSet], goals: Goals, fractions: Sequence[float], config: SearchConfig
 ) -> list[FieldSet]:
-    """Choose the sets that are worth training from scratch.
+    """Choose the sets to train from scratch.
 
-    For each goal and fraction: the best sets of each size around the smallest that, to the scorer, holds this
-    fraction of the most that any set does. And the set of all fields.
+    For each goal and fraction, find the size of the smallest set that keeps this fraction of the
+    largest information, according to the scorer. The best sets of sizes around it are chosen, and
+    the set of all fields.
 
     Parameters
     ----------
     scored : sequence of ScoredSet
-        With the set of all fields.
+        Scored sets, including the set of all fields.
     goals : mapping of str to tuple of str
+        Parameters of each goal.
     fractions : sequence of float
+        Required fractions of the information.
     config : SearchConfig
+        Margin of sizes and number of sets per size.
 
     Returns
     -------
     finalists : list of tuple of str
-        Each once, in the order of `scored`.
+        Chosen sets, each once, in the order of `scored`.
     """
     chosen = {_largest(scored).fields}
     for parameters in goals.values():
@@ -137,7 +156,7 @@ def _largest(scored: Sequence[ScoredSet]) -> ScoredSet:
 def _smallest_size(
     scored: Sequence[ScoredSet], parameters: tuple[str, ...], fraction: float
 ) -> int:
-    """Size of the smallest set that holds the fraction; all fields where no set holds anything."""
+    """Find the smallest size that keeps the fraction; all fields if no set has information."""
     asked = fraction * max(each.total(parameters) for each in scored)
     enough = [len(each.fields) for each in scored if each.total(parameters) >= asked > 0]
     return min(enough, default=len(_largest(scored).fields))
@@ -146,7 +165,7 @@ def _smallest_size(
 def _best_of_size(
     scored: Sequence[ScoredSet], parameters: tuple[str, ...], size: int, n_best: int
 ) -> set[FieldSet]:
-    """Give the best sets of a size; none where there is none."""
+    """Select the best sets of a size; none if there are none."""
     of_size = [each for each in scored if len(each.fields) == size]
     ranked = sorted(of_size, key=lambda each: -each.total(parameters))
     return {each.fields for each in ranked[:n_best]}

@@ -1,6 +1,6 @@
-"""From one simulation code to another: who fails where, on which scales, and what helps.
+"""Robustness: networks tested on other suites, scales at which they fail, and methods that help.
 
-PyTorch is imported at the first use of a name that needs it. The names are listed in ``__init__.pyi``.
+PyTorch is imported at the first use of a name that needs it. ``__init__.pyi`` lists the names.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""From suite to suite: matrices of errors, and errors against smoothing."""
+"""Figures of a robustness study: matrices of errors, and errors against smoothing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,27 +20,27 @@ from multifield.reporting.figures.style import (
     suite_title,
 )
 
-ROW_HEIGHT = 2.6  # [inch] of a field
-WORST = 5.0  # times the error at home, where the colour ends
+ROW_HEIGHT = 2.6  # [inch] per field
+WORST = 5.0  # largest ratio of errors on the colour scale
 COLORS = (BLUE, VERMILION, GREEN, ORANGE, GREY)
 Records = Sequence[Mapping[str, Any]]
 
 
 @styled
 def suite_matrices(records: Records) -> Figure:
-    """Draw RMSE and chi2 of each network of one suite on each suite, a row a field.
+    """Draw RMSE and chi2 of networks of one suite on every suite, one row of panels per field.
 
     Parameters
     ----------
     records : sequence of mappings
-        Of `studies.robustness.score_all`, those of networks trained on one suite at one smoothing; numbers
-        may be text, as a CSV gives them.
+        Records of networks trained on one suite at one smoothing, from
+        `studies.robustness.score_all`. Numbers may be text, as in a CSV.
 
     Returns
     -------
     figure : Figure
-        A cell is a network (row) on a suite (column); its colour is the RMSE over that of the network
-        trained on the suite tested.
+        Figure whose cells are networks (rows) on suites (columns). The colour is the RMSE over
+        that of the network trained on the test suite.
     """
     fields = list(dict.fromkeys(record["field"] for record in records))
     figure = Figure(figsize=(PAGE_WIDTH, ROW_HEIGHT * len(fields) + 0.6), layout="constrained")
@@ -51,7 +51,7 @@ def suite_matrices(records: Records) -> Figure:
                 ax, [r for r in records if (r["field"], r["parameter"]) == (field, parameter)]
             )
             ax.set_title(f"{field}: {_label(parameter)}")
-    figure.suptitle(r"RMSE, and $\chi^2$ below; colour: RMSE over that at home")
+    figure.suptitle(r"RMSE and $\chi^2$; colour: RMSE over that of the test suite's network")
     return finish(figure)
 
 
@@ -66,7 +66,7 @@ def _draw_matrix(ax: Axes, records: Records) -> None:
             text = f"{rmse[i, j]:.3f}\n{float(cells[a, b]['chi2']):.3g}"
             color = "white" if ratio[i, j] > 0.6 * WORST else "black"
             ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color)
-    names = [suite_title(suite).replace(" ", "\n") for suite in suites]  # or they touch
+    names = [suite_title(suite).replace(" ", "\n") for suite in suites]  # avoids overlap
     ax.set_xticks(range(len(suites)), names, fontsize=6.5)
     ax.set_yticks(range(len(suites)), names, fontsize=6.5, rotation=90, va="center")
     ax.set(xlabel="tested on", ylabel="trained on")
@@ -75,17 +75,19 @@ def _draw_matrix(ax: Axes, records: Records) -> None:
 
 @styled
 def smoothing_scan(records: Records) -> Figure:
-    """Draw RMSE against smoothing, at home and on other suites, a row a field.
+    """Draw RMSE against smoothing, on the training suite and on others, one row per field.
 
     Parameters
     ----------
     records : sequence of mappings
-        Of networks trained on one suite, at every smoothing; training and test maps are smoothed alike.
+        Records of networks trained on one suite, at every smoothing. Training and test maps have
+        the same smoothing.
 
     Returns
     -------
     figure : Figure
-        A colour a suite trained on; lines are at home, dashes the mean over the other suites.
+        Figure with one colour per training suite. Solid lines are tests on it, dashed lines the
+        mean over the other suites.
     """
     fields = list(dict.fromkeys(record["field"] for record in records))
     figure = Figure(figsize=(PAGE_WIDTH, 2.2 * len(fields) + 0.6), layout="constrained")
@@ -107,15 +109,15 @@ def _draw_scan(ax: Axes, records: Records) -> None:
     for number, suite in enumerate(suites):
         color = COLORS[number % len(COLORS)]
         mine = [r for r in records if r["trained_on"] == suite]
-        for where, style in (("at home", "o-"), ("on others", "s--")):
-            at_home = where == "at home"
+        for where, style in (("on itself", "o-"), ("on others", "s--")):
+            on_itself = where == "on itself"
             rmse = [
                 np.mean(
                     [
                         float(r["RMSE"])
                         for r in mine
                         if float(r["smoothing_width"]) == width
-                        and (r["tested_on"] == suite) == at_home
+                        and (r["tested_on"] == suite) == on_itself
                     ]
                 )
                 for width in widths

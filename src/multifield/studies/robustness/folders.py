@@ -6,7 +6,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class SuiteFolders:
-    """Where files of all suites lie, a sub-folder each."""
+    """Folders of maps, with one sub-folder per suite.
+
+    Attributes
+    ----------
+    raw : Path
+        Folder of raw maps.
+    log_maps : Path
+        Folder of log maps.
+    """
 
     raw: Path
     log_maps: Path
@@ -14,18 +22,24 @@ class SuiteFolders:
 
 @dataclass(frozen=True)
 class NetworkFolder:
-    """Where the networks of `robustness` lie: weights, their card and the checkpoint of the one under way."""
+    """Folder of networks: their weights, cards and checkpoints.
+
+    Attributes
+    ----------
+    path : Path
+        Path of the folder.
+    """
 
     path: Path
 
     def weights(self, name: str) -> Path:
-        """State dict of a network."""
+        """Path of the state dict of a network."""
         return self.path / "weights" / f"weights_{name}.pt"
 
     def card(self, name: str) -> Path:
-        """Causes of its numbers, its losses and the checksum of its weights; written last."""
+        """Path of the card: settings, losses and checksum of the weights. It is written last."""
         return self.path / "cards" / f"card_{name}.json"
 
     def checkpoint(self, name: str) -> Path:
-        """State of its training."""
+        """Path of the checkpoint of a running training."""
         return self.path / "checkpoints" / f"checkpoint_{name}.pt"

@@ -1,4 +1,4 @@
-"""What a method gains where it was never trained, and what it costs at home."""
+"""Comparison of robust methods with networks of one suite, as records and as a console table."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,28 +19,42 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def of_one_suite(records: Records, width: float | None = None) -> list[Mapping[str, Any]]:
-    """Keep the records of networks of one suite, at one smoothing [pixels] if it is given."""
+    """Select the records of networks trained on one suite.
+
+    Parameters
+    ----------
+    records : sequence of mappings
+        Records from `score_all`; numbers may be text.
+    width : float, optional
+        Smoothing width to select [pixels]. None selects all.
+
+    Returns
+    -------
+    records : list of mappings
+        Selected records.
+    """
     alone = [record for record in records if record["method"] == PLAIN.name]
     return [r for r in alone if width is None or float(r["smoothing_width"]) == width]
 
 
 def compare_methods(records: Records, config: RobustnessConfig) -> list[dict[str, Any]]:
-    """Set methods beside the networks of one suite, at home and on the suite held back.
+    """Compare methods with networks of one suite, on training suites and on the held-out suite.
 
     Parameters
     ----------
     records : sequence of mappings
-        From `score_all`; numbers may be text, as a CSV gives them.
+        Records from `score_all`; numbers may be text, as in a CSV.
     config : RobustnessConfig
+        Suites, fields and methods.
 
     Returns
     -------
     rows : list of dict
-        One a field, method and parameter. ``home_*`` is the mean over the suites trained on, of
-        which `one_suite` is tested each on its own; ``held_back_*`` is of the suite held back, for
-        `one_suite` the mean over its networks of the suites trained on; ``on_its_own_*`` is of the network
-        that was trained on the suite held back, the best that can be hoped for. ``RMSE_to_one_suite``
-        and ``home_RMSE_to_one_suite`` are ratios to the network of one suite.
+        One row per field, method and parameter. ``home_*`` is the mean over the training suites,
+        where each network of one suite is tested on its own. ``held_back_*`` is the score on the
+        held-out suite, averaged over networks of one suite. ``on_its_own_*`` is the score of the
+        network trained on the held-out suite, the best to expect. ``RMSE_to_one_suite``
+        and ``home_RMSE_to_one_suite`` are ratios to networks of one suite.
     """
     rows: list[dict[str, Any]] = []
     width = config.smoothing_widths[0]
@@ -57,7 +71,8 @@ def compare_methods(records: Records, config: RobustnessConfig) -> list[dict[str
         row["RMSE_to_one_suite"] = row["held_back_RMSE"] / plain["held_back_RMSE"]
         row["home_RMSE_to_one_suite"] = row["home_RMSE"] / plain["home_RMSE"]
         logger.info(
-            "%s, %s, %s: on %s RMSE %.3g (%.2f of one suite's), chi2 %.3g; at home RMSE %.3g (%.2f)",
+            "%s, %s, %s: on %s RMSE %.3g (%.2f times one suite's), chi2 %.3g; "
+            "on training suites RMSE %.3g (%.2f)",
             *(row[key] for key in ("field", "parameter", "method")),
             config.held_back,
             *(row[key] for key in ("held_back_RMSE", "RMSE_to_one_suite", "held_back_chi2")),
@@ -69,7 +84,7 @@ def compare_methods(records: Records, config: RobustnessConfig) -> list[dict[str
 def _average(
     chosen: Records, of_field: Records, config: RobustnessConfig
 ) -> dict[str, float | None]:
-    """Average over suites; of the network of the suite held back, its test on itself alone."""
+    """Average over suites; the network of the held-out suite counts only in the test on itself."""
     away = config.held_back
     own = [r for r in of_field if r["trained_on"] == away and r["tested_on"] == away]
     trained = [r for r in chosen if away not in r["trained_on"].split("+")]
@@ -83,7 +98,7 @@ def _average(
 
 
 def _mean(values: Sequence[Any]) -> float | None:
-    """Average numbers, or their text; None if one is undefined, which is empty in a CSV."""
+    """Average numbers or their text; None if one is undefined (empty in a CSV)."""
     if any(value in (None, "") for value in values):
         return None
     return float(np.mean([float(value) for value in values]))
@@ -94,35 +109,39 @@ def _is_plain(candidate: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     return same and candidate["method"] == PLAIN.name
 
 
-PARAMETER = "Omega_m"  # the one that suites disagree about
+PARAMETER = "Omega_m"  # the parameter on which suites disagree
 COLUMNS = (
     *("held_back_RMSE", "RMSE_to_one_suite", "held_back_chi2"),
     *("home_RMSE", "home_RMSE_to_one_suite", "home_chi2"),
 )
 
-_AT_HOME = ("RMSE at home", "to one suite's", "chi2")
-
 
 def methods_table(rows: Sequence[Mapping[str, Any]], held_back: str) -> Table:
-    """Lay out Omega_m, a row a field and method.
+    """Make a console table of Omega_m, one row per field and method.
 
     Parameters
     ----------
     rows : sequence of mappings
-        From `compare_methods`; numbers may be text, as a CSV gives them.
+        Rows from `compare_methods`; numbers may be text, as in a CSV.
     held_back : str
-        A suite.
+        Name of the held-out suite.
+
+    Returns
+    -------
+    table : rich.table.Table
+        Table to print.
     """
     table = Table(
-        title=f"{PARAMETER} on {held_back}, which was held back, and at home",
+        title=f"{PARAMETER} on {held_back} (held-out suite) and on training suites",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
     for heading in ("field", "method"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("RMSE there", "to one suite's", "chi2", *_AT_HOME):
-        table.add_column(heading, justify="right", overflow="fold")
+    for suites in ("held-out", "training"):
+        for heading in (f"RMSE {suites}", "over one suite's", "chi2"):
+            table.add_column(heading, justify="right", overflow="fold")
     shown = [row for row in rows if row["parameter"] == PARAMETER]
     for _, of_field in groupby(shown, key=lambda row: row["field"]):
         for row in of_field:

@@ -1,4 +1,4 @@
-"""Networks that are trained once: weights, and a card of what they were trained on."""
+"""Training of networks that are not stored yet. Each network has weights and a card."""
 
 import hashlib
 import json
@@ -17,11 +17,11 @@ from multifield.studies.robustness.training_suites import TrainingSuites
 from multifield.training import PlainObjective, TaskResult, TrainingProgress, TrainingTask, run_task
 from multifield.training.causes import describe_run
 
-N_DIGITS = 12  # of the fingerprint in a name: two of 10^5 networks share it once in 5 10^4 cases
+N_DIGITS = 12  # digits of the fingerprint in a name: 10^5 networks collide with probability 2 10^-5
 
 
 class NetworkTrainer:
-    """Trains networks that are not there yet on an executor, each once.
+    """Trains networks that are not stored yet on an executor, each once.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class NetworkTrainer:
     hyperparameters : Hyperparameters
         Hyperparameters of all networks.
     executor : concurrent.futures.Executor
-        Runs the trainings.
+        Executor of the trainings.
     progress : TrainingProgress
-        Shows how far they are.
+        Display of their progress.
     """
 
     def __init__(
@@ -44,20 +44,20 @@ class NetworkTrainer:
     ) -> None:
         self._folder, self._hyperparameters = folder, hyperparameters
         self._executor, self._progress = executor, progress
-        self._runs: dict[str, dict[str, str]] = {}  # causes of each network that was asked for
+        self._runs: dict[str, dict[str, str]] = {}  # settings of each requested network
         self._running: dict[Future[TaskResult], TrainingTask] = {}
 
     def request(self, task: Task, joined: TrainingSuites, config: TrainingConfig) -> str:
-        """Submit a training, unless the network is there or is being trained.
+        """Submit a training, unless the network is stored or already submitted.
 
         Parameters
         ----------
         task : Task
-            Its suites and field name the network, with a fingerprint; its method gives the objective.
+            Task of the network. Suites, field and a fingerprint form its name.
         joined : TrainingSuites
-            Maps to train on.
+            Training data.
         config : TrainingConfig
-            An interrupted training is resumed from its checkpoint, as `train_network` does.
+            Settings of the training. An interrupted training resumes from its checkpoint.
 
         Returns
         -------
@@ -67,7 +67,7 @@ class NetworkTrainer:
         Raises
         ------
         ValueError
-            If weights are not those of their card.
+            If stored weights do not match their card.
         """
         run = describe_run(joined.data, self._hyperparameters, config, config.seed)
         name = f"{task.trained_on}_{task.field}_{_fingerprint(run)}"
@@ -93,16 +93,21 @@ class NetworkTrainer:
         on_epoch = partial(self._progress.on_epoch, name)
         future = self._executor.submit(run_task, training, on_epoch=on_epoch)
         self._running[future] = training
-        self._store_finished(patience=0.0)  # a kill loses none that is finished
+        self._store_finished(patience=0.0)  # a kill loses no finished network
         return name
 
     def load(self, name: str) -> Network:
-        """Wait until a network is trained, and read it.
+        """Wait until a network is trained, and load it.
+
+        Parameters
+        ----------
+        name : str
+            Name of the network, from `request`.
 
         Returns
         -------
         network : Network
-            The state of the lowest validation loss, over the validation maps of the suites trained on.
+            Network at its lowest validation loss, over the validation maps of the training suites.
         """
         while any(training.name == name for training in self._running.values()):
             self._store_finished(patience=None)
@@ -110,7 +115,7 @@ class NetworkTrainer:
         return load_weights(self._folder.weights(name), architecture=architecture)
 
     def _store_finished(self, patience: float | None) -> None:
-        """Store what is finished, at least one unless the patience [s] ends."""
+        """Store finished networks; wait for at least one, up to `patience` [s]."""
         done, _ = wait(self._running, patience, FIRST_COMPLETED)
         for future in done:
             result, name = future.result(), self._running[future].name
@@ -141,6 +146,6 @@ def _check_card(folder: NetworkFolder, name: str, run: dict[str, str]) -> None:
     found = sha256(folder.weights(name))
     if card["weights_sha256"] != found or card["run"] != run:
         raise ValueError(
-            f"{folder.weights(name)}: expected the weights of {folder.card(name).name}, SHA-256 "
-            f"{card['weights_sha256'][:12]}..., got {found[:12]}...; delete both to train anew"
+            f"{folder.weights(name)}: Expected the weights of {folder.card(name).name} (SHA-256 "
+            f"{card['weights_sha256'][:12]}...), got {found[:12]}.... Delete both files to retrain."
         )

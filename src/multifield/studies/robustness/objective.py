@@ -1,10 +1,10 @@
-"""What makes a network care less about the suite: disturbed maps, and features that suites share.
+"""Objective of robust methods: perturbed maps, and alignment of features between suites.
 
 References
 ----------
-Gretton et al. 2012, JMLR 13, 723 (the discrepancy); Li et al. 2018, CVPR, 5400 (it makes features of several
-training domains alike, for domains that are not seen); Long et al. 2015, ICML, 97 (and those of the domain
-that is asked about, whose labels are not known).
+Maximum mean discrepancy: Gretton et al. 2012, JMLR 13, 723. Alignment of training domains, for
+unseen domains: Li et al. 2018, CVPR, 5400. Alignment with an unlabelled target domain: Long et al.
+2015, ICML, 97.
 """
 
 from dataclasses import dataclass, replace
@@ -19,26 +19,27 @@ from multifield.config.studies import Method
 from multifield.models import Network
 from multifield.training import DeviceBatch, Objective, PlainObjective, StepLoss
 
-BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the kernels, in mean squared distances of a batch
-LEAST_STD = 1e-6  # of a feature; one that is the same for all maps of a batch is left at 0
-LEAST_MAPS = 2  # of a suite in a batch that can be compared with another
+BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # kernel widths, in mean squared distances of a batch
+LEAST_STD = 1e-6  # smallest std of a feature; a feature that is constant in a batch becomes 0
+LEAST_MAPS = 2  # maps of a suite in a batch that the discrepancy needs
 
 
 @dataclass(frozen=True)
 class RobustObjective:
-    """Loss of disturbed maps, and the discrepancy between the features of suites.
+    """Loss on perturbed maps plus the discrepancy between the features of suites.
 
-    Maps whose parameters are not known, NaN, count in the discrepancy alone.
+    Maps with unknown parameters (NaN) only enter the discrepancy.
 
     Parameters
     ----------
     method : Method
+        Strengths of perturbations and alignment.
     loss : PlainObjective
-        Of what is inferred.
+        Loss of the inferred parameters.
     ends : tuple of int
-        Number behind the last map of each part of the training maps; see `TrainingSuites`.
+        End index of each part of the training maps; see `TrainingSuites`.
     n_suites : int
-        Suites; the parts are all of them at one smoothing, and again at the next.
+        Number of suites. The parts are all suites at the first smoothing, then at the next.
     """
 
     needs_maps: ClassVar[bool] = True
@@ -48,7 +49,7 @@ class RobustObjective:
     n_suites: int
 
     def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
-        """Give what a step makes smaller; it draws from PyTorch's generators."""
+        """Compute the loss of a step; random numbers come from PyTorch's generators."""
         network = cast(Network, network)
         features = network.features(disturb(batch.x, self.method))  # (B, F)
         known = batch.theta[:, columns].isfinite().all(dim=1)
@@ -64,7 +65,7 @@ class RobustObjective:
 
 
 def _standardize(features: Tensor) -> Tensor:
-    """Let all features count alike, whatever their units; no gradient through the statistics."""
+    """Standardize features over the batch, without a gradient through mean and std."""
     mean, std = features.mean(dim=0).detach(), features.std(dim=0).detach()
     return (features - mean) / std.clamp_min(LEAST_STD)
 
@@ -72,18 +73,47 @@ def _standardize(features: Tensor) -> Tensor:
 def choose_objective(
     method: Method, loss: PlainObjective, ends: tuple[int, ...], n_suites: int
 ) -> Objective:
-    """Give the objective of a method: the loss, whose network may be compiled, where nothing is added."""
+    """Choose the objective of a method; the plain loss, which may be compiled, if nothing is added.
+
+    Parameters
+    ----------
+    method : Method
+        Strengths of perturbations and alignment.
+    loss : PlainObjective
+        Loss of the inferred parameters.
+    ends : tuple of int
+        End index of each part of the training maps.
+    n_suites : int
+        Number of suites in the training maps.
+
+    Returns
+    -------
+    objective : Objective
+        `loss`, or a `RobustObjective`.
+    """
     if method.noise or method.offset or method.contrast or method.alignment:
         return RobustObjective(method, loss, ends, n_suites)
     return loss
 
 
 def disturb(x: Float[Tensor, "B C L L"], method: Method) -> Float[Tensor, "B C L L"]:
-    """Add noise to standardized log maps, shift each as a whole, and change its contrast.
+    """Perturb standardized log maps by noise, an offset and a change of contrast.
 
-    x' = x exp(contrast g_1) + offset g_2 + noise u n, with one g ~ N(0, 1) a map and channel, u ~ U(0, 1)
-    a map and n ~ N(0, 1) a pixel: what a suite may get wrong about a field as a whole, and
-    below the scale of a pixel.
+    x' = x exp(contrast g_1) + offset g_2 + noise u n, with g ~ N(0, 1) per map and channel, u ~
+    U(0, 1) per map and n ~ N(0, 1) per pixel. This mimics errors of a suite in a field as a whole
+    and on pixel scales.
+
+    Parameters
+    ----------
+    x : (B, C, L, L)
+        Standardized log maps.
+    method : Method
+        Strengths of noise, offset and contrast.
+
+    Returns
+    -------
+    x : (B, C, L, L)
+        Perturbed maps.
     """
     if method.contrast:
         x = x * torch.exp(method.contrast * _one_each(x))
@@ -102,21 +132,23 @@ def _one_each(x: Tensor) -> Tensor:
 def mean_discrepancy(
     features: Float[Tensor, "B F"], suite: Int64[Tensor, " B"]
 ) -> Float[Tensor, ""]:
-    """Squared maximum mean discrepancy between the features of suites, averaged over pairs of them.
+    """Compute the squared maximum mean discrepancy of features, averaged over pairs of suites.
 
-    Of two suites it is <k(a, a')> + <k(b, b')> - 2 <k(a, b)>, k a mean of Gaussian kernels whose widths
-    follow the distances in the batch, without a gradient through these. It is 0 for equal sets, at most 2.
+    For two suites it is <k(a, a')> + <k(b, b')> - 2 <k(a, b)>, where k is a mean of Gaussian
+    kernels. The kernel widths follow the distances in the batch, without a gradient. It is 0 for
+    equal sets, at most 2.
 
     Parameters
     ----------
     features : (B, F)
+        Features of each map.
     suite : (B,)
-        Of each map. Suites with fewer than `LEAST_MAPS` maps are left out.
+        Suite number of each map. Suites with fewer than `LEAST_MAPS` maps are ignored.
 
     Returns
     -------
     discrepancy : scalar
-        0 where there are no two suites to compare.
+        Squared discrepancy, 0 if fewer than two suites can be compared.
     """
     groups = [features[suite == number] for number in torch.unique(suite)]
     groups = [group for group in groups if len(group) >= LEAST_MAPS]
@@ -135,4 +167,4 @@ def _kernel(a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    return (a[:, None] - b[None]).square().sum(dim=2)  # no root, whose gradient at 0 is infinite
+    return (a[:, None] - b[None]).square().sum(dim=2)  # a root has an infinite gradient at 0

@@ -1,4 +1,4 @@
-"""Train every network of a configuration, and test each on every suite."""
+"""Training of every network of a configuration, and tests on every suite."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -47,9 +47,24 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A network and what it was trained on; of a method that widens sigma, those that lack a suite each.
+    """A trained network with its training data.
 
-    A mixture has no network of its own, but `members`, one of each suite.
+    Attributes
+    ----------
+    task : Task
+        Training of the network.
+    network : Network or None
+        Trained network, None for a mixture.
+    joined : TrainingSuites
+        Training data.
+    config : TrainingConfig
+        Settings of the training.
+    over : NormalizationConfig
+        Simulations that mean and std are computed over.
+    members : tuple of Trained
+        Members of a mixture, one per suite.
+    lacking : tuple of (Trained, str)
+        Networks that lack one suite, with that suite, if the method widens sigma.
     """
 
     task: Task
@@ -70,10 +85,10 @@ def train_all(
     folder: NetworkFolder,
     executor: Executor,
 ) -> list[Trained]:
-    """Train, or read, every network; an interrupted training is resumed.
+    """Train or load every network; an interrupted training is resumed.
 
-    Every network makes as many steps as one of a single suite: more suites and smoothings are more maps
-    to draw from and no more work. A mixture takes a network of each suite, which may be there already.
+    Every network takes as many steps as a network of a single suite: more suites and smoothings
+    add maps but no steps. A mixture reuses the networks of single suites.
 
     Parameters
     ----------
@@ -86,16 +101,16 @@ def train_all(
     training : TrainingConfig
         Its epochs are replaced by the configuration's.
     over : NormalizationConfig
-        What mean and standard deviation of maps are taken over.
+        Simulations that mean and std are computed over.
     folder : NetworkFolder
         Folder of weights, cards and checkpoints.
     executor : concurrent.futures.Executor
-        Runs the trainings; those that do not depend on each other in parallel.
+        Executor of the trainings; independent trainings run in parallel.
 
     Returns
     -------
     trained : list of Trained
-        In the order of `list_tasks`.
+        Trained networks in the order of `list_tasks`.
     """
     tasks = list_tasks(config)
     networks = list({_identity(task): task for task in every_network(tasks)}.values())
@@ -103,7 +118,7 @@ def train_all(
     with only_driver(folder.path / "networks", str(folder.path)), progress:
         trainer = NetworkTrainer(folder, hyperparameters, executor, progress)
         study = _Study(suites, config, training, over, trainer)
-        # those that need no other network first, so that workers are busy while a teacher is trained
+        # networks without a teacher come first, so that workers are busy while a teacher is trained
         for task in sorted(networks, key=lambda task: task.method.teacher is not None):
             study.request(task)
         return [study.load_whole(task) for task in tasks]
@@ -111,7 +126,7 @@ def train_all(
 
 @dataclass(frozen=True)
 class _Study:
-    """What all networks of a configuration share."""
+    """Data, settings and trainer that all networks of a configuration share."""
 
     suites: Suites
     config: RobustnessConfig
@@ -121,7 +136,7 @@ class _Study:
     prepared: dict[Task, tuple[TrainingSuites, TrainingConfig]] = field(default_factory=dict)
 
     def request(self, task: Task) -> str:
-        """Submit a network; wait for its teacher if it has one."""
+        """Submit a network, after waiting for its teacher if there is one."""
         return self.trainer.request(task, *self._prepare(task))
 
     def load(self, task: Task) -> Trained:
@@ -134,20 +149,20 @@ class _Study:
         return Trained(task, network, joined, settings, self.over, members)
 
     def load_whole(self, task: Task) -> Trained:
-        """Wait for a network and those that lack a suite each, if its method widens."""
+        """Wait for a network and, if its method widens sigma, for those that lack one suite."""
         lacking = leave_one_out(task) if task.method.widen else []
         others = tuple((self.load(other), suite) for other, suite in lacking)
         return replace(self.load(task), lacking=others)
 
     def _prepare(self, task: Task) -> tuple[TrainingSuites, TrainingConfig]:
-        """Join the maps that a task is trained on, once, and give its settings."""
+        """Join the training maps of a task once, and give its settings."""
         if task not in self.prepared:
             self.prepared[task] = self._join(task)
         return self.prepared[task]
 
     def _join(self, task: Task) -> tuple[TrainingSuites, TrainingConfig]:
         chosen = [self.suites[name] for name in task.suites]
-        # n maps of a suite, in as many steps: an epoch ends once more than n - 1 were seen
+        # as many steps as for the n maps of one suite: an epoch ends after more than n - 1 maps
         n_maps = max(len(each.split.train) for each in chosen) * camels.MAPS_PER_SIMULATION
         settings = replace(
             self.training,
@@ -162,15 +177,15 @@ class _Study:
             settings,
             _causes_of(task),
             own_scale=task.method.own_scale,
-            asked_about=self._show(task),
+            target=self._hide_parameters(task),
         )
         return joined, settings
 
-    def _show(self, task: Task) -> SuiteMaps | None:
-        """Give the suite that a task is asked about as it is shown to it: without its parameters."""
-        if task.asked_about is None:
+    def _hide_parameters(self, task: Task) -> SuiteMaps | None:
+        """Give the target suite without true parameters, or with those of the teacher."""
+        if task.target is None:
             return None
-        hidden = without_parameters(self.suites[task.asked_about])
+        hidden = without_parameters(self.suites[task.target])
         if task.method.teacher is None:
             return hidden
         teacher = self.load(teacher_of(task))
@@ -179,13 +194,13 @@ class _Study:
 
 
 def _identity(task: Task) -> tuple[object, ...]:
-    """Tell networks apart as their fingerprints will."""
+    """List what distinguishes two networks, as in their fingerprints."""
     causes = tuple(_causes_of(task).items())
-    return (*causes, task.field, task.widths, task.suites, task.asked_about)
+    return (*causes, task.field, task.widths, task.suites, task.target)
 
 
 def _causes_of(task: Task) -> dict[str, str]:
-    """List what a method decides of a training; neither another name nor another use of it is."""
+    """List the options of a method that affect the training; its name and later use do not."""
     ignored = ("name", "widen", "mixture")
     causes = {
         key: str(value) for key, value in asdict(task.effective).items() if key not in ignored
@@ -205,18 +220,21 @@ def score_all(
     Parameters
     ----------
     trained : sequence of Trained
+        Networks to test.
     suites : mapping of suite to SuiteMaps
+        Maps of all suites.
     config : RobustnessConfig
+        Orientations and threshold of the clipped chi2.
     evaluation : EvaluationConfig
-        For precision and bootstrap.
+        Precision and bootstrap.
     novelty : NoveltyConfig
-        What flags a map as unlike those trained on.
+        Settings of the out-of-distribution test.
 
     Returns
     -------
     records : list of dict
-        One a network, suite and parameter; see `score_test`. ``flagged`` is the share of test maps that are
-        unlike those trained on.
+        One record per network, suite and parameter; see `score_test`. ``flagged`` is the share of
+        test maps that are flagged as out-of-distribution.
     """
     records = []
     for each in trained:
@@ -242,7 +260,7 @@ def score_all(
 def _fit_disagreement(
     each: Trained, suites: Suites, config: RobustnessConfig, evaluation: EvaluationConfig
 ) -> dict[str, float]:
-    """Tau of a method that widens, zero for others."""
+    """Fit tau for a method that widens sigma; 0 for other methods."""
     left_out = []
     for network, name in each.lacking:
         suite = suites[name]
@@ -253,7 +271,7 @@ def _fit_disagreement(
 
 
 def _load(each: Trained, suite: SuiteMaps, simulations: Simulations) -> MapLoader:
-    """Load maps of a suite with the scale of the training, or its own where the method says so."""
+    """Load maps of a suite with the training's normalization, or with its own if configured."""
     task = each.task
     names = task.field.split("_")
     scale = each.joined.normalization or fit_scale([suite], names, task.width, each.over)
@@ -267,7 +285,7 @@ def _infer(
     n_orientations: int,
     precision: Precision = "float32",
 ) -> Results:
-    """Infer from maps of a suite; the members of a mixture see them each on its own scale."""
+    """Predict maps of a suite; each member of a mixture uses its own normalization."""
     if each.network is None:
         return average_networks(
             [_infer(one, suite, simulations, n_orientations, precision) for one in each.members]
@@ -300,7 +318,7 @@ def _describe(task: Task, tested_on: str) -> Record:
 def _log(records: Sequence[Record]) -> None:
     for record in records:
         logger.info(
-            "%s of %s (%s, %g px) on %s: %s RMSE %.3g, chi2 %.3g, flagged %.0f %%",
+            "%s of %s (%s, %g pixels) on %s: %s RMSE %.3g, chi2 %.3g, flagged %.0f%%",
             *(record[key] for key in ("field", "trained_on", "method", "smoothing_width")),
             *(record[key] for key in ("tested_on", "parameter", "RMSE", "chi2")),
             100 * record["flagged"],

@@ -1,4 +1,4 @@
-"""How good a network is on the held-out simulations of a suite: a record a parameter."""
+"""Scores of a network on the held-out simulations of a suite, and widening of its sigma."""
 
 import math
 from collections.abc import Sequence
@@ -19,23 +19,25 @@ Record = dict[str, Any]
 def score_test(
     results: Results, n_orientations: int, bootstrap: BootstrapConfig, clip: float
 ) -> list[Record]:
-    """Score a test on the cosmology.
+    """Score predictions of the cosmological parameters.
 
     Parameters
     ----------
     results : Results
-        Rows ordered (orientation, simulation, map).
+        Results with rows ordered (orientation, simulation, map).
     n_orientations : int
+        Number of orientations per map.
     bootstrap : BootstrapConfig
-        Intervals are from drawing simulations.
+        Resampling of simulations for intervals.
     clip : float
-        See `clipped_chi2`.
+        Largest squared pull in the clipped chi2; see `clipped_chi2`.
 
     Returns
     -------
     records : list of dict
-        ``parameter``; each metric of `WITH_INTERVAL` with ``_low`` and ``_high``, None where
-        undefined; ``chi2_clipped`` and the share ``clipped``; ``n_simulations``.
+        One record per parameter: ``parameter``, the metrics of `WITH_INTERVAL` with ``_low`` and
+        ``_high``, ``chi2_clipped``, the share ``clipped`` and ``n_simulations``. A metric is None
+        if it is undefined.
     """
     simulation = simulation_of_rows(results, n_orientations)
     metrics = score_results(results)
@@ -56,15 +58,22 @@ def score_test(
 def clipped_chi2(pull: Float64[np.ndarray, " M"], clip: float) -> tuple[float | None, float]:
     """Average the squared pulls that are at most `clip`.
 
-    A few maps with far too small a sigma can make all of chi2; this says how the others fare. Of a unit
-    Gaussian 2e-4 of the maps are beyond 14, which takes 0.3 % off chi2.
+    A few maps with far too small a sigma can dominate chi2. For a unit Gaussian and a clip of 14,
+    a share of 2e-4 is left out, which lowers chi2 by 0.3%.
+
+    Parameters
+    ----------
+    pull : (M,) float64
+        Pulls of each map.
+    clip : float
+        Largest squared pull that is kept.
 
     Returns
     -------
     chi2 : float or None
-        None if no map is left.
+        Mean squared pull, None if no map is left.
     share : float
-        Of the maps left out.
+        Share of the maps left out.
     """
     squares = pull**2
     kept = squares <= clip
@@ -72,24 +81,25 @@ def clipped_chi2(pull: Float64[np.ndarray, " M"], clip: float) -> tuple[float | 
 
 
 Disagreement = dict[str, float]
-"""Parameter -> standard deviation in its unit that a new suite adds."""
+"""Additional standard deviation of each parameter for a new suite, in the parameter's unit."""
 
 
 def fit_disagreement(left_out: Sequence[Results]) -> Disagreement:
-    """Estimate the error that comes with a suite that was not trained on.
+    """Estimate the error on a suite that was not used in the training.
 
-    tau^2 = max(0, <(mu - theta)^2 - sigma^2>), an average over suites of that over maps, which is what a
-    network's own sigma does not explain.
+    tau^2 = max(0, <(mu - theta)^2 - sigma^2>) is averaged over maps, then over suites. It is the
+    part of the error that a network's own sigma does not explain.
 
     Parameters
     ----------
     left_out : sequence of Results
-        A suite each: validation maps of it, inferred by a network that was trained on the others.
+        Results of each suite: its validation maps, predicted by a network trained on the other
+        suites.
 
     Returns
     -------
     disagreement : dict of float
-        tau of each parameter.
+        Disagreement tau of each parameter.
     """
     taus = {}
     for name in left_out[0].inferred:
@@ -103,7 +113,20 @@ def fit_disagreement(left_out: Sequence[Results]) -> Disagreement:
 
 
 def widen(results: Results, disagreement: Disagreement) -> Results:
-    """Add the disagreement to sigma in quadrature; means stay."""
+    """Add the disagreement to sigma in quadrature.
+
+    Parameters
+    ----------
+    results : Results
+        Results to widen.
+    disagreement : dict of str to float
+        Disagreement tau of each parameter.
+
+    Returns
+    -------
+    results : Results
+        Results with the same means and wider sigma.
+    """
     std = results.std.copy()
     for name in results.inferred:
         column = camels.PARAMETER_NAMES.index(name)

@@ -1,4 +1,8 @@
-"""Several suites brought and preprocessed together, each file under its usual name."""
+"""Maps of several suites: ingestion, preprocessing and pseudo-labels.
+
+Pseudo-labels (Lee 2013, ICML workshop on challenges in representation learning) are parameters
+inferred by a network of another field, which transfers better between suites.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,15 +26,18 @@ from multifield.studies.robustness.folders import SuiteFolders
 
 @dataclass(frozen=True, eq=False)
 class SuiteMaps:
-    """What was ingested and preprocessed of a suite.
+    """Parameters, split and log maps of a suite.
 
     Attributes
     ----------
     suite : str
+        Name of the suite.
     theta : (S, 6) float64
+        Parameters of each simulation.
     split : Split
+        Split of the simulations.
     log_maps : mapping of (field, smoothing width [pixels]) to LogMaps
-        Single fields.
+        Log maps of single fields.
     """
 
     suite: str
@@ -47,36 +54,39 @@ def bring_suites(
     split_config: SplitConfig,
     folders: SuiteFolders,
 ) -> dict[str, SuiteMaps]:
-    """Make or find the maps of every suite, verify them, smooth them and take their logarithm.
+    """Simulate or find the maps of every suite, verify them and preprocess them.
 
-    Files have the names of `ingest` and `preprocess`. Raw maps of mock suites that are there, of the same
-    origin, and log maps of the same raw maps are used as they are.
+    Files have the same names as in `ingest` and `preprocess`. Stored raw maps of the same origin
+    and log maps of the same raw maps are reused.
 
     Parameters
     ----------
     config : RobustnessConfig
         Suites, fields and smoothing.
     sim_set : str
+        Simulation set of all suites.
     source : SourceConfig
+        Source of the raw maps.
     preprocessing : PreprocessingConfig
-        Its smoothing is replaced by the configuration's.
+        Preprocessing. `config` replaces its smoothing width.
     split_config : SplitConfig
-        The same simulations are held out in each suite.
+        Split. The same simulations are held out in each suite.
     folders : SuiteFolders
+        Folders of raw maps and log maps.
 
     Returns
     -------
     suites : dict of suite to SuiteMaps
-        In the order of the configuration.
+        Maps of each suite, in the order of `config.suites`.
 
     Raises
     ------
     ValueError
-        If log maps are to be kept in 16 bits, which cannot be joined, or suites differ in the number of
-        their simulations, so that a number would be held out in one and not in another.
+        If log maps are stored in 16 bits, which cannot be joined, or if suites have different
+        numbers of simulations.
     """
     if preprocessing.compact:
-        raise ValueError("preprocessing.compact: expected false for robustness, got True")
+        raise ValueError("preprocessing.compact: Expected false for robustness, got True.")
     suites = {}
     for suite in config.suites:
         selection = Selection(suite=suite, sim_set=sim_set, field="_".join(config.single_fields))
@@ -108,36 +118,59 @@ def bring_suites(
 
 
 def check_equal_sizes(suites: Mapping[str, SuiteMaps]) -> None:
-    """Require as many simulations of each suite, so that the same numbers are held out; ValueError if not."""
+    """Check that all suites have the same number of simulations, because they share a split.
+
+    Parameters
+    ----------
+    suites : mapping of suite to SuiteMaps
+        Maps of each suite.
+
+    Raises
+    ------
+    ValueError
+        If the numbers differ.
+    """
     numbers = {name: len(each.theta) for name, each in suites.items()}
     if len(set(numbers.values())) > 1:
         raise ValueError(
-            f"robustness.suites: expected as many simulations of each, got {numbers}; the same numbers "
-            "are held out in all"
+            "robustness.suites: Expected the same number of simulations in each suite, got "
+            f"{numbers}. All suites share one split."
         )
 
 
 def without_parameters(suite: SuiteMaps) -> SuiteMaps:
-    """Give a suite with NaN for all its parameters, so that nothing behind it can use them."""
-    return replace(suite, theta=np.full_like(suite.theta, np.nan))
-
-
-def take_as_labels(suite: SuiteMaps, inferred: Results, n_orientations: int) -> SuiteMaps:
-    """Give the training simulations of a suite the parameters that were inferred of their maps.
+    """Replace all parameters of a suite by NaN, so that no training can use them.
 
     Parameters
     ----------
     suite : SuiteMaps
-        `without_parameters`.
-    inferred : Results
-        Of its training simulations, rows ordered (orientation, simulation, map).
-    n_orientations : int
+        Maps of a suite.
 
     Returns
     -------
     suite : SuiteMaps
-        Its theta is the average of the posterior means over the maps of each training simulation; NaN in
-        other rows, and for what was not inferred.
+        The same maps without parameters.
+    """
+    return replace(suite, theta=np.full_like(suite.theta, np.nan))
+
+
+def take_as_labels(suite: SuiteMaps, inferred: Results, n_orientations: int) -> SuiteMaps:
+    """Use inferred parameters as labels of the training simulations of a suite.
+
+    Parameters
+    ----------
+    suite : SuiteMaps
+        Suite from `without_parameters`.
+    inferred : Results
+        Results for its training simulations, rows ordered (orientation, simulation, map).
+    n_orientations : int
+        Number of orientations per map.
+
+    Returns
+    -------
+    suite : SuiteMaps
+        Suite whose theta is the posterior mean, averaged over the maps of each training
+        simulation. Other rows and parameters that were not inferred are NaN.
     """
     simulation = simulation_of_rows(inferred, n_orientations)
     n_maps = n_orientations * camels.MAPS_PER_SIMULATION

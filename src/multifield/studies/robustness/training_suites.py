@@ -1,4 +1,4 @@
-"""Maps of several suites together, ready for a network."""
+"""Training data joined from several suites."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,23 +17,24 @@ from multifield.maps.splits import Simulations
 from multifield.studies.robustness.suite_maps import SuiteMaps
 
 COLUMNS = tuple(camels.PARAMETER_NAMES.index(name) for name in camels.COSMOLOGY)
-"""What is inferred: the astrophysical parameters mean different things in each suite."""
+"""Columns of the cosmological parameters; astrophysical ones mean something else in each suite."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSuites:
-    """Suites joined to train on.
+    """Suites joined for training.
 
     Attributes
     ----------
     data : SplitLoaders
-        Their training, validation and test simulations together.
+        Loaders of the joined training, validation and test simulations.
     normalization : Normalization or None
-        One for all of them, which every test uses; None where each suite has its own.
+        Common normalization, which every test uses. None if each suite has its own.
     ends : tuple of int
-        Number behind the last map of each part: the suites, one after another, at each smoothing.
+        End index of each part of the training maps: all suites at the first smoothing, then at the
+        next.
     n_suites : int
-        In the training maps; the last of them is the one that is asked about, if it was given.
+        Number of suites in the training maps. The target suite is the last, if given.
     """
 
     data: SplitLoaders
@@ -51,35 +52,37 @@ def join_suites(
     causes: Mapping[str, str],
     *,
     own_scale: bool = False,
-    asked_about: SuiteMaps | None = None,
+    target: SuiteMaps | None = None,
 ) -> TrainingSuites:
-    """Join suites to train one network on.
+    """Join suites to train one network.
 
     Parameters
     ----------
     suites : sequence of SuiteMaps
-        One or more.
+        One or more suites with parameters.
     field : str
-        The fields joined with ``_`` are the channels.
+        Fields of the channels, joined with ``_``.
     widths : sequence of float
-        Smoothing [pixels]. Validation and test maps have the first, training maps all of them.
+        Smoothing widths [pixels]. Training maps use all, validation and test maps the first.
     over : NormalizationConfig
-        What mean and std are taken over, of maps with the first smoothing.
+        Simulations that mean and std are computed over, at the first smoothing.
     config : TrainingConfig
+        Batch size and loader settings.
     causes : mapping of str to str
-        What else decides the numbers of the training.
+        Further settings that determine the training, for its fingerprint.
     own_scale : bool, optional
-        Standardize the maps of each suite by its own mean and std.
-    asked_about : SuiteMaps, optional
-        A suite whose training maps are joined to the others', with whatever parameters it has here: a
-        teacher's, or NaN. It is not validated or tested on, and has no part in a mean and std of all.
+        Whether to standardize the maps of each suite by its own mean and std.
+    target : SuiteMaps, optional
+        Target suite, without true parameters. Its training maps are added, with pseudo-labels or
+        NaN. It is not used for validation, tests or the common normalization.
 
     Returns
     -------
     joined : TrainingSuites
+        Loaders and normalization of the joined suites.
     """
     names = field.split("_")
-    every = [*suites, asked_about] if asked_about else [*suites]
+    every = [*suites, target] if target else [*suites]
     shared = None if own_scale else fit_scale(suites, names, widths[0], over)
     scales = [shared or fit_scale([each], names, widths[0], over) for each in every]
     channels = [
@@ -101,7 +104,7 @@ def join_suites(
         train=load(train),
         valid=load(split.valid),
         test=load(split.test),
-        causes=_list_causes(every, names, widths, scales, {**causes, **_told_of(asked_about)}),
+        causes=_list_causes(every, names, widths, scales, {**causes, **_label_checksum(target)}),
     )
     return TrainingSuites(data, shared, tuple(channels[0].ends.tolist()), len(every))
 
@@ -109,17 +112,23 @@ def join_suites(
 def fit_scale(
     suites: Sequence[SuiteMaps], names: Sequence[str], width: float, over: NormalizationConfig
 ) -> Normalization:
-    """Give one mean and std a field of suites together; it takes their maps and no parameters.
+    """Fit one mean and std per field to several suites. Parameters are not used.
 
     Parameters
     ----------
     suites : sequence of SuiteMaps
+        Suites that share the normalization.
     names : sequence of str
-        Single fields.
+        Names of single fields.
     width : float
-        Smoothing [pixels].
+        Smoothing width [pixels].
     over : NormalizationConfig
-        Their training simulations, or all.
+        Simulations to use: training simulations or all.
+
+    Returns
+    -------
+    normalization : Normalization
+        Mean and std of each field.
     """
     moments = {
         name: np.concatenate([each.log_maps[name, width].moments for each in suites])
@@ -129,7 +138,7 @@ def fit_scale(
 
 
 def _standardized(names: Sequence[str], over: NormalizationConfig) -> Normalization:
-    """Leave maps as they are, which have mean 0 and std 1 already."""
+    """Make the identity normalization for maps that are already standardized."""
     n = len(names)
     return Normalization(over=over.over, fields=tuple(names), mean=(0.0,) * n, std=(1.0,) * n)
 
@@ -142,19 +151,28 @@ def load_suite(
     normalization: Normalization,
     config: TrainingConfig,
 ) -> MapLoader:
-    """Load maps of a suite as a network of others sees them.
+    """Load maps of a suite for a network trained on other suites.
 
     Parameters
     ----------
     suite : SuiteMaps
+        Maps of the suite.
     field : str
+        Fields of the channels, joined with ``_``.
     width : float
-        Smoothing [pixels].
+        Smoothing width [pixels].
     simulations : tuple of int
+        Simulations to load.
     normalization : Normalization
-        Of what the network was trained on, or of the suite itself for one that was trained on suites with
-        scales of their own.
+        Normalization of the training maps, or of this suite if the network was trained with one
+        normalization per suite.
     config : TrainingConfig
+        Batch size and loader settings.
+
+    Returns
+    -------
+    loader : MapLoader
+        Loader of the simulations.
     """
     maps = [_maps_of(suite, name, width) for name in field.split("_")]
     return _load(
@@ -183,12 +201,12 @@ def _load(
 def _maps_of(suite: SuiteMaps, name: str, width: float) -> np.ndarray:
     maps = suite.log_maps[name, width].maps
     if not isinstance(maps, np.ndarray):
-        raise TypeError(f"{suite.suite} {name}: expected log maps that are kept, got streamed ones")
+        raise TypeError(f"{suite.suite} {name}: Expected stored log maps, got streamed ones.")
     return maps
 
 
 def _join_splits(splits: Sequence[Split]) -> Split:
-    """Give the simulations of several suites one numbering, each suite behind the one before."""
+    """Join splits; simulations of several suites are numbered consecutively."""
     starts = np.cumsum([0, *(split.n_simulations for split in splits)])[:-1].tolist()
 
     def join(part: str) -> Simulations:
@@ -198,12 +216,12 @@ def _join_splits(splits: Sequence[Split]) -> Split:
     return Split(seed=splits[0].seed, train=join("train"), valid=join("valid"), test=join("test"))
 
 
-def _told_of(asked_about: SuiteMaps | None) -> dict[str, str]:
-    """Tell apart what a suite is said to have for parameters; those of others follow from their maps."""
-    if asked_about is None:
+def _label_checksum(target: SuiteMaps | None) -> dict[str, str]:
+    """Identify the labels of the target suite; those of other suites follow from their maps."""
+    if target is None:
         return {}
-    told = hashlib.sha256(np.ascontiguousarray(asked_about.theta).tobytes()).hexdigest()
-    return {f"{asked_about.suite}.theta_sha256": told}
+    labels = hashlib.sha256(np.ascontiguousarray(target.theta).tobytes()).hexdigest()
+    return {f"{target.suite}.theta_sha256": labels}
 
 
 def _list_causes(

@@ -48,7 +48,7 @@ def test_maps_kept_in_16_bits_are_decoded():
     kept = ((entry.maps - encoding.mean) / encoding.std).astype(np.float16)
     compact = {"Mtot": LogMaps(kept, entry.moments, entry.provenance, encoding)}
     found = infer_exactly("MockGaussian", compact, theta, split)["exact posterior"]
-    # float16 keeps a pixel to 2e-3 of its scatter at most, which moves a posterior far less
+    # float16 keeps a pixel within 2e-3 of its scatter, which moves a posterior far less
     difference = np.abs(found.mean - exact.mean)[:, :2] / exact.std[:, :2]
     assert difference.max() < 0.01
 

@@ -16,7 +16,7 @@ N = 250
 
 @cache
 def gaussian_suite() -> tuple[np.ndarray, np.ndarray]:
-    """Parameters and log maps of 250 simulations of MockGaussian."""
+    """Draw parameters and log maps of 250 simulations of MockGaussian."""
     config = MockConfig(n_simulations=N, map_size=64, lattice=8, refine=1, seed=1, n_threads=1)
     theta, blocks = make_suite("MockGaussian", ("Mtot",), config)
     return theta, log_transform(np.concatenate([block["Mtot"] for block in blocks]), "Mtot")
@@ -39,14 +39,14 @@ def equal(one: Results, other: Results, rtol: float = 0) -> None:
 
 
 def test_the_power_spectrum_of_a_gaussian_field_says_nearly_all(make_loaders):
-    """The modes of 16 bins up to Nyquist have a Cramer-Rao bound of 1.15 and 1.09 times that of all."""
+    """The Cramer-Rao bounds of 16 bins up to Nyquist are 1.15 and 1.09 times those of all modes."""
     theta, log_maps = gaussian_suite()
     config = BaselinesConfig(n_bins=16, n_quantiles=4, degree=2)
     found = infer_with_baselines(make_loaders(theta, log_maps), config)
     maps = maps_of(split_simulations(N, n_valid=N // 5, n_test=N // 5).test)
     best = rmse(exact_results(log_maps[maps], theta[maps // 15]))
     assert np.all(rmse(found["power spectrum"]) < 1.25 * best)
-    # nothing is better than the exact posterior, but for the luck of 750 maps
+    # nothing is better than the exact posterior, up to the scatter of 750 maps
     assert np.all(rmse(found["power spectrum"]) > 0.97 * best)
     assert np.all(rmse(found["mean"]) > 8 * best)
 
@@ -61,7 +61,7 @@ def test_everything_knows_more_than_the_prior(make_loaders, config):
 
 
 def test_errors_are_those_of_the_validation_maps(make_loaders, config):
-    """So that chi2 is about 1: 100 simulations give a mean square to 20 %."""
+    """Check that chi2 is about 1: 100 simulations give a mean square to 20%."""
     theta, log_maps = gaussian_suite()
     found = infer_with_baselines(make_loaders(theta, log_maps), config)
     for name, results in found.items():
@@ -79,13 +79,13 @@ def test_the_prior_is_the_mean_and_scatter_of_the_training_simulations(make_load
 
 
 def test_a_mean_that_says_it_all_is_understood(make_loaders, config):
-    """Omega_m is linear in the mean and sigma_8 its square: a polynomial of degree two."""
+    """Omega_m is linear in the mean and sigma_8 is its square: degree two fits both."""
     theta, maps = noise(30)
     theta[:, 1] = 0.6 + theta[:, 0] ** 2
     maps -= maps.mean(axis=(1, 2), keepdims=True)
     maps += np.repeat(10 + theta[:, 0], 15)[:, None, None].astype(np.float32)
     results = infer_with_baselines(make_loaders(theta, maps), config)["mean"]
-    assert np.all(rmse(results) < 1e-5)  # pixels of 10 are rounded by 5e-7, many of them
+    assert np.all(rmse(results) < 1e-5)  # mean of many pixels of 10, each rounded by 5e-7
     linear = BaselinesConfig(n_bins=8, n_quantiles=4, degree=1)
     straight = infer_with_baselines(make_loaders(theta, maps), linear)["mean"]
     assert rmse(straight)[0] < 1e-5
@@ -93,7 +93,7 @@ def test_a_mean_that_says_it_all_is_understood(make_loaders, config):
 
 
 def test_an_odd_map_does_not_run_away(make_loaders, config):
-    """A mean that is 100 standard deviations off is taken for one of 4."""
+    """A mean that is 100 standard deviations off is clipped to 4."""
     theta, maps = noise(30)
     maps += np.repeat(theta[:, 0], 15)[:, None, None].astype(np.float32)
     odd = maps_of(split_simulations(30, n_valid=6, n_test=6).test)[:2]
@@ -103,7 +103,7 @@ def test_an_odd_map_does_not_run_away(make_loaders, config):
     assert abs(mean[0] - 0.3) < 2
 
 
-def test_every_channel_is_looked_at(make_loaders, config):
+def test_every_channel_is_used(make_loaders, config):
     theta, nothing = noise(30)
     something = nothing + np.repeat(theta[:, 0], 15)[:, None, None].astype(np.float32)
     found = infer_with_baselines(make_loaders(theta, nothing[::-1].copy(), something), config)
@@ -163,7 +163,7 @@ def test_too_many_bins_are_refused(make_loaders):
     theta, maps = noise(20)
     wrong = BaselinesConfig(n_bins=9, n_quantiles=4, degree=1)
     with pytest.raises(
-        ValueError, match=r"baselines\.n_bins: expected 1 to 8, half the pixels .*, got 9"
+        ValueError, match=r"baselines\.n_bins: Expected 1 to 8, half the pixels .*, got 9"
     ):
         infer_with_baselines(make_loaders(theta, maps), wrong)
 
@@ -172,7 +172,7 @@ def test_a_map_without_power_is_refused(make_loaders, config):
     theta, maps = noise(20)
     maps[7] = 11.0
     with pytest.raises(
-        ValueError, match="expected power in every bin of k, got none in one of map 7"
+        ValueError, match="Expected power > 0 in every bin of k, got an empty bin in map 7"
     ):
         infer_with_baselines(make_loaders(theta, maps), config)
 

@@ -8,7 +8,7 @@ THETA = np.array([[0.2, 0.7, 1, 1, 1, 1], [0.4, 0.9, 1, 1, 1, 1], [0.3, 0.8, 1, 
 
 
 def results(error: np.ndarray, theta: np.ndarray = THETA) -> Results:
-    """Errors of Omega_m a row; sigma_8 is exact."""
+    """Make results with given errors of Omega_m per row; sigma_8 is exact."""
     mean, std = np.full(theta.shape, np.nan), np.full(theta.shape, np.nan)
     mean[:, :2], std[:, :2] = theta[:, :2], 0.1
     mean[:, 0] += error
@@ -39,7 +39,7 @@ def test_what_was_found_is_said(caplog):
 
 
 def test_orientations_are_averaged_before_they_are_scored():
-    """Errors that cancel between two orientations of a map are no errors of it."""
+    """Errors that cancel between two orientations of a map do not count."""
     twice = results(np.array([0.1, 0.1, 0.1, -0.1, -0.1, 0.1]), np.tile(THETA, (2, 1)))
     records = compare({"prior": results(np.zeros(3))}, {"network": twice})
     assert value(records, "network", "Omega_m", "RMSE") == pytest.approx(np.sqrt(0.01 / 3))
@@ -53,19 +53,21 @@ def test_a_network_is_scored_on_what_the_baselines_infer():
 
 def test_other_maps_are_refused():
     other = results(np.zeros(3), THETA + 0.01)
-    with pytest.raises(ValueError, match="network: expected the parameters of the test maps"):
+    with pytest.raises(ValueError, match="network: Expected the true parameters of the test maps"):
         compare({"prior": results(np.zeros(3))}, {"network": other})
 
 
 def test_another_order_is_refused():
     other = results(np.zeros(3), THETA[::-1].copy())
-    with pytest.raises(ValueError, match="network: expected the parameters of the test maps"):
+    with pytest.raises(ValueError, match="network: Expected the true parameters of the test maps"):
         compare({"prior": results(np.zeros(3))}, {"network": other})
 
 
 def test_another_number_of_maps_is_refused():
     other = results(np.zeros(2), THETA[:2])
-    with pytest.raises(ValueError, match="network: expected the 3 test maps, got 2 rows"):
+    with pytest.raises(
+        ValueError, match="network: Expected results of the 3 test maps, got 2 rows"
+    ):
         compare({"prior": results(np.zeros(3))}, {"network": other})
 
 

@@ -1,4 +1,4 @@
-"""Maps of MockTwoFields, of which the answer is known, and settings to search them in seconds; no test."""
+"""Maps of MockTwoFields with a known answer, and settings for a search of seconds."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +20,7 @@ from tests.unit.training.examples import config
 FIELDS = ("Mgas", "T", "ne", "HI")
 MAP_SIZE = 16  # [pixels]
 N_SIMULATIONS, N_HELD_OUT, BATCH_SIZE = 120, 16, 64
-STEPS = -(-15 * (N_SIMULATIONS - 2 * N_HELD_OUT) // BATCH_SIZE)  # of an epoch
+STEPS = -(-15 * (N_SIMULATIONS - 2 * N_HELD_OUT) // BATCH_SIZE)  # per epoch
 
 # one cycle: the learning rate rises and falls once
 EPOCHS = 18
@@ -30,7 +30,8 @@ TRAINING = config(
 HYPERPARAMETERS = Hyperparameters(lr=1e-2, wd=1e-4, dr=0.0, hidden=2)
 SELECT_FIELDS = TypeAdapter(SelectFieldsConfig).validate_python(
     {
-        # after so short trainings Mgas and T hold 93 %, one of them with anything else half of it
+        # after such short trainings Mgas and T keep 93%, one of them with any other field half of
+        # it
         "fractions": (0.7, 0.8),
         "scorer": {
             "hyperparameters": Hyperparameters(lr=1e-2, wd=1e-4, dr=0.0, hidden=3),
@@ -47,7 +48,7 @@ SELECT_FIELDS = TypeAdapter(SelectFieldsConfig).validate_python(
 
 @dataclass(frozen=True)
 class MockLoaders(FieldLoaders):
-    """Loaders of log maps in memory."""
+    """Make loaders of log maps in memory."""
 
     theta: np.ndarray
     logs: dict[str, np.ndarray]

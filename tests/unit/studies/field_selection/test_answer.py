@@ -1,4 +1,4 @@
-"""The smallest sets, from what each set says."""
+"""The smallest sets, from the information in each set."""
 
 from io import StringIO
 
@@ -30,7 +30,7 @@ ALL = ("Mgas", "T", "HI")
 
 
 def information(*averages: float, noise: float = 0.0, seed: int = 0) -> Information:
-    """Nats of each map: averages of each parameter, and what a simulation's maps share."""
+    """Make the information of each map [nats]: an average plus a term per simulation."""
     rng = np.random.default_rng(seed)
     shared = np.repeat(rng.normal(size=(N_SIMULATIONS, 3)), 15, axis=0)
     nats = np.array(averages) + noise * (shared - shared.mean(axis=0))
@@ -38,7 +38,7 @@ def information(*averages: float, noise: float = 0.0, seed: int = 0) -> Informat
 
 
 def alike(found: dict[FieldSet, Information]) -> dict[FieldSet, SetInformation]:
-    """Validation maps that say the same as test maps."""
+    """Use the same information for validation and test maps."""
     return {fields: SetInformation(each, each) for fields, each in found.items()}
 
 
@@ -76,12 +76,12 @@ def test_the_smallest_set_that_holds_enough_is_found(found: dict[FieldSet, Infor
     assert names["cosmology", 0.9] == "Mgas_T"
     assert names["cosmology", 0.95] == "Mgas_T"
     assert names["cosmology", 0.98] == "Mgas_T_HI"
-    # all parameters: 6.0 nats, of which Mgas and T hold 4.9
+    # all parameters: 6.0 nats in all, 4.9 in Mgas and T
     assert names["all", 0.9] == "Mgas_T_HI"
 
 
 def test_a_fraction_is_resampled_together_with_all_fields() -> None:
-    """The same simulations are good and bad for both, so that their ratio is known to rounding."""
+    """Both sets vary alike between simulations, so their ratio is exact up to rounding."""
     found = {
         ("Mgas",): information(1.0, 1.0, 1.0, noise=0.4),
         ALL: information(2.0, 2.0, 2.0, noise=0.8),
@@ -96,12 +96,12 @@ def test_errors_are_those_of_simulations_and_not_of_maps() -> None:
     found = {ALL: information(2.0, 0.0, 0.0, noise=0.4)}
     error = compare_sets(alike(found), BOOTSTRAP)[0].information.error
     of_simulations = found[ALL].rows_of(PARAMETERS[:2])[::15].std() / np.sqrt(N_SIMULATIONS)
-    # 500 resamples know a quantile to a few per cent of the width
+    # 500 resamples give a quantile to a few percent of the width
     assert error == pytest.approx(of_simulations, rel=0.2)
 
 
 def test_share_is_that_of_resamples_with_enough() -> None:
-    """A set that is 90 % of all on average, with noise of its own: enough in about half of them."""
+    """A set with 90% on average and independent noise keeps 90% in half the resamples."""
     found = {
         ("Mgas",): information(0.9, 0.9, 0.0, noise=0.1, seed=1),
         ALL: information(1.0, 1.0, 0.0),
@@ -118,11 +118,11 @@ def test_fields_that_say_nothing_have_no_smallest_set(
     found = {("Mgas",): information(-0.2, 0.0, 0.0), ALL: information(-0.1, 0.0, 0.0)}
     selection = select(found, 0.9)
     assert name_smallest(selection) == {("cosmology", 0.9): None, ("all", 0.9): None}
-    assert "cosmology: all fields together say nothing" in caplog.text
+    assert "cosmology: all fields together have no information" in caplog.text
 
 
 def test_fields_that_are_a_hindrance_in_training_take_nothing_from_what_all_hold() -> None:
-    """The network of all fields says less than that of two of them, as validation maps show."""
+    """The network of all fields has less information on validation maps than that of two fields."""
     found = {
         ("Mgas",): information(1.0, 0.0, 0.0),
         ("Mgas", "T"): information(2.0, 0.0, 0.0),
@@ -143,13 +143,13 @@ def test_what_all_fields_hold_is_chosen_on_validation_maps() -> None:
 
 def test_one_simulation_cannot_be_resampled() -> None:
     one = Information(PARAMETERS, np.ones((15, 3)), np.ones(3))
-    with pytest.raises(ValueError, match="expected those of at least two simulations"):
+    with pytest.raises(ValueError, match="Expected 15 maps of each of two or more simulations"):
         compare_sets({ALL: SetInformation(one, one)}, BOOTSTRAP)
 
 
 def test_the_table_has_every_set_of_both_networks(found: dict[FieldSet, Information]) -> None:
     records = list_sets(scores(found), compare_sets(alike(found), BOOTSTRAP))
-    assert len(records) == 2 * 2 * len(found)  # by whom, and for which goal
+    assert len(records) == 2 * 2 * len(found)  # two networks and two goals
     row = next(
         record
         for record in records
@@ -171,4 +171,4 @@ def test_the_last_words_name_the_sets_and_say_mock(found: dict[FieldSet, Informa
     print_table(selection_table(select(found, 0.9)), ("next",), Console(file=out, width=120))
     assert "mock suite MockTNG" in out.getvalue()
     assert "Mgas + T + HI" in out.getvalue()
-    assert "3.90" in out.getvalue()  # nats of the cosmology, in Mgas and T
+    assert "3.90" in out.getvalue()  # [nats] cosmology, in Mgas and T

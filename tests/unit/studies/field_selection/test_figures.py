@@ -49,13 +49,13 @@ def test_a_panel_a_goal_and_the_smallest_sets_by_name(records):
     figure = draw(records, smallest, {"cosmology": 4.0, "all": 4.5})
     assert [ax.get_title() for ax in figure.axes] == ["cosmology", "all parameters"]
     found = texts(figure)
-    assert {"90 %: Mgas + T", "95 %: Mgas + T + HI", "Fields of MockTNG (mock)"} <= set(found)
+    assert {"90%: Mgas + T", "95%: Mgas + T + HI", "Fields of MockTNG (mock)"} <= set(found)
 
 
 def test_a_set_that_holds_two_fractions_is_named_once(records):
     smallest = {("cosmology", 0.9): "Mgas_T", ("cosmology", 0.95): "Mgas_T"}
     figure = draw(records, smallest, {"cosmology": 4.0, "all": 4.5})
-    assert [text for text in texts(figure) if "Mgas" in text] == ["90 %, 95 %: Mgas + T"]
+    assert [text for text in texts(figure) if "Mgas" in text] == ["90%, 95%: Mgas + T"]
 
 
 def test_lines_are_at_the_fractions_of_what_all_fields_hold(records):

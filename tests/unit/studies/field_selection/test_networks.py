@@ -1,4 +1,4 @@
-"""The networks of a selection, on maps of which the answer is known."""
+"""Networks of a field selection, on maps with a known answer."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +49,7 @@ EVALUATION = TypeAdapter(EvaluationConfig).validate_python(
 
 
 class Run(NamedTuple):
-    """A selection, as far as it came."""
+    """Intermediate results of a selection."""
 
     scores: FieldScores
     finalists: list[FieldSet]
@@ -67,7 +67,7 @@ def score(
 
 
 def score_soon(path: Path) -> tuple[FieldScores, ModelFolder]:
-    """One epoch on few maps of two fields: worth nothing."""
+    """Train one epoch on few maps of two fields, without a useful result."""
     scorer = replace(SELECT_FIELDS.scorer, epochs=1)
     return score(path, make_loaders(CARRIERS, 36), replace(SELECT_FIELDS, scorer=scorer))
 
@@ -120,15 +120,16 @@ def test_one_network_ranks_the_two_fields_first_of_all_pairs(run: Run) -> None:
 @pytest.mark.slow
 def test_noise_says_nothing(run: Run) -> None:
     noise = next(each for each in run.scores.sets if each.fields == ("HI",))
-    # calibrated, a network that knows nothing is the prior; 16 simulations know that to some per cent
+    # a calibrated network without information gives the prior; 16 simulations give it to some
+    # percent
     assert abs(noise.total(run.scores.inferred)) < 0.2
 
 
 @pytest.mark.slow
 def test_no_set_says_more_than_its_pixels_allow(run: Run) -> None:
-    """Of a uniform prior of width w, and the least errors of Cramer and Rao."""
+    """Compare with a uniform prior of width w and the Cramer-Rao bounds."""
     errors = least_errors(MAP_SIZE)
-    width = 0.4 / np.sqrt(12)  # of both parameters
+    width = 0.4 / np.sqrt(12)  # both parameters
     most = sum(np.log(width / error) for error in errors.values())
     for fields, each in run.information.items():
         rows = each.test.rows_of(run.scores.inferred)
@@ -139,7 +140,7 @@ def test_no_set_says_more_than_its_pixels_allow(run: Run) -> None:
 
 @pytest.mark.slow
 def test_each_network_is_of_its_own_set(run: Run) -> None:
-    """Of two pairs, one without a carrier does not know that carrier's parameter."""
+    """A pair that lacks a carrier has no information about the carrier's parameter."""
     carried = dict(zip(CARRIERS, ("Omega_m", "sigma_8"), strict=True))
     pairs = [fields for fields in run.finalists if len(fields) == 2]
     assert len(pairs) == 2
@@ -178,7 +179,9 @@ def test_a_scorer_that_is_interrupted_goes_on_bit_for_bit(
 def test_a_set_whose_networks_all_failed_is_named(tmp_path: Path) -> None:
     study = optuna.create_study()
     study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
-    with pytest.raises(ValueError, match="expected a complete trial of Mgas_T among 0, got none"):
+    with pytest.raises(
+        ValueError, match="Expected a complete trial of Mgas_T among trials 0, got none"
+    ):
         measure_finalists(
             study,
             make_folder(tmp_path, "finalists"),
@@ -192,7 +195,9 @@ def test_a_set_whose_networks_all_failed_is_named(tmp_path: Path) -> None:
 
 def test_one_field_alone_cannot_be_selected_from(tmp_path: Path) -> None:
     folder = make_folder(tmp_path, "scorer")
-    with pytest.raises(ValueError, match=r"expected several, joined with _ .* got Mgas alone"):
+    with pytest.raises(
+        ValueError, match=r"Expected two or more fields, got Mgas\. Join them with _"
+    ):
         field_selection.train_scorer(
             make_loaders(FIELDS[:1]),
             folder,

@@ -1,4 +1,4 @@
-"""Which sets are looked at, and which are trained."""
+"""Which sets are scored, and which are trained."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ from tests.helpers.projects import load_parameters
 
 FIELDS = ("Mgas", "T", "ne", "P", "HI")
 GOALS = {"cosmology": ("Omega_m",)}
-# What each field adds; ne says what Mgas does, and less of it.
+# Information that each field adds. ne has a part of the information in Mgas.
 WEIGHTS = {"Mgas": 2.0, "T": 1.0, "ne": 1.5, "P": 0.3, "HI": 0.0}
 
 
@@ -66,7 +66,7 @@ def test_a_greedy_search_finds_the_best_set_of_each_size_of_independent_fields()
 
 
 def test_a_search_downwards_finds_what_one_upwards_misses() -> None:
-    """Two fields that say nothing apart and all together."""
+    """Score two fields that have no information alone and all of it together."""
 
     def together(chosen: FieldSet) -> ScoredSet:
         value = 5.0 * ({"P", "HI"} <= set(chosen)) + 0.1 * len({"Mgas", "T"} & set(chosen))
@@ -79,7 +79,7 @@ def test_a_search_downwards_finds_what_one_upwards_misses() -> None:
     assert pair.total(("Omega_m",)) == 5.0
 
 
-def test_thirteen_fields_take_no_more_looks_than_is_said() -> None:
+def test_thirteen_fields_take_at_most_181_scores() -> None:
     fields, seen = tuple("ABCDEFGHIJKLM"), []
 
     def look(chosen: FieldSet) -> ScoredSet:
@@ -93,7 +93,7 @@ def test_thirteen_fields_take_no_more_looks_than_is_said() -> None:
 
 def test_finalists_lie_around_the_smallest_set_and_hold_all_fields() -> None:
     scored = [score(chosen) for chosen in all_sets(FIELDS)]
-    # all fields: 3.3 nats; 90 % of it are 2.97, which Mgas and T hold
+    # all fields: 3.3 nats; 90% are 2.97, which Mgas and T keep
     assert propose_finalists(scored, GOALS, (0.9,), config()) == [("Mgas", "T"), FIELDS]
     wider = propose_finalists(scored, GOALS, (0.9,), config(margin=1, per_size=2))
     assert [len(each) for each in wider] == [1, 1, 2, 2, 3, 3, 5]

@@ -1,4 +1,4 @@
-"""Small suites and settings for the tests of robustness; no test."""
+"""Small suites and settings for the tests of robustness."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from multifield.maps import split_simulations
 from multifield.studies.robustness import SuiteMaps
 from tests.unit.training.examples import save_and_open
 
-N = 6  # simulations of a suite: two train, two validate, two test
+N = 6  # simulations per suite: two for training, two for validation, two for tests
 RAW = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)
 
 
@@ -46,7 +46,7 @@ def make_suite_maps(
     n_simulations: int = N,
     folder: Path | None = None,
 ) -> SuiteMaps:
-    """Maps that say which they are: Omega_m at pixel (0, 0), the width at (0, 1), noise about 4 elsewhere.
+    """Make maps with Omega_m at pixel (0, 0), the width at (0, 1) and noise about 4 elsewhere.
 
     With a folder they are in files there.
     """

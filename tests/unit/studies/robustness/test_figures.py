@@ -4,7 +4,7 @@ from multifield.studies.robustness.figures import smoothing_scan, suite_matrices
 
 
 def robustness_records() -> list[dict[str, str]]:
-    """Two suites, two widths; numbers as text, as a CSV gives them."""
+    """Make records of two suites and two widths, with numbers as text as in a CSV."""
     return [
         {
             "field": "T",
@@ -37,9 +37,9 @@ def test_one_line_per_suite_at_home_and_on_others():
     figure.draw_without_rendering()
     lines = figure.axes[0].get_lines()
     assert [line.get_label() for line in lines] == [
-        "MockTNG (mock) at home",
+        "MockTNG (mock) on itself",
         "MockTNG (mock) on others",
-        "SIMBA at home",
+        "SIMBA on itself",
         "SIMBA on others",
     ]
     for line, value in zip(lines, (0.1, 0.4, 0.1, 0.4), strict=True):

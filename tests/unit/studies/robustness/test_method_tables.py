@@ -17,7 +17,7 @@ def row(field, method, parameter, **numbers):
     return {"field": field, "method": method, "parameter": parameter, **places, **ratios, **numbers}
 
 
-def test_the_last_words_hold_omega_m_of_each_method_as_a_csv_gives_it():
+def test_the_console_table_shows_omega_m_of_each_method():
     rows = [
         row("T", "one_suite", "Omega_m"),
         row("T", "one_suite", "sigma_8", held_back_RMSE="0.7777"),
@@ -45,7 +45,7 @@ def test_names_of_methods_stay_whole_on_eighty_columns():
 
 
 def rows(values: dict[tuple[str, str, str], float]) -> list[dict[str, str]]:
-    """Records as a CSV gives them: (method, trained on, tested on) -> RMSE of both parameters."""
+    """Make records as in a CSV from the RMSE by (method, trained on, tested on)."""
     return [
         {
             "field": "T",

@@ -78,13 +78,13 @@ def test_weights_of_another_training_are_refused(folder):
     (path,) = (folder.path / "weights").iterdir()
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(
-        ValueError, match=r"expected the weights of card_MockTNG\+MockSIMBA_T_.*delete both"
+        ValueError, match=r"Expected the weights of card_MockTNG\+MockSIMBA_T_.*Delete both"
     ):
         train(folder)
 
 
 def test_a_training_without_a_card_is_done_again(folder):
-    """As after a kill between weights and card, which is written last."""
+    """This is the state after a kill between weights and card, which is written last."""
     train(folder)
     (path,) = (folder.path / "cards").iterdir()
     path.unlink()
@@ -93,7 +93,7 @@ def test_a_training_without_a_card_is_done_again(folder):
 
 
 def test_an_interrupted_training_ends_with_the_same_bits(folder, tmp_path, monkeypatch):
-    """Noise of the objective is drawn from generators whose states a checkpoint keeps."""
+    """The objective draws noise from generators whose states are in the checkpoint."""
     way = method("all_of_it", noise=0.3, offset=0.2, contrast=0.1, alignment=1.0)
     undisturbed = train(NetworkFolder(tmp_path / "undisturbed"), way)
     n_steps = 0

@@ -37,7 +37,7 @@ def test_nothing_is_disturbed_by_a_method_of_zeros(x):
 def test_noise_is_of_pixels_and_at_most_as_strong_as_said(x):
     torch.manual_seed(0)
     added = (disturb(x, method(noise=0.3)) - x).std(dim=(1, 2, 3))
-    # 512 pixels know a standard deviation to 3 %
+    # 512 pixels give a standard deviation to 3%
     assert added.max() < 0.3 * 1.15
     assert added.min() < 0.05
     assert added.mean() == pytest.approx(0.15, rel=0.25)  # uniform; 64 maps
@@ -47,7 +47,7 @@ def test_an_offset_is_one_number_a_map(x):
     torch.manual_seed(0)
     added = disturb(x, method(offset=0.5)) - x
     assert added.std(dim=(2, 3)).max() < 1e-6  # rounding of float32
-    assert added.mean(dim=(2, 3)).std() == pytest.approx(0.5, rel=0.2)  # of 128 numbers
+    assert added.mean(dim=(2, 3)).std() == pytest.approx(0.5, rel=0.2)  # from 128 numbers
 
 
 def test_contrast_is_one_factor_a_map(x):
@@ -112,7 +112,7 @@ def test_alignment_adds_the_discrepancy_of_suites_at_its_weight() -> None:
 
 
 def test_maps_without_parameters_count_in_the_discrepancy_alone() -> None:
-    batch, net = make_batch(), network().eval()  # maps do not see each other
+    batch, net = make_batch(), network().eval()  # eval: no batch statistics
     batch.theta[8:] = torch.nan
     aligned = objective_of(alignment=3.0)(net, batch, [0, 1])
     aligned.minimized.backward()
@@ -150,7 +150,7 @@ def test_features_count_alike_whatever_their_units() -> None:
 
 
 def test_other_smoothing_is_no_other_suite() -> None:
-    """Parts are suites at one width, then at the next: with two parts of one suite nothing is aligned."""
+    """Parts are suites at one width, then at the next. Two parts of one suite are not aligned."""
     one = RobustObjective(method(alignment=3.0), PLAIN, ENDS, 1)(network(), make_batch(), [0, 1])
     expected = PLAIN(network(), make_batch(), [0, 1])
     torch.testing.assert_close(one.minimized, expected.minimized)

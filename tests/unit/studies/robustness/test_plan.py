@@ -48,12 +48,12 @@ def test_a_suite_alone_is_the_same_network_with_its_own_scale():
     assert not alone.effective.own_scale
 
 
-def test_networks_are_shown_maps_of_the_suite_they_are_asked_about_if_the_method_says_so():
+def test_networks_use_maps_of_the_target_suite_if_the_method_says_so():
     ways = (method("aligned", alignment=1.0), method("shown", alignment=1.0, unlabelled=True))
     plain, shown = list_tasks(robustness(methods=ways))[-2:]
-    assert (plain.asked_about, shown.asked_about) == (None, "MockAstrid")
+    assert (plain.target, shown.target) == (None, "MockAstrid")
     assert "MockAstrid" not in shown.suites
-    assert [(other.suites, other.asked_about) for other, _ in leave_one_out(shown)] == [
+    assert [(other.suites, other.target) for other, _ in leave_one_out(shown)] == [
         (("MockSIMBA",), "MockTNG"),
         (("MockTNG",), "MockSIMBA"),
     ]
@@ -68,9 +68,9 @@ def test_test_maps_have_the_first_width_and_training_maps_no_width_twice():
 def test_a_teacher_is_of_the_suites_of_its_task_and_needs_none_itself():
     way = method("taught", own_scale=True, teacher="Mtot")
     task = list_tasks(robustness(fields=("Mtot", "T"), methods=(way,)))[-1]
-    assert (task.field, task.asked_about) == ("T", "MockAstrid")
+    assert (task.field, task.target) == ("T", "MockAstrid")
     assert teacher_of(task) == Task(PLAIN, "Mtot", 0.0, ("MockTNG", "MockSIMBA"))
     ((other, lacks), _) = leave_one_out(task)
-    assert (other.asked_about, teacher_of(other).suites) == (lacks, other.suites)
-    with pytest.raises(ValueError, match="expected a method with a teacher, got one_suite"):
+    assert (other.target, teacher_of(other).suites) == (lacks, other.suites)
+    with pytest.raises(ValueError, match="Expected a method with a teacher, got one_suite"):
         teacher_of(teacher_of(task))

@@ -10,7 +10,7 @@ BOOTSTRAP = BootstrapConfig(n_resamples=200, level=0.95, seed=1)
 
 
 def make_results(error: float, std: float, n_simulations: int = 8) -> Results:
-    """Every mean of Omega_m off by `error`, sigma_8 exact but for 1e-3."""
+    """Make results with an error of `error` in Omega_m and 1e-3 in sigma_8."""
     rng = np.random.default_rng(0)
     theta = np.repeat(camels.unscale_theta(rng.random((n_simulations, 6))), 15, axis=0)
     mean, sigma = np.full_like(theta, np.nan), np.full_like(theta, np.nan)
@@ -28,7 +28,7 @@ def test_where_all_are_outliers_there_is_no_clipped_chi2():
     assert clipped_chi2(np.array([10.0, 20.0]), clip=9.0) == (None, 1.0)
 
 
-def test_a_record_a_parameter_with_known_numbers():
+def test_one_record_per_parameter_with_known_numbers():
     omega, sigma = score_test(make_results(error=0.1, std=0.05), 1, BOOTSTRAP, clip=3.0)
     assert (omega["parameter"], sigma["parameter"]) == camels.COSMOLOGY
     assert omega["RMSE"] == pytest.approx(0.1)
@@ -42,7 +42,7 @@ def test_a_record_a_parameter_with_known_numbers():
 def test_intervals_hold_the_value():
     for record in score_test(make_results(0.1, 0.05), 1, BOOTSTRAP, clip=14.0):
         for metric in ("RMSE", "bias", "R2", "chi2"):
-            # a hair for rounding: here every simulation has the same error
+            # tolerance for rounding: here every simulation has the same error
             low, high = record[f"{metric}_low"] - 1e-9, record[f"{metric}_high"] + 1e-9
             assert low <= record[metric] <= high, metric
 

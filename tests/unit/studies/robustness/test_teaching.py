@@ -84,4 +84,4 @@ def test_no_parameter_of_the_suite_held_back_has_a_part_in_it(trained, tmp_path)
         not torch.equal(tensor, again[2].network.state_dict()[name])
         for name, tensor in trained[2].network.state_dict().items()
     ]
-    assert any(differ)  # the network of the suite itself, which sees them
+    assert any(differ)  # the suite's own network uses its parameters

@@ -27,13 +27,13 @@ def suites():
 
 
 def batches(loader):
-    """Maps, as they lie in their files, and parameters of every map."""
+    """Collect stored maps and the parameters of every map."""
     every = loader.take(np.arange(len(loader)))
     return every.x.copy(), every.theta, every.index
 
 
 def brighter(suite):
-    """A suite whose maps are 100 times the square root of another's."""
+    """Make a suite whose maps are 100 times the square root of another's."""
     log_maps = {
         key: LogMaps(
             each.maps / 2 + 2, each.moments * (1.0, 0.5, 0.25) + (0.0, 2.0, 0.0), each.provenance
@@ -101,7 +101,7 @@ def test_a_suite_is_tested_with_the_statistics_of_the_training(suites):
 
 
 def test_own_scales_hide_what_is_linear_in_the_log_maps(suites):
-    """A code whose maps are a power of another's, times a factor, has the same standardized maps."""
+    """Maps that are a power of another suite's, times a factor, have the same standardized maps."""
     one, other = suites[0], brighter(suites[0])
     joined = join_suites([one, other], "T", WIDTHS, OVER, config(), {}, own_scale=True)
     x, theta, index = batches(joined.data.train)
@@ -148,7 +148,7 @@ def test_unlabelled_maps_are_trained_on_without_their_parameters(suites, own_sca
         OVER,
         config(),
         {},
-        asked_about=without_parameters(suites[1]),
+        target=without_parameters(suites[1]),
         **options,
     )
     x, theta, _ = batches(both.data.train)
@@ -169,9 +169,9 @@ def test_unlabelled_maps_are_trained_on_without_their_parameters(suites, own_sca
 
 
 def test_the_maps_that_are_not_labelled_are_of_training_simulations(suites):
-    """Omega_m stands in a pixel of the examples."""
+    """A pixel of the examples contains Omega_m."""
     hidden = without_parameters(suites[1])
-    joined = join_suites(suites[:1], "T", (0.0,), OVER, config(), {}, asked_about=hidden)
+    joined = join_suites(suites[:1], "T", (0.0,), OVER, config(), {}, target=hidden)
     x, theta, _ = batches(joined.data.train)
     written = unnormalized(x, joined.normalization)[np.isnan(theta).all(axis=1), 0, 0, 0]
     expected = np.repeat(suites[1].theta[list(suites[1].split.train), 0], 15)
@@ -190,7 +190,7 @@ def test_causes_tell_apart_what_a_suite_is_said_to_have_for_parameters(suites):
     one, other = suites
     told = [without_parameters(other), other, replace(other, theta=other.theta + 1e-9)]
     causes = [
-        join_suites([one], "T", (0.0,), OVER, config(), {}, asked_about=each).data.causes
+        join_suites([one], "T", (0.0,), OVER, config(), {}, target=each).data.causes
         for each in told
     ]
     assert len({str(each) for each in causes}) == len(told)
