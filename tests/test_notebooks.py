@@ -29,7 +29,7 @@ config.NotebookClient.startup_timeout = int(seconds)
 notebook = nbformat.read(path, as_version=4)
 NotebookClient(notebook, config=config, resources={"metadata": {"path": "notebooks"}}).execute()
 """
-AT_ONCE = 2  # each has a kernel of its own, which imports everything anew
+AT_ONCE = 2  # each notebook has a separate kernel, which imports everything again
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,12 @@ def project(tmp_path_factory):
 
 
 def execute(project: Path, name: str) -> subprocess.CompletedProcess[str]:
-    """Run a notebook of the project in a kernel, which ends with the first cell that raises.
+    """Run a notebook of the project in a kernel, which stops at the first cell that raises.
 
-    A kernel of Jupyter looks for five free ports and listens to them when it has started; another program may
-    have one of them by then. Sockets with names of their own are nobody else's.
+    By default a kernel chooses five free ports and opens them later, when other programs may use them.
+    Sockets in a temporary folder avoid this race.
     """
-    with tempfile.TemporaryDirectory() as sockets:  # their names have 107 letters at most
+    with tempfile.TemporaryDirectory() as sockets:  # names of sockets have at most 107 characters
         given = f"notebooks/{name}", f"{sockets}/socket", str(int(TIME_LIMIT))
         return run_python(project, "-c", EXECUTE, *given, KEDRO_ENV="test", OMP_NUM_THREADS="1")
 
@@ -62,7 +62,7 @@ def test_every_notebook_runs(project):
 
 
 def test_a_cell_that_raises_is_noticed(project):
-    """After `kedro.ipython` too, whose tracebacks are no errors among the outputs of a cell."""
+    """Errors are also noticed after `kedro.ipython`, whose tracebacks are not error outputs."""
     notebook = json.loads(NOTEBOOKS[0].read_text())
     cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
     notebook["cells"] = [cell | {"source": ["%load_ext kedro.ipython\n", "1 / 0"]}]
