@@ -4,8 +4,8 @@ from .answer import MeasuredSet as MeasuredSet
 from .answer import SmallestSet as SmallestSet
 from .answer import compare_sets as compare_sets
 from .answer import find_smallest as find_smallest
-from .answer import list_sets as list_sets
-from .answer import name_smallest as name_smallest
+from .set_tables import list_sets as list_sets
+from .set_tables import name_smallest as name_smallest
 from .networks import FieldScores as FieldScores
 from .networks import SetInformation as SetInformation
 from .networks import measure_finalists as measure_finalists
@@ -16,4 +16,4 @@ from .search import ScoredSet as ScoredSet
 from .search import choose_goals as choose_goals
 from .search import propose_finalists as propose_finalists
 from .search import search_sets as search_sets
-from .answer import selection_table as selection_table
+from .set_tables import selection_table as selection_table
