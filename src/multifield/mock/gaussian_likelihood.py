@@ -139,34 +139,3 @@ def cramer_rao_bound(map_size: int, n_maps: int = 1) -> Float64[np.ndarray, " 2"
         np.diag(np.linalg.inv(fisher_matrix(map_size, n_maps)))
     )
     return bound
-
-
-def maximum_likelihood(statistics: Statistics) -> Cosmology:
-    """Find the maximum-likelihood Omega_m and sigma_8 of each map, inside or outside the prior.
-
-    At a given n the best a is ln(T / N). So n minimizes N ln T(n) + n X, which is convex.
-
-    Raises
-    ------
-    ValueError
-        If Newton's method has not converged in 50 steps.
-    """
-    x, modes = statistics.x, statistics.n_modes
-    slope = np.full(len(statistics), (PRIOR_LOW[0] + PRIOR_HIGH[0]) / 2.0)
-    for _ in range(50):
-        weight = statistics.power * modes * np.exp(-slope[:, None] * x)
-        total = weight.sum(axis=1)
-        mean = weight @ x / total
-        step = (mean - modes @ x / modes.sum()) / (weight @ x**2 / total - mean**2)
-        slope += np.clip(step, -0.5, 0.5)  # Newton's step is too long far from the minimum
-        if np.abs(step).max() < 1e-12:
-            break
-    else:
-        raise ValueError(
-            "maximum_likelihood: Expected convergence in 50 steps, got a step of "
-            f"{np.abs(step).max():.1g}. Check that the maps are log10 of MockGaussian maps."
-        )
-    amplitude = np.log((statistics.power * modes * np.exp(-slope[:, None] * x)).sum(axis=1))
-    best = np.stack([slope, amplitude - np.log(modes.sum())], axis=1)
-    theta: Cosmology = (best - OFFSET) / SCALE
-    return theta

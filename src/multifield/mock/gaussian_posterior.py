@@ -26,7 +26,6 @@ N_NODES = 64  # Gauss-Legendre nodes over these 18 sigma; 48 nodes agree to 1e-1
 N_CHEBYSHEV = 64  # Chebyshev terms of ln T over the prior; 4e-10 sigma at 256 pixels
 N_GRID = 33  # points of each zoom that finds the peak
 N_ZOOMS = 4  # each zoom narrows up to 16 times: a peak may be 65,000 times narrower than the prior
-N_TABLE = 257  # points of a tabulated distribution for sampling
 MAPS_AT_ONCE = 256  # 8 MB per table of nodes
 
 
@@ -68,73 +67,6 @@ def posterior(statistics: Statistics) -> Posterior:
     parts = [_moments(_Likelihood(statistics.part(rows))) for rows in _slices(statistics)]
     mean, covariance = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Posterior((mean - OFFSET) / SCALE, covariance / np.outer(SCALE, SCALE))
-
-
-def cumulative(statistics: Statistics, theta: Cosmology) -> Cosmology:
-    """Compute the posterior probability that each parameter is below a value.
-
-    At the true parameters it is uniform from 0 to 1 over the prior: the probability integral
-    transform (PIT).
-
-    Parameters
-    ----------
-    statistics : Statistics
-        Sufficient statistics of M maps.
-    theta : (M, 2) float64
-        Omega_m and sigma_8 in the latin hypercube.
-
-    Returns
-    -------
-    probability : (M, 2) float64
-        Cumulative probability of each marginal.
-
-    Raises
-    ------
-    ValueError
-        If a value is outside the latin hypercube.
-    """
-    edge = theta * SCALE + OFFSET
-    outside = (edge < PRIOR_LOW - 1e-9) | (edge > PRIOR_HIGH + 1e-9)  # of a range of 2
-    if outside.any():
-        row = int(np.argmax(outside.any(axis=1)))
-        raise ValueError(
-            f"theta: Expected values inside the latin hypercube, got {theta[row]} in row {row}."
-        )
-    edge = np.clip(edge, PRIOR_LOW, PRIOR_HIGH)
-    parts = [
-        _probability_below(_Likelihood(statistics.part(rows)), edge[rows])
-        for rows in _slices(statistics)
-    ]
-    return np.concatenate(parts)
-
-
-def sample_posterior(
-    statistics: Statistics, n_samples: int, generator: np.random.Generator
-) -> Float64[np.ndarray, "M n 2"]:
-    """Draw Omega_m and sigma_8 from the posterior of each map.
-
-    The slope is drawn first, then the amplitude given the slope.
-
-    Parameters
-    ----------
-    statistics : Statistics
-        Sufficient statistics of M maps.
-    n_samples : int
-        Number of draws per map.
-    generator : numpy.random.Generator
-        Random generator of the draws.
-
-    Returns
-    -------
-    samples : (M, n_samples, 2) float64
-        Draws from densities tabulated at 257 points over 18 standard deviations.
-    """
-    parts = [
-        _sample(_Likelihood(statistics.part(rows)), n_samples, generator)
-        for rows in _slices(statistics)
-    ]
-    samples: Float64[np.ndarray, "M n 2"] = (np.concatenate(parts) - OFFSET) / SCALE
-    return samples
 
 
 # ---- quadrature ----
@@ -250,52 +182,3 @@ def _moments(likelihood: _Likelihood) -> tuple[Cosmology, Array]:
     both -= mean.T[:, :, None, None]
     covariance = np.einsum("pmij,qmij,mij->mpq", both, both, weight, optimize=True)
     return mean, covariance
-
-
-def _probability_below(likelihood: _Likelihood, edge: Cosmology) -> Cosmology:
-    """Compute the posterior mass below `edge` in each parameter, (M, 2)."""
-    prior = np.tile(PRIOR_HIGH, (len(likelihood), 1))
-    *_, weight, reference = _nodes(likelihood, prior)
-    whole = weight.sum(axis=(1, 2))
-    probability = np.empty_like(edge)
-    for column in range(2):
-        high = prior.copy()
-        high[:, column] = edge[:, column]
-        *_, weight, peak = _nodes(likelihood, high)
-        probability[:, column] = weight.sum(axis=(1, 2)) / whole * np.exp(peak - reference)
-    return probability
-
-
-def _sample(
-    likelihood: _Likelihood, n_samples: int, generator: np.random.Generator
-) -> Float64[np.ndarray, "M n 2"]:
-    """Draw (n, a) by inverting tabulated distributions."""
-    prior = np.tile(PRIOR_HIGH, (len(likelihood), 1))
-    slopes = np.linspace(*_slope_support(likelihood, prior), N_TABLE, axis=-1)
-    ln_t = likelihood.ln_t(slopes)
-    amplitude, weight = _gauss_legendre(*_amplitude_support(likelihood, slopes, ln_t, prior[:, 1:]))
-    ln_l = likelihood.at(slopes[..., None], ln_t[..., None], amplitude)
-    reference = ln_l.max(axis=(1, 2), keepdims=True)
-    density = np.sum(weight * np.exp(ln_l - reference), axis=-1)
-    slope = _invert(slopes, density, generator.random((len(likelihood), n_samples)))
-    ln_t = likelihood.ln_t(slope)
-    support = _amplitude_support(likelihood, slope, ln_t, prior[:, 1:])
-    amplitudes = np.linspace(*support, N_TABLE, axis=-1)
-    ln_l = likelihood.at(slope[..., None], ln_t[..., None], amplitudes)
-    density = np.exp(ln_l - ln_l.max(axis=-1, keepdims=True))
-    uniform = generator.random((*slope.shape, 1))
-    return np.stack([slope, _invert(amplitudes, density, uniform)[..., 0]], axis=-1)
-
-
-def _invert(grid: Array, density: Array, uniform: Array) -> Array:
-    """Compute quantiles (..., n) of densities tabulated on even grids (..., N_TABLE)."""
-    mass = np.cumsum((density[..., 1:] + density[..., :-1]) / 2.0, axis=-1)
-    mass = np.concatenate([np.zeros_like(mass[..., :1]), mass], axis=-1) / mass[..., -1:]
-    flat = zip(
-        uniform.reshape(-1, uniform.shape[-1]),
-        mass.reshape(-1, N_TABLE),
-        grid.reshape(-1, N_TABLE),
-        strict=True,
-    )
-    rows = [np.interp(u, cumulated, points) for u, cumulated, points in flat]
-    return np.stack(rows).reshape(uniform.shape)
