@@ -1,4 +1,4 @@
-"""The command line of ``benchmarks.recipes``."""
+"""Command line of ``benchmarks.recipes``."""
 
 import argparse
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ RECIPES = ("published", "multifield", "band_powers")
 
 
 def measure(mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int, jobs: int) -> None:
-    """Train every recipe with every seed; say what was found as soon as it is."""
+    """Train every recipe with every seed; print each result at once."""
     rows = rows_of_truth(mock)
     n_maps = len(maps_of(mock.split.train))
     with Workers(jobs, mock, recipes[0].training) as workers:
@@ -44,7 +44,7 @@ def measure(mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int,
 def measure_searches(
     mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int, jobs: int, n_trials: int
 ) -> None:
-    """Search with every recipe and every seed; say what was found as soon as it is."""
+    """Search with every recipe and every seed; print each result at once."""
     rows = rows_of_truth(mock)
     n_maps = len(maps_of(mock.split.train))
     with Workers(jobs, mock, recipes[0].training) as workers:
@@ -65,7 +65,7 @@ def measure_searches(
 
 
 def train_seeds(recipe: Recipe, workers: Workers, n_seeds: int) -> list[Trained]:
-    """Train a recipe with seeds from 1."""
+    """Train a recipe with the seeds 1, 2, ..."""
     networks = []
     seeds = range(1, n_seeds + 1)
     for seed, network in zip(seeds, workers.run(train, recipe, seeds), strict=True):
@@ -81,25 +81,25 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         prog="python -m benchmarks.recipes", description=benchmarks.recipes.__doc__
     )
     parser.add_argument("--suite", default=GAUSSIAN)
-    parser.add_argument("--field", default="Mtot", help="several are joined with _")
+    parser.add_argument("--field", default="Mtot", help="fields, joined with _")
     parser.add_argument("--map-size", type=int, default=64, help="[pixels]")
     parser.add_argument("--lattice", type=int, default=64, help="particles per side")
     parser.add_argument("--simulations", type=int, nargs=3, default=(340, 120, 200))
     parser.add_argument(
-        "--maps", type=Path, metavar="FILE.npz", help="keeps the maps; made if it is not there"
+        "--maps", type=Path, metavar="FILE.npz", help="file of maps; created if missing"
     )
     parser.add_argument(
         "--seconds",
         type=float,
         default=120,
-        help="a network: of processor time, on cuda of a clock",
+        help="processor time per network; on cuda wall-clock time",
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--trials",
         type=int,
         default=0,
-        help="of a search, each in so many seconds; a seed is then that of a search. 0: none is made",
+        help="trials per search, each in --seconds; seeds then apply to searches. 0: no search",
     )
     parser.add_argument(
         "--recipes", nargs="*", default=["published", "multifield"], choices=RECIPES
@@ -107,23 +107,23 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--switch", nargs="*", default=[], choices=list(SWITCHES))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument(
-        "--compile", default="auto", choices=("auto", "never"), help="never on a cpu"
+        "--compile", default="auto", choices=("auto", "never"), help="not used on a cpu"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="seeds that are trained at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds trained at the same time")
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args(arguments)
     if asked.quick:
         asked.map_size, asked.lattice, asked.simulations = 16, 16, (6, 2, 2)
         asked.seconds, asked.seeds, asked.switch = 0.0, asked.jobs, ["loss"]
     if asked.jobs < 1 or asked.seeds % asked.jobs:
-        parser.error(f"--jobs: expected a divisor of {asked.seeds} seeds, got {asked.jobs}")
+        parser.error(f"--jobs: Expected a divisor of {asked.seeds} seeds, got {asked.jobs}.")
     if asked.trials < 0:
-        parser.error(f"--trials: expected >= 0, got {asked.trials}")
+        parser.error(f"--trials: Expected >= 0, got {asked.trials}.")
     return asked
 
 
 def choose_recipes(asked: argparse.Namespace) -> list[Recipe]:
-    """Read the recipes asked for, and switch what shall be."""
+    """Read the chosen recipes, and add those with a switched setting."""
     published, ours, filters = (
         read_recipe(name, 1, asked.device, asked.compile) for name in RECIPES
     )
@@ -132,7 +132,7 @@ def choose_recipes(asked: argparse.Namespace) -> list[Recipe]:
 
 
 def make_mock(asked: argparse.Namespace) -> Mock:
-    """Make or read the maps asked for, and split them."""
+    """Make or read the maps, and split them."""
     n_train, n_valid, n_test = asked.simulations
     n = n_train + n_valid + n_test
     config = MockConfig(
@@ -149,7 +149,7 @@ def make_mock(asked: argparse.Namespace) -> Mock:
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the benchmark of the command line."""
     asked = parse_arguments()
     recipes = choose_recipes(asked)
     common = (make_mock(asked), recipes, asked.seconds, asked.seeds, asked.jobs)

@@ -1,4 +1,4 @@
-"""Mock maps that all networks of a run see: made here, or read from a file that an earlier run left."""
+"""Mock maps of a run, simulated or read from the file of an earlier run."""
 
 import json
 from collections.abc import Mapping
@@ -21,21 +21,21 @@ from multifield.mock.gaussian_likelihood import summarize
 from multifield.mock.gaussian_posterior import posterior
 from multifield.training import loader_options
 
-N_WATCHED = 2  # test simulations that a training shows losses of, which nothing depends on
+N_WATCHED = 2  # test simulations whose loss a training shows; no result depends on them
 
 
 @dataclass(frozen=True)
 class Mock:
-    """Simulations of a mock suite, and how they are split."""
+    """Simulations of a mock suite, and their split."""
 
     suite: str
-    log_maps: Mapping[str, Maps]  # of each field
+    log_maps: Mapping[str, Maps]  # by field
     theta: Theta
     split: Split
 
     @property
     def map_size(self) -> int:
-        """Pixels a side."""
+        """Pixels per side."""
         size: int = next(iter(self.log_maps.values())).shape[-1]
         return size
 
@@ -45,7 +45,7 @@ class Data:
     """Batches of a mock suite."""
 
     whole: SplitLoaders
-    timed: SplitLoaders  # the same with few test maps, which are no part of a training's cost
+    timed: SplitLoaders  # the same with few test maps, which do not count as cost
 
 
 # ---- making and keeping ----
@@ -54,12 +54,12 @@ class Data:
 def get_mock(
     suite: str, fields: tuple[str, ...], config: MockConfig, split: Split, path: Path | None
 ) -> Mock:
-    """Simulate; or read what an earlier run kept in a file, which is made if it is not there.
+    """Simulate, or read the file of an earlier run; a missing file is created.
 
     Raises
     ------
     ValueError
-        If the file is of other maps.
+        If the file contains other maps.
     """
     made_of = describe(suite, fields, config)
     if path is None or not path.exists():
@@ -74,7 +74,7 @@ def get_mock(
 def simulate(
     suite: str, fields: tuple[str, ...], config: MockConfig
 ) -> tuple[Theta, dict[str, Maps]]:
-    """Make parameters and log maps."""
+    """Simulate parameters and log maps."""
     theta, blocks = make_suite(suite, fields, config)
     simulations = list(blocks)
     return theta, {
@@ -84,31 +84,31 @@ def simulate(
 
 
 def describe(suite: str, fields: tuple[str, ...], config: MockConfig) -> str:
-    """Write down all that maps are made of, the code apart."""
+    """Describe all settings of the maps, except the code."""
     size = {name: value for name, value in asdict(config).items() if name != "n_threads"}
     return json.dumps({"suite": suite, "fields": fields, **size})
 
 
 def keep(path: Path, made_of: str, theta: Theta, log_maps: Mapping[str, Maps]) -> None:
-    """Write parameters and log maps, whole or not at all."""
+    """Write parameters and log maps atomically."""
     with atomic_path(path) as partial, partial.open("wb") as file:
         arrays: dict[str, Any] = {"made_of": np.array(made_of), "theta": theta, **log_maps}
         np.savez(file, **arrays)
 
 
 def read(path: Path, made_of: str, fields: tuple[str, ...]) -> tuple[Theta, dict[str, Maps]]:
-    """Read what `keep` wrote; ValueError if it is of other maps, or was not written by it."""
+    """Read a file of `keep`; ValueError if it contains other maps or arrays."""
     with np.load(path) as kept:
         found = str(kept["made_of"]) if "made_of" in kept else f"arrays {', '.join(kept)}"
         if found != made_of:
             raise ValueError(
-                f"{path}: expected maps of {made_of}, got those of {found}; delete it, or name another file"
+                f"{path}: Expected maps of {made_of}, got those of {found}. Delete it or name another file."
             )
         return kept["theta"], {field: kept[field] for field in fields}
 
 
 def know_exactly(mock: Mock) -> Results:
-    """Give the posterior of the test maps of Gaussian fields."""
+    """Compute the exact posterior of the test maps of Gaussian fields."""
     (log_maps,) = mock.log_maps.values()
     rows = maps_of(mock.split.test)
     known = posterior(summarize(log_maps[rows]))
@@ -122,7 +122,7 @@ def know_exactly(mock: Mock) -> Results:
 
 
 def load(mock: Mock, training: TrainingConfig) -> Data:
-    """Make batches for the device that networks are trained on."""
+    """Make loaders for the device of the training."""
     channels = list(mock.log_maps.values())
     normalization = normalize_by(mock)
     inferred = camels.find_suite(mock.suite).inferred_columns
@@ -148,7 +148,7 @@ def load(mock: Mock, training: TrainingConfig) -> Data:
 
 
 def normalize_by(mock: Mock) -> Normalization:
-    """Take mean and standard deviation of the maps trained on."""
+    """Compute mean and standard deviation of the training maps."""
     rows = maps_of(mock.split.train)
     training = [maps[rows] for maps in mock.log_maps.values()]
     return Normalization(

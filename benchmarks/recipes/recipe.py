@@ -1,4 +1,4 @@
-"""How the networks of a run are trained: the recipes of ``conf/``, and what is switched of them."""
+"""Recipes of ``conf/``, and recipes with one setting switched to the published value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ from multifield.config.tuning import TuningConfig
 CONF = Path(__file__).parents[2] / "conf"
 COMMON = {
     "checkpoint_every": 0,
-    "eval_orientations": 1,  # to choose the epoch; all are averaged in the end, when the clock has stopped
+    "eval_orientations": 1,  # for the choice of the epoch; the test averages all
 }
 ON_DEVICE: Mapping[str, Mapping[str, int]] = {
     "cpu": {
         "n_threads": 1,
         "loader_threads": 1,
         "prefetch": 0,
-    },  # one thread, whose time is the cost
-    "cuda": {},  # as in a run of one's own
+    },  # one thread, whose processor time is the cost
+    "cuda": {},  # as in a run
 }
 SWITCHES = {
     "architecture": ("architecture",),
@@ -39,18 +39,18 @@ SWITCHES = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained."""
+    """Settings of a training."""
 
     name: str
     training: TrainingConfig
     hyperparameters: Hyperparameters
-    tuning: TuningConfig  # how a search draws others
+    tuning: TuningConfig  # settings of a search
 
 
 def read_recipe(
     name: str, epochs: int, device: str = "cpu", compile: str = "auto", **runtime: Any
 ) -> Recipe:
-    """Read a recipe as a run in environment mock gets it, but for where and how fast it runs."""
+    """Read a recipe as in environment mock, except for device and speed settings."""
     arguments: dict[str, Any] = {
         k: v for k, v in settings.CONFIG_LOADER_ARGS.items() if k != "default_run_env"
     }
@@ -67,7 +67,7 @@ def read_recipe(
 def switch(recipe: Recipe, published: Recipe, what: str) -> Recipe:
     """Switch one setting of a recipe to the published value.
 
-    Hyperparameters and their ranges go with the architecture.
+    Hyperparameters and their ranges are switched together with the architecture.
     """
     changes = {name: getattr(published.training, name) for name in SWITCHES[what]}
     source = published if what == "architecture" else recipe
@@ -78,10 +78,10 @@ def switch(recipe: Recipe, published: Recipe, what: str) -> Recipe:
 
 
 def give_epochs(recipe: Recipe, epochs: int, n_maps: int) -> Recipe:
-    """Let a recipe train so long, in whole cycles of a cyclic learning rate, about as long as its own.
+    """Set the number of epochs, in whole cycles of the learning rate of about the recipe's length.
 
-    A training that ends where the rate is high is worse: in one seed of three, sigma_8 of MockNbody was
-    known half as well.
+    A training that ends at a high rate is worse: in one seed of three, the error of sigma_8 of
+    MockNbody doubled.
     """
     training = recipe.training
     n_steps = epochs * -(-n_maps // training.batch_size)

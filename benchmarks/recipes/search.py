@@ -1,4 +1,4 @@
-"""A search among the hyperparameters of a recipe, as `tune` makes it, each trial in the same time."""
+"""Search for the hyperparameters of a recipe, as in `tune`, with the same time per trial."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,28 +14,28 @@ from multifield.tuning.sampler import derive_seed
 
 @dataclass(frozen=True)
 class Trial:
-    """A network of hyperparameters that were drawn."""
+    """Trained network with drawn hyperparameters."""
 
     recipe: Recipe
     network: TrainedNetwork
-    seconds: float  # that it cost to train it
+    seconds: float  # cost of the training
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found."""
+    """Result of a search."""
 
     trials: Sequence[Trial]
-    chosen: int  # the number of the best by its validation loss, the first of equals
-    best: Trained  # what that one inferred; its cost is that of all trials
+    chosen: int  # number of the trial with the lowest validation loss
+    best: Trained  # results of that trial; its cost is that of all trials
 
 
 def fit_sizes(
     recipe: Recipe, workers: Workers, seconds: float, n_maps: int
 ) -> Mapping[int, Recipe]:
-    """Give the recipe as many epochs as fit into the time of a trial, for each width that may be drawn.
+    """Set the number of epochs that fit into the time of a trial, for each width.
 
-    What else is drawn does not change what a step costs.
+    The other hyperparameters do not change the cost of a step.
     """
     allowed = recipe.tuning.search_space.hidden
     widths = range(allowed.low, allowed.high + 1)
@@ -49,23 +49,31 @@ def fit_sizes(
 def search(
     here: Here, recipe: Recipe, seed: int, *, sizes: Mapping[int, Recipe], n_trials: int
 ) -> Found:
-    """Train networks whose hyperparameters are drawn, and let the best infer.
+    """Train networks with drawn hyperparameters, and test the best.
 
     Parameters
     ----------
     here : Here
+        Data and barrier of this process.
     recipe : Recipe
-        Says from where they are drawn, and how.
+        Recipe with the search space and its sampler.
     seed : int
-        Of the study: of what is drawn, and with the number of a trial of its training, as in `tune`.
+        Seed of the study. With the number of a trial it seeds the training, as in `tune`.
     sizes : mapping of int to Recipe
-        From `fit_sizes`.
+        Recipe of each width, from `fit_sizes`.
     n_trials : int
+        Number of trials.
+
+    Returns
+    -------
+    found : Found
+        All trials and the results of the best.
 
     Raises
     ------
     NonFiniteLoss
-        If that of a trial is not finite; `tune` goes on to the next, but here each is to have its time.
+        If a loss is not finite. `tune` continues with the next trial, but here each must use its
+        time.
     """
     with TemporaryDirectory(prefix="multifield-search-") as folder:
         study = open_study(Path(folder) / "study.db", replace(recipe.tuning, seed=seed))

@@ -1,4 +1,4 @@
-"""Tables of what networks inferred, and of what can be known at best."""
+"""Tables of the networks' errors, and of the smallest possible errors."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,13 +20,13 @@ from multifield.mock.gaussian_likelihood import cramer_rao_bound
 
 
 def scores(results: Results, metric: str) -> np.ndarray:
-    """One metric of every parameter inferred."""
+    """Compute one metric of every inferred parameter."""
     of_metric = score_results(results)[metric]
     return np.array([of_metric[name] for name in results.inferred], np.float64)
 
 
 def with_error(values: Sequence[np.ndarray], digits: str) -> list[str]:
-    """Mean over seeds, and its standard error where there are several."""
+    """Format the mean over seeds, with its standard error for several seeds."""
     mean = np.mean(values, axis=0)
     if len(values) == 1:
         return [f"{value:{digits}}" for value in mean]
@@ -35,7 +35,7 @@ def with_error(values: Sequence[np.ndarray], digits: str) -> list[str]:
 
 
 def chi2_recalibrated(network: Trained) -> np.ndarray:
-    """Chi2 of the test maps, sigma multiplied by the factors of validation maps."""
+    """Compute chi2 of the test maps with sigma recalibrated on validation maps."""
     return scores(recalibrate(network.test, fit_sigma_factors(network.valid)), "chi2")
 
 
@@ -51,7 +51,7 @@ HEADER = ("recipe", "epochs", "cost [s]", "parameter", *COLUMNS)
 
 
 def rows_of(name: str, epochs: str, networks: Sequence[Trained]) -> list[tuple[str, ...]]:
-    """Make a row a parameter."""
+    """Make one row per parameter."""
     cells = [with_error([get(n) for n in networks], digits) for get, digits in COLUMNS.values()]
     seconds = f"{np.mean([network.seconds for network in networks]):.0f}"
     parameters = networks[0].test.inferred
@@ -62,7 +62,7 @@ def rows_of(name: str, epochs: str, networks: Sequence[Trained]) -> list[tuple[s
 
 
 def rows_of_trials(found: Found) -> list[tuple[str, ...]]:
-    """Make a row a trial of a search."""
+    """Make one row per trial of a search."""
     rows = []
     for number, trial in enumerate(found.trials):
         drawn = trial.recipe.hyperparameters
@@ -78,7 +78,7 @@ def rows_of_trials(found: Found) -> list[tuple[str, ...]]:
 
 
 def ensemble(networks: Sequence[Trained]) -> Trained:
-    """All seeds' networks together; it costs as much as all of them."""
+    """Average the networks of all seeds; the cost is that of all of them."""
     return Trained(
         average_networks([network.test for network in networks]),
         average_networks([network.single for network in networks]),
@@ -88,7 +88,7 @@ def ensemble(networks: Sequence[Trained]) -> Trained:
 
 
 def rows_of_truth(mock: Mock) -> list[tuple[str, ...]]:
-    """Make rows of what can be known of Gaussian fields at best."""
+    """Make rows of the exact posterior and the Cramer-Rao bound of Gaussian fields."""
     if mock.suite != GAUSSIAN:
         return []
     exact, bound = know_exactly(mock), cramer_rao_bound(mock.map_size)

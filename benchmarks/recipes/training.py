@@ -1,4 +1,4 @@
-"""Networks that are trained and infer, in this process or in several that share a device."""
+"""Training and inference in this process or in several processes that share a device."""
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
@@ -24,46 +24,46 @@ from multifield.training import TrainedNetwork, train_network
 from multifield.training.allocator import keep_freed_memory
 
 N_ORIENTATIONS = 8
-PATIENCE = 900.0  # [s] that a training waits for those beside it, which compile meanwhile
+PATIENCE = 900.0  # [s] that a training waits for parallel ones, which may still compile
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What one network inferred."""
+    """Results of one network."""
 
-    test: Results  # of eight orientations, averaged
-    single: Results  # of one orientation
-    valid: Results  # of eight, averaged
-    seconds: float  # that it cost to train it
+    test: Results  # test maps, average of eight orientations
+    single: Results  # test maps, one orientation
+    valid: Results  # validation maps, average of eight orientations
+    seconds: float  # cost of the training
 
 
 class Here(NamedTuple):
-    """What a process trains with."""
+    """Data and barrier of a process."""
 
     data: Data
-    barrier: Barrier | None  # where trainings beside this one meet
+    barrier: Barrier | None  # synchronizes parallel trainings
 
     def meet(self) -> None:
-        """Wait until the trainings beside this one are there too."""
+        """Wait for parallel trainings."""
         if self.barrier is not None:
             self.barrier.wait(PATIENCE)
 
     def leave(self) -> None:
-        """Let none wait for this one."""
+        """Release parallel trainings that wait for this one."""
         if self.barrier is not None:
             self.barrier.abort()
 
 
 def train(here: Here, recipe: Recipe, seed: int) -> Trained:
-    """Train a network, and let it infer."""
+    """Train and test a network."""
     trained, clock = learn(here, recipe, seed)
     return let_infer(here, recipe, trained, clock.cost)
 
 
 def let_infer(here: Here, recipe: Recipe, trained: TrainedNetwork, seconds: float) -> Trained:
-    """Let a network, which took so long to train, infer the parameters of validation and test maps."""
+    """Predict validation and test maps with a network of known cost."""
     data = here.data.whole
     network = find_architecture(recipe.training.architecture)(
         recipe.hyperparameters.hidden, 0.0, data.channels, data.map_size
@@ -78,14 +78,14 @@ def let_infer(here: Here, recipe: Recipe, trained: TrainedNetwork, seconds: floa
 
 
 def time_epochs(here: Here, recipe: Recipe, seed: int) -> Cost:
-    """Find what a training costs, by a short one."""
+    """Measure the cost of a training with a short one."""
     few = replace(recipe.training, epochs=N_TIMED[recipe.training.device])
     return learn(here, replace(recipe, training=few), seed)[1].parts
 
 
 def learn(here: Here, recipe: Recipe, seed: int) -> tuple[TrainedNetwork, Clock]:
-    """Train a network; give it, and what it cost."""
-    keep_freed_memory()  # as `multifield run` does
+    """Train a network; return it with its cost."""
+    keep_freed_memory()  # as in `multifield run`
     data = anew(here.data.timed)
     clock = Clock(recipe.training.device, here.meet)
     trained = train_network(data, recipe.hyperparameters, recipe.training, seed=seed, report=clock)
@@ -94,7 +94,7 @@ def learn(here: Here, recipe: Recipe, seed: int) -> tuple[TrainedNetwork, Clock]
 
 
 def anew(data: SplitLoaders) -> SplitLoaders:
-    """Give the same loaders as others: statistics that go with a loader are then a cost of each training."""
+    """Copy the loaders, so that statistics stored with a loader count as cost of each training."""
     train, valid, test = (copy(each) for each in (data.train, data.valid, data.test))
     return replace(data, train=train, valid=valid, test=test)
 
@@ -106,18 +106,18 @@ Work = Callable[[Here, Recipe, int], Result]
 
 
 class Workers:
-    """What trains several seeds at the same time: processes, or this one where one is enough.
+    """Processes that train several seeds at the same time, or this process for one seed.
 
-    Processes are spawned: neither CUDA nor threads survive a fork.
+    Processes are spawned, because neither CUDA nor threads survive a fork.
 
     Parameters
     ----------
     n : int
-        Trainings at a time.
+        Number of parallel trainings.
     mock : Mock
-        The maps; each process has a copy.
+        Simulations; each process has a copy.
     training : TrainingConfig
-        Says for which device batches are made, and how large they are.
+        Device and size of batches.
     """
 
     def __init__(self, n: int, mock: Mock, training: TrainingConfig) -> None:
@@ -126,7 +126,8 @@ class Workers:
         if n == 1:
             _begin(mock, training, None)
             return
-        # by way of a file: through a pipe, the second process would begin when the first has taken the maps
+        # a file, because a pipe would start the second process only after the first has read the
+        # maps
         self._folder = TemporaryDirectory(prefix="multifield-recipes-")
         path = Path(self._folder.name) / "mock.pickle"
         with path.open("wb") as file:
@@ -136,35 +137,41 @@ class Workers:
         self._pool = ProcessPoolExecutor(n, context, _begin_there, begin_with)
 
     def __enter__(self) -> "Workers":
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the processes; work that waits is left undone."""
+        """End the processes and cancel waiting work."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._folder.cleanup()
 
     def run(self, work: Work[Result], recipe: Recipe, seeds: Sequence[int]) -> Iterator[Result]:
-        """Do some work for each seed; results come in the order of seeds.
+        """Run work for each seed; results come in the order of seeds.
 
         Parameters
         ----------
         work : callable
-            A function of a module.
+            Function of a module.
         recipe : Recipe
+            Recipe to train.
         seeds : sequence of int
-            A multiple of `n`, so that as many train at a time from beginning to end.
+            Seeds. Their number is a multiple of `n`, so that the same number trains at any time.
+
+        Returns
+        -------
+        results : iterator
+            Result of each seed.
         """
         if len(seeds) % self.n:
-            raise ValueError(f"seeds: expected a multiple of {self.n}, got {len(seeds)}")
+            raise ValueError(f"seeds: Expected a multiple of {self.n}, got {len(seeds)}.")
         if self._pool is None:
             return (_work(work, recipe, seed) for seed in seeds)
         return _in_order([self._pool.submit(_work, work, recipe, seed) for seed in seeds])
 
 
 def _in_order(futures: Sequence[Future[Result]]) -> Iterator[Result]:
-    """Give results as they come; the reason, where one failed for which another waited."""
+    """Yield results; raise the error of a failed training rather than that of one that waited."""
     for future in futures:
         try:
             yield future.result()
@@ -174,24 +181,24 @@ def _in_order(futures: Sequence[Future[Result]]) -> Iterator[Result]:
             raise next(reasons, broken) from None
 
 
-_here: Here | None = None  # of this process
+_here: Here | None = None  # data of this process
 
 
 def _begin(mock: Mock, training: TrainingConfig, barrier: Barrier | None) -> None:
-    """Make the batches of this process."""
+    """Load the data of this process."""
     global _here
     _here = Here(load(mock, training), barrier)
 
 
 def _begin_there(path: Path, training: TrainingConfig, barrier: Barrier) -> None:
-    """Do so in a process that was started."""
+    """Load the data of a spawned process."""
     with path.open("rb") as file:
         _begin(pickle.load(file), training, barrier)
 
 
 def _work(work: Work[Result], recipe: Recipe, seed: int) -> Result:
     if _here is None:
-        raise RuntimeError("expected a process that has maps")
+        raise RuntimeError("work: Expected a process with loaded maps, got one without.")
     try:
         return work(_here, recipe, seed)
     except BaseException:
@@ -205,10 +212,10 @@ def _work(work: Work[Result], recipe: Recipe, seed: int) -> Result:
 def fit_into(
     recipes: Sequence[Recipe], workers: Workers, seconds: float, n_maps: int
 ) -> list[Recipe]:
-    """Give recipes as many epochs as fit into so much time, two at least.
+    """Set the number of epochs of each recipe that fits into a time, at least two.
 
-    On a CPU a short training of each is timed in turns and the cheaper of two counts: what else the machine
-    does makes a second of its processors worth more or less. As many train at a time as later, and the
+    On a CPU a short training of each recipe is timed twice, alternating, and the cheaper one
+    counts, because other load changes the speed. As many train in parallel as later, and the
     slowest counts.
     """
     seeds = range(workers.n)

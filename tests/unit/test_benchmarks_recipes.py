@@ -39,7 +39,7 @@ def test_maps_of_another_field_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "maps.npz"
     get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, path)
     with pytest.raises(
-        ValueError, match=r"maps\.npz: expected maps of .*Mgas.*got those of .*Mtot"
+        ValueError, match=r"maps\.npz: Expected maps of .*Mgas.*got those of .*Mtot"
     ):
         get_mock("MockTNG", ("Mgas",), CONFIG, SPLIT, path)
 
@@ -48,7 +48,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "maps.npz"
     np.savez(path, maps=np.zeros(3))
     with pytest.raises(
-        ValueError, match=r"maps\.npz: expected maps of .*got those of arrays maps;"
+        ValueError, match=r"maps\.npz: Expected maps of .*got those of arrays maps\."
     ):
         get_mock("MockTNG", ("Mgas",), CONFIG, SPLIT, path)
 
