@@ -1,4 +1,4 @@
-"""Conventions of pipelines and catalog; each check is shown an example that it must reject."""
+"""Conventions of pipelines and catalog. Each check must reject a wrong example."""
 
 import importlib.util
 from graphlib import CycleError, TopologicalSorter
@@ -54,13 +54,13 @@ def datasets(pipeline: Pipeline) -> set[str]:
 
 
 def unknown_datasets(pipeline: Pipeline, catalog: DataCatalog) -> set[str]:
-    """Names that would become accidental MemoryDatasets."""
+    """List names that would become accidental MemoryDatasets."""
     return {name for name in datasets(pipeline) if name not in catalog}
 
 
 def unknown_parameters(pipeline: Pipeline, parameters: dict) -> set[str]:
-    asked = {name.removeprefix("params:") for name in pipeline.inputs() if "params:" in name}
-    return {name for name in asked if name not in parameters}
+    used = {name.removeprefix("params:") for name in pipeline.inputs() if "params:" in name}
+    return {name for name in used if name not in parameters}
 
 
 def test_this_is_the_code_under_test():
@@ -100,13 +100,13 @@ def test_every_entry_of_the_catalog_is_used(catalog):
     assert made == set(catalog.config_resolver.list_patterns()) - {"{default}"}
 
 
-def test_every_dataset_that_is_kept_has_a_layer(catalog):
+def test_every_stored_dataset_has_a_layer(catalog):
     for name in datasets(sum(PIPELINES.values(), Pipeline([]))) - PASSED_ON:
         assert catalog[name].metadata["kedro-viz"]["layer"], name
 
 
 def layers_of(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, set[str]]:
-    """For each layer of Kedro-Viz the layers before it, where stages are boxes."""
+    """List the layers before each layer of Kedro-Viz, where stages are boxes."""
 
     def layer_of(name: str) -> str | None:
         metadata = getattr(catalog[name], "metadata", None) or {}
@@ -122,7 +122,7 @@ def layers_of(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, set[str]]:
 
 
 def test_layers_have_an_order(catalog):
-    """Otherwise Kedro-Viz shows none."""
+    """Kedro-Viz shows no layers if their order has a cycle."""
     before = layers_of(PIPELINES["__default__"], catalog)
     order = [*TopologicalSorter(before).static_order()]
     assert order.index("models") < order.index("test_input") < order.index("reporting")

@@ -46,7 +46,7 @@ def test_every_pair_of_suites_is_in_the_table(project):
     assert rows == {(a, b, p, *m) for a in SUITES for b in SUITES for p in COSMOLOGY for m in maps}
 
 
-def test_no_method_is_trained_on_the_suite_held_back(project):
+def test_no_method_is_trained_on_the_held_out_suite(project):
     trained = {row["trained_on"] for row in read(project, "scores") if row["method"] != "one_suite"}
     assert trained == {"MockTNG+MockSIMBA"}
 
@@ -76,7 +76,7 @@ def test_figures_are_drawn(project):
     assert {path.name for path in folder.glob("*.png")} == {"matrices.png", "smoothing.png"}
 
 
-def test_a_second_run_trains_nothing_and_says_the_same(project):
+def test_a_second_run_trains_nothing_and_repeats_the_result(project):
     scores = (project / REPORTS / "scores.csv").read_bytes()
     weights = {path: path.stat().st_mtime_ns for path in project.rglob("weights_*.pt")}
     assert "Training Mock" not in run(project)

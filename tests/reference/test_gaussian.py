@@ -72,7 +72,7 @@ def test_fisher_matrix_is_the_curvature_of_the_likelihood():
     np.testing.assert_allclose(curvature, model.fisher_matrix(32), rtol=0.01)
 
 
-def test_maximum_likelihood_scatters_as_the_bound_says():
+def test_maximum_likelihood_scatters_as_the_bound():
     theta = np.array([0.3, 0.8])
     statistics = model.summarize(draw(np.tile(theta, (1500, 1)), 32, seed=1))
     estimate = oracle.maximum_likelihood(statistics)
@@ -103,7 +103,7 @@ def test_information_is_that_of_all_modes():
     np.testing.assert_allclose(model.fisher_matrix(16, 15), 15 * model.fisher_matrix(16))
 
 
-def test_float32_says_as_much_as_float64():
+def test_float32_has_the_information_of_float64():
     """Test the faintest small scales: the steepest spectrum at the lowest amplitude, 256 pixels."""
     theta = np.array([[0.1, 0.6]])
     statistics = model.summarize(draw(theta, 256, seed=3))
@@ -277,7 +277,7 @@ def test_samples_have_the_moments_of_the_posterior():
     assert np.abs(ratio.mean(axis=0) - 1).max() < 4 * np.sqrt(2 / N_SAMPLES / N_MAPS)
 
 
-def test_nothing_but_the_power_says_anything():
+def test_only_the_power_has_information():
     """Phases do not change the posterior."""
     _, log_maps = draw_from_prior(1, 32, seed=12)
     modes = np.fft.rfft2(log_maps[0].astype(np.float64))

@@ -86,7 +86,7 @@ def test_responses_are_jaxpm_s(power_beside_jaxpm, pair):
 
 
 @pytest.mark.parametrize("Omega_m", OMEGAS)
-def test_largest_modes_grow_as_linear_theory_says(Omega_m):
+def test_largest_modes_grow_as_in_linear_theory(Omega_m):
     """Agree within 2% in weak fields, where linear theory holds; measured within 0.2%."""
     n = 64
     modes = linear_field(n, Omega_m, 1e-3, np.random.default_rng(3))

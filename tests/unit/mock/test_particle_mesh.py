@@ -63,7 +63,7 @@ def wave(amplitude, n=N):
     return scipy.fft.rfftn(contrast), expected
 
 
-def test_a_plane_wave_moves_as_zeldovich_says():
+def test_a_plane_wave_moves_as_in_zeldovich():
     """Zel'dovich is exact in one dimension until shells cross, at an amplitude of 1 / 2 pi."""
     modes, expected = wave(0.05, n=32)
     displacement, velocity = simulate_matter(modes, 0.3)

@@ -20,7 +20,7 @@ def log_maps(Omega_m: float = 0.3, sigma_8: float = 0.8, seed: int = 1) -> dict[
 @pytest.mark.parametrize(
     ("changes", "fields"), [({"Omega_m": 0.4}, {"Mgas", "ne"}), ({"sigma_8": 0.9}, {"T", "P"})]
 )
-def test_a_parameter_moves_its_carrier_and_what_is_a_function_of_it(changes, fields):
+def test_a_parameter_changes_its_carrier_and_functions_of_it(changes, fields):
     before, after = log_maps(), log_maps(**changes)
     moved = {field for field in FIELDS if not np.array_equal(before[field], after[field])}
     assert moved == fields
@@ -42,7 +42,7 @@ def test_p_has_few_independent_pixels():
     assert ratio == pytest.approx(1 / (4 * np.pi * 2**2), rel=0.05)  # from 15 * 4096 / 50 draws
 
 
-def test_the_noise_knows_nothing_of_the_others():
+def test_the_noise_is_independent_of_the_other_fields():
     logs = log_maps()
     n = logs["HI"].size
     for field in FIELDS[:-1]:

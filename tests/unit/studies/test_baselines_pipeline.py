@@ -48,7 +48,7 @@ def test_without_a_network(prepared):
         assert exact < 0.7 * prior  # sigma_8: 0.04 from 16 pixels, 0.12 from the prior
 
 
-def test_with_a_network_beside_them(prepared):
+def test_with_results_of_a_network(prepared):
     table = prepared / "data/01_raw/MockGaussian/params_LH_MockGaussian.txt"
     theta = read_theta(table)[list(split_simulations(24, n_valid=4, n_test=6).test)]
     write_network(prepared, np.tile(np.repeat(theta, 15, axis=0), (8, 1)))
@@ -79,5 +79,5 @@ def test_results_of_other_maps_stop_the_run(prepared):
     before = (prepared / REPORT).read_bytes()
     done = run_kedro(prepared, "run", "--pipeline", "baselines", *SUITE)
     assert done.returncode != 0
-    assert "network: expected the parameters of the test maps" in done.stdout + done.stderr
+    assert "network: Expected the true parameters of the test maps" in done.stdout + done.stderr
     assert (prepared / REPORT).read_bytes() == before

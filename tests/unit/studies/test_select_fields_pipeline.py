@@ -52,17 +52,17 @@ def test_every_scored_set_is_in_the_table(finished):
     }
 
 
-def test_the_answer_says_mock_and_lies_beside_its_figure(finished):
+def test_the_answer_names_the_mock_suite_and_has_a_figure(finished):
     project, done = finished
     answer = json.loads((project / REPORTS / "smallest_field_sets.json").read_text())
     assert answer["mock"]
     assert answer["fields"] == ["Mgas", "T", "HI"]
     assert [found["asked"] for found in answer["smallest"]] == [0.9, 0.95]
     assert (project / REPORTS / "information.png").read_bytes().startswith(b"\x89PNG")
-    assert "fields of mock suite MockTwoFields" in done.stdout
+    assert "Fields of mock suite MockTwoFields" in done.stdout
 
 
-def test_a_second_run_trains_nothing_and_says_the_same(finished):
+def test_a_second_run_trains_nothing_and_repeats_the_result(finished):
     project, _ = finished
     names = ("field_sets.csv", "smallest_field_sets.json")
     before = [(project / REPORTS / name).read_bytes() for name in names]

@@ -38,7 +38,7 @@ def equal(one: Results, other: Results, rtol: float = 0) -> None:
     np.testing.assert_allclose(one.std, other.std, rtol=rtol)
 
 
-def test_the_power_spectrum_of_a_gaussian_field_says_nearly_all(make_loaders):
+def test_the_power_spectrum_of_a_gaussian_field_is_nearly_sufficient(make_loaders):
     """The Cramer-Rao bounds of 16 bins up to Nyquist are 1.15 and 1.09 times those of all modes."""
     theta, log_maps = gaussian_suite()
     config = BaselinesConfig(n_bins=16, n_quantiles=4, degree=2)
@@ -51,7 +51,7 @@ def test_the_power_spectrum_of_a_gaussian_field_says_nearly_all(make_loaders):
     assert np.all(rmse(found["mean"]) > 8 * best)
 
 
-def test_everything_knows_more_than_the_prior(make_loaders, config):
+def test_every_baseline_beats_the_prior(make_loaders, config):
     theta, log_maps = gaussian_suite()
     found = infer_with_baselines(make_loaders(theta, log_maps), config)
     prior = rmse(found["prior"])
@@ -78,7 +78,7 @@ def test_the_prior_is_the_mean_and_scatter_of_the_training_simulations(make_load
     np.testing.assert_allclose(results.std[:, :2], expected[:, 1, :2], rtol=1e-9)
 
 
-def test_a_mean_that_says_it_all_is_understood(make_loaders, config):
+def test_parameters_in_the_mean_are_recovered(make_loaders, config):
     """Omega_m is linear in the mean and sigma_8 is its square: degree two fits both."""
     theta, maps = noise(30)
     theta[:, 1] = 0.6 + theta[:, 0] ** 2

@@ -20,7 +20,7 @@ def value(records: list[dict], method: str, parameter: str, metric: str) -> floa
     return record[metric]
 
 
-def test_a_row_a_method_and_parameter():
+def test_one_row_per_method_and_parameter():
     records = compare({"prior": results(np.array([0.1, -0.1, 0.0]))}, {})
     assert [(r["method"], r["parameter"]) for r in records] == [
         ("prior", "Omega_m"),

@@ -44,7 +44,7 @@ def texts(figure):
     return [text.get_text() for text in figure.findobj(mpl.text.Text)]
 
 
-def test_a_panel_a_goal_and_the_smallest_sets_by_name(records):
+def test_one_panel_per_goal_names_the_smallest_sets(records):
     smallest = {("cosmology", 0.9): "Mgas_T", ("cosmology", 0.95): "Mgas_T_HI", ("all", 0.9): None}
     figure = draw(records, smallest, {"cosmology": 4.0, "all": 4.5})
     assert [ax.get_title() for ax in figure.axes] == ["cosmology", "all parameters"]

@@ -118,7 +118,7 @@ def test_one_network_ranks_the_two_fields_first_of_all_pairs(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_noise_says_nothing(run: Run) -> None:
+def test_noise_gives_the_prior(run: Run) -> None:
     noise = next(each for each in run.scores.sets if each.fields == ("HI",))
     # a calibrated network without information gives the prior; 16 simulations give it to some
     # percent
@@ -126,7 +126,7 @@ def test_noise_says_nothing(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_no_set_says_more_than_its_pixels_allow(run: Run) -> None:
+def test_no_set_has_more_information_than_its_pixels(run: Run) -> None:
     """Compare with a uniform prior of width w and the Cramer-Rao bounds."""
     errors = least_errors(MAP_SIZE)
     width = 0.4 / np.sqrt(12)  # both parameters

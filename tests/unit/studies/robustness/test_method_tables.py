@@ -63,7 +63,7 @@ def rows(values: dict[tuple[str, str, str], float]) -> list[dict[str, str]]:
     ]
 
 
-def test_methods_beside_the_networks_of_one_suite():
+def test_methods_are_compared_with_networks_of_one_suite():
     tng, simba, astrid = robustness().suites
     both = f"{tng}+{simba}"
     records = rows(

@@ -83,7 +83,7 @@ def test_weights_of_another_training_are_refused(folder):
         train(folder)
 
 
-def test_a_training_without_a_card_is_done_again(folder):
+def test_a_training_without_a_card_is_repeated(folder):
     """This is the state after a kill between weights and card, which is written last."""
     train(folder)
     (path,) = (folder.path / "cards").iterdir()

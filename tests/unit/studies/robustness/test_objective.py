@@ -128,9 +128,9 @@ def test_maps_without_parameters_count_in_the_discrepancy_alone() -> None:
 def test_a_parameter_that_does_not_count_need_not_be_known() -> None:
     batch, net = make_batch(), network().eval()
     expected = objective_of(alignment=3.0)(net, batch, [0, 1])
-    told = replace(batch, theta=batch.theta.clone())
-    told.theta[:, 2:] = torch.nan
-    for a, b in zip(objective_of(alignment=3.0)(net, told, [0, 1]), expected, strict=True):
+    partly = replace(batch, theta=batch.theta.clone())
+    partly.theta[:, 2:] = torch.nan
+    for a, b in zip(objective_of(alignment=3.0)(net, partly, [0, 1]), expected, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 

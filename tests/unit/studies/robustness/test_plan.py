@@ -27,7 +27,7 @@ def test_each_suite_is_left_out_once():
     ]
 
 
-def test_a_mixture_is_of_a_network_of_each_suite():
+def test_a_mixture_averages_one_network_per_suite():
     mixed, plain = list_tasks(robustness(methods=(method("mixed", mixture=True), method())))[-2:]
     assert [one.suites for one in each_alone(mixed)] == [("MockTNG",), ("MockSIMBA",)]
     assert not each_alone(plain)

@@ -60,7 +60,7 @@ def test_labels_are_averages_over_the_maps_of_a_simulation():
     assert np.isnan(theta[others]).all()
 
 
-def test_maps_are_shown_with_what_the_teacher_infers_of_their_simulations(trained, folder):
+def test_target_maps_are_labelled_by_the_teacher(trained, folder):
     taught = trained[-1]
     (path,) = (folder / "weights").glob("weights_MockTNG+MockSIMBA_Mtot_*.pt")
     train = taught.joined.data.train.take(np.arange(len(taught.joined.data.train)))
@@ -75,7 +75,7 @@ def test_maps_are_shown_with_what_the_teacher_infers_of_their_simulations(traine
     np.testing.assert_allclose(np.unique(found, axis=0), np.unique(expected, axis=0), rtol=1e-6)
 
 
-def test_no_parameter_of_the_suite_held_back_has_a_part_in_it(trained, tmp_path):
+def test_parameters_of_the_held_out_suite_have_no_effect(trained, tmp_path):
     other = replace(ASKED, theta=camels.unscale_theta(np.random.default_rng(9).random((6, 6))))
     again = train(tmp_path, MockAstrid=other)
     for name, tensor in trained[-1].network.state_dict().items():

@@ -188,9 +188,9 @@ def test_causes_tell_scales_apart(suites):
 
 def test_causes_tell_apart_what_a_suite_is_said_to_have_for_parameters(suites):
     one, other = suites
-    told = [without_parameters(other), other, replace(other, theta=other.theta + 1e-9)]
+    labelled = [without_parameters(other), other, replace(other, theta=other.theta + 1e-9)]
     causes = [
         join_suites([one], "T", (0.0,), OVER, config(), {}, target=each).data.causes
-        for each in told
+        for each in labelled
     ]
-    assert len({str(each) for each in causes}) == len(told)
+    assert len({str(each) for each in causes}) == len(labelled)
