@@ -48,7 +48,7 @@ def test_files_cards_and_weights_name_it(project):
     card = json.loads((models / f"cards/card_MockNbody_Mtot_{LABEL}.json").read_text())
     assert card["architecture"] == "convnext:ConvNeXt"
     weights = models / f"weights/weights_MockNbody_Mtot_0_{LABEL}.pt"
-    with pytest.raises(ValueError, match="Name it, as load_weights"):
+    with pytest.raises(ValueError, match=r"Name it: load_weights\("):
         load_weights(weights)
     assert (project / f"data/08_reporting/MockNbody_Mtot_{LABEL}/report.html").is_file()
 

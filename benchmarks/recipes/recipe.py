@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
 from pydantic import TypeAdapter
 
-from multifield import settings
+from multifield.config.loader import read_parameters
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.config.tuning import TuningConfig
 
-CONF = Path(__file__).parents[2] / "conf"
 COMMON = {
     "checkpoint_every": 0,
     "eval_orientations": 1,  # for the choice of the epoch; the test averages all
@@ -51,12 +48,7 @@ def read_recipe(
     name: str, epochs: int, device: str = "cpu", compile: str = "auto", **runtime: Any
 ) -> Recipe:
     """Read a recipe as in environment mock, except for device and speed settings."""
-    arguments: dict[str, Any] = {
-        k: v for k, v in settings.CONFIG_LOADER_ARGS.items() if k != "default_run_env"
-    }
-    chosen = {"recipe": name, "epochs": epochs} | runtime
-    loader = OmegaConfigLoader(str(CONF), env="mock", runtime_params=chosen, **arguments)
-    groups = loader["parameters"]
+    groups = read_parameters("mock", {"recipe": name, "epochs": epochs} | runtime)
     here = {"device": device, "compile": compile, **COMMON, **ON_DEVICE[device]}
     training = TypeAdapter(TrainingConfig).validate_python(groups["training"] | here)
     hyperparameters = TypeAdapter(Hyperparameters).validate_python(groups["hyperparameters"])

@@ -330,7 +330,7 @@ def test_metrics_that_json_cannot_hold_are_refused_and_named(tmp_path):
         "validator": load_catalog("base")["metrics"]["validator"],
     }
     catalog = DataCatalog.from_config({"metrics": entry})
-    with pytest.raises(DataValidationError, match="RMSE of Omega_m: expected a finite number"):
+    with pytest.raises(DataValidationError, match="RMSE of Omega_m: Expected a finite number"):
         catalog.save("metrics", {"RMSE": {"Omega_m": float("nan")}})
     assert not (tmp_path / "metrics.json").exists()
 

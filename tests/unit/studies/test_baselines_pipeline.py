@@ -62,7 +62,7 @@ def test_results_that_are_found_are_not_written_here(tmp_path):
     tested = {f"test_{name}": names[name] for name in ("suite", "field", "label")}
     dataset = FoundResultsDataset(path=str(tmp_path), **names, **tested)
     assert dataset.load() == {}
-    with pytest.raises(DatasetError, match="can be read, not saved"):
+    with pytest.raises(DatasetError, match="Expected only loads of this dataset"):
         dataset.save({})
 
 

@@ -132,8 +132,8 @@ def test_goals_are_the_cosmology_and_all(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"fractions": [0.95, 0.9]}, "expected rising numbers, each once"),
-        ({"fractions": [0.0, 0.9]}, "expected numbers above 0 and up to 1"),
+        ({"fractions": [0.95, 0.9]}, "Expected rising numbers, each once"),
+        ({"fractions": [0.0, 0.9]}, "Expected numbers above 0 and up to 1"),
         ({"fractions": []}, "at least 1"),
         ({"fraction": [0.9]}, "Unexpected keyword argument"),
     ],
