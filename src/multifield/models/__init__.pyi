@@ -1,6 +1,6 @@
 from .band_powers import BandPowers as BandPowers
+from .feature_network import FeatureNetwork as FeatureNetwork
 from .model_folder import ModelFolder as ModelFolder
-from .head import FeatureNetwork as FeatureNetwork
 from .network import Network as Network
 from .network import for_inference as for_inference
 from .o3_err import O3Err as O3Err

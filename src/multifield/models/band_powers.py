@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multifield.models.head import FeatureNetwork
+from multifield.models.feature_network import FeatureNetwork
 from multifield.models.map_statistics import count_statistics, map_statistics
 from multifield.models.network import Sizes, require_axes
 from multifield.models.padding import pad_periodic

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multifield.models.head import FeatureNetwork
+from multifield.models.feature_network import FeatureNetwork
 from multifield.models.map_statistics import (
     EXPONENTS,
     PER_LEVEL,

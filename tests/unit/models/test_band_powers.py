@@ -13,7 +13,7 @@ from multifield.models import (
     save_weights,
 )
 from multifield.models.band_powers import SymmetricConv, log_power
-from multifield.models.head import RunningStandardization
+from multifield.models.feature_network import RunningStandardization
 from multifield.models.padding import pad_periodic
 from tests.helpers.tolerances import BFLOAT16_NETWORK_RTOL, EPS32
 from tests.helpers.torch_threads import one_thread as one_thread

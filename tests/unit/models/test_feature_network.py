@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from multifield.models.head import FeatureNetwork
+from multifield.models.feature_network import FeatureNetwork
 
 N_FEATURES = 5  # of a field
 N_COPIES = 4
