@@ -14,8 +14,9 @@ RECIPE = """
 recipes:
   mine:
     architecture: convnext:ConvNeXt
-    loss: gaussian
-    judged_by: gaussian
+    head: diagonal
+    loss: nll
+    judged_by: nll
     schedule: one_cycle
     betas: [0.9, 0.999]
     max_gradient_norm: 1.0

@@ -130,6 +130,7 @@ def model_folder(suite: Suite, parameters: Parameters) -> ModelFolder:
         preprocessing.remove_monopole,
         config.architecture,
         config.schedule,
+        config.head,
     )
     return ModelFolder(
         path=Path(parameters.models_folder).expanduser(),

@@ -55,7 +55,7 @@ _LABEL_WORDS = {"o3_err": "o3"}
 """Names of architectures in file names, where they differ. The benchmark's files have ``o3``."""
 
 _LABEL = re.compile(
-    r"all_(?:one_cycle|steps_\d+_\d+)_(\w+?)(?:_smoothing_[\d.e+-]+)?(?:_no_monopole)?"
+    r"all_(?:one_cycle|steps_\d+_\d+)_(\w+?)(?:_autoregressive|_flow)?(?:_smoothing_[\d.e+-]+)?(?:_no_monopole)?"
     r"(?:_field_(?:scorer|finalists))?"
 )
 
@@ -67,6 +67,7 @@ def recipe_label(
     remove_monopole: bool = False,
     architecture: str = "o3_err",
     schedule: str = "cyclic",
+    head: str = "diagonal",
 ) -> str:
     """Return the part of a file name for the training: ``all_steps_500_500_o3``.
 
@@ -82,6 +83,8 @@ def recipe_label(
         Name of the architecture. ``module:Class`` is shortened to the class.
     schedule : str, optional
         Schedule of the learning rate.
+    head : str, optional
+        Name of the posterior. ``diagonal``, the benchmark's, is not named.
 
     Returns
     -------
@@ -92,7 +95,8 @@ def recipe_label(
     word = _LABEL_WORDS.get(architecture, architecture.rpartition(":")[2])
     suffix = _preprocessing_suffix(smoothing_width, remove_monopole)
     steps = "one_cycle" if schedule == "one_cycle" else f"steps_{steps_up}_{steps_down}"
-    return f"all_{steps}_{word}{suffix}"
+    of_head = "" if head == "diagonal" else f"_{head}"
+    return f"all_{steps}_{word}{of_head}{suffix}"
 
 
 def word_of_label(label: str) -> str:

@@ -21,6 +21,7 @@ from multifield.config.studies import BaselinesConfig, RobustnessConfig, SelectF
 from multifield.config.training import (
     Architecture,
     ExecutionConfig,
+    HeadName,
     Hyperparameters,
     LossName,
     Schedule,
@@ -35,6 +36,7 @@ class Recipe:
     """Settings that differ between recipes. The groups take them under the same names."""
 
     architecture: Architecture
+    head: HeadName
     loss: LossName
     judged_by: LossName
     schedule: Schedule

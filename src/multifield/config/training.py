@@ -20,8 +20,11 @@ from multifield.models.registry import check_architecture
 
 Architecture = Annotated[str, Strict(), AfterValidator(check_architecture)]
 
-LossName = Literal["moments", "gaussian"]
+LossName = Literal["moments", "nll"]
 """Names in `multifield.training.loss.LOSSES`."""
+
+HeadName = Literal["diagonal", "autoregressive"]
+"""Names in `multifield.models.heads.HEADS`."""
 
 Schedule = Literal["cyclic", "one_cycle"]
 
@@ -56,6 +59,8 @@ class TrainingConfig:
     ----------
     architecture : str
         Name of the architecture, or ``module:Class``.
+    head : {"diagonal", "autoregressive"}
+        Posterior that the outputs of a network describe.
     pretrained : Path or None
         File of initial weights. None starts from random ones.
     epochs : int
@@ -64,9 +69,9 @@ class TrainingConfig:
         Number of maps per batch. Batch normalization needs two.
     maps_per_epoch : int
         Number of maps after which an epoch ends.
-    loss : {"moments", "gaussian"}
+    loss : {"moments", "nll"}
         Loss that is minimized.
-    judged_by : {"moments", "gaussian"}
+    judged_by : {"moments", "nll"}
         Loss that is reported and used for model selection.
     schedule : {"cyclic", "one_cycle"}
         Schedule of the learning rate.
@@ -111,6 +116,7 @@ class TrainingConfig:
     """
 
     architecture: Architecture
+    head: HeadName
     pretrained: FilePath | None
     epochs: Integer = Field(ge=1)
     batch_size: Integer = Field(ge=2)
@@ -138,6 +144,16 @@ class TrainingConfig:
     loader_threads: Integer = Field(ge=0)
     prefetch: Integer = Field(ge=0)
     resident: Literal["auto", "never", "always"]
+
+    @model_validator(mode="after")
+    def _loss_of_head(self) -> "TrainingConfig":
+        if self.head != "diagonal" and "moments" in (self.loss, self.judged_by):
+            name = "loss" if self.loss == "moments" else "judged_by"
+            raise ValueError(
+                f"{name}: Expected nll with head={self.head}, got moments, which infers independent "
+                "means and standard deviations. Set training.head=diagonal with it."
+            )
+        return self
 
     @field_validator("betas")
     @classmethod

@@ -7,6 +7,7 @@ import numpy as np
 from multifield import camels
 from multifield.evaluation.bootstrap import Simulation
 from multifield.evaluation.calibration import pulls
+from multifield.evaluation.joint import JointPosterior
 from multifield.evaluation.results import (
     N_PARAMETERS,
     Results,
@@ -50,7 +51,10 @@ def average_networks(results: Sequence[Results]) -> Results:
                 f"network {number}."
             )
     means, stds = np.stack([r.mean for r in results]), np.stack([r.std for r in results])
-    return Results(first.theta, *mixture_moments(means, stds), first.inferred)
+    joint = None
+    if all(each.joint is not None for each in results):
+        joint = JointPosterior.mixture([each.posterior for each in results])
+    return Results(first.theta, *mixture_moments(means, stds), first.inferred, joint)
 
 
 def estimate_correlations(valid_results: Results, simulation: Simulation) -> Correlations:

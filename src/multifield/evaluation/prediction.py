@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from copy import deepcopy
 from typing import Literal
 
 import numpy as np
@@ -12,8 +13,10 @@ from torch import Tensor
 from multifield import camels
 from multifield.core.arrays import Theta
 from multifield.data import MapLoader
-from multifield.evaluation.results import N_PARAMETERS, Results
+from multifield.evaluation.joint import Component, JointPosterior
+from multifield.evaluation.results import N_PARAMETERS, Results, join_results, joint_results
 from multifield.models import for_inference
+from multifield.models.heads import DiagonalHead, head_in
 from multifield.training import choose_device, on_device, torch_threads
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 from multifield.training.shown_fields import FixedFields
@@ -37,8 +40,8 @@ def predict(
     Parameters
     ----------
     network : torch.nn.Module
-        Network that takes (B, C, L, L) float32 and returns (B, 12): means, then standard
-        deviations, in [0, 1] units.
+        Network that takes (B, C, L, L) float32 and returns the outputs of its head: (B, 12) means,
+        then standard deviations, in [0, 1] units, for ``diagonal``.
     loader : MapLoader or FixedFields
         The maps and their true parameters.
     orientations : sequence of int
@@ -61,7 +64,7 @@ def predict(
     Raises
     ------
     ValueError
-        If the output of the network is not (B, 12) or not finite. Also if the batches do not
+        If the outputs of the network are not those of its head or not finite. Also if the batches do not
         contain each map once per orientation, in the order of the loader's `theta`.
     """
     theta = np.tile(np.asarray(loader.theta, dtype=np.float64), (len(orientations), 1))
@@ -71,13 +74,17 @@ def predict(
         copy = for_inference(network.to(place), dtype)
         output, scaled_theta = _run(copy, loader, orientations, place)
     _check_order(scaled_theta, theta)
-    mean = camels.unscale_theta(output[:, :N_PARAMETERS])
-    std = camels.unscale_theta_std(output[:, N_PARAMETERS:])
-    unused = [column for column in range(N_PARAMETERS) if column not in loader.inferred]
-    mean[:, unused] = np.nan
-    std[:, unused] = np.nan
     inferred = tuple(camels.PARAMETER_NAMES[column] for column in sorted(loader.inferred))
-    return Results(theta, mean, std, inferred)
+    head = head_in(network)
+    if isinstance(head, DiagonalHead):
+        mean = camels.unscale_theta(output[:, :N_PARAMETERS])
+        std = camels.unscale_theta_std(output[:, N_PARAMETERS:])
+        unused = [column for column in range(N_PARAMETERS) if column not in loader.inferred]
+        mean[:, unused] = np.nan
+        std[:, unused] = np.nan
+        return Results(theta, mean, std, inferred)
+    component = Component(deepcopy(head).cpu(), torch.from_numpy(output))
+    return joint_results(theta, JointPosterior((component,), inferred))
 
 
 def _run(
@@ -85,7 +92,7 @@ def _run(
     loader: MapLoader | FixedFields,
     orientations: Sequence[int],
     device: torch.device,
-) -> tuple[Float64[np.ndarray, "M 12"], Theta]:
+) -> tuple[Float64[np.ndarray, "M O"], Theta]:
     """Join the outputs of the network and the scaled parameters of all batches."""
     was_training = network.training
     network.eval()
@@ -104,10 +111,10 @@ def _run(
 
 
 @torch.inference_mode()
-def _forward(network: torch.nn.Module, x: Tensor) -> Float64[np.ndarray, "B 12"]:
+def _forward(network: torch.nn.Module, x: Tensor) -> Float64[np.ndarray, "B O"]:
     output = network(x)
-    if output.shape != (len(x), 2 * N_PARAMETERS):
-        expected = (len(x), 2 * N_PARAMETERS)
+    expected = (len(x), head_in(network).n_outputs)
+    if output.shape != expected:
         raise ValueError(f"network: Expected output {expected}, got {tuple(output.shape)}.")
     values: np.ndarray = output.cpu().double().numpy()  # MPS has no float64: move first
     return values
@@ -154,7 +161,7 @@ class Shifted(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Shift the maps and apply the network."""
         shifted = torch.roll(x, self.shift, dims=(-2, -1))
-        output: torch.Tensor = self.network(shifted)  # (B, 12)
+        output: torch.Tensor = self.network(shifted)  # (B, O)
         return output
 
 
@@ -218,6 +225,4 @@ def predict_shifted(
         )
         for down, right in shifts
     ]
-    tables = ([getattr(look, name) for look in looks] for name in ("theta", "mean", "std"))
-    theta, mean, std = (np.concatenate(table) for table in tables)
-    return Results(theta, mean, std, looks[0].inferred)
+    return join_results(looks)

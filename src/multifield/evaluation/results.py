@@ -8,6 +8,7 @@ M      rows: test maps, or maps times orientations
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from jaxtyping import Float
 
 from multifield import camels
 from multifield.core.atomic_files import atomic_path
+from multifield.evaluation.joint import JointPosterior
 
 Table = Float[np.ndarray, "..."]
 """(M, 6) parameters in CMD's column order.
@@ -40,6 +42,9 @@ class Results:
         finite, the others are NaN.
     inferred : tuple of str
         Names of the inferred parameters.
+    joint : JointPosterior or None
+        Joint posteriors of the inferred parameters. None for independent Gaussians with `mean` and
+        `std`.
 
     Raises
     ------
@@ -52,6 +57,7 @@ class Results:
     mean: Table
     std: Table
     inferred: tuple[str, ...] = camels.PARAMETER_NAMES
+    joint: JointPosterior | None = None
 
     def __post_init__(self) -> None:
         for name in ("theta", "mean", "std"):
@@ -63,6 +69,26 @@ class Results:
         parameter_columns(self.inferred)
         _check_values("mean", self.mean, self.inferred)
         _check_values("std", self.std, self.inferred)
+        if self.joint is not None and (
+            len(self.joint) != len(self) or self.joint.parameters != self.inferred
+        ):
+            raise ValueError(
+                f"joint: Expected {len(self)} rows of {', '.join(self.inferred)}, got "
+                f"{len(self.joint)} of {', '.join(self.joint.parameters)}."
+            )
+
+    @property
+    def posterior(self) -> JointPosterior:
+        """Joint posteriors of the inferred parameters, independent Gaussians if none are given."""
+        if self.joint is not None:
+            return self.joint
+        columns = list(parameter_columns(self.inferred))
+        return JointPosterior.of_moments(self.mean[:, columns], self.std[:, columns], self.inferred)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """True values of the inferred parameters, (M, P)."""
+        return self.theta[:, list(parameter_columns(self.inferred))]
 
     def __len__(self) -> int:
         """Count the rows M."""
@@ -75,7 +101,8 @@ class Results:
 
     def take(self, rows: np.ndarray | slice) -> "Results":
         """Keep some rows."""
-        return Results(self.theta[rows], self.mean[rows], self.std[rows], self.inferred)
+        joint = None if self.joint is None else self.joint.take(rows)
+        return Results(self.theta[rows], self.mean[rows], self.std[rows], self.inferred, joint)
 
 
 def check_tables(theta: Table, mean: Table, std: Table) -> None:
@@ -126,6 +153,50 @@ def _check_values(label: str, table: Table, inferred: tuple[str, ...]) -> None:
             raise ValueError(f"{label} of {name}: Expected {rule}, got {values[row]} in row {row}.")
 
 
+def joint_results(theta: Table, posterior: JointPosterior) -> Results:
+    """Make results of joint posteriors, with their moments.
+
+    Parameters
+    ----------
+    theta : (M, 6) float64
+        True parameters in physical units. NaN where unknown.
+    posterior : JointPosterior
+        Posteriors of the M rows.
+
+    Returns
+    -------
+    results : Results
+        Truth, means, standard deviations and the posteriors.
+    """
+    columns = list(parameter_columns(posterior.parameters))
+    mean = np.full((len(posterior), N_PARAMETERS), np.nan)
+    std = mean.copy()
+    mean[:, columns], covariance = posterior.moments()
+    std[:, columns] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    return Results(theta, mean, std, posterior.parameters, posterior)
+
+
+def join_results(parts: Sequence[Results]) -> Results:
+    """Join rows of several results with the same parameters.
+
+    Parameters
+    ----------
+    parts : sequence of Results
+        Results to join, in this order.
+
+    Returns
+    -------
+    results : Results
+        All rows.
+    """
+    tables = ([getattr(part, name) for part in parts] for name in ("theta", "mean", "std"))
+    theta, mean, std = (np.concatenate(table) for table in tables)
+    joint = None
+    if all(part.joint is not None for part in parts):
+        joint = JointPosterior.joined([part.posterior for part in parts])
+    return Results(theta, mean, std, parts[0].inferred, joint)
+
+
 def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
     """Keep the parameters that can be compared with the truth. The others become NaN.
 
@@ -157,7 +228,8 @@ def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
     unused = [c for c in range(N_PARAMETERS) if c not in kept.values()]
     mean, std = results.mean.copy(), results.std.copy()
     mean[:, unused] = std[:, unused] = np.nan
-    return Results(results.theta, mean, std, tuple(kept))
+    joint = None if results.joint is None else results.joint.marginal(tuple(kept))
+    return Results(results.theta, mean, std, tuple(kept), joint)
 
 
 # ---- the eight orientations of a map ----
@@ -199,7 +271,8 @@ def average_orientations(results: Results, n_orientations: int) -> Results:
         raise ValueError(
             "theta: Expected rows ordered (orientation, simulation, map), got another order."
         )
-    return Results(theta[0], *mixture_moments(mean, std), results.inferred)
+    joint = None if results.joint is None else results.joint.mixed(n_orientations)
+    return Results(theta[0], *mixture_moments(mean, std), results.inferred, joint)
 
 
 def mixture_moments(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multifield.models.feature_network import FeatureNetwork
+from multifield.models.heads import count_parameters
 from multifield.models.map_statistics import count_statistics, map_statistics
 from multifield.models.network import Sizes, require_axes
 from multifield.models.padding import pad_periodic
@@ -55,6 +56,8 @@ class BandPowers(FeatureNetwork):
         Number of pixels per side L, a power of two from 16.
     n_parameters : int
         Number of parameters P.
+    head : str
+        Name of the posterior that the outputs describe; see `Network`.
 
     Raises
     ------
@@ -71,8 +74,9 @@ class BandPowers(FeatureNetwork):
         channels: int,
         map_size: int = 256,
         n_parameters: int = 6,
+        head: str = "diagonal",
     ) -> None:
-        super().__init__(hidden, dropout, channels, map_size, n_parameters)
+        super().__init__(hidden, dropout, channels, map_size, n_parameters, head)
         n_levels = count_levels(map_size)
         n_bands = 2 * hidden
         widths = [2 * hidden * min(2**k, WIDEST) for k in range(n_levels)]
@@ -95,7 +99,9 @@ class BandPowers(FeatureNetwork):
         last = f"levels.{n_levels - 1}.residual.weight"
         width = require_axes(state, last, 4, "band_powers").shape[0]
         hidden = width // (2 * min(2 ** (n_levels - 1), WIDEST))
-        return Sizes(hidden, channels, SMALLEST * 2 ** (n_levels - 1), n_outputs // 2)
+        return Sizes(
+            hidden, channels, SMALLEST * 2 ** (n_levels - 1), count_parameters(state, n_outputs)
+        )
 
     def encode(self, x: Tensor) -> Tensor:
         """Filter maps, level by level; see `Network.encode`."""

@@ -40,16 +40,18 @@ class FeatureNetwork(Network):
         self.standardize = RunningStandardization(n_features, limit, scale)
         self.FC1 = nn.Linear(n_features, n_units)
         self.FC2 = nn.Linear(n_units, n_units)
-        self.FC3 = nn.Linear(n_units, 2 * self.n_parameters)
-        self.direct = nn.Linear(n_features, 2 * self.n_parameters, bias=False)
+        self.FC3 = nn.Linear(n_units, self.head.n_outputs)
+        self.direct = nn.Linear(n_features, self.head.n_outputs, bias=False)
         for layer in (self.FC1, self.FC2):
             nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.FC3.weight)
         nn.init.zeros_(self.direct.weight)
         with torch.no_grad():
-            self.FC3.bias[: self.n_parameters] = FIRST_MEAN
-            self.FC3.bias[self.n_parameters :] = log(expm1(FIRST_STD - STD_FLOOR))  # softplus of it
+            mean, raw_std, others = self._split(self.FC3.bias)
+            mean.fill_(FIRST_MEAN)
+            raw_std.fill_(log(expm1(FIRST_STD - STD_FLOOR)))  # softplus of it
+            others.zero_()
 
     def infer(self, features: Tensor) -> Tensor:
         """Infer the parameters from the features of maps; see `Network.infer`."""
@@ -57,9 +59,15 @@ class FeatureNetwork(Network):
         y = self.direct(x)
         x = nn.functional.silu(self.FC1(x))
         x = nn.functional.silu(self.FC2(self.dropout(x)))
-        mean, raw_std = (y + self.FC3(x)).split(self.n_parameters, dim=1)
+        mean, raw_std, others = self._split(y + self.FC3(x))
         # softplus: exponential for small values, linear for large ones, which avoids overflow
-        return torch.cat((mean, nn.functional.softplus(raw_std) + STD_FLOOR), dim=1)
+        return torch.cat((mean, nn.functional.softplus(raw_std) + STD_FLOOR, others), dim=-1)
+
+    def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Split outputs into means, standard deviations and the rest."""
+        n = self.n_parameters
+        mean, std, others = torch.split(outputs, [n, n, self.head.n_outputs - 2 * n], dim=-1)
+        return mean, std, others
 
 
 class RunningStandardization(nn.Module):

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multifield.models.heads import HEADS, Head
+
 RECORD = "sizes_made_for"  # name in a state dict of the tensor with the sizes of the network
 MIN_MAP_SIZE = 16  # [pixels]; smaller maps have fewer than two blocks
 MAX_MAP_SIZE = 8192  # [pixels]; limit for the sizes that a damaged file can claim
@@ -53,6 +55,8 @@ class Network(nn.Module):
         Number of pixels per side L, a power of two from 16.
     n_parameters : int
         Number of parameters P.
+    head : str
+        Name of the posterior that the outputs describe, in `multifield.models.heads.HEADS`.
 
     Attributes
     ----------
@@ -80,13 +84,17 @@ class Network(nn.Module):
         channels: int,
         map_size: int = 256,
         n_parameters: int = 6,
+        head: str = "diagonal",
     ) -> None:
         super().__init__()
         _check_sizes(hidden, dropout, channels, map_size, n_parameters)
+        if head not in HEADS:
+            raise ValueError(f"head: Expected {' or '.join(HEADS)}, got {head!r}.")
         self.hidden = hidden
         self.channels = channels
         self.map_size = map_size
         self.n_parameters = n_parameters
+        self.head: Head = HEADS[head](n_parameters)
         self.dropout = nn.Dropout(dropout)
         self.conv_dtype = torch.float32
         if self.records_sizes:
@@ -123,10 +131,10 @@ class Network(nn.Module):
         """Reduce maps to features."""
 
     @abstractmethod
-    def infer(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B two_P"]:
+    def infer(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B O"]:
         """Infer the parameters from features of maps; see `forward`."""
 
-    def forward(self, x: Tensor) -> Float[Tensor, "B two_P"]:
+    def forward(self, x: Tensor) -> Float[Tensor, "B O"]:
         """Infer the parameters from maps.
 
         Parameters
@@ -136,9 +144,9 @@ class Network(nn.Module):
 
         Returns
         -------
-        y : (B, 2P)
-            Posterior means, then posterior standard deviations (>= 0). The prior range of each
-            parameter is [0, 1].
+        y : (B, O)
+            Outputs that describe the posterior by `head`: for ``diagonal`` P means, then P standard
+            deviations (>= 0). The prior range of each parameter is [0, 1].
 
         Raises
         ------
@@ -234,7 +242,7 @@ def check_fits(network: Network, name: str) -> None:
     Raises
     ------
     ValueError
-        If the output is not the means and standard deviations for each map.
+        If the outputs do not describe a posterior for each map; see `Network.forward`.
     """
     sizes = network.sizes
     maps = torch.zeros(2, sizes.channels, sizes.map_size, sizes.map_size)
@@ -242,14 +250,14 @@ def check_fits(network: Network, name: str) -> None:
     with torch.no_grad():
         y = network.eval()(maps)
     network.train(was_training)
-    expected = (2, 2 * sizes.n_parameters)
+    expected = (2, network.head.n_outputs)
     if not isinstance(y, Tensor) or y.shape != expected or y.dtype != torch.float32:
         found = f"{tuple(y.shape)} {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(
-            f"architecture: Expected {name!r} to return {expected} float32 for two maps, the means "
-            f"of the parameters, then their standard deviations, got {found}."
+            f"architecture: Expected {name!r} to return {expected} float32 for two maps, the outputs "
+            f"of the head {network.head.name!r}, got {found}."
         )
-    if (y[:, sizes.n_parameters :] < 0).any():
+    if (y[:, sizes.n_parameters : 2 * sizes.n_parameters] < 0).any():
         raise ValueError(
             f"architecture: Expected standard deviations >= 0, got negative ones from {name!r}. "
             "End `infer` with softplus or a square."

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from multifield.models.batch_norm import BatchNorm2d
+from multifield.models.heads import count_parameters
 from multifield.models.network import Network, Sizes, require_axes
 from multifield.models.padding import pad_periodic
 
@@ -37,6 +38,8 @@ class O3Err(Network):
         Each halving removes the last one.
     n_parameters : int
         Number of parameters P.
+    head : str
+        Name of the posterior that the outputs describe; see `Network`.
 
     Raises
     ------
@@ -62,8 +65,9 @@ class O3Err(Network):
         channels: int,
         map_size: int = 256,
         n_parameters: int = 6,
+        head: str = "diagonal",
     ) -> None:
-        super().__init__(hidden, dropout, channels, map_size, n_parameters)
+        super().__init__(hidden, dropout, channels, map_size, n_parameters, head)
         self.n_blocks = map_size.bit_length() - 3  # log2(L) - 2: each block halves, down to 4 x 4
 
         c_in = channels
@@ -76,7 +80,7 @@ class O3Err(Network):
         self._add_layer(f"{self.n_blocks}1", c_in, 2 * c_in, kernel=4)
 
         self.FC1 = nn.Linear(2 * c_in, c_in)
-        self.FC2 = nn.Linear(c_in, 2 * n_parameters)
+        self.FC2 = nn.Linear(c_in, self.head.n_outputs)
         self._initialize()
 
     @classmethod
@@ -88,7 +92,12 @@ class O3Err(Network):
         # use the largest tensor: a small damaged one could claim a network of any size
         c_last = require_axes(state, f"C{n_blocks}1.weight", 4, "o3_err").shape[0]
         # each block halves the map, down to 4 x 4
-        return Sizes(c_last // 2 ** (n_blocks + 1), channels, 2 ** (n_blocks + 2), n_outputs // 2)
+        return Sizes(
+            c_last // 2 ** (n_blocks + 1),
+            channels,
+            2 ** (n_blocks + 2),
+            count_parameters(state, n_outputs),
+        )
 
     def _add_layer(self, name: str, c_in: int, c_out: int, kernel: int, stride: int = 1) -> None:
         self.add_module(f"C{name}", nn.Conv2d(c_in, c_out, kernel, stride))
@@ -125,8 +134,10 @@ class O3Err(Network):
 
     def infer(self, features: Tensor) -> Tensor:
         """Infer the parameters from the last hidden layer; see `Network.infer`."""
-        mean, root_std = self.FC2(self.dropout(features)).split(self.n_parameters, dim=1)
-        return torch.cat((mean, root_std.square()), dim=1)
+        n = self.n_parameters
+        outputs: Tensor = self.FC2(self.dropout(features))
+        mean, root_std, others = torch.split(outputs, [n, n, self.head.n_outputs - 2 * n], dim=1)
+        return torch.cat((mean, root_std.square(), others), dim=1)
 
     def folded(self, dtype: torch.dtype) -> "O3Err":
         """Return a copy with each batch normalization folded into the convolution before it.

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from multifield.models.network import Network
+    from multifield.models.network import Network, Sizes
 
 GROUP = "multifield.architectures"
 BUILT_IN = {
@@ -142,6 +142,44 @@ def import_architecture(name: str) -> "type[Network]":
             sys.path.append(here)
         _known[name] = _load(name, EntryPoint(name, name, GROUP))
     return find_architecture(name)
+
+
+def build(architecture: str, dropout: float, sizes: "Sizes", head: str) -> "Network":
+    """Build a network with random weights.
+
+    Parameters
+    ----------
+    architecture : str
+        Name of the architecture, which was looked up before.
+    dropout : float
+        Dropout probability.
+    sizes : Sizes
+        Width, fields, pixels per side and number of parameters.
+    head : str
+        Name of the posterior in `multifield.models.heads.HEADS`.
+
+    Returns
+    -------
+    network : Network
+        Network on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If a user's architecture takes no other head than ``diagonal``, or a size is wrong.
+    """
+    kind = find_architecture(architecture)
+    arguments: dict[str, Any] = {**sizes._asdict(), "dropout": dropout}
+    if head != "diagonal":
+        arguments["head"] = head
+    try:
+        inspect.signature(kind).bind(**arguments)
+    except TypeError:
+        raise ValueError(
+            f"training.head: {architecture!r} has no argument `head`, so it has only the head "
+            f"'diagonal', got {head!r}. Add `head` to its __init__ and pass it on."
+        ) from None
+    return kind(**arguments)
 
 
 def place_of_architecture(name: str) -> str:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multifield.models.feature_network import FeatureNetwork
+from multifield.models.heads import count_parameters
 from multifield.models.map_statistics import (
     EXPONENTS,
     PER_LEVEL,
@@ -53,6 +54,8 @@ class SummaryStatistics(FeatureNetwork):
         Number of pixels per side L, a power of two from 16.
     n_parameters : int
         Number of parameters P.
+    head : str
+        Name of the posterior that the outputs describe; see `Network`.
 
     Raises
     ------
@@ -75,8 +78,9 @@ class SummaryStatistics(FeatureNetwork):
         channels: int,
         map_size: int = 256,
         n_parameters: int = 6,
+        head: str = "diagonal",
     ) -> None:
-        super().__init__(hidden, dropout, channels, map_size, n_parameters)
+        super().__init__(hidden, dropout, channels, map_size, n_parameters, head)
         self.map_shape: Tensor  # the number of statistics does not determine it
         self.register_buffer("map_shape", torch.tensor([channels, map_size]))
         self.halve = Halve(channels)
@@ -95,7 +99,9 @@ class SummaryStatistics(FeatureNetwork):
         channels, map_size = require_axes(state, FIRST_TENSOR, 1, "summary_statistics").tolist()
         n_units = require_axes(state, "FC1.weight", 2, "summary_statistics").shape[0]
         n_outputs = require_axes(state, "direct.weight", 2, "summary_statistics").shape[0]
-        return Sizes(n_units // UNITS_PER_HIDDEN, channels, map_size, n_outputs // 2)
+        return Sizes(
+            n_units // UNITS_PER_HIDDEN, channels, map_size, count_parameters(state, n_outputs)
+        )
 
     def encode(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
         """Compute the statistics of maps; see `Network.encode`."""

@@ -19,8 +19,9 @@ from torch import Tensor
 from multifield.core.atomic_files import atomic_path
 from multifield.core.checksums import sha256 as sha256_of
 from multifield.models.band_powers import FIRST_TENSOR as FIRST_OF_BAND_POWERS
+from multifield.models.heads import head_of
 from multifield.models.network import RECORD, Network
-from multifield.models.registry import find_architecture, import_architecture
+from multifield.models.registry import build, find_architecture, import_architecture
 from multifield.models.summary_statistics import FIRST_TENSOR as FIRST_OF_SUMMARY_STATISTICS
 
 PREFIX = "module."  # the released networks were saved wrapped in DataParallel
@@ -172,6 +173,7 @@ def load_weights(
     channels: int | None = None,
     map_size: int | None = None,
     architecture: str | None = None,
+    head: str | None = None,
     sha256: str | None = None,
 ) -> Network:
     """Build the network of a weights file on the CPU, in evaluation mode.
@@ -191,6 +193,8 @@ def load_weights(
         Expected number of pixels per side, from the data. It is compared with the file.
     architecture : str, optional
         Expected architecture, such as ``o3_err`` or ``module:Class``. Its class is imported.
+    head : str, optional
+        Expected head, such as ``diagonal``.
     sha256 : str, optional
         Expected SHA-256 of the file, from the end of its training.
 
@@ -227,6 +231,11 @@ def load_weights(
                 f"{path}: Expected a network with {name} {size}, got {got}, according to the shapes "
                 "of its tensors."
             )
+    if head not in (None, network.head.name):
+        raise ValueError(
+            f"{path}: Expected a network with the head {head!r}, got {network.head.name!r}. "
+            f"Set --params training.head={network.head.name}, or train again."
+        )
     network.load_state_dict(state)
     return network.eval()
 
@@ -291,9 +300,8 @@ def _architecture_of(state: StateDict, asked: str | None) -> str:
 
 
 def _build(architecture: str, state: StateDict) -> Network:
-    kind = find_architecture(architecture)
-    hidden, channels, map_size, n_parameters = kind.sizes_of(state)
-    return kind(hidden, 0.0, channels, map_size, n_parameters)
+    sizes = find_architecture(architecture).sizes_of(state)
+    return build(architecture, 0.0, sizes, head_of(state))
 
 
 def _check_same_tensors(

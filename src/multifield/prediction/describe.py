@@ -281,6 +281,7 @@ def _predict(
             channels=data.channels,
             map_size=data.map_size,
             architecture=training.architecture,
+            head=training.head,
             sha256=trained.sha256,
         )
         results.append(

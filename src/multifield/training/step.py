@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from multifield import camels
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import Batch, SplitLoaders
-from multifield.models.network import Network, check_fits, for_inference
-from multifield.models.registry import BUILT_IN, import_architecture
+from multifield.models.heads import Head, head_in
+from multifield.models.network import Network, Sizes, check_fits, for_inference
+from multifield.models.registry import BUILT_IN, build, import_architecture
 from multifield.models.weights import load_weights
 from multifield.training.device import BatchSource, DeviceBatch, choose_compile, on_device, place
 from multifield.training.loss import LOSSES, LossSums
@@ -58,12 +60,11 @@ def build_network(
     ValueError
         If the device does not support the precision, or the pretrained network differs.
     """
-    network = import_architecture(config.architecture)(
-        hidden=hyperparameters.hidden,
-        dropout=hyperparameters.dr,
-        channels=data.network_channels,
-        map_size=data.map_size,
+    import_architecture(config.architecture)
+    sizes = Sizes(
+        hyperparameters.hidden, data.network_channels, data.map_size, len(camels.PARAMETERS)
     )
+    network = build(config.architecture, hyperparameters.dr, sizes, config.head)
     if config.architecture not in BUILT_IN:
         check_fits(network, config.architecture)
     if config.pretrained is not None:
@@ -73,6 +74,7 @@ def build_network(
             channels=data.network_channels,
             map_size=data.map_size,
             architecture=config.architecture,
+            head=config.head,
         )
         network.load_state_dict(start.state_dict())
     precision = choose_precision(config.precision, device)
@@ -210,17 +212,18 @@ class PlainObjective:
 
     def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Return the losses of a batch."""
-        return self.of_outputs(network(batch.x), batch, columns)
+        return self.of_outputs(head_in(network), network(batch.x), batch, columns)
 
-    def of_outputs(self, outputs: Tensor, batch: DeviceBatch, columns: list[int]) -> StepLoss:
-        """Return the losses of the outputs of a network, (B, 2P)."""
-        mean, std = outputs.chunk(2, dim=1)
-        chosen = mean[:, columns], std[:, columns], batch.theta[:, columns]
-        minimized = LOSSES[self.loss](*chosen, batch.maps_per_set)
+    def of_outputs(
+        self, head: Head, outputs: Tensor, batch: DeviceBatch, columns: list[int]
+    ) -> StepLoss:
+        """Return the losses of the outputs of a network, (B, O), by its head."""
+        chosen = head, outputs, batch.theta[:, columns], columns, batch.maps_per_set
+        minimized = LOSSES[self.loss](*chosen)
         if self.loss == self.judged_by:
             return StepLoss(minimized, minimized.detach())
         with torch.no_grad():
-            return StepLoss(minimized, LOSSES[self.judged_by](*chosen, batch.maps_per_set))
+            return StepLoss(minimized, LOSSES[self.judged_by](*chosen, robust=True))
 
 
 def train_step(
@@ -320,14 +323,13 @@ def evaluate_loss(
     NonFiniteLoss
         If the loss is not finite.
     """
-    sums = LossSums(judged_by, inferred)
+    sums = LossSums(judged_by, head_in(network), inferred)
     folded = for_inference(network.eval())
     ordered = on_device(maps.ordered(orientations), device_of(network))
     with set_numerics("float32"), torch.inference_mode(), closing(ordered) as batches:
         for batch in batches:
             before_batch()
-            mean, std = folded(batch.x).chunk(2, dim=1)
-            sums.add(mean, std, batch.theta, batch.maps_per_set)
+            sums.add(folded(batch.x), batch.theta, batch.maps_per_set)
     loss = sums.loss()
     if not math.isfinite(loss):
         raise NonFiniteLoss(f"loss: Expected a finite number, got {loss} in evaluation.")

@@ -45,12 +45,15 @@ def test_the_name_of_predictions_contains_that_of_the_maps():
     [
         ({}, "all_steps_500_500_o3"),
         ({"training": {"steps_up": 9}}, "all_steps_9_500_o3"),
-        ({"recipe": "multifield"}, "all_one_cycle_summary_statistics"),
-        ({"recipe": "multifield", "training": {"architecture": "o3_err"}}, "all_one_cycle_o3"),
+        ({"recipe": "multifield"}, "all_one_cycle_summary_statistics_autoregressive"),
+        (
+            {"recipe": "multifield", "training": {"architecture": "o3_err"}},
+            "all_one_cycle_o3_autoregressive",
+        ),
         ({"training": {"architecture": "band_powers"}}, "all_steps_500_500_band_powers"),
     ],
 )
-def test_names_of_files_contain_architecture_and_schedule(runtime, label):
+def test_names_of_files_contain_architecture_head_and_schedule(runtime, label):
     assert load_catalog("mock", **runtime)["model_folder"]["label"] == label
 
 

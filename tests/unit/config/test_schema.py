@@ -178,8 +178,8 @@ def flat(tree, prefix=""):
 def test_the_recommended_recipe_in_every_environment():
     for environment in ENVIRONMENTS:
         training = check_parameters(load_parameters(environment, recipe="multifield")).training
-        assert (training.architecture, training.loss) == ("summary_statistics", "gaussian")
-        assert training.judged_by == "gaussian"
+        assert (training.architecture, training.loss) == ("summary_statistics", "nll")
+        assert training.judged_by == "nll"
         assert training.schedule == "one_cycle"
         assert training.weight_averaging > 0
 
@@ -187,7 +187,7 @@ def test_the_recommended_recipe_in_every_environment():
 def test_the_recipe_with_learned_filters_shifts_maps():
     for environment in ENVIRONMENTS:
         training = check_parameters(load_parameters(environment, recipe="band_powers")).training
-        assert (training.architecture, training.loss) == ("band_powers", "gaussian")
+        assert (training.architecture, training.loss) == ("band_powers", "nll")
         assert training.shifts
 
 
@@ -201,10 +201,10 @@ def test_the_default_recipe_is_the_published_one():
 
 
 def test_a_single_setting_of_a_recipe_can_be_replaced():
-    runtime = {"recipe": "multifield", "training": {"loss": "moments"}, "tuning": {}}
+    runtime = {"recipe": "multifield", "training": {"judged_by": "moments", "head": "diagonal"}}
     runtime["tuning"] = {"search_space": {"lr": {"high": 0.003}}}
     parameters = check_parameters(load_parameters("mock", **runtime))
-    assert parameters.training.loss == "moments"
+    assert parameters.training.judged_by == "moments"
     assert parameters.training.architecture == "summary_statistics"
     space = parameters.tuning.search_space
     assert (space.lr.low, space.lr.high) == (1e-3, 3e-3)
@@ -222,3 +222,10 @@ def test_a_wrong_setting_of_any_recipe_is_rejected():
     runtime = {"recipes": {"multifield": {"loss": "l2"}}}
     with pytest.raises(ValueError, match=r"recipes\.multifield\.loss: .*got 'l2'"):
         check_parameters(load_parameters("cmd", **runtime))
+
+
+@pytest.mark.parametrize("name", ["loss", "judged_by"])
+def test_the_moment_loss_is_for_the_diagonal_head_only(name):
+    parameters = load_parameters("mock", recipe="multifield", training={name: "moments"})
+    with pytest.raises(ValueError, match=rf"{name}: Expected nll with head=autoregressive"):
+        check_parameters(parameters)

@@ -81,6 +81,7 @@ HYPERPARAMETERS = Hyperparameters(lr=1e-2, wd=1e-3, dr=0.2, hidden=1)
 
 CONFIG = TrainingConfig(
     architecture="o3_err",
+    head="diagonal",
     pretrained=None,
     epochs=3,
     batch_size=8,

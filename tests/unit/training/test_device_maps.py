@@ -170,7 +170,7 @@ def test_kept_features_are_those_of_the_maps() -> None:
 
 
 def test_kept_features_train_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = config(epochs=3, architecture="summary_statistics", loss="gaussian")
+    settings = config(epochs=3, architecture="summary_statistics", loss="nll")
     kept = train_network(make_data(), HYPERPARAMETERS, settings)
     make_learned(monkeypatch)
     each_time = train_network(make_data(), HYPERPARAMETERS, settings)
@@ -184,7 +184,7 @@ def test_features_are_not_kept_where_the_objective_changes_maps() -> None:
 
     def objective(network, batch, columns):
         seen.append(batch.x.shape)
-        return PlainObjective("gaussian")(network, batch, columns)
+        return PlainObjective("nll")(network, batch, columns)
 
     objective.needs_maps = True
     settings = config(epochs=1, architecture="summary_statistics")

@@ -3,10 +3,12 @@ import math
 import pytest
 import torch
 
+from multifield.models.heads import AutoregressiveHead, DiagonalHead
 from multifield.training import LossSums, moment_loss
-from multifield.training.loss import LOSSES
+from multifield.training.loss import LOSSES, PRIOR_SHARE, robust_log_prob
 
 FLOAT32_RTOL = 1e-6  # a dozen float32 operations
+HEAD = DiagonalHead(6)
 
 
 def test_loss_by_hand() -> None:
@@ -21,12 +23,12 @@ def test_loss_by_hand() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_sums_over_batches_are_the_loss_of_the_whole(name: str) -> None:
     torch.manual_seed(0)
-    mean, std, theta = torch.rand(3, 10, 6).double()
-    sums = LossSums(name, (0, 4))
-    for part in (slice(0, 7), slice(7, 10)):
-        sums.add(mean[part], std[part], theta[part])
+    outputs, theta = torch.rand(10, 12).double(), torch.rand(10, 6).double()
     columns = [0, 4]
-    whole = LOSSES[name](mean[:, columns], std[:, columns], theta[:, columns], 0)
+    sums = LossSums(name, HEAD, columns)
+    for part in (slice(0, 7), slice(7, 10)):
+        sums.add(outputs[part], theta[part])
+    whole = LOSSES[name](HEAD, outputs, theta[:, columns], columns, 0, robust=True)
     assert sums.loss() == pytest.approx(whole.item(), rel=1e-12)
 
 
@@ -43,9 +45,9 @@ def test_maps_shown_in_different_sets_are_averaged_apart() -> None:
 def test_sums_of_sets_are_the_average_over_them() -> None:
     torch.manual_seed(0)
     mean, std, theta = torch.rand(3, 10, 6).double()
-    sums = LossSums("moments", range(6))
+    sums = LossSums("moments", HEAD, range(6))
     for rows in (slice(0, 6), slice(6, 10)):
-        sums.add(mean[rows], std[rows], theta[rows], 2)
+        sums.add(torch.cat((mean, std), 1)[rows], theta[rows], 2)
     whole = moment_loss(mean, std, theta, 2).item()
     assert sums.loss() == pytest.approx(whole, rel=1e-12)
 
@@ -64,4 +66,62 @@ def test_moments_of_the_posterior_have_the_least_loss() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_no_maps_have_no_loss(name: str) -> None:
     with pytest.raises(ValueError, match="at least one map"):
-        LossSums(name, (0,)).loss()
+        LossSums(name, HEAD, (0,)).loss()
+
+
+# ---- negative log-likelihood ----
+
+
+def nll(outputs: torch.Tensor, theta: torch.Tensor, columns: list[int], **options: bool) -> float:
+    return LOSSES["nll"](HEAD, outputs, theta[:, columns], columns, 0, **options).item()
+
+
+def test_nll_by_hand() -> None:
+    outputs = torch.full((2, 12), 0.5)
+    outputs[:, 6] = torch.tensor([1.0, 2.0])
+    theta = torch.full((2, 6), 0.5)
+    theta[0, 0] = 2.5
+    # log 1 + 4 / 2; log 2 + 0; and the constant of a Gaussian
+    expected = (2 + math.log(2) + math.log(2 * math.pi)) / 2
+    assert nll(outputs, theta, [0]) == pytest.approx(expected, rel=FLOAT32_RTOL)
+
+
+def test_nll_is_least_for_the_moments_of_the_posterior() -> None:
+    torch.manual_seed(0)
+    theta = (0.5 + 0.1 * torch.randn(200_000, 1, dtype=torch.float64)).expand(-1, 6)
+    outputs = torch.cat((theta.mean().expand_as(theta), theta[:, :1].std().expand_as(theta)), 1)
+    best = nll(outputs, theta, [0])
+    for column in (0, 6):
+        for shift in (-0.004, 0.004):
+            changed = outputs.clone()
+            changed[:, column] += shift
+            assert nll(changed, theta, [0]) > best
+
+
+def test_nll_is_finite_where_a_network_claims_to_know() -> None:
+    assert math.isfinite(nll(torch.zeros(2, 12), torch.ones(2, 6), [0, 1]))
+
+
+def test_one_map_with_no_width_cannot_dominate_a_validation_loss() -> None:
+    outputs, theta = torch.full((1000, 12), 0.5), torch.full((1000, 6), 0.6)
+    outputs[:, 6:] = 0.1
+    calm = nll(outputs, theta, [0, 1], robust=True)
+    outputs[0, 6:] = 0
+    assert nll(outputs, theta, [0, 1]) > 400
+    # the prior's share of log(PRIOR_SHARE) for one map of 1000, two parameters
+    assert calm < nll(outputs, theta, [0, 1], robust=True) < calm + 0.006
+
+
+def test_the_robust_log_prob_costs_a_right_posterior_little() -> None:
+    log_prob = torch.tensor([6.0, -1e6])
+    found = robust_log_prob(log_prob)
+    assert found[0] == pytest.approx(6 - PRIOR_SHARE, abs=1e-5)
+    assert found[1] == pytest.approx(math.log(PRIOR_SHARE))
+
+
+def test_nll_takes_any_head() -> None:
+    head = AutoregressiveHead(6)
+    outputs, theta = torch.rand(5, head.n_outputs), torch.rand(5, 6)
+    expected = -head.log_prob(outputs, theta[:, :3], [0, 1, 2]).mean() / 3
+    found = LOSSES["nll"](head, outputs, theta[:, :3], [0, 1, 2], 0)
+    assert found.item() == pytest.approx(expected.item())

@@ -121,6 +121,7 @@ def load_networks(
             channels=data.channels,
             map_size=data.map_size,
             architecture=training_config.architecture,
+            head=training_config.head,
             sha256=trial.user_attrs.get(tuning.WEIGHTS_SHA256),
         )
         for trial in tuning.top_trials(study, config.top_k)

@@ -144,6 +144,7 @@ def score_sets(
         channels=2 * data.channels,
         map_size=data.map_size,
         architecture=training.architecture,
+        head=training.head,
     )
     prior = prior_widths(data.train.theta, data.inferred)
     device, n_orientations = choose_device(training.device), config.scorer.orientations
@@ -261,6 +262,7 @@ def measure_finalists(
             channels=data.channels,
             map_size=data.map_size,
             architecture=training.architecture,
+            head=training.head,
         )
         valid, tested = (
             _predict(

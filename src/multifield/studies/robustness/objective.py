@@ -54,7 +54,8 @@ class RobustObjective:
         features = network.features(disturb(batch.x, self.method))  # (B, F)
         known = batch.theta[:, columns].isfinite().all(dim=1)
         labelled = replace(batch, x=batch.x[known], theta=batch.theta[known])
-        loss = self.loss.of_outputs(network.infer(features)[known], labelled, columns)
+        outputs = network.infer(features)[known]
+        loss = self.loss.of_outputs(network.head, outputs, labelled, columns)
         if not self.method.alignment:
             return loss
         index = torch.from_numpy(batch.index)

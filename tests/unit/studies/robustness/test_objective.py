@@ -142,7 +142,7 @@ def test_features_count_alike_whatever_their_units() -> None:
     found, same = (
         objective_of(alignment=3.0)(each, make_batch(), [0, 1]).minimized
         - PLAIN.of_outputs(
-            each.infer(each.features(make_batch().x)), make_batch(), [0, 1]
+            each.head, each.infer(each.features(make_batch().x)), make_batch(), [0, 1]
         ).minimized
         for each in (net, other)
     )

@@ -1,0 +1,76 @@
+"""Posteriors that the outputs of a network describe: independent Gaussians, or joint ones."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from multifield import camels
+from multifield.models.heads.autoregressive import AutoregressiveHead
+from multifield.models.heads.base import Head
+from multifield.models.heads.diagonal import DiagonalHead
+
+HEADS: dict[str, type[Head]] = {kind.name: kind for kind in (DiagonalHead, AutoregressiveHead)}
+"""Heads by their names in the configuration."""
+
+
+def head_of(state: Mapping[str, Tensor]) -> str:
+    """Find the head of the network of a state dict.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        State dict of a network.
+
+    Returns
+    -------
+    name : str
+        Name of the head in `HEADS`.
+    """
+    return AutoregressiveHead.name if AutoregressiveHead.mark in state else DiagonalHead.name
+
+
+def head_in(network: nn.Module) -> Head:
+    """Find the head of a network.
+
+    Parameters
+    ----------
+    network : Module
+        Network, which may be wrapped; or any module with means and standard deviations as output.
+
+    Returns
+    -------
+    head : Head
+        Head of the network. `DiagonalHead` for other modules.
+    """
+    heads = (module for module in network.modules() if isinstance(module, Head))
+    return next(heads, DiagonalHead(len(camels.PARAMETERS)))
+
+
+def count_parameters(state: Mapping[str, Tensor], n_outputs: int) -> int:
+    """Count the parameters that a network infers.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        State dict of the network.
+    n_outputs : int
+        Number of its outputs.
+
+    Returns
+    -------
+    n_parameters : int
+        Number of parameters P.
+    """
+    mark = state.get(AutoregressiveHead.mark)
+    return n_outputs // 2 if mark is None else mark.numel()
+
+
+__all__ = [
+    "HEADS",
+    "AutoregressiveHead",
+    "DiagonalHead",
+    "Head",
+    "count_parameters",
+    "head_in",
+    "head_of",
+]
