@@ -26,7 +26,8 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from multifield import camels
-from multifield.models.heads import DiagonalHead, Head
+from multifield.models.heads import AutoregressiveHead, DiagonalHead, Head
+from multifield.models.heads.truncated_normal import match_moments
 
 N_POINTS = 256  # of the quasi-random integration over a posterior, a power of two
 CHUNK = 2**21  # numbers in memory at a time
@@ -114,6 +115,37 @@ class JointPosterior:
         outputs[:, columns] = torch.from_numpy((mean - low) / width)
         outputs[:, [n_all + column for column in columns]] = torch.from_numpy(std / width)
         return cls((Component(DiagonalHead(n_all), outputs),), parameters)
+
+    @classmethod
+    def of_gaussians(
+        cls, mean: Values, covariance: Float64[np.ndarray, "M P P"], parameters: tuple[str, ...]
+    ) -> "JointPosterior":
+        """Make Gaussians that are truncated to the prior, one parameter after the other.
+
+        Parameters
+        ----------
+        mean : (M, P) float64
+            Means without truncation, in physical units.
+        covariance : (M, P, P) float64
+            Covariances without truncation.
+        parameters : tuple of str
+            Names of the P parameters.
+
+        Returns
+        -------
+        posterior : JointPosterior
+            The posteriors.
+        """
+        low, width = _ranges(parameters)
+        root = np.linalg.cholesky(covariance / np.outer(width, width))
+        std = np.diagonal(root, axis1=1, axis2=2)
+        # theta - mean = c (theta - mean) + std * noise
+        coefficients = np.eye(len(parameters)) - np.linalg.inv(root / std[:, None, :])
+        head, columns = AutoregressiveHead(len(camels.PARAMETERS)), _columns(parameters)
+        return cls(
+            (Component(head, head.outputs_of((mean - low) / width, std, coefficients, columns)),),
+            parameters,
+        )
 
     @classmethod
     def mixture(cls, posteriors: Sequence["JointPosterior"]) -> "JointPosterior":
@@ -212,6 +244,30 @@ class JointPosterior:
         components = tuple(each.take(part) for part in parts for each in self.components)
         return replace(self, components=components)
 
+    def inside_prior(self) -> "JointPosterior":
+        """Truncate independent Gaussians to the prior, with the same means and deviations.
+
+        Returns
+        -------
+        posterior : JointPosterior
+            Posteriors inside the prior. Those of other heads do not change.
+        """
+        columns = _columns(self.inferred)
+        components = []
+        for each in self.components:
+            if isinstance(each.head, DiagonalHead):
+                head = AutoregressiveHead(each.head.n_parameters)
+                n = head.n_parameters
+                location, scale = match_moments(
+                    each.outputs[:, columns], each.outputs[:, [n + c for c in columns]]
+                )
+                none = np.zeros((len(self), len(columns), len(columns)))
+                outputs = head.outputs_of(location.numpy(), scale.numpy(), none, columns)
+                components.append(Component(head, outputs))
+            else:
+                components.append(each)
+        return replace(self, components=tuple(components))
+
     def widened(self, factors: Sequence[float]) -> "JointPosterior":
         """Multiply the scales of all components by one factor per parameter.
 
@@ -296,6 +352,29 @@ class JointPosterior:
             draws[rows, points] = low + width * u[:, self._kept]
         return draws
 
+    def quasi_sample(self, n: int, seed: int = 0) -> Draws:
+        """Draw quasi-random parameters, the same probabilities in every row; of one component.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws per row, a power of two.
+        seed : int, optional
+            Seed of the scrambling.
+
+        Returns
+        -------
+        draws : (M, n, P) float64
+            Draws in physical units.
+        """
+        (component,) = self.components
+        low, width = _ranges(self.parameters)
+        shares = np.tile(qmc.Sobol(len(self.inferred), rng=seed).random(n), (len(self), 1))
+        outputs = component.outputs.repeat_interleave(n, dim=0)
+        u = _of(component.head.quantiles, outputs, torch.from_numpy(shares), self.inferred)
+        draws: np.ndarray = low + width * u.reshape(len(self), n, -1)[:, :, self._kept]
+        return draws
+
     def moments(self) -> tuple[Values, Float64[np.ndarray, "M P P"]]:
         """Compute means and covariances by quasi-random integration.
 
@@ -316,6 +395,29 @@ class JointPosterior:
         between = np.stack(means) - mean
         covariance = within + np.einsum("kmi,kmj->mij", between, between) / len(means)
         return mean, covariance
+
+    def moments_without_edges(self) -> tuple[Values, Float64[np.ndarray, "M P P"]]:
+        """Compute the moments of the Gaussians before they are truncated to the prior.
+
+        Returns
+        -------
+        mean : (M, P) float64
+            Means in physical units.
+        covariance : (M, P, P) float64
+            Covariances.
+        """
+        low, width = _ranges(self.parameters)
+        found = [
+            each.head.moments_without_edges(each.outputs, _columns(self.inferred))
+            for each in self.inside_prior().components
+            if isinstance(each.head, AutoregressiveHead)
+        ]
+        means = np.stack([mean.numpy()[:, self._kept] for mean, _ in found])
+        kept = np.ix_(range(len(self)), self._kept, self._kept)
+        within = np.mean([covariance.numpy()[kept] for _, covariance in found], axis=0)
+        mean = means.mean(axis=0)
+        covariance = within + np.einsum("kmi,kmj->mij", means - mean, means - mean) / len(means)
+        return low + width * mean, width[:, None] * covariance * width
 
     def shares_below(self, theta: Values) -> Values:
         """Compute the marginal probability below each parameter (PIT).

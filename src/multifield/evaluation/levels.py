@@ -7,7 +7,7 @@ import numpy as np
 
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Simulation, simulation_of_rows
-from multifield.evaluation.ensembles import average_networks, combine_maps, estimate_correlations
+from multifield.evaluation.ensembles import average_networks, combine_maps, fit_share
 from multifield.evaluation.intervals import (
     Interval,
     estimate_intervals,
@@ -68,7 +68,7 @@ def compare_levels(
 
     ``view`` scores every copy of a map by itself. ``map`` averages the copies
     (`average_orientations`). ``simulation`` also combines the maps of a simulation
-    (`combine_maps`), with correlations from validation maps. Each level is recalibrated with
+    (`combine_maps`), with the share from validation maps. Each level is recalibrated with
     factors from the validation posteriors of the same level.
 
     Parameters
@@ -99,9 +99,9 @@ def _levels(predictions: Predictions) -> dict[str, tuple[Results, Simulation, Re
     valid, test, n_copies = predictions.valid, predictions.test, predictions.n_copies
     valid_maps, test_maps = (average_orientations(each, n_copies) for each in (valid, test))
     of_valid, of_test = (simulation_of_rows(each, 1) for each in (valid_maps, test_maps))
-    correlations = estimate_correlations(valid_maps, of_valid)
-    all_test = combine_maps(test_maps, of_test, correlations)
-    all_valid = combine_maps(valid_maps, of_valid, correlations)
+    share = fit_share(valid_maps, of_valid)
+    all_test = combine_maps(test_maps, of_test, share)
+    all_valid = combine_maps(valid_maps, of_valid, share)
     of_test_rows, of_valid_rows = (simulation_of_rows(each, n_copies) for each in (test, valid))
     return {
         "view": (test, of_test_rows, valid, of_valid_rows),

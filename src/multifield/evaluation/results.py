@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from multifield import camels
 from multifield.core.atomic_files import atomic_path
+from multifield.evaluation.combined import CombinedPosterior
 from multifield.evaluation.joint import JointPosterior
 
 Table = Float[np.ndarray, "..."]
@@ -42,7 +43,7 @@ class Results:
         finite, the others are NaN.
     inferred : tuple of str
         Names of the inferred parameters.
-    joint : JointPosterior or None
+    joint : JointPosterior, CombinedPosterior or None
         Joint posteriors of the inferred parameters. None for independent Gaussians with `mean` and
         `std`.
 
@@ -57,7 +58,7 @@ class Results:
     mean: Table
     std: Table
     inferred: tuple[str, ...] = camels.PARAMETER_NAMES
-    joint: JointPosterior | None = None
+    joint: JointPosterior | CombinedPosterior | None = None
 
     def __post_init__(self) -> None:
         for name in ("theta", "mean", "std"):
@@ -78,7 +79,7 @@ class Results:
             )
 
     @property
-    def posterior(self) -> JointPosterior:
+    def posterior(self) -> JointPosterior | CombinedPosterior:
         """Joint posteriors of the inferred parameters, independent Gaussians if none are given."""
         if self.joint is not None:
             return self.joint
@@ -153,14 +154,14 @@ def _check_values(label: str, table: Table, inferred: tuple[str, ...]) -> None:
             raise ValueError(f"{label} of {name}: Expected {rule}, got {values[row]} in row {row}.")
 
 
-def joint_results(theta: Table, posterior: JointPosterior) -> Results:
+def joint_results(theta: Table, posterior: JointPosterior | CombinedPosterior) -> Results:
     """Make results of joint posteriors, with their moments.
 
     Parameters
     ----------
     theta : (M, 6) float64
         True parameters in physical units. NaN where unknown.
-    posterior : JointPosterior
+    posterior : JointPosterior or CombinedPosterior
         Posteriors of the M rows.
 
     Returns
@@ -191,9 +192,8 @@ def join_results(parts: Sequence[Results]) -> Results:
     """
     tables = ([getattr(part, name) for part in parts] for name in ("theta", "mean", "std"))
     theta, mean, std = (np.concatenate(table) for table in tables)
-    joint = None
-    if all(part.joint is not None for part in parts):
-        joint = JointPosterior.joined([part.posterior for part in parts])
+    joints = [part.joint for part in parts if isinstance(part.joint, JointPosterior)]
+    joint = JointPosterior.joined(joints) if len(joints) == len(parts) else None
     return Results(theta, mean, std, parts[0].inferred, joint)
 
 
@@ -228,7 +228,8 @@ def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
     unused = [c for c in range(N_PARAMETERS) if c not in kept.values()]
     mean, std = results.mean.copy(), results.std.copy()
     mean[:, unused] = std[:, unused] = np.nan
-    joint = None if results.joint is None else results.joint.marginal(tuple(kept))
+    joint = results.joint
+    joint = joint.marginal(tuple(kept)) if isinstance(joint, JointPosterior) else None
     return Results(results.theta, mean, std, tuple(kept), joint)
 
 
@@ -271,7 +272,8 @@ def average_orientations(results: Results, n_orientations: int) -> Results:
         raise ValueError(
             "theta: Expected rows ordered (orientation, simulation, map), got another order."
         )
-    joint = None if results.joint is None else results.joint.mixed(n_orientations)
+    joint = results.joint
+    joint = joint.mixed(n_orientations) if isinstance(joint, JointPosterior) else None
     return Results(theta[0], *mixture_moments(mean, std), results.inferred, joint)
 
 

@@ -15,6 +15,7 @@ The likelihood has a closed form. Without edges the posterior is a Gaussian with
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,12 +77,74 @@ class AutoregressiveHead(Head):
             found.append((here + width * z).clamp(0, 1))
         return torch.stack(found, dim=1)
 
+    def moments_without_edges(
+        self, outputs: Tensor, columns: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the moments of the Gaussian before it is truncated.
+
+        Parameters
+        ----------
+        outputs : (B, O)
+            Outputs of the network.
+        columns : sequence of int
+            Indices of the Q inferred parameters among all P.
+
+        Returns
+        -------
+        mean : (B, Q) float64
+            Means in units of the prior range.
+        covariance : (B, Q, Q) float64
+            Covariances.
+        """
+        mean, scale, coefficients = self._split(outputs, columns)
+        # theta - mean = c (theta - mean) + scale * noise
+        unit = torch.eye(len(columns), dtype=torch.float64)
+        root = torch.linalg.inv(unit - coefficients) * scale[:, None]
+        return mean, root @ root.mT
+
+    def outputs_of(
+        self,
+        location: np.ndarray,
+        scale: np.ndarray,
+        coefficients: np.ndarray,
+        columns: Sequence[int],
+    ) -> Tensor:
+        """Make outputs that describe given posteriors.
+
+        Parameters
+        ----------
+        location, scale : (B, Q) float64
+            Locations and scales of the Q inferred parameters, in units of the prior range.
+        coefficients : (B, Q, Q) float64
+            Coefficients, of which those below the diagonal are used.
+        columns : sequence of int
+            Indices of the Q inferred parameters among all P, ascending.
+
+        Returns
+        -------
+        outputs : (B, O) float64
+            Outputs. Parameters that are not inferred have location 0.5 and scale 1.
+        """
+        n = self.n_parameters
+        whole = torch.zeros(len(location), n, n, dtype=torch.float64)
+        rows, before = np.meshgrid(columns, columns, indexing="ij")
+        whole[:, rows, before] = torch.from_numpy(coefficients)
+        outputs = torch.full((len(location), self.n_outputs), 0.5, dtype=torch.float64)
+        outputs[:, n : 2 * n] = 1
+        outputs[:, list(columns)] = torch.from_numpy(location)
+        outputs[:, [n + column for column in columns]] = torch.from_numpy(scale.copy())
+        below = torch.tril_indices(n, n, -1)
+        outputs[:, 2 * n : 2 * n + below.shape[1]] = whole[:, below[0], below[1]]
+        return outputs
+
     def _split(self, outputs: Tensor, columns: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
         """Return locations (B, Q), scales (B, Q) and coefficients (B, Q, Q), in float64."""
         n, chosen = self.n_parameters, list(columns)
         if outputs.device.type == "mps":  # has no float64
             outputs = outputs.cpu()
-        location, std, below = torch.split(outputs.double(), [n, n, self.n_outputs - 2 * n], dim=1)
+        n_below = n * (n - 1) // 2
+        described = outputs[:, : 2 * n + n_below].double()
+        location, std, below = torch.split(described, [n, n, n_below], dim=1)
         rows, before = torch.tril_indices(n, n, -1)
         coefficients = torch.zeros(len(outputs), n, n, dtype=below.dtype, device=below.device)
         coefficients[:, rows, before] = below

@@ -11,7 +11,12 @@ import math
 import torch
 from torch import Tensor
 
+from multifield.models.heads.base import LOG_ROOT_TAU
+
 NEWTON_STEPS = 4  # from an error below 10% to the rounding error
+MATCHING_STEPS = 200
+WIDEST = 2.0  # scale [prior range]; wider Gaussians are uniform to 3%
+REACH = 2.0  # largest distance of a location from the prior range
 LOG_SMALL = -5.0  # logarithm of a probability below which ndtri starts from its asymptote
 
 
@@ -77,6 +82,36 @@ def share_below(a: Tensor, b: Tensor, z: Tensor) -> Tensor:
         Probabilities in (0, 1), with a gradient.
     """
     return torch.exp(log_mass(a, z) - log_mass(a, b))
+
+
+def match_moments(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the Gaussians that have given moments after truncation to [0, 1].
+
+    Parameters
+    ----------
+    mean, std : (...) float64
+        Moments after truncation. A standard deviation that no truncated Gaussian with this mean has
+        is replaced by the closest possible one.
+
+    Returns
+    -------
+    location, scale : (...) float64
+        Mean and standard deviation before truncation, the scale at most `WIDEST`.
+    """
+    target = mean.clamp(1e-3, 1 - 1e-3)
+    location, log_scale = target.clone(), std.log()
+    for _ in range(MATCHING_STEPS):
+        scale = log_scale.exp()
+        a, b = -location / scale, (1 - location) / scale
+        at_a, at_b = (torch.exp(-0.5 * z.square() - LOG_ROOT_TAU - log_mass(a, b)) for z in (a, b))
+        shift = at_a - at_b
+        variance = 1 + a * at_a - b * at_b - shift.square()
+        found = location + scale * shift
+        of_width = (std / (scale * variance.clamp_min(1e-6).sqrt())).log()
+        location = location + 0.5 * (target - found) / variance.clamp(0.1, 1)
+        log_scale = (log_scale + 0.5 * of_width).clamp(max=math.log(WIDEST))
+        location = location.clamp(-REACH, 1 + REACH)
+    return location, log_scale.exp()
 
 
 def _mirror(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
