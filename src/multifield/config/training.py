@@ -23,7 +23,7 @@ Architecture = Annotated[str, Strict(), AfterValidator(check_architecture)]
 LossName = Literal["moments", "nll"]
 """Names in `multifield.training.loss.LOSSES`."""
 
-HeadName = Literal["diagonal", "autoregressive"]
+HeadName = Literal["diagonal", "autoregressive", "flow"]
 """Names in `multifield.models.heads.HEADS`."""
 
 Schedule = Literal["cyclic", "one_cycle"]
@@ -59,7 +59,7 @@ class TrainingConfig:
     ----------
     architecture : str
         Name of the architecture, or ``module:Class``.
-    head : {"diagonal", "autoregressive"}
+    head : {"diagonal", "autoregressive", "flow"}
         Posterior that the outputs of a network describe.
     pretrained : Path or None
         File of initial weights. None starts from random ones.

@@ -89,7 +89,7 @@ class Network(nn.Module):
         super().__init__()
         _check_sizes(hidden, dropout, channels, map_size, n_parameters)
         if head not in HEADS:
-            raise ValueError(f"head: Expected {' or '.join(HEADS)}, got {head!r}.")
+            raise ValueError(f"head: Expected {', '.join(HEADS)}, got {head!r}.")
         self.hidden = hidden
         self.channels = channels
         self.map_size = map_size

@@ -8,8 +8,11 @@ from multifield import camels
 from multifield.models.heads.autoregressive import AutoregressiveHead
 from multifield.models.heads.base import Head
 from multifield.models.heads.diagonal import DiagonalHead
+from multifield.models.heads.flow import FlowHead
 
-HEADS: dict[str, type[Head]] = {kind.name: kind for kind in (DiagonalHead, AutoregressiveHead)}
+HEADS: dict[str, type[Head]] = {
+    kind.name: kind for kind in (DiagonalHead, AutoregressiveHead, FlowHead)
+}
 """Heads by their names in the configuration."""
 
 
@@ -26,7 +29,8 @@ def head_of(state: Mapping[str, Tensor]) -> str:
     name : str
         Name of the head in `HEADS`.
     """
-    return AutoregressiveHead.name if AutoregressiveHead.mark in state else DiagonalHead.name
+    kinds = (kind for kind in (FlowHead, AutoregressiveHead) if kind.mark in state)
+    return next((kind.name for kind in kinds), DiagonalHead.name)
 
 
 def head_in(network: nn.Module) -> Head:
@@ -69,6 +73,7 @@ __all__ = [
     "HEADS",
     "AutoregressiveHead",
     "DiagonalHead",
+    "FlowHead",
     "Head",
     "count_parameters",
     "head_in",

@@ -131,5 +131,7 @@ def test_weights_tell_their_head(name: str, tmp_path) -> None:
 
 
 def test_an_unknown_head_is_refused() -> None:
-    with pytest.raises(ValueError, match="head: Expected diagonal or autoregressive, got 'normal'"):
+    with pytest.raises(
+        ValueError, match="head: Expected diagonal, autoregressive, flow, got 'normal'"
+    ):
         SummaryStatistics(1, 0.0, 1, 16, head="normal")
