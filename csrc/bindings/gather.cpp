@@ -3,7 +3,6 @@
 #include <pybind11/stl.h>
 
 #include <limits>
-#include <tuple>
 #include <vector>
 
 #include "array_checks.hpp"
@@ -65,12 +64,6 @@ std::vector<py::array> require_fields(const std::vector<py::object>& fields_like
     return fields;
 }
 
-std::vector<const void*> pointers_to(const std::vector<py::array>& fields) {
-    std::vector<const void*> pointers;
-    for (const auto& maps : fields) pointers.push_back(maps.data());
-    return pointers;
-}
-
 /// A copy of a small array of this shape, to be checked and then read: Python may write into the
 /// array itself as soon as the GIL is released.
 template <typename T>
@@ -104,36 +97,6 @@ void require_standardization(const std::vector<double>& mean, const std::vector<
     }
 }
 
-/// How the maps of a batch are turned, shifted and standardized, as Python gives it.
-struct Arrangement {
-    const py::object& index;
-    const py::object& orientation;
-    const py::object& shift;
-    const py::object& mean;
-    const py::object& std;
-};
-
-/// Checked against the fields and the batch to write.
-Batch require_arrangement(const Arrangement& given, const std::vector<py::array>& fields,
-                          const py::array& out, PixelType type, PixelType out_type) {
-    const py::tuple per_map = py::make_tuple(out.shape(0));
-    const py::tuple per_map_and_axis = py::make_tuple(out.shape(0), 2);
-    const py::tuple per_channel = py::make_tuple(out.shape(1));
-    Batch batch{pointers_to(fields),
-                length(out, 2),
-                copy_of<std::int64_t>(given.index, per_map, "index", "(B,)"),
-                copy_of<std::int64_t>(given.orientation, per_map, "orientation", "(B,)"),
-                copy_of<std::int64_t>(given.shift, per_map_and_axis, "shift", "(B, 2)"),
-                copy_of<double>(given.mean, per_channel, "mean", "(C,)"),
-                copy_of<double>(given.std, per_channel, "std", "(C,)"),
-                type,
-                out_type};
-    for (const auto& maps : fields) require_in_range(batch.index, maps.shape(0), "index");
-    require_in_range(batch.orientation, 8, "orientation");
-    require_standardization(batch.mean, batch.std);
-    return batch;
-}
-
 void gather(const std::vector<py::object>& fields_like, const py::object& index,
             const py::object& orientation, const py::object& shift, const py::object& mean,
             const py::object& std, const py::object& out_like, int n_threads,
@@ -142,53 +105,28 @@ void gather(const std::vector<py::object>& fields_like, const py::object& index,
     const PixelType out_type = require_pixel_type(out_dtype, "out_dtype");
     auto out = require_batch(out_like, out_type);
     const auto fields = require_fields(fields_like, type, out);
-    const Batch batch =
-        require_arrangement({index, orientation, shift, mean, std}, fields, out, type, out_type);
+    const py::tuple per_map = py::make_tuple(out.shape(0));
+    const py::tuple per_channel = py::make_tuple(out.shape(1));
+    Batch batch{{},
+                length(out, 2),
+                copy_of<std::int64_t>(index, per_map, "index", "(B,)"),
+                copy_of<std::int64_t>(orientation, per_map, "orientation", "(B,)"),
+                copy_of<std::int64_t>(shift, py::make_tuple(out.shape(0), 2), "shift", "(B, 2)"),
+                copy_of<double>(mean, per_channel, "mean", "(C,)"),
+                copy_of<double>(std, per_channel, "std", "(C,)"),
+                type,
+                out_type};
+    for (const auto& maps : fields) {
+        batch.fields.push_back(maps.data());
+        require_in_range(batch.index, maps.shape(0), "index");
+    }
+    require_in_range(batch.orientation, 8, "orientation");
+    require_standardization(batch.mean, batch.std);
     require_threads(n_threads);
     void* const target = out.mutable_data();
 
     const py::gil_scoped_release release;  // raw pointers only below this line
     mapkernels::gather(batch, n_threads, target);
-}
-
-/// Width, plus_one and remove_monopole of a channel.
-using Steps = std::tuple<double, bool, bool>;
-
-std::vector<RawChannel> require_raw_channels(const std::vector<py::array>& fields,
-                                             const std::vector<py::object>& files,
-                                             const std::vector<Steps>& steps) {
-    const auto require_one_each = [&](std::size_t found, const std::string& name) {
-        if (found != fields.size())
-            refuse(name, "one a field, " + std::to_string(fields.size()), std::to_string(found));
-    };
-    require_one_each(files.size(), "files");
-    require_one_each(steps.size(), "steps");
-    std::vector<RawChannel> raw;
-    for (std::size_t c = 0; c < fields.size(); ++c) {
-        const auto [width, plus_one, remove_monopole] = steps[c];
-        require_width(width);
-        raw.push_back({raw_maps(fields[c], files[c], element("files", c)),
-                       {width, plus_one, remove_monopole}});
-    }
-    return raw;
-}
-
-std::int64_t gather_raw(const std::vector<py::object>& fields_like,
-                        const std::vector<py::object>& files, const std::vector<Steps>& steps,
-                        const py::object& index, const py::object& orientation,
-                        const py::object& shift, const py::object& mean, const py::object& std,
-                        const py::object& out_like, int n_threads, const std::string& out_dtype) {
-    const PixelType out_type = require_pixel_type(out_dtype, "out_dtype");
-    auto out = require_batch(out_like, out_type);
-    const auto fields = require_fields(fields_like, PixelType::float32, out);
-    const auto raw = require_raw_channels(fields, files, steps);
-    const Batch batch = require_arrangement({index, orientation, shift, mean, std}, fields, out,
-                                            PixelType::float32, out_type);
-    require_threads(n_threads);
-    void* const target = out.mutable_data();
-
-    const py::gil_scoped_release release;  // raw pointers only below this line
-    return index_or_minus_one(mapkernels::gather_raw(batch, raw, n_threads, target));
 }
 
 }  // namespace
@@ -201,13 +139,6 @@ void bind_gather(py::module_& module) {
                "Write (orient(roll(map, shift), orientation) - mean) * (1 / std) into `out`\n"
                "(B, C, L, L) for map `index` of each of C `fields` (N, L, L). The two dtypes are\n"
                "float32, float16 or bfloat16, whose bits are given as uint16.");
-    module.def(
-        "gather_raw", &gather_raw, py::arg("fields"), py::arg("files"), py::arg("steps"),
-        py::arg("index"), py::arg("orientation"), py::arg("shift"), py::arg("mean"), py::arg("std"),
-        py::arg("out"), py::arg("n_threads") = 1, py::arg("out_dtype") = "float32",
-        "`preprocess` and `gather` in one: `fields` are raw maps, `steps` each one's (width,\n"
-        "plus_one, remove_monopole), `files` each one's (descriptor, offset) or None. Return\n"
-        "(b C + c) L L + pixel of the first invalid pixel, or -1.");
 }
 
 }  // namespace mapkernels::bindings

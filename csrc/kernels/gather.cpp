@@ -1,16 +1,31 @@
 #include "mapkernels/gather.hpp"
 
-#include <deque>
-
-#include "batch_writer.hpp"
-#include "map_preprocessor.hpp"
-#include "mapkernels/find_invalid.hpp"
 #include "mapkernels/parallel.hpp"
 #include "scratch.hpp"
+#include "simd/dispatch.hpp"
 
 namespace mapkernels {
 
 namespace {
+
+/// Backwards if `reversed`, then shifted back.
+Trace trace(std::size_t side, bool reversed, std::int64_t shift) {
+    const auto length = static_cast<std::int64_t>(side);
+    const auto start = static_cast<std::size_t>((length - shift % length) % length);
+    return {reversed ? (start + side - 1) % side : start, reversed};
+}
+
+/// np.rot90 by k quarter turns takes out (i, j) from (i, j), (j, -i), (-i, -j), (-j, i); flipping
+/// axis 0 afterwards replaces i by -i, where -i stands for side - 1 - i.
+void set_source(std::int64_t orientation, const std::int64_t* shift, MapCopy& copy) {
+    const std::int64_t turns = orientation / 2;
+    const bool flipped = orientation % 2 == 1;
+    const bool reverse_rows = (turns == 1 || turns == 2) != flipped;
+    const bool reverse_columns = turns >= 2;
+    copy.transposed = turns % 2 == 1;
+    copy.rows = trace(copy.side, reverse_rows, shift[copy.transposed ? 1 : 0]);
+    copy.columns = trace(copy.side, reverse_columns, shift[copy.transposed ? 0 : 1]);
+}
 
 /// Channel i % C of map i / C of a batch.
 const void* pixels_of(const Batch& batch, std::size_t i) {
@@ -20,63 +35,31 @@ const void* pixels_of(const Batch& batch, std::size_t i) {
            index * batch.side * batch.side * size_of(batch.type);
 }
 
-/// Makes the log maps of a batch, one after another. Holds scratch memory.
-class LogMapMaker {
-public:
-    LogMapMaker(const std::vector<RawChannel>& raw, std::size_t side)
-        : raw_(raw), read_(aligned_floats(side * side)), log_map_(aligned_floats(side * side)) {
-        for (const auto& channel : raw) preprocessors_.emplace_back(side, channel.steps, false);
-    }
-
-    /// The log map of a raw one; returns its first invalid pixel, or n_pixels.
-    std::size_t make(std::size_t c, std::size_t index) {
-        double moments[3];
-        const float* const map = raw_[c].maps.map(index, read_.get());
-        return preprocessors_[c].run(map, log_map_.get(), moments);
-    }
-
-    [[nodiscard]] const float* log_map() const { return log_map_.get(); }
-
-private:
-    const std::vector<RawChannel>& raw_;
-    std::deque<MapPreprocessor> preprocessors_;  ///< which stay where they are made
-    AlignedFloats read_;
-    AlignedFloats log_map_;
-};
-
 }  // namespace
 
 void gather(const Batch& batch, int n_threads, void* out) {
-    const std::size_t n_channels = batch.fields.size();
-    for_each_block(batch.index.size(), n_threads, [&](std::size_t begin, std::size_t end) {
-        BatchWriter writer(batch, out);
-        for (std::size_t i = begin * n_channels; i < end * n_channels; ++i) {
-            const bool is_last = i + 1 == end * n_channels;
-            writer.write(i / n_channels, i % n_channels, pixels_of(batch, i),
-                         is_last ? nullptr : pixels_of(batch, i + 1));
-        }
-    });
-}
-
-std::size_t gather_raw(const Batch& batch, const std::vector<RawChannel>& raw, int n_threads,
-                       void* out) {
-    const std::size_t n_channels = raw.size(), n_pixels = batch.side * batch.side;
-    FirstIndex first;
-    for_each_block(batch.index.size(), n_threads, [&](std::size_t begin, std::size_t end) {
-        BatchWriter writer(batch, out);
-        LogMapMaker maker(raw, batch.side);
+    const KernelTable& kernels = kernel_table();
+    const std::size_t n_channels = batch.fields.size(), n_maps = batch.index.size();
+    const std::size_t n_bytes = batch.side * batch.side * size_of(batch.out_type);
+    for_each_block(n_maps, n_threads, [&](std::size_t begin, std::size_t end) {
+        const AlignedFloats band = aligned_floats(band_rows * batch.side);
+        MapCopy copy{};
+        copy.side = batch.side;
+        copy.type = batch.type;
+        copy.out_type = batch.out_type;
+        copy.band = band.get();
+        copy.streaming = n_maps * n_channels * n_bytes >= streaming_bytes;
         for (std::size_t i = begin * n_channels; i < end * n_channels; ++i) {
             const std::size_t b = i / n_channels, c = i % n_channels;
-            const auto index = static_cast<std::size_t>(batch.index[b]);
-            const std::size_t invalid = maker.make(c, index);
-            if (invalid < n_pixels) {
-                first.report(i * n_pixels + invalid);
-                return;
-            }
-            writer.write(b, c, maker.log_map(), nullptr);
+            set_source(batch.orientation[b], batch.shift.data() + 2 * b, copy);
+            copy.map = pixels_of(batch, i);
+            copy.next = i + 1 == end * n_channels ? nullptr : pixels_of(batch, i + 1);
+            copy.mean = static_cast<float>(batch.mean[c]);
+            copy.inverse_std = static_cast<float>(1.0 / batch.std[c]);
+            copy.out = static_cast<char*>(out) + i * n_bytes;
+            kernels.gather(copy);
         }
     });
-    return first.get();
 }
 
 }  // namespace mapkernels

@@ -1,9 +1,7 @@
 #include <cstring>
 
 #include "check.hpp"
-#include "mapkernels/find_invalid.hpp"
 #include "mapkernels/gather.hpp"
-#include "mapkernels/preprocess.hpp"
 
 using mapkernels::PixelType;
 using mapkernels::tests::check;
@@ -102,65 +100,6 @@ void sixteen_bits() {
     }
 }
 
-/// Log maps that are made as they are gathered are those that were made before.
-void raw_maps() {
-    Fuzzer fuzzer;
-    for (int trial = 0; trial < 60; ++trial) {
-        const std::size_t side = fuzzer.integer(1, trial % 20 == 0 ? 300 : 40);
-        const std::size_t n_pixels = side * side, n_maps = 4, n_batch = fuzzer.integer(0, 7);
-        const std::vector<Map> raw = {fuzzer.positive(n_maps * n_pixels),
-                                      fuzzer.positive(n_maps * n_pixels)};
-        std::vector<Map> log_maps = raw;
-        std::vector<mapkernels::RawChannel> channels;
-        mapkernels::Batch batch{{}, side, {}, {}, {}, {11.0, 0.5}, {2.0, 0.7}};
-        batch.out_type = trial % 2 == 0 ? PixelType::float32 : PixelType::float16;
-        for (std::size_t c = 0; c < 2; ++c) {
-            const mapkernels::Preprocessing steps{c == 0 ? 0.0 : fuzzer.real(0.0, 4.0), c == 1,
-                                                  trial % 3 == 0};
-            channels.push_back({{raw[c].data(), n_pixels, std::nullopt}, steps});
-            std::vector<double> moments(3 * n_maps);
-            mapkernels::preprocess(channels[c].maps, n_maps, side, steps, 1, log_maps[c].data(),
-                                   moments.data());
-            batch.fields.push_back(raw[c].data());
-        }
-        for (std::size_t b = 0; b < n_batch; ++b) {
-            batch.index.push_back(static_cast<std::int64_t>(fuzzer.integer(0, n_maps - 1)));
-            batch.orientation.push_back(static_cast<std::int64_t>(fuzzer.integer(0, 7)));
-            batch.shift.push_back(static_cast<std::int64_t>(fuzzer.integer(0, side)));
-            batch.shift.push_back(-static_cast<std::int64_t>(fuzzer.integer(0, side)));
-        }
-        const std::size_t n_bytes = n_batch * 2 * n_pixels * size_of(batch.out_type);
-        std::vector<char> out(n_bytes), expected(n_bytes);
-        check(mapkernels::gather_raw(batch, channels, trial % 4 + 1, out.data()) ==
-                  mapkernels::none_invalid,
-              "valid maps");
-        batch.fields = {log_maps[0].data(), log_maps[1].data()};
-        mapkernels::gather(batch, 1, expected.data());
-        check(out == expected, "log maps made as they are gathered, bit for bit");
-    }
-}
-
-/// Bad pixels are reported by their place in the batch.
-void raw_maps_with_a_bad_pixel() {
-    const std::size_t side = 5, n_pixels = side * side;
-    Fuzzer fuzzer;
-    std::vector<float> maps = fuzzer.positive(6 * n_pixels);
-    maps[4 * n_pixels + 7] = -1.0F;
-    const mapkernels::RawChannel channel{{maps.data(), n_pixels, std::nullopt}, {0, false, false}};
-    const mapkernels::Batch batch{
-        {maps.data(), maps.data()}, side,       {0, 4, 2, 4}, {0, 1, 2, 3},
-        {0, 0, 1, 1, 2, 2, 3, 3},   {0.0, 0.0}, {1.0, 1.0}};
-    for (int n_threads = 1; n_threads < 6; ++n_threads) {
-        std::vector<float> out(4 * 2 * n_pixels);
-        check(mapkernels::gather_raw(batch, {channel, channel}, n_threads, out.data()) ==
-                  2 * n_pixels + 7,
-              "the first bad pixel of a batch");
-    }
-}
-
 }  // namespace
 
-int main() {
-    mapkernels::tests::with_all_instructions(equals_the_definition, sixteen_bits, raw_maps,
-                                             raw_maps_with_a_bad_pixel);
-}
+int main() { mapkernels::tests::with_all_instructions(equals_the_definition, sixteen_bits); }

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multifield.maps import reference
-from multifield.maps.memory import open_maps, place_in_file
-from tests.helpers.kernel_inputs import FEW, SEEDS, SIDES, positive_maps, preprocessed
+from tests.helpers.kernel_inputs import FEW, SEEDS, SIDES
 
 
 def draw(seed, side, n_batch, n_channels):
@@ -189,60 +188,3 @@ class TestPixelTypes:
             np.testing.assert_array_equal(
                 out[b : b + 1], gathered(reference, fields, *each, mean, std)
             )
-
-
-def gathered_raw(kernels, fields, steps, *rest, files=None, n_threads=1):
-    """First bad pixel, and a batch of raw maps."""
-    index, side = rest[0], fields[0].shape[1]
-    out = np.full((len(index), len(fields), side, side), np.nan, np.float32)
-    files = files or [None] * len(fields)
-    return kernels.gather_raw(fields, files, steps, *rest, out, n_threads), out
-
-
-class TestGatherRaw:
-    @FEW
-    @given(
-        seed=SEEDS,
-        side=SIDES,
-        n_batch=st.integers(0, 9),
-        steps=st.lists(
-            st.tuples(st.sampled_from([0.0, 0.7, 3.0]), st.booleans(), st.booleans()),
-            min_size=1,
-            max_size=3,
-        ),
-        n_threads=st.sampled_from([1, 2, 7]),
-    )
-    def test_equals_preprocess_and_gather(self, kernels, seed, side, n_batch, steps, n_threads):
-        _, *rest = draw(seed, side, n_batch, len(steps))
-        fields = [positive_maps(seed + c, 4, side) for c in range(len(steps))]
-        log_maps = []
-        for maps, each in zip(fields, steps, strict=True):
-            first, made, _ = preprocessed(kernels, maps, *each)
-            assert first == -1
-            log_maps.append(made)
-        first, ours = gathered_raw(kernels, fields, steps, *rest, n_threads=n_threads)
-        assert first == -1
-        np.testing.assert_array_equal(ours, gathered(kernels, log_maps, *rest))
-
-    @pytest.mark.parametrize("width", [0.0, 2.0])
-    @pytest.mark.parametrize("n_threads", [1, 3])
-    def test_the_maps_of_a_file(self, kernels, tmp_path, width, n_threads):
-        _, *rest = draw(3, 12, 7, 1)
-        np.save(tmp_path / "maps.npy", positive_maps(3, 4, 12))
-        maps, steps = open_maps(tmp_path / "maps.npy"), [(width, False, True)]
-        files = [place_in_file(maps)]
-        assert files != [None]
-        _, ours = gathered_raw(kernels, [maps], steps, *rest, files=files, n_threads=n_threads)
-        _, expected = gathered_raw(kernels, [np.array(maps)], steps, *rest)
-        np.testing.assert_array_equal(ours, expected)
-
-    @pytest.mark.parametrize("n_threads", [1, 2, 7])
-    def test_the_first_bad_pixel(self, kernels, n_threads):
-        _, _, *rest = draw(4, 6, 5, 2)
-        good, bad = positive_maps(4, 4, 6), positive_maps(5, 4, 6)
-        bad[3, 1, 2] = np.nan
-        bad[3, 5, 5] = bad[1, 0, 0] = -1
-        index = np.array([0, 3, 2, 1, 3])
-        steps = [(1.0, False, False), (0.0, True, False)]
-        first, _ = gathered_raw(kernels, [good, bad], steps, index, *rest, n_threads=n_threads)
-        assert first == (1 * 2 + 1) * 36 + 1 * 6 + 2

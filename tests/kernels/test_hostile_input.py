@@ -170,40 +170,7 @@ class TestGather:
         )
 
 
-BAD_GATHER_RAW = [
-    ({"files": [None]}, ValueError, "files: expected one a field, 2, got 1"),
-    ({"steps": [(0.0, False, False)] * 3}, ValueError, "steps: expected one a field, 2, got 3"),
-    (
-        {"steps": [(0.0, False, False), (-1.0, False, False)]},
-        ValueError,
-        r"width: .*>= 0.*got -1\.0",
-    ),
-    (
-        {"files": [None, (3,)]},
-        ValueError,
-        r"files\[1\]: expected None or \(descriptor, offset\), got",
-    ),
-    ({"files": [None, (-1, 128)]}, ValueError, r"files\[1\]: expected a descriptor >= 0"),
-    ({"files": [(3, -4), None]}, ValueError, r"files\[0\]: .*an offset >= 0, got \(3, -4\)"),
-    ({"index": np.array([0, 4, 1])}, ValueError, r"index\[1\]: expected 0 <= value < 4, got 4"),
-    ({"std": np.array([1.0, 0.0])}, ValueError, r"std\[1\]: .*> 0 whose.*float32, got 0\.0"),
-    (
-        {"fields": [np.zeros((4, 6, 6), np.float16)] * 2},
-        TypeError,
-        r"fields\[0\]: expected float32",
-    ),
-    ({"out_dtype": "half"}, ValueError, "out_dtype: expected one of float32.*got 'half'"),
-    ({"n_threads": 0}, ValueError, "n_threads: expected >= 1, got 0"),
-]
-
-
-class TestGatherRaw:
-    @pytest.mark.parametrize(("changes", "error", "message"), BAD_GATHER_RAW)
-    def test_refused(self, changes, error, message):
-        given = {"files": [None] * 2, "steps": [(0.0, False, False)] * 2}
-        with pytest.raises(error, match=message):
-            mapkernels.gather_raw(**gather_arguments(**given | changes))
-
+class TestFileOfMaps:
     def test_a_file_that_ends_too_early(self, tmp_path):
         (tmp_path / "short").write_bytes(bytes(100))
         moments = np.empty((3, 3))

@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "mapkernels/pixel_type.hpp"
-#include "mapkernels/preprocess.hpp"
-#include "mapkernels/raw_maps.hpp"
 
 namespace mapkernels {
 
@@ -34,20 +32,5 @@ struct Batch {
 /// 0..7; mean and 1 / std are finite floats; `out` holds B * C * side * side pixels and overlaps no
 /// field.
 void gather(const Batch& batch, int n_threads, void* out);
-
-/// A channel of raw maps, and what makes them log maps.
-struct RawChannel {
-    RawMaps maps;
-    Preprocessing steps;
-};
-
-/// `gather` of log maps that are made of raw ones as they are read, and kept nowhere; equal, bit
-/// for bit, to `preprocess` and then `gather`.
-///
-/// `batch.fields` are the raw maps, float32, and `raw` says of each what is done to it. Returns
-/// none_invalid, or (b C + c) side side + pixel of the first pixel that `preprocess` would report;
-/// `out` is then unspecified. Throws FileError.
-std::size_t gather_raw(const Batch& batch, const std::vector<RawChannel>& raw, int n_threads,
-                       void* out);
 
 }  // namespace mapkernels

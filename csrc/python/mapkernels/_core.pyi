@@ -40,19 +40,6 @@ def gather(
     field_dtype: _PixelType = "float32",
     out_dtype: _PixelType = "float32",
 ) -> None: ...
-def gather_raw(
-    fields: Sequence[NDArray[np.float32]],
-    files: Sequence[tuple[int, int] | None],
-    steps: Sequence[tuple[float, bool, bool]],
-    index: NDArray[np.int64],
-    orientation: NDArray[np.int64],
-    shift: NDArray[np.int64],
-    mean: NDArray[np.float64],
-    std: NDArray[np.float64],
-    out: _Pixels,
-    n_threads: int = 1,
-    out_dtype: _PixelType = "float32",
-) -> int: ...
 def gaussian_smooth(
     maps: NDArray[np.float32], out: NDArray[np.float32], width: float, n_threads: int = 1
 ) -> None: ...

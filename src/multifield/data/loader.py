@@ -66,7 +66,7 @@ class Batch:
 
 @runtime_checkable
 class Channel(Protocol):
-    """Log maps of one field: stored, streamed, or joined from several files."""
+    """Log maps of one field: stored, or joined from several files."""
 
     @property
     def shape(self) -> tuple[int, ...]:

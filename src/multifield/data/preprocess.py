@@ -20,7 +20,6 @@ from multifield.core.progress import progress
 from multifield.core.threads import available_threads
 from multifield.data.map_files import write_header
 from multifield.data.stored import ArrayMaps, Encoding
-from multifield.data.streamed import StreamedMaps
 from multifield.maps.memory import aligned_empty, open_maps, read_ahead, source_name
 from multifield.maps.transforms import map_moments, preprocess_block
 
@@ -36,9 +35,9 @@ class LogMaps:
 
     Attributes
     ----------
-    maps : (N, L, L) float32 or float16, or StreamedMaps
-        log10(x) or log10(1 + x) of the smoothed maps, as an array, a memory map, or computed when
-        read. Values in 16 bits are encoded, and `read` decodes them.
+    maps : (N, L, L) float32 or float16
+        log10(x) or log10(1 + x) of the smoothed maps, as an array or a memory map. Values in 16
+        bits are encoded, and `read` decodes them.
     moments : (N, 3) float64
         Count, mean and M2 of every map in float32, from which the statistics of any selection
         follow.
@@ -49,7 +48,7 @@ class LogMaps:
         Encoding of maps in 16 bits.
     """
 
-    maps: StoredMaps | StreamedMaps
+    maps: StoredMaps
     moments: Moments
     provenance: Mapping[str, str]
     encoding: Encoding | None = None
@@ -71,10 +70,8 @@ class LogMaps:
         return maps if self.encoding is None else self.encoding.decode(maps)
 
     @property
-    def channel(self) -> ArrayMaps | StreamedMaps:
+    def channel(self) -> ArrayMaps:
         """Log maps as a channel of a `MapLoader`."""
-        if isinstance(self.maps, StreamedMaps):
-            return self.maps
         return ArrayMaps(self.maps, self.encoding)
 
 
@@ -139,30 +136,6 @@ class Preprocessing:
                 provenance = np.array(json.dumps(self.provenance))
                 how: dict[str, Any] = {"encoding": np.array(encoding)} if encoding else {}
                 np.savez(file, moments=moments, provenance=provenance, **how)
-
-    def stream(self) -> LogMaps:
-        """Compute the moments, and the log maps whenever they are read.
-
-        Returns
-        -------
-        log_maps : LogMaps
-            Log maps that need no memory or disk space and are bitwise identical to those of `write`
-            in float32.
-
-        Raises
-        ------
-        ValueError
-            If a pixel is invalid, as in `write`, or the settings require compact maps.
-        """
-        if self.config.compact:
-            raise ValueError(
-                "preprocessing.compact: Expected false for log maps that are not stored, got true."
-            )
-        moments = moments_of_log_maps(self.raw, self.field, self.config)
-        maps = StreamedMaps(
-            self.raw, self.field, self.config.smoothing_width, self.config.remove_monopole
-        )
-        return LogMaps(maps, moments, self.provenance)
 
 
 def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> Moments:

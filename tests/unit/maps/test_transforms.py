@@ -146,7 +146,7 @@ sys.modules["mapkernels"] = None
 from pathlib import Path
 import numpy as np
 import multifield
-from multifield.data import Preprocessing, joined, open_log_maps, streamed
+from multifield.data import Preprocessing, joined, open_log_maps
 from multifield.maps import open_maps, transforms
 from multifield.data.preprocess import PreprocessingConfig
 

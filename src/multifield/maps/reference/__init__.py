@@ -9,7 +9,6 @@ from multifield.maps.reference.batches import (
     as_float32,
     from_float32,
     gather,
-    gather_raw,
     orient,
 )
 from multifield.maps.reference.particles import accelerate, deposit_mesh, deposit_slabs
@@ -35,7 +34,6 @@ __all__ = [
     "forget_mapping",
     "from_float32",
     "gather",
-    "gather_raw",
     "gaussian_smooth",
     "log10",
     "log10p1",

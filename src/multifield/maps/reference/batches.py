@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-from multifield.core.arrays import Map, Maps
-from multifield.maps.reference.preprocessing import FilePlace, preprocess
+from multifield.core.arrays import Map
 
 PixelType = Literal["float32", "float16", "bfloat16"]
 """Type of stored pixels; see `gather`."""
@@ -76,51 +75,6 @@ def gather(
             shifted = np.roll(as_float32(maps[i], field_dtype), tuple(roll), axis=(0, 1))
             centered = orient(shifted, int(o)) - np.float32(mean[c])
             out[b, c] = from_float32(centered * np.float32(1.0 / std[c]), out_dtype)
-
-
-def gather_raw(
-    fields: Sequence[Maps],
-    files: Sequence[FilePlace | None],
-    steps: Sequence[tuple[float, bool, bool]],
-    index: Int64[np.ndarray, " B"],
-    orientation: Int64[np.ndarray, " B"],
-    shift: Int64[np.ndarray, "B 2"],
-    mean: Float64[np.ndarray, " C"],
-    std: Float64[np.ndarray, " C"],
-    out: Pixels,
-    n_threads: int = 1,
-    out_dtype: PixelType = "float32",
-) -> int:
-    """Apply `preprocess` and then `gather` to the selected maps.
-
-    Parameters
-    ----------
-    fields : list of C arrays (N, L, L) float32
-        Raw maps, one array per channel.
-    files : list of C
-        Ignored, as in `preprocess`.
-    steps : list of C (float, bool, bool)
-        Width, `plus_one` and `remove_monopole` of each channel; see `preprocess`.
-    index, orientation, shift, mean, std, out, n_threads, out_dtype
-        Arguments of `gather`.
-
-    Returns
-    -------
-    first : int
-        -1, or (b C + c) L L + pixel of the first pixel that `preprocess` would report. `out` is
-        then undefined.
-    """
-    n_pixels = out.shape[2] * out.shape[3]
-    log_maps = [np.empty((len(index), *maps.shape[1:]), np.float32) for maps in fields]
-    for b, i in enumerate(index):
-        for c, maps in enumerate(fields):
-            row, raw = np.empty((1, 3)), np.ascontiguousarray(maps[i : i + 1])
-            first = preprocess(raw, log_maps[c][b : b + 1], row, *steps[c])
-            if first >= 0:
-                return int((b * len(fields) + c) * n_pixels + first)
-    every = np.arange(len(index))
-    gather(log_maps, every, orientation, shift, mean, std, out, out_dtype=out_dtype)
-    return -1
 
 
 def as_float32(pixels: Pixels, dtype: PixelType) -> NDArray[np.float32]:

@@ -87,7 +87,7 @@ def join_suites(
     scales = [shared or fit_scale([each], names, widths[0], over) for each in every]
     channels = [
         JoinedMaps(
-            tuple(_maps_of(each, name, width) for width in widths for each in every),
+            tuple(each.log_maps[name, width].maps for width in widths for each in every),
             tuple((scale.mean[c], scale.std[c]) for _ in widths for scale in scales),
         )
         for c, name in enumerate(names)
@@ -174,7 +174,7 @@ def load_suite(
     loader : MapLoader
         Loader of the simulations.
     """
-    maps = [_maps_of(suite, name, width) for name in field.split("_")]
+    maps = [suite.log_maps[name, width].maps for name in field.split("_")]
     return _load(
         [JoinedMaps((each,)) for each in maps], suite.theta, simulations, normalization, config
     )
@@ -196,13 +196,6 @@ def _load(
         inferred=COLUMNS,
         **training.loader_options(config),
     )
-
-
-def _maps_of(suite: SuiteMaps, name: str, width: float) -> np.ndarray:
-    maps = suite.log_maps[name, width].maps
-    if not isinstance(maps, np.ndarray):
-        raise TypeError(f"{suite.suite} {name}: Expected stored log maps, got streamed ones.")
-    return maps
 
 
 def _join_splits(splits: Sequence[Split]) -> Split:
