@@ -61,7 +61,8 @@ struct GaussianSmoother::Scratch {
           tiled_side(smallest_multiple(map_side, band_rows)),
           weights(gaussian_weights(map_side, width)),
           radius(weights.size() - 1),
-          rows(2 * (band_rows + radius)),
+          rows(band_rows + 2 * radius),
+          lines(aligned_floats(line_floats * rows.size())),
           columns(aligned_floats(band_rows * (tiled_side + 2 * radius))),
           band(aligned_floats(streaming ? band_rows * tiled_side : 0)),
           kernels(kernel_table()) {}
@@ -71,15 +72,17 @@ struct GaussianSmoother::Scratch {
     std::vector<float> weights;
     std::size_t radius;
     std::vector<const float*> rows;
+    AlignedFloats lines;
     AlignedFloats columns;
     AlignedFloats band;
     std::vector<float> copy;      ///< of the map, if the result overwrites it, or tiled
     std::vector<float> smoothed;  ///< the smoothed tiles
     const KernelTable& kernels;
 
-    void run(const float* map, float* out) {
-        kernels.smooth({tiled_side, radius, weights.data(), rows.data(), columns.get(), band.get()},
-                       map, out);
+    void run(const float* map, const float* next, float* out) {
+        kernels.smooth({tiled_side, radius, weights.data(), rows.data(), lines.get(), columns.get(),
+                        band.get()},
+                       map, next, out);
     }
 
     /// A map shorter than a band: a periodic map and its repetition are the same thing.
@@ -88,7 +91,7 @@ struct GaussianSmoother::Scratch {
         smoothed.resize(copy.size());
         for (std::size_t i = 0; i < copy.size(); ++i)
             copy[i] = map[i / tiled_side % side * side + i % tiled_side % side];
-        run(copy.data(), smoothed.data());
+        run(copy.data(), nullptr, smoothed.data());
         for (std::size_t y = 0; y < side; ++y)
             std::copy_n(smoothed.data() + y * tiled_side, side, out + y * side);
     }
@@ -101,7 +104,7 @@ GaussianSmoother::~GaussianSmoother() = default;
 
 bool GaussianSmoother::is_identity() const noexcept { return scratch_->radius == 0; }
 
-void GaussianSmoother::smooth(const float* map, float* out) {
+void GaussianSmoother::smooth(const float* map, float* out, const float* next) {
     const std::size_t n_pixels = scratch_->side * scratch_->side;
     if (is_identity()) {
         if (map != out) std::copy_n(map, n_pixels, out);
@@ -109,9 +112,9 @@ void GaussianSmoother::smooth(const float* map, float* out) {
         scratch_->run_tiled(map, out);
     } else if (map == out) {
         scratch_->copy.assign(map, map + n_pixels);
-        scratch_->run(scratch_->copy.data(), out);
+        scratch_->run(scratch_->copy.data(), next, out);
     } else {
-        scratch_->run(map, out);
+        scratch_->run(map, next, out);
     }
 }
 
@@ -120,8 +123,10 @@ void gaussian_smooth(const float* maps, std::size_t n_maps, std::size_t side, do
     const bool streaming = n_maps * side * side * sizeof(float) >= streaming_bytes;
     for_each_block(n_maps, n_threads, [&](std::size_t begin, std::size_t end) {
         GaussianSmoother smoother(side, width, streaming);
-        for (std::size_t i = begin; i < end; ++i)
-            smoother.smooth(maps + i * side * side, out + i * side * side);
+        for (std::size_t i = begin; i < end; ++i) {
+            const float* const map = maps + i * side * side;
+            smoother.smooth(map, out + i * side * side, i + 1 < end ? map + side * side : nullptr);
+        }
     });
 }
 

@@ -1,5 +1,6 @@
 #include "mapkernels/preprocess.hpp"
 
+#include <cmath>
 #include <vector>
 
 #include "mapkernels/find_invalid.hpp"
@@ -25,34 +26,33 @@ public:
           kernels_(kernel_table()) {}
 
     /// One raw map into one log map, if `out` is not null, and its moments; returns the first
-    /// invalid pixel or n_pixels.
-    std::size_t run(const float* map, float* out, double* row) {
+    /// invalid pixel or n_pixels. `next` is the raw map after it in memory, or null.
+    std::size_t run(const float* map, const float* next, float* out, double* row) {
         const float* argument = map;
-        if (!smoothed_.empty()) {
+        // what log10(x) shows by itself, a smoothed map or log10(1 + x) may hide
+        if (!smoothed_.empty() || steps_.plus_one) {
             const std::size_t invalid = kernels_.find_invalid(map, n_pixels_, true);
             if (invalid < n_pixels_) return invalid;
-            smoother_.smooth(map, smoothed_.data());
+        }
+        if (!smoothed_.empty()) {
+            smoother_.smooth(map, smoothed_.data(), next);
             argument = smoothed_.data();
         }
-        if (take_log(argument, out, row)) {
-            // Zero, denormal, negative, infinite or NaN: perhaps invalid. Raw pixels come first.
-            const std::size_t invalid = kernels_.find_invalid(map, n_pixels_, true);
-            if (invalid < n_pixels_) return invalid;
-            return kernels_.find_invalid(argument, n_pixels_, steps_.plus_one);
-        }
-        return n_pixels_;
+        take_log(argument, out, row);
+        if (std::isfinite(row[1]) && std::isfinite(row[2])) return n_pixels_;
+        const std::size_t invalid = kernels_.find_invalid(map, n_pixels_, true);
+        if (invalid < n_pixels_) return invalid;
+        return kernels_.find_invalid(argument, n_pixels_, steps_.plus_one);
     }
 
 private:
-    bool take_log(const float* argument, float* out, double* row) {
+    void take_log(const float* argument, float* out, double* row) {
         if (!steps_.remove_monopole)
             return kernels_.take_log({argument, n_pixels_, steps_.plus_one, out, streaming_}, row);
-        const bool special =
-            kernels_.take_log({argument, n_pixels_, steps_.plus_one, log_map_.data(), false}, row);
+        kernels_.take_log({argument, n_pixels_, steps_.plus_one, log_map_.data(), false}, row);
         if (out == nullptr) out = log_map_.data();
         kernels_.subtract(log_map_.data(), n_pixels_, row[1], out);
         kernels_.moments(out, n_pixels_, row);
-        return special;
     }
 
     std::size_t n_pixels_;
@@ -76,8 +76,9 @@ std::size_t preprocess(const RawMaps& maps, std::size_t n_maps, std::size_t side
         const AlignedFloats scratch = aligned_floats(maps.file ? n_pixels : 0);
         for (std::size_t i = begin; i < end; ++i) {
             float* const target = out == nullptr ? nullptr : out + i * n_pixels;
-            const std::size_t invalid =
-                preprocessor.run(maps.map(i, scratch.get()), target, moments + 3 * i);
+            const float* const map = maps.map(i, scratch.get());
+            const float* const next = maps.file || i + 1 == end ? nullptr : map + n_pixels;
+            const std::size_t invalid = preprocessor.run(map, next, target, moments + 3 * i);
             if (invalid < n_pixels) {
                 first.report(i * n_pixels + invalid);
                 return;

@@ -8,8 +8,7 @@
 namespace mapkernels {
 namespace {
 
-constexpr std::size_t cache_line = 64;
-constexpr std::size_t line_floats = cache_line / sizeof(float);
+constexpr std::size_t cache_line = line_floats * sizeof(float);
 
 struct Standardization {
     float mean;

@@ -6,6 +6,9 @@
 
 namespace mapkernels {
 
+/// Floats of a cache line, which is the widest vector too.
+constexpr std::size_t line_floats = 16;
+
 /// Rows that the smoothing computes together, whatever the width of a vector.
 constexpr std::size_t band_rows = 16;
 
@@ -14,7 +17,8 @@ struct SmoothingPlan {
     std::size_t side;      ///< L >= band_rows
     std::size_t radius;    ///< <= L / 2
     const float* weights;  ///< radius + 1, by distance
-    const float** rows;    ///< scratch: 2 (band_rows + radius)
+    const float** rows;    ///< scratch: band_rows + 2 radius
+    float* lines;          ///< scratch: line_floats * (band_rows + 2 radius), aligned
     float* columns;        ///< scratch: band_rows * (L + 2 radius), aligned to 64 bytes
     float* band;           ///< scratch: band_rows * L; null to write into `out` directly
 };
@@ -64,8 +68,9 @@ struct MapCopy {
 ///
 /// Their contracts are those of the kernels of the same name in include/mapkernels.
 struct KernelTable {
-    /// `map` and `out` do not overlap.
-    void (*smooth)(const SmoothingPlan& plan, const float* map, float* out) noexcept;
+    /// `map` and `out` do not overlap. `next` will be read next, or is null.
+    void (*smooth)(const SmoothingPlan& plan, const float* map, const float* next,
+                   float* out) noexcept;
     void (*log10)(const float* x, std::size_t n, float* out) noexcept;
     void (*log10p1)(const float* x, std::size_t n, float* out) noexcept;
     /// Writes count, mean and M2; n >= 1.
@@ -73,9 +78,8 @@ struct KernelTable {
     void (*subtract)(const float* x, std::size_t n, double value, float* out) noexcept;
     /// The first invalid one; n if there is none.
     std::size_t (*find_invalid)(const float* x, std::size_t n, bool allow_zero) noexcept;
-    /// Logarithm and its moments in one pass; `out` and `x` do not overlap. Returns whether an
-    /// argument was not a normal number > 0, so that it may be invalid.
-    bool (*take_log)(const LogStep& step, double* row) noexcept;
+    /// Logarithm and its moments in one pass; `out` and `x` do not overlap.
+    void (*take_log)(const LogStep& step, double* row) noexcept;
     void (*gather)(const MapCopy& copy) noexcept;
 };
 

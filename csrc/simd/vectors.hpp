@@ -28,8 +28,11 @@ constexpr std::size_t n_lanes = vector_bytes / sizeof(float);
 using Floats = float __attribute__((vector_size(vector_bytes)));
 using Ints = std::int32_t __attribute__((vector_size(vector_bytes)));
 using Words = std::uint32_t __attribute__((vector_size(vector_bytes)));
-using Doubles = double __attribute__((vector_size(vector_bytes)));  // half as many lanes
-using HalfFloats = float __attribute__((vector_size(vector_bytes / 2)));
+
+// Four at most: Zen 4 converts eight floats to doubles at half the speed.
+constexpr std::size_t n_doubles = vector_bytes < 32 ? 2 : 4;
+using Doubles = double __attribute__((vector_size(n_doubles * sizeof(double))));
+using NarrowFloats = float __attribute__((vector_size(n_doubles * sizeof(float))));
 
 template <typename Vector, typename T>
 inline Vector load(const T* from) noexcept {
@@ -63,26 +66,25 @@ inline To cast(const From& from) noexcept {
     return load<To>(&from);
 }
 
-/// n_lanes / 2 floats as doubles.
+/// Floats as doubles, in one instruction, where GCC 12 makes four of the general form.
 inline Doubles load_wide(const float* from) noexcept {
-    const HalfFloats half = load<HalfFloats>(from);
-#if defined(__AVX512F__)  // one instruction, where GCC 12 makes four of the general form
-    return cast<Doubles>(_mm512_cvtps_pd(cast<__m256>(half)));
-#elif defined(__AVX2__)
-    return cast<Doubles>(_mm256_cvtps_pd(cast<__m128>(half)));
+#if defined(__AVX2__)
+    return cast<Doubles>(_mm256_cvtps_pd(_mm_loadu_ps(from)));
+#elif defined(__SSE2__)
+    return cast<Doubles>(_mm_cvtps_pd(_mm_castsi128_ps(_mm_loadu_si64(from))));
 #else
-    return __builtin_convertvector(half, Doubles);
+    return __builtin_convertvector(load<NarrowFloats>(from), Doubles);
 #endif
 }
 
-inline Words larger(const Words& a, const Words& b) noexcept {
-#if defined(__AVX512F__)
-    return cast<Words>(_mm512_max_epu32(cast<__m512i>(a), cast<__m512i>(b)));
-#elif defined(__AVX2__)
-    return cast<Words>(_mm256_max_epu32(cast<__m256i>(a), cast<__m256i>(b)));
-#else
+template <typename Vector>
+inline Vector larger(const Vector& a, const Vector& b) noexcept {
     return a > b ? a : b;
-#endif
+}
+
+template <typename Vector>
+inline Vector smaller(const Vector& a, const Vector& b) noexcept {
+    return a < b ? a : b;
 }
 
 /// True if a lane of a comparison is -1 and not 0.

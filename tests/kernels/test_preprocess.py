@@ -77,7 +77,7 @@ class TestPreprocess:
 
 @pytest.mark.parametrize("n_threads", [1, 2, 7])
 class TestBadPixels:
-    @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0, -0.5])
     @pytest.mark.parametrize("width", [0.0, 2.0])
     @pytest.mark.parametrize("plus_one", [False, True])
     def test_raw_pixel(self, kernels, n_threads, bad, width, plus_one):

@@ -32,8 +32,8 @@ public:
     [[nodiscard]] bool is_identity() const noexcept;
 
     /// Smooths one map of side * side floats; `out` may be `map` itself, but not overlap
-    /// it otherwise.
-    void smooth(const float* map, float* out);
+    /// it otherwise. `next` is the map that will be read next, if there is one: it is fetched.
+    void smooth(const float* map, float* out, const float* next = nullptr);
 
 private:
     struct Scratch;
