@@ -11,10 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "mapkernels/deposit_slabs.hpp"
-#include "mapkernels/find_invalid.hpp"
-#include "mapkernels/gaussian_smooth.hpp"
-#include "mapkernels/raw_maps.hpp"
+#include "mapkernels/maps.hpp"
+#include "mapkernels/particles.hpp"
 
 /// Checks of what comes from Python, before the GIL is released. They never convert and never copy:
 /// a silent float64 -> float32 cast would hide the caller's mistake and double the memory. Every

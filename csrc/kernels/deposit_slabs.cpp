@@ -1,5 +1,3 @@
-#include "mapkernels/deposit_slabs.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,11 +5,18 @@
 #include <vector>
 
 #include "mapkernels/parallel.hpp"
-#include "periodic.hpp"
+#include "mapkernels/particles.hpp"
 
 namespace mapkernels {
 
 namespace {
+
+/// Into [0, 1), by truncation: SSE2 converts to integers but has no floor. |x| < 2^31.
+double wrap(double x) noexcept {
+    x -= static_cast<double>(static_cast<std::int32_t>(x));
+    x = x < 0.0 ? x + 1.0 : x;
+    return x < 1.0 ? x : 0.0;  // -1e-17 + 1 is 1
+}
 
 /// Where the elements of one axis lie between lattice points.
 struct AxisWeights {

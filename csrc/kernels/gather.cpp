@@ -1,8 +1,8 @@
 #include "mapkernels/gather.hpp"
 
+#include "loops/hot_loops.hpp"
 #include "mapkernels/parallel.hpp"
 #include "scratch.hpp"
-#include "simd/dispatch.hpp"
 
 namespace mapkernels {
 
@@ -38,7 +38,7 @@ const void* pixels_of(const Batch& batch, std::size_t i) {
 }  // namespace
 
 void gather(const Batch& batch, int n_threads, void* out) {
-    const KernelTable& kernels = kernel_table();
+    const HotLoops& loops = hot_loops();
     const std::size_t n_channels = batch.fields.size(), n_maps = batch.index.size();
     const std::size_t n_bytes = batch.side * batch.side * size_of(batch.out_type);
     for_each_block(n_maps, n_threads, [&](std::size_t begin, std::size_t end) {
@@ -57,7 +57,7 @@ void gather(const Batch& batch, int n_threads, void* out) {
             copy.mean = static_cast<float>(batch.mean[c]);
             copy.inverse_std = static_cast<float>(1.0 / batch.std[c]);
             copy.out = static_cast<char*>(out) + i * n_bytes;
-            kernels.gather(copy);
+            loops.gather(copy);
         }
     });
 }

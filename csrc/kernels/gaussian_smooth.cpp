@@ -1,11 +1,10 @@
-#include "mapkernels/gaussian_smooth.hpp"
-
 #include <algorithm>
 #include <cmath>
 
+#include "loops/hot_loops.hpp"
+#include "mapkernels/maps.hpp"
 #include "mapkernels/parallel.hpp"
 #include "scratch.hpp"
-#include "simd/dispatch.hpp"
 
 namespace mapkernels {
 
@@ -65,7 +64,7 @@ struct GaussianSmoother::Scratch {
           lines(aligned_floats(line_floats * rows.size())),
           columns(aligned_floats(band_rows * (tiled_side + 2 * radius))),
           band(aligned_floats(streaming ? band_rows * tiled_side : 0)),
-          kernels(kernel_table()) {}
+          loops(hot_loops()) {}
 
     std::size_t side;
     std::size_t tiled_side;  ///< of the map that is smoothed: `side`, unless that is too short
@@ -77,12 +76,12 @@ struct GaussianSmoother::Scratch {
     AlignedFloats band;
     std::vector<float> copy;      ///< of the map, if the result overwrites it, or tiled
     std::vector<float> smoothed;  ///< the smoothed tiles
-    const KernelTable& kernels;
+    const HotLoops& loops;
 
     void run(const float* map, const float* next, float* out) {
-        kernels.smooth({tiled_side, radius, weights.data(), rows.data(), lines.get(), columns.get(),
-                        band.get()},
-                       map, next, out);
+        loops.smooth({tiled_side, radius, weights.data(), rows.data(), lines.get(), columns.get(),
+                      band.get()},
+                     map, next, out);
     }
 
     /// A map shorter than a band: a periodic map and its repetition are the same thing.

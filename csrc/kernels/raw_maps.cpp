@@ -1,4 +1,4 @@
-#include "mapkernels/raw_maps.hpp"
+#include "mapkernels/maps.hpp"
 
 #ifndef _WIN32
 #include <unistd.h>

@@ -30,9 +30,9 @@ inline void check_close(double ours, double answer, double relative, const std::
 /// Runs the tests with each set of instructions that this machine has.
 template <typename... Tests>
 void with_all_instructions(const Tests&... tests) {
-    for (const Instructions available : available_instructions()) {
-        set_instructions(name_of(available));
-        std::fprintf(stderr, "%s\n", name_of(available).c_str());
+    for (const std::string& available : available_instructions()) {
+        set_instructions(available);
+        std::fprintf(stderr, "%s\n", available.c_str());
         (tests(), ...);
     }
 }

@@ -7,44 +7,4 @@ The kernels use the best of the instructions that the machine has (`instructions
 depend on the number of threads; those of two sets of instructions may differ in the last digits.
 """
 
-from mapkernels._core import (
-    FileError,
-    accelerate,
-    available_instructions,
-    combine_moments,
-    deposit_mesh,
-    deposit_slabs,
-    find_invalid,
-    forget_mapping,
-    gather,
-    gaussian_smooth,
-    instructions,
-    log10,
-    log10p1,
-    map_moments,
-    preprocess,
-    remove_monopole,
-    set_instructions,
-    watch_mapping,
-)
-
-__all__ = [
-    "FileError",
-    "accelerate",
-    "available_instructions",
-    "combine_moments",
-    "deposit_mesh",
-    "deposit_slabs",
-    "find_invalid",
-    "forget_mapping",
-    "gather",
-    "gaussian_smooth",
-    "instructions",
-    "log10",
-    "log10p1",
-    "map_moments",
-    "preprocess",
-    "remove_monopole",
-    "set_instructions",
-    "watch_mapping",
-]
+from mapkernels._core import *  # noqa: F403

@@ -1,8 +1,7 @@
 #pragma once
 
-#include "kernel_table.hpp"
+#include "hot_loops.hpp"
 #include "pixels.hpp"
-#include "stream.hpp"
 #include "vectors.hpp"
 
 namespace mapkernels {

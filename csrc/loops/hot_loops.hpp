@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "mapkernels/pixel_type.hpp"
+#include "mapkernels/gather.hpp"
 
 namespace mapkernels {
 
@@ -67,7 +67,7 @@ struct MapCopy {
 /// around or on addresses; another set may round otherwise.
 ///
 /// Their contracts are those of the kernels of the same name in include/mapkernels.
-struct KernelTable {
+struct HotLoops {
     /// `map` and `out` do not overlap. `next` will be read next, or is null.
     void (*smooth)(const SmoothingPlan& plan, const float* map, const float* next,
                    float* out) noexcept;
@@ -83,8 +83,10 @@ struct KernelTable {
     void (*gather)(const MapCopy& copy) noexcept;
 };
 
-const KernelTable& portable_kernels() noexcept;
-const KernelTable& avx2_kernels() noexcept;
-const KernelTable& avx512_kernels() noexcept;
+extern const HotLoops portable_loops, avx2_loops, avx512_loops;
+
+/// Those of the instructions in use. A kernel asks once per call, so that all its maps are computed
+/// alike.
+const HotLoops& hot_loops();
 
 }  // namespace mapkernels

@@ -1,17 +1,101 @@
 #include <algorithm>
+#include <cstring>
+#include <limits>
 
 #include "check.hpp"
-#include "mapkernels/find_invalid.hpp"
-#include "mapkernels/gaussian_smooth.hpp"
-#include "mapkernels/logarithm.hpp"
-#include "mapkernels/moments.hpp"
-#include "mapkernels/preprocess.hpp"
-#include "mapkernels/remove_monopole.hpp"
+#include "mapkernels/maps.hpp"
 
 using mapkernels::tests::check;
 using mapkernels::tests::Fuzzer;
 
+// Values are tested from Python, against NumPy and SciPy. These are for the sanitizers: shapes and
+// addresses of all kinds, and equal results for each way to them.
+
 namespace {
+
+void finds_the_first() {
+    Fuzzer fuzzer;
+    const float bad_values[] = {NAN, INFINITY, -INFINITY, -1.0F, -1e-45F, 0.0F, -0.0F};
+    for (int trial = 0; trial < 500; ++trial) {
+        const std::size_t n_maps = fuzzer.integer(1, 9), n_pixels = fuzzer.integer(1, 900);
+        std::vector<float> maps = fuzzer.positive(n_maps * n_pixels);
+        const std::size_t place = fuzzer.integer(0, maps.size() - 1);
+        const float bad = bad_values[fuzzer.integer(0, 6)];
+        maps[place] = bad;
+        maps[fuzzer.integer(place, maps.size() - 1)] = bad;
+        for (int n_threads = 1; n_threads < 5; ++n_threads) {
+            check(
+                mapkernels::find_invalid(maps.data(), n_maps, n_pixels, false, n_threads) == place,
+                "first invalid pixel");
+            check(mapkernels::find_invalid(maps.data(), n_maps, n_pixels, true, n_threads) ==
+                      (bad == 0.0F ? mapkernels::none_invalid : place),
+                  "first invalid pixel where zero is valid");
+        }
+    }
+    check(mapkernels::find_invalid(nullptr, 0, 4, false, 2) == mapkernels::none_invalid, "no maps");
+}
+
+constexpr double max_ulp = 2.0;
+
+double ulp_of(double value) {
+    const auto rounded = static_cast<float>(std::abs(value));
+    return static_cast<double>(std::nextafter(rounded, std::numeric_limits<float>::infinity())) -
+           static_cast<double>(rounded);
+}
+
+void check_one(float x, float ours, double answer, const std::string& name) {
+    const std::string what = name + "(" + std::to_string(x) + ") = " + std::to_string(ours);
+    if (std::isnan(answer)) {
+        check(std::isnan(ours), what + ", expected NaN");
+    } else if (std::isinf(answer) || answer == 0.0) {
+        check(static_cast<double>(ours) == answer, what);
+    } else {
+        check(std::abs(static_cast<double>(ours) - answer) <= max_ulp * ulp_of(answer), what);
+    }
+}
+
+/// Every bit pattern is a float: normal, denormal, infinite or NaN, of either sign.
+void any_float() {
+    Fuzzer fuzzer;
+    for (std::size_t n = 0; n < 3000; n += 1 + n / 7) {
+        std::vector<float> x(n), log10_of(n), log10p1_of(n);
+        for (float& value : x) {
+            const auto bits = static_cast<std::uint32_t>(fuzzer.integer(0, 0xffffffffU));
+            std::memcpy(&value, &bits, sizeof value);
+        }
+        mapkernels::log10(x.data(), n, log10_of.data());
+        mapkernels::log10p1(x.data(), n, log10p1_of.data());
+        for (std::size_t i = 0; i < n; ++i) {
+            const auto exact = static_cast<double>(x[i]);
+            check_one(x[i], log10_of[i], std::log10(exact), "log10");
+            check_one(x[i], log10p1_of[i], std::log1p(exact) / std::log(10.0), "log10p1");
+        }
+    }
+}
+
+/// In place, on other threads and in parts, results are the same; 19 maps, so that threads differ.
+void any_shape() {
+    Fuzzer fuzzer;
+    for (int trial = 0; trial < 60; ++trial) {
+        const std::size_t side = fuzzer.integer(1, trial % 20 == 0 ? 512 : 70);
+        const std::size_t n_pixels = side * side, n_maps = trial % 20 == 0 ? 2 : 19;
+        const double width = trial % 6 == 0 ? 0.0 : fuzzer.real(0.0, 20.0);
+        const std::vector<float> maps = fuzzer.positive(n_maps * n_pixels);
+        std::vector<float> out(maps.size()), in_place = maps;
+        mapkernels::gaussian_smooth(maps.data(), n_maps, side, width, trial % 4 + 1, out.data());
+        mapkernels::gaussian_smooth(in_place.data(), n_maps, side, width, 1, in_place.data());
+        check(in_place == out, "smoothed in place, bit for bit");
+
+        std::vector<double> rows(3 * n_maps), one(3 * n_maps);
+        mapkernels::map_moments(maps.data(), n_maps, n_pixels, 3, rows.data());
+        mapkernels::map_moments(maps.data(), n_maps, n_pixels, 1, one.data());
+        check(rows == one, "moments on three threads, bit for bit");
+        const auto all = mapkernels::combine_moments(rows.data(), n_maps);
+        const auto whole = mapkernels::moments_of(maps.data(), maps.size());
+        mapkernels::tests::check_close(all.m2, whole.m2, 1e-9, "M2 of all");
+        mapkernels::remove_monopole(maps.data(), n_pixels, out.data());
+    }
+}
 
 /// Maps in memory.
 mapkernels::RawMaps in_memory(const float* maps, std::size_t side) {
@@ -137,6 +221,7 @@ void reads_from_a_file() {
 }  // namespace
 
 int main() {
-    mapkernels::tests::with_all_instructions(equals_the_separate_kernels, larger_than_the_caches,
+    mapkernels::tests::with_all_instructions(finds_the_first, any_float, any_shape,
+                                             equals_the_separate_kernels, larger_than_the_caches,
                                              reports_the_first_bad_pixel, reads_from_a_file);
 }

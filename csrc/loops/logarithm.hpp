@@ -127,8 +127,8 @@ inline Floats log10_of(const Reduced& u) noexcept {
 /// larger.
 template <bool plus_one>
 inline Ints special(const Floats& x) noexcept {
-    const Ints bits = cast<Ints>(plus_one ? 1.0F + x : x);
-    return bits + 0x7f800000 > -0x01000001;  // signed: x86 has no other comparison
+    const Words bits = cast<Words>(plus_one ? 1.0F + x : x);
+    return cast<Ints>(bits + 0x7f800000U) > -0x01000001;  // signed: x86 has no other comparison
 }
 
 #endif

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "kernel_table.hpp"
-#include "stream.hpp"
+#include "hot_loops.hpp"
 #include "vectors.hpp"
 
 namespace mapkernels {

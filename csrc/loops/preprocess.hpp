@@ -1,9 +1,8 @@
 #pragma once
 
-#include "kernel_table.hpp"
+#include "hot_loops.hpp"
 #include "logarithm.hpp"
 #include "moments.hpp"
-#include "stream.hpp"
 
 namespace mapkernels {
 namespace {

@@ -1,7 +1,0 @@
-#include "this_table.hpp"
-
-namespace mapkernels {
-
-const KernelTable& avx512_kernels() noexcept { return this_table; }
-
-}  // namespace mapkernels
