@@ -23,27 +23,25 @@ namespace py = pybind11;
 
 inline std::string text(const py::handle& value) { return py::str(value).cast<std::string>(); }
 
-[[noreturn]] inline void refuse(const std::string& name, const std::string& rule,
-                                const std::string& found) {
-    throw py::value_error(name + ": expected " + rule + ", got " + found);
+template <typename Error = py::value_error>
+[[noreturn]] void refuse(const std::string& name, const std::string& rule,
+                         const std::string& found) {
+    throw Error(name + ": Expected " + rule + ", got " + found + ".");
 }
 
 /// A C-contiguous, aligned array of exactly this type.
 inline py::array require_array(const py::object& value, const py::dtype& type,
                                const std::string& name) {
     if (!py::isinstance<py::array>(value))
-        throw py::type_error(name + ": expected a NumPy array of " + text(type) + ", got " +
-                             text(py::type::of(value).attr("__name__")));
+        refuse<py::type_error>(name, "a NumPy array of " + text(type),
+                               text(py::type::of(value).attr("__name__")));
     if (!type.equal(value.attr("dtype")))
-        throw py::type_error(name + ": expected " + text(type) + ", got " +
-                             text(value.attr("dtype")));
+        refuse<py::type_error>(name, text(type), text(value.attr("dtype")));
     auto array = py::reinterpret_borrow<py::array>(value);
     if ((array.flags() & py::array::c_style) == 0)
-        throw py::value_error(name +
-                              ": expected a C-contiguous array, got one that is not; call "
-                              "np.ascontiguousarray first");
+        refuse(name, "a C-contiguous array", "one that is not. Call np.ascontiguousarray first");
     if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0)
-        throw py::value_error(name + ": expected an aligned array, got one that is not");
+        refuse(name, "an aligned array", "one that is not");
     return array;
 }
 

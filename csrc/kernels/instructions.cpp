@@ -49,7 +49,7 @@ const InstructionSet* find(const std::string& name, const std::string& source) {
         if (name == set.name) return &set;
         names += (names.empty() ? "" : ", ") + set.name;
     }
-    throw std::invalid_argument(source + ": expected one of " + names + ", got '" + name + "'");
+    throw std::invalid_argument(source + ": Expected one of " + names + ", got '" + name + "'.");
 }
 
 const InstructionSet* first_choice() {

@@ -25,11 +25,11 @@ void read_all(const FilePlace& place, char* out, std::size_t n_bytes) {
         const ssize_t n = pread(place.descriptor, out + n_done, n_bytes - n_done, offset);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0)
-            throw FileError(std::string("expected to read it, got: ") + std::strerror(errno));
+            throw FileError(std::string("Expected to read it, got: ") + std::strerror(errno));
         if (n == 0)
-            throw FileError("expected " + std::to_string(n_bytes - n_done) +
+            throw FileError("Expected " + std::to_string(n_bytes - n_done) +
                             " more bytes at byte " + std::to_string(offset) +
-                            ", got the end of the file");
+                            ", got the end of the file.");
         n_done += static_cast<std::size_t>(n);
     }
 }

@@ -20,14 +20,14 @@ WITH_OUT = {
     ),
 }
 BAD_MAPS = [
-    ([[1.0]], TypeError, "maps: expected a NumPy array of float32, got list"),
-    (MAPS.astype(np.float64), TypeError, "maps: expected float32, got float64"),
-    (MAPS.astype(">f4"), TypeError, "maps: expected float32, got >f4"),
-    (np.ones((3, 8, 8), np.int32), TypeError, "maps: expected float32, got int32"),
-    (np.asfortranarray(MAPS), ValueError, "maps: expected a C-contiguous array"),
-    (MAPS[:, ::2, ::2], ValueError, "maps: expected a C-contiguous array"),
-    (MAPS[:, :4].copy(), ValueError, r"maps: expected shape \(N, L, L\).*got \(3, 4, 8\)"),
-    (MAPS[0], ValueError, r"maps: expected shape \(N, L, L\).*got \(8, 8\)"),
+    ([[1.0]], TypeError, "maps: Expected a NumPy array of float32, got list"),
+    (MAPS.astype(np.float64), TypeError, "maps: Expected float32, got float64"),
+    (MAPS.astype(">f4"), TypeError, "maps: Expected float32, got >f4"),
+    (np.ones((3, 8, 8), np.int32), TypeError, "maps: Expected float32, got int32"),
+    (np.asfortranarray(MAPS), ValueError, "maps: Expected a C-contiguous array"),
+    (MAPS[:, ::2, ::2], ValueError, "maps: Expected a C-contiguous array"),
+    (MAPS[:, :4].copy(), ValueError, r"maps: Expected shape \(N, L, L\).*got \(3, 4, 8\)"),
+    (MAPS[0], ValueError, r"maps: Expected shape \(N, L, L\).*got \(8, 8\)"),
     (np.empty((3, 0, 0), np.float32), ValueError, r"L >= 1, got \(3, 0, 0\)"),
 ]
 
@@ -44,11 +44,11 @@ def unaligned(array):
 
 
 BAD_OUT = [
-    (np.empty((3, 8, 8)), TypeError, "out: expected float32, got float64"),
-    (np.empty((2, 8, 8), np.float32), ValueError, r"out: expected shape.*\(3, 8, 8\), got \(2, 8"),
-    (np.empty((8, 8, 3), np.float32).T, ValueError, "out: expected a C-contiguous array"),
-    (read_only(MAPS), ValueError, "out: expected a writable array, got a read-only one"),
-    (unaligned(MAPS), ValueError, "out: expected an aligned array"),
+    (np.empty((3, 8, 8)), TypeError, "out: Expected float32, got float64"),
+    (np.empty((2, 8, 8), np.float32), ValueError, r"out: Expected shape.*\(3, 8, 8\), got \(2, 8"),
+    (np.empty((8, 8, 3), np.float32).T, ValueError, "out: Expected a C-contiguous array"),
+    (read_only(MAPS), ValueError, "out: Expected a writable array, got a read-only one"),
+    (unaligned(MAPS), ValueError, "out: Expected an aligned array"),
 ]
 
 
@@ -66,30 +66,30 @@ class TestMapsAndOut:
 
     def test_partial_overlap(self, call):
         memory = np.ones((4, 8, 8), np.float32)
-        with pytest.raises(ValueError, match="out: expected memory apart from maps"):
+        with pytest.raises(ValueError, match="out: Expected memory apart from maps"):
             call(memory[:3], memory[1:])
 
     @pytest.mark.parametrize("n_threads", [0, -1])
     def test_threads(self, call, n_threads):
-        with pytest.raises(ValueError, match=f"n_threads: expected >= 1, got {n_threads}"):
+        with pytest.raises(ValueError, match=f"n_threads: Expected >= 1, got {n_threads}"):
             call(MAPS, np.empty_like(MAPS), n_threads=n_threads)
 
 
 class TestValues:
     @pytest.mark.parametrize("width", [-1.5, np.nan, np.inf])
     def test_width(self, width):
-        message = f"width: expected a finite number >= 0 of pixels, got {width}"
+        message = f"width: Expected a finite number >= 0 of pixels, got {width}"
         with pytest.raises(ValueError, match=message):
             mapkernels.gaussian_smooth(MAPS, np.empty_like(MAPS), width)
         with pytest.raises(ValueError, match=message):
             mapkernels.preprocess(MAPS, None, np.empty((3, 3)), width, False, False)
 
     def test_width_beyond_reason(self):
-        with pytest.raises(ValueError, match=r"width: expected <= 4194303\.0 pixels, got 1e"):
+        with pytest.raises(ValueError, match=r"width: Expected <= 4194303\.0 pixels, got 1e"):
             mapkernels.gaussian_smooth(MAPS, np.empty_like(MAPS), 1e300)
 
     def test_preprocess_in_place(self):
-        with pytest.raises(ValueError, match="out: expected memory apart from maps"):
+        with pytest.raises(ValueError, match="out: Expected memory apart from maps"):
             mapkernels.preprocess(MAPS, MAPS, np.empty((3, 3)), 1.0, False, False)
 
     @pytest.mark.parametrize("flag", [None, 1, "no"])
@@ -99,12 +99,12 @@ class TestValues:
 
     def test_moments(self):
         with pytest.raises(
-            ValueError, match=r"out: expected shape \(N, 3\) = \(3, 3\), got \(2, 3"
+            ValueError, match=r"out: Expected shape \(N, 3\) = \(3, 3\), got \(2, 3"
         ):
             mapkernels.map_moments(MAPS, np.empty((2, 3)))
-        with pytest.raises(TypeError, match="moments: expected float64, got float32"):
+        with pytest.raises(TypeError, match="moments: Expected float64, got float32"):
             mapkernels.combine_moments(np.empty((2, 3), np.float32))
-        with pytest.raises(ValueError, match=r"moments: expected shape \(M, 3\), got \(3, 2\)"):
+        with pytest.raises(ValueError, match=r"moments: Expected shape \(M, 3\), got \(3, 2\)"):
             mapkernels.combine_moments(np.empty((3, 2)))
 
 
@@ -123,12 +123,12 @@ def gather_arguments(**changes):
 
 
 BAD_GATHER = [
-    ({"index": np.array([0, 4, 1])}, ValueError, r"index\[1\]: expected 0 <= value < 4, got 4"),
-    ({"index": np.array([0, 1, -1])}, ValueError, r"index\[2\]: expected 0 <= value < 4, got -1"),
-    ({"index": np.array([0, 1])}, ValueError, r"index: expected shape \(B,\) = \(3,\), got \(2,\)"),
-    ({"index": np.zeros(3, np.int32)}, TypeError, "index: expected int64, got int32"),
+    ({"index": np.array([0, 4, 1])}, ValueError, r"index\[1\]: Expected 0 <= value < 4, got 4"),
+    ({"index": np.array([0, 1, -1])}, ValueError, r"index\[2\]: Expected 0 <= value < 4, got -1"),
+    ({"index": np.array([0, 1])}, ValueError, r"index: Expected shape \(B,\) = \(3,\), got \(2,\)"),
+    ({"index": np.zeros(3, np.int32)}, TypeError, "index: Expected int64, got int32"),
     ({"orientation": np.array([0, 8, 0])}, ValueError, r"orientation\[1\]: .* < 8, got 8"),
-    ({"shift": np.zeros(3, np.int64)}, ValueError, r"shift: expected shape \(B, 2\)"),
+    ({"shift": np.zeros(3, np.int64)}, ValueError, r"shift: Expected shape \(B, 2\)"),
     ({"std": np.array([1.0, 0.0])}, ValueError, r"std\[1\]: .*> 0 whose.*float32, got 0\.0"),
     ({"std": np.array([np.nan, 1.0])}, ValueError, r"std\[0\]: .*> 0 whose.*float32, got nan"),
     ({"std": np.array([-1e-60, 1.0])}, ValueError, r"std\[0\]: .*> 0 whose.*float32, got -1e-60"),
@@ -136,17 +136,17 @@ BAD_GATHER = [
     ({"std": np.array([1.0, 1e60])}, ValueError, r"std\[1\]: .*> 0 in float32, got 1e\+60"),
     ({"mean": np.array([1.0, np.inf])}, ValueError, r"mean\[1\]: .*finite in float32, got inf"),
     ({"mean": np.array([1e300, 1.0])}, ValueError, r"mean\[0\]: .*finite in float32, got 1e\+300"),
-    ({"mean": np.zeros(3)}, ValueError, r"mean: expected shape \(C,\)"),
-    ({"fields": [np.zeros((4, 6, 6), np.float32)]}, ValueError, "fields: expected one .* 2, got 1"),
-    ({"fields": [np.zeros((4, 6, 6))] * 2}, TypeError, r"fields\[0\]: expected float32"),
+    ({"mean": np.zeros(3)}, ValueError, r"mean: Expected shape \(C,\)"),
+    ({"fields": [np.zeros((4, 6, 6), np.float32)]}, ValueError, "fields: Expected one .* 2, got 1"),
+    ({"fields": [np.zeros((4, 6, 6))] * 2}, TypeError, r"fields\[0\]: Expected float32"),
     ({"fields": [np.zeros((4, 5, 5), np.float32)] * 2}, ValueError, r"fields\[0\]: .*6 pixels"),
-    ({"out": np.empty((3, 2, 6, 5), np.float32)}, ValueError, r"out: expected shape \(B, C, L, L"),
-    ({"n_threads": 0}, ValueError, "n_threads: expected >= 1, got 0"),
-    ({"field_dtype": "float64"}, ValueError, "field_dtype: expected one of float32.*'float64'"),
-    ({"out_dtype": "half"}, ValueError, "out_dtype: expected one of float32.*got 'half'"),
-    ({"field_dtype": "float16"}, TypeError, r"fields\[0\]: expected float16, got float32"),
-    ({"out_dtype": "bfloat16"}, TypeError, "out: expected uint16, got float32"),
-    ({"out": np.empty((3, 2, 6, 6), np.float16)}, TypeError, "out: expected float32, got float16"),
+    ({"out": np.empty((3, 2, 6, 5), np.float32)}, ValueError, r"out: Expected shape \(B, C, L, L"),
+    ({"n_threads": 0}, ValueError, "n_threads: Expected >= 1, got 0"),
+    ({"field_dtype": "float64"}, ValueError, "field_dtype: Expected one of float32.*'float64'"),
+    ({"out_dtype": "half"}, ValueError, "out_dtype: Expected one of float32.*got 'half'"),
+    ({"field_dtype": "float16"}, TypeError, r"fields\[0\]: Expected float16, got float32"),
+    ({"out_dtype": "bfloat16"}, TypeError, "out: Expected uint16, got float32"),
+    ({"out": np.empty((3, 2, 6, 6), np.float16)}, TypeError, "out: Expected float32, got float16"),
 ]
 
 
@@ -159,7 +159,7 @@ class TestGather:
     def test_overlap(self):
         out = np.zeros((3, 2, 6, 6), np.float32)
         fields = [out.reshape(6, 6, 6)] * 2
-        with pytest.raises(ValueError, match=r"out: expected memory apart from fields\[0\]"):
+        with pytest.raises(ValueError, match=r"out: Expected memory apart from fields\[0\]"):
             mapkernels.gather(**gather_arguments(fields=fields, out=out))
 
     def test_read_only_fields_are_welcome(self):
@@ -203,26 +203,26 @@ class TestDepositSlabs:
         displacement = np.zeros((3, 2, 2, 2), np.float32)
         displacement[1, 0, 0, 1] = bad
         with pytest.raises(
-            ValueError, match=r"displacement: expected finite values.* at flat index 9"
+            ValueError, match=r"displacement: Expected finite values.* at flat index 9"
         ):
             deposit(displacement)
 
     def test_shapes(self):
         good = np.zeros((3, 2, 2, 2), np.float32)
-        with pytest.raises(ValueError, match=r"displacement: expected shape \(3, n, n, n\)"):
+        with pytest.raises(ValueError, match=r"displacement: Expected shape \(3, n, n, n\)"):
             deposit(np.zeros((2, 2, 2, 2), np.float32))
         with pytest.raises(
-            ValueError, match=r"mass: expected shape \(15, L, L\), got \(14, 4, 4\)"
+            ValueError, match=r"mass: Expected shape \(15, L, L\), got \(14, 4, 4\)"
         ):
             deposit(good, mass_shape=(14, 4, 4))
-        with pytest.raises(ValueError, match="mean_speed: expected shape of mass"):
+        with pytest.raises(ValueError, match="mean_speed: Expected shape of mass"):
             deposit(good, speed_shape=(15, 5, 5))
-        with pytest.raises(ValueError, match="speed: expected shape of the lattice"):
+        with pytest.raises(ValueError, match="speed: Expected shape of the lattice"):
             deposit(good, n=3)
 
     @pytest.mark.parametrize("refine", [0, -2, 2**40])
     def test_refine(self, refine):
-        with pytest.raises(ValueError, match=f"refine: expected 1 <= refine.*got {refine}"):
+        with pytest.raises(ValueError, match=f"refine: Expected 1 <= refine.*got {refine}"):
             deposit(np.zeros((3, 2, 2, 2), np.float32), refine)
 
 
@@ -235,26 +235,26 @@ class TestParticleMesh:
     def test_displacement(self, bad):
         displacement = LATTICE.copy()
         displacement[2, 1, 1, 1] = bad
-        message = r"displacement: expected finite values.* at flat index 23"
+        message = r"displacement: Expected finite values.* at flat index 23"
         with pytest.raises(ValueError, match=message):
             mapkernels.deposit_mesh(displacement, CUBE.copy())
         with pytest.raises(ValueError, match=message):
             mapkernels.accelerate(displacement, CUBE, LATTICE.copy())
 
     def test_shapes(self):
-        with pytest.raises(ValueError, match=r"density: expected shape \(m, m, m\)"):
+        with pytest.raises(ValueError, match=r"density: Expected shape \(m, m, m\)"):
             mapkernels.deposit_mesh(LATTICE, np.zeros((4, 4, 5), np.float32))
-        with pytest.raises(ValueError, match=r"potential: expected shape \(m, m, m\)"):
+        with pytest.raises(ValueError, match=r"potential: Expected shape \(m, m, m\)"):
             mapkernels.accelerate(LATTICE, np.zeros((4, 5, 4), np.float32), LATTICE.copy())
-        with pytest.raises(ValueError, match="acceleration: expected shape of displacement"):
+        with pytest.raises(ValueError, match="acceleration: Expected shape of displacement"):
             mapkernels.accelerate(LATTICE, CUBE, np.zeros((3, 3, 3, 3), np.float32))
 
     def test_results_apart_from_arguments(self):
-        with pytest.raises(ValueError, match="acceleration: expected memory apart"):
+        with pytest.raises(ValueError, match="acceleration: Expected memory apart"):
             mapkernels.accelerate(LATTICE, CUBE, LATTICE)
 
     def test_read_only_results(self):
         density = CUBE.copy()
         density.flags.writeable = False
-        with pytest.raises(ValueError, match="density: expected a writable array"):
+        with pytest.raises(ValueError, match="density: Expected a writable array"):
             mapkernels.deposit_mesh(LATTICE, density)

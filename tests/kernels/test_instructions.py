@@ -26,7 +26,7 @@ class TestInstructions:
         assert compiled.instructions() == request.node.callspec.params["compiled"]
 
     def test_unknown(self):
-        with pytest.raises(ValueError, match=r"instructions: expected one of portable.*got 'mmx'"):
+        with pytest.raises(ValueError, match=r"instructions: Expected one of portable.*got 'mmx'"):
             mapkernels.set_instructions("mmx")
 
     @pytest.mark.parametrize("name", mapkernels.available_instructions())
@@ -36,7 +36,7 @@ class TestInstructions:
     def test_unknown_in_the_environment(self):
         process = instructions_of_a_new_process("mmx")
         assert process.returncode == 1
-        assert "MAPKERNELS_INSTRUCTIONS: expected one of portable" in process.stderr
+        assert "MAPKERNELS_INSTRUCTIONS: Expected one of portable" in process.stderr
 
 
 @pytest.mark.skipif(

@@ -194,7 +194,7 @@ def test_the_slot_in_use_is_left_alone_while_the_others_are_filled():
 @pytest.mark.parametrize("prefetch", [0, 2])
 def test_an_error_reaches_who_asks_for_the_batch(load, maps, prefetch):
     loader = load(prefetch=prefetch, allocate=lambda shape, dtype: np.empty(shape, np.float16))
-    with pytest.raises(TypeError, match="out: expected float32, got float16"):
+    with pytest.raises(TypeError, match="out: Expected float32, got float16"):
         next(loader.ordered([0]))
     assert not loader_threads()
 

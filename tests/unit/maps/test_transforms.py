@@ -22,7 +22,7 @@ class TestGaussianSmooth:
         assert not np.shares_memory(smoothed, lognormal_maps)
 
     def test_negative_width(self, lognormal_maps):
-        with pytest.raises(ValueError, match=r"width: expected .*, got -1\.5"):
+        with pytest.raises(ValueError, match=r"width: Expected .*, got -1\.5"):
             transforms.gaussian_smooth(lognormal_maps, -1.5)
 
     def test_shape_types_are_checked_in_tests(self, lognormal_maps):
