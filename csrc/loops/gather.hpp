@@ -92,67 +92,44 @@ inline void turn_pixels(const MapCopy& copy, std::size_t first_row, std::size_t 
     }
 }
 
-/// The same for a whole band whose source columns are neighbors, by blocks of n_lanes^2 pixels.
-template <typename Pixel>
-inline void turn_blocks(const MapCopy& copy, std::size_t first_row, float* band) noexcept {
-    const auto* const map = static_cast<const Pixel*>(copy.map);
-    const Standardization standardize{copy.mean, copy.inverse_std};
-    const std::size_t side = copy.side;
-    const bool backwards = copy.rows.backwards;
-    const std::size_t first = copy.rows.at(backwards ? first_row + band_rows - 1 : first_row, side);
-    for (std::size_t begin = 0; begin < side; begin += n_lanes) {
-        const std::size_t j = smaller(begin, side - n_lanes);  // the last two may overlap
-        prefetch_next<Pixel>(copy, first_row * side + j * band_rows, n_lanes * band_rows);
-        const Pixel* sources[n_lanes];
-        for (std::size_t lane = 0; lane < n_lanes; ++lane)
-            sources[lane] = map + copy.columns.at(j + lane, side) * side + first;
-        for (std::size_t part = 0; part < band_rows; part += n_lanes) {
-            Floats block[n_lanes];
-            for (std::size_t lane = 0; lane < n_lanes; ++lane)
-                block[lane] = standardize(load(sources[lane] + part));
-            transpose(block);
-            for (std::size_t i = 0; i < n_lanes; ++i) {
-                const std::size_t row = backwards ? band_rows - 1 - part - i : part + i;
-                store(block[i], band + row * side + j);
-            }
-        }
-    }
-}
-
 /// Whether `out` is to be written past the caches, and in whole lines.
 inline bool has_whole_lines(const MapCopy& copy) noexcept {
     return copy.streaming && copy.out_type == PixelType::float32 && copy.side % line_floats == 0 &&
            reinterpret_cast<std::uintptr_t>(copy.out) % cache_line == 0;
 }
 
-/// As turn_blocks, but straight to `out`, a whole cache line at a time: reading and writing of
-/// memory overlap, which they do not where a band is filled and then sent on. See has_whole_lines.
-template <typename Pixel>
-inline void turn_blocks_past_caches(const MapCopy& copy, std::size_t first_row) noexcept {
-    constexpr std::size_t n_groups = line_floats / n_lanes;
+/// The same for a whole band whose source columns are neighbors, by blocks of n_lanes^2 pixels.
+///
+/// If past_caches, straight to `out`, a whole cache line at a time: reading and writing of memory
+/// overlap, which they do not where a band is filled and then sent on. See has_whole_lines.
+template <typename Pixel, bool past_caches>
+inline void turn_blocks(const MapCopy& copy, std::size_t first_row, float* band) noexcept {
+    constexpr std::size_t width = past_caches ? line_floats : n_lanes;
     const auto* const map = static_cast<const Pixel*>(copy.map);
     const Standardization standardize{copy.mean, copy.inverse_std};
     const std::size_t side = copy.side;
-    float* const out = static_cast<float*>(copy.out) + first_row * side;
     const bool backwards = copy.rows.backwards;
     const std::size_t first = copy.rows.at(backwards ? first_row + band_rows - 1 : first_row, side);
-    for (std::size_t j = 0; j < side; j += line_floats) {
-        prefetch_next<Pixel>(copy, first_row * side + j * band_rows, line_floats * band_rows);
-        const Pixel* sources[line_floats];
-        for (std::size_t column = 0; column < line_floats; ++column)
+    for (std::size_t begin = 0; begin < side; begin += width) {
+        const std::size_t j = smaller(begin, side - width);  // the last two may overlap
+        prefetch_next<Pixel>(copy, first_row * side + j * band_rows, width * band_rows);
+        const Pixel* sources[width];
+        for (std::size_t column = 0; column < width; ++column)
             sources[column] = map + copy.columns.at(j + column, side) * side + first;
         for (std::size_t part = 0; part < band_rows; part += n_lanes) {
-            Floats blocks[n_groups][n_lanes];
-            for (std::size_t group = 0; group < n_groups; ++group) {
+            Floats blocks[width / n_lanes][n_lanes];
+            for (std::size_t group = 0; group < width / n_lanes; ++group) {
                 for (std::size_t lane = 0; lane < n_lanes; ++lane)
                     blocks[group][lane] = standardize(load(sources[group * n_lanes + lane] + part));
                 transpose(blocks[group]);
             }
             for (std::size_t i = 0; i < n_lanes; ++i) {
-                const std::size_t row = backwards ? band_rows - 1 - part - i : part + i;
-                for (std::size_t group = 0; group < n_groups; ++group)
-                    store_past_caches(cast<Ints>(blocks[group][i]),
-                                      out + row * side + j + group * n_lanes);
+                float* const row = band + (backwards ? band_rows - 1 - part - i : part + i) * side;
+                for (std::size_t group = 0; group < width / n_lanes; ++group)
+                    if constexpr (past_caches)
+                        store_past_caches(cast<Ints>(blocks[group][i]), row + j + group * n_lanes);
+                    else
+                        store(blocks[group][i], row + j);
             }
         }
     }
@@ -164,15 +141,6 @@ inline bool is_one_block(const MapCopy& copy, std::size_t first_row, std::size_t
                                  copy.rows.at(first_row + n_rows - 1, copy.side)};
     const std::size_t distance = copy.rows.backwards ? ends[0] - ends[1] : ends[1] - ends[0];
     return n_rows == band_rows && distance == band_rows - 1;
-}
-
-template <typename Pixel>
-inline void turn_rows(const MapCopy& copy, std::size_t first_row, std::size_t n_rows,
-                      float* band) noexcept {
-    if (is_one_block(copy, first_row, n_rows))
-        turn_blocks<Pixel>(copy, first_row, band);
-    else
-        turn_pixels<Pixel>(copy, first_row, n_rows, band);
 }
 
 /// Converts n floats to pixels of another type; `to` may be `from`.
@@ -219,12 +187,15 @@ inline void gather_pixels(const MapCopy& copy) noexcept {
         return copy_rows<Pixel>(copy, 0, side, static_cast<float*>(copy.out));
     for (std::size_t begin = 0; begin < side; begin += n_rows) {
         const std::size_t row = smaller(begin, side - n_rows);  // the last two may overlap
-        if (copy.transposed && has_whole_lines(copy) && is_one_block(copy, row, n_rows)) {
-            turn_blocks_past_caches<Pixel>(copy, row);
+        const bool one_block = copy.transposed && is_one_block(copy, row, n_rows);
+        if (one_block && has_whole_lines(copy)) {
+            turn_blocks<Pixel, true>(copy, row, static_cast<float*>(copy.out) + row * side);
             continue;
         }
-        if (copy.transposed)
-            turn_rows<Pixel>(copy, row, n_rows, copy.band);
+        if (one_block)
+            turn_blocks<Pixel, false>(copy, row, copy.band);
+        else if (copy.transposed)
+            turn_pixels<Pixel>(copy, row, n_rows, copy.band);
         else
             copy_rows<Pixel>(copy, row, n_rows, copy.band);
         write_band(copy, row * side, n_rows * side);

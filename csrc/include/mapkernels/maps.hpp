@@ -1,13 +1,10 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <stdexcept>
-#include <vector>
 
 namespace mapkernels {
 
@@ -22,53 +19,8 @@ std::size_t find_invalid(const float* x, std::size_t n, bool allow_zero);
 std::size_t find_invalid(const float* maps, std::size_t n_maps, std::size_t n_pixels,
                          bool allow_zero, int n_threads);
 
-/// The smallest of the indices that threads report; so it does not matter who reports first.
-class FirstIndex {
-public:
-    void report(std::size_t index) noexcept {
-        std::size_t known = first_.load();
-        while (index < known && !first_.compare_exchange_weak(known, index)) {
-        }
-    }
-    [[nodiscard]] std::size_t get() const noexcept { return first_.load(); }
-
-private:
-    std::atomic<std::size_t> first_{none_invalid};
-};
-
 /// Widths beyond this are refused: the kernel would have more than 2^24 taps a side.
 constexpr double max_smoothing_width = 4194303.0;  // [pixels]
-
-/// One side of the kernel scipy.ndimage.gaussian_filter(mode="wrap") uses, for maps of
-/// `side` pixels.
-///
-/// Element k is the weight at distance k: exp(-k^2 / 2 width^2) for k <= int(4 width + 0.5),
-/// normalized to a sum of 1 over both sides. A kernel longer than the map is wrapped onto it, so
-/// that there are never more than side / 2 + 1 elements. Precondition: 0 <= width <=
-/// max_smoothing_width.
-std::vector<float> gaussian_weights(std::size_t side, double width);
-
-/// Smooths maps of one size by one width. Holds scratch memory, so each thread needs its own.
-class GaussianSmoother {
-public:
-    /// Preconditions: side >= 1, 0 <= width <= max_smoothing_width.
-    /// If `streaming`, results are written past the caches: for what is not read again soon.
-    GaussianSmoother(std::size_t side, double width, bool streaming = false);
-    ~GaussianSmoother();
-    GaussianSmoother(const GaussianSmoother&) = delete;
-    GaussianSmoother& operator=(const GaussianSmoother&) = delete;
-
-    /// True if smoothing changes nothing: width < 1/8 pixel leaves a kernel of one tap.
-    [[nodiscard]] bool is_identity() const noexcept;
-
-    /// Smooths one map of side * side floats; `out` may be `map` itself, but not overlap
-    /// it otherwise. `next` is the map that will be read next, if there is one: it is fetched.
-    void smooth(const float* map, float* out, const float* next = nullptr);
-
-private:
-    struct Scratch;
-    std::unique_ptr<Scratch> scratch_;
-};
 
 /// Gaussian smoothing of periodic square maps.
 ///
