@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import mapkernels
+import numpy as np
 
 REPORTS = Path(__file__).parent / "reports"
 SAMPLE_SECONDS = 0.02  # calls per sample last this long, so that clock and call overhead vanish
@@ -210,9 +211,24 @@ def machine() -> list[str]:
     return [
         f"- processor: {processor()}, {os.cpu_count()} cores; {platform.system()}; load {load()}",
         f"- instructions: {mapkernels.instructions()} of {', '.join(mapkernels.available_instructions())}",
+        f"- compiler of the kernels: {mapkernels.compiler()}; NumPy's own instructions: {numpy_simd()}",
+        f"- clock: the same work takes {clock_noise():.1%} more or less (half the interquartile range)",
         f"- Python {platform.python_version()}; "
         + ", ".join(f"{name} {package_version(name)}" for name in PACKAGES),
     ]
+
+
+def numpy_simd() -> str:
+    """Return the instruction sets that NumPy dispatches to on this machine."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"]
+    return ", ".join([*found["baseline"], *found["found"]])
+
+
+def clock_noise() -> float:
+    """Return the spread of the time that a fixed computation in cache takes."""
+    x, out = np.full((2, 2**14), 2, np.float32)
+    samples = (_seconds(lambda: np.log10(x, out=out), 500) for _ in range(41))
+    return Times(tuple(samples)).spread
 
 
 def load() -> str:

@@ -13,6 +13,7 @@ namespace py = pybind11;
 PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     module.doc() = "Kernels on periodic square maps. Documented in multifield.maps.transforms.";
     py::register_exception<mapkernels::FileError>(module, "FileError", PyExc_OSError);
+    module.def("compiler", [] { return __VERSION__; }, "Return the version of the compiler.");
     mapkernels::instructions();  // an unknown name in the environment is found at import
     module.def("available_instructions", &mapkernels::available_instructions,
                "Return the names of the sets of instructions that this machine has, best last.");
