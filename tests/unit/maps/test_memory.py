@@ -61,6 +61,42 @@ def test_a_file_truncated_while_it_is_read_is_named(tmp_path, path):
     assert len(ended.stderr.splitlines()) == 1
 
 
+UNDER_A_KERNEL = """
+import os, sys
+import mapkernels
+import numpy as np
+from multifield.maps import open_maps
+maps = open_maps(sys.argv[1])
+out, moments = np.empty(maps.shape, np.float32), np.empty((len(maps), 3))
+index = np.arange(len(maps))
+batch = index, index % 8, np.zeros((len(maps), 2), np.int64), np.zeros(1), np.ones(1)
+os.truncate(sys.argv[1], 4096)
+{call}
+"""
+
+KERNEL_CALLS = [
+    "mapkernels.gaussian_smooth(maps, out, 1.0)",
+    "mapkernels.log10(maps, out)",
+    "mapkernels.log10p1(maps, out)",
+    "mapkernels.remove_monopole(maps, out)",
+    "mapkernels.map_moments(maps, moments)",
+    "mapkernels.find_invalid(maps, True, 2)",
+    "mapkernels.preprocess(maps, out, moments, 1.0, False, False, 2)",
+    "mapkernels.gather([maps], *batch, out[:, None], 2)",
+]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be truncated there")
+@pytest.mark.parametrize("call", KERNEL_CALLS)
+def test_a_file_truncated_under_a_kernel_is_named(tmp_path, call):
+    cut = tmp_path / "Maps_cut.npy"
+    save_maps(cut, np.ones((60, 32, 32), np.float32))
+    program = UNDER_A_KERNEL.format(call=call)
+    ended = subprocess.run([sys.executable, "-c", program, cut], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{cut}: The file was truncated")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no bus errors")
 def test_other_bus_errors_are_left_alone(path):
     program = "import os, sys, signal\nfrom multifield.maps import open_maps\n"
