@@ -126,9 +126,7 @@ inline py::array_t<float> require_displacement(const py::object& value) {
 /// Refuses values that are not finite or beyond max_displacement. Without the GIL: it reads 49 MB
 /// per step of a simulation of 160^3 particles.
 inline void require_bounded(const float* displacement, std::size_t size) {
-    const auto is_good = [](float x) {
-        return std::fabs(x) <= max_displacement;
-    };  // not NaN either
+    const auto is_good = [](float x) { return std::fabs(x) <= max_displacement; };  // nor NaN
     const float* bad = displacement + size;
     {
         const py::gil_scoped_release release;

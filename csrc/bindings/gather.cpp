@@ -25,14 +25,8 @@ PixelType require_pixel_type(const std::string& value, const std::string& name) 
 
 /// NumPy's type of arrays of such pixels; it has no bfloat16, whose bits are given as uint16.
 py::dtype dtype_of(PixelType type) {
-    switch (type) {
-        case PixelType::float16:
-            return py::dtype("float16");
-        case PixelType::bfloat16:
-            return py::dtype::of<std::uint16_t>();
-        case PixelType::float32:
-            break;
-    }
+    if (type == PixelType::float16) return py::dtype("float16");
+    if (type == PixelType::bfloat16) return py::dtype::of<std::uint16_t>();
     return py::dtype::of<float>();
 }
 
@@ -45,11 +39,11 @@ py::array require_batch(const py::object& value, PixelType type) {
     return out;
 }
 
-/// One array of maps a channel of `out`, each of its size and apart from it.
+/// One array of maps per channel of `out`, each of its size and apart from it.
 std::vector<py::array> require_fields(const std::vector<py::object>& fields_like, PixelType type,
                                       const py::array& out) {
     if (fields_like.size() != length(out, 1))
-        refuse("fields", "one array a channel of out, " + std::to_string(out.shape(1)),
+        refuse("fields", "one array per channel of out, " + std::to_string(out.shape(1)),
                std::to_string(fields_like.size()));
     std::vector<py::array> fields;
     for (std::size_t c = 0; c < fields_like.size(); ++c) {

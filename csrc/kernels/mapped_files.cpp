@@ -1,15 +1,6 @@
 #include "mapkernels/mapped_files.hpp"
 
-#ifdef _WIN32
-
-namespace mapkernels {
-
-void watch_mapping(const void*, std::size_t, const std::string&) {}
-void forget_mapping(const void*) {}
-
-}  // namespace mapkernels
-
-#else
+#ifndef _WIN32
 
 #include <unistd.h>
 
@@ -90,5 +81,10 @@ void forget_mapping(const void* address) {
 }
 
 }  // namespace mapkernels
+
+#else
+
+void mapkernels::watch_mapping(const void*, std::size_t, const std::string&) {}
+void mapkernels::forget_mapping(const void*) {}
 
 #endif

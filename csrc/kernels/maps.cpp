@@ -189,18 +189,14 @@ private:
 
 }  // namespace
 
-std::size_t find_invalid(const float* x, std::size_t n, bool allow_zero) {
-    const std::size_t first = hot_loops().find_invalid(x, n, allow_zero);
-    return first < n ? first : none_invalid;
-}
-
 std::size_t find_invalid(const float* maps, std::size_t n_maps, std::size_t n_pixels,
                          bool allow_zero, int n_threads) {
+    const HotLoops& loops = hot_loops();
     FirstIndex first;
     for_each_block(n_maps, n_threads, [&](std::size_t begin, std::size_t end) {
-        const std::size_t index =
-            find_invalid(maps + begin * n_pixels, (end - begin) * n_pixels, allow_zero);
-        if (index != none_invalid) first.report(begin * n_pixels + index);
+        const std::size_t n = (end - begin) * n_pixels;
+        const std::size_t index = loops.find_invalid(maps + begin * n_pixels, n, allow_zero);
+        if (index < n) first.report(begin * n_pixels + index);
     });
     return first.get();
 }

@@ -22,33 +22,25 @@ inline Words select(const Ints& condition, const Words& a, const Words& b) noexc
     return (cast<Words>(condition) & a) | (~cast<Words>(condition) & b);
 }
 
-inline Words widen(const Halves& halves) noexcept { return __builtin_convertvector(halves, Words); }
-
-inline Halves narrow(const Words& words) noexcept { return __builtin_convertvector(words, Halves); }
-
 inline Floats load(const Float16* from) noexcept {
 #if defined(__AVX512F__)
     return cast<Floats>(_mm512_cvtph_ps(load<__m256i>(from)));
 #elif defined(__AVX2__)
     return cast<Floats>(_mm256_cvtph_ps(load<__m128i>(from)));
 #else
-    const Words half = widen(load<Halves>(from));
-    constexpr std::uint32_t bias = (127U - 15U) << 23;
+    const Words half = __builtin_convertvector(load<Halves>(from), Words);
     const Words magnitude = (half & 0x7fffU) << 13;
-    const Words normal = magnitude + bias;
-    // Denormal: the mantissa becomes that of 2^-14 (1 + m), less 2^-14, which is exact.
-    const Words two_to_minus_14 = Words{} + (113U << 23);
-    const Words denormal =
-        cast<Words>(cast<Floats>(magnitude + (113U << 23)) - cast<Floats>(two_to_minus_14));
-    const Words finite = select(magnitude < (1U << 23), denormal, normal);
-    const Words special = select(magnitude > (31U << 23), Words{} + (1U << 22), Words{});
-    const Words any = select(magnitude >= (31U << 23), (normal + bias) | special, finite);
+    // The product moves the exponent, exactly also where it is denormal; infinity and NaN need
+    // more.
+    const Words finite = cast<Words>(cast<Floats>(magnitude) * 0x1p112F);
+    const Words quiet = select(magnitude > (31U << 23), Words{} + (1U << 22), Words{});
+    const Words any = finite | select(magnitude >= (31U << 23), quiet | 0x7f800000U, Words{});
     return cast<Floats>(any | (half & 0x8000U) << 16);
 #endif
 }
 
 inline Floats load(const BFloat16* from) noexcept {
-    return cast<Floats>(widen(load<Halves>(from)) << 16);
+    return cast<Floats>(__builtin_convertvector(load<Halves>(from), Words) << 16);
 }
 
 inline void store(const Floats& x, Float16* to) noexcept {
@@ -71,7 +63,7 @@ inline void store(const Floats& x, Float16* to) noexcept {
     const Words nan = (magnitude >> 13 & 0x3ffU) | 0x7e00U;
     const Words too_large = select(magnitude > infinity, nan, Words{} + 0x7c00U);
     const Words any = select(magnitude >= (143U << 23), too_large, finite);
-    store(narrow(any | sign >> 16), &to->bits);
+    store(__builtin_convertvector(any | sign >> 16, Halves), &to->bits);
 #endif
 }
 
@@ -79,7 +71,8 @@ inline void store(const Floats& x, BFloat16* to) noexcept {
     const Words bits = cast<Words>(x);
     const Words rounded = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
     const Words nan = bits >> 16 | 0x40U;
-    store(narrow(select((bits & 0x7fffffffU) > 0x7f800000U, nan, rounded)), &to->bits);
+    const Words any = select((bits & 0x7fffffffU) > 0x7f800000U, nan, rounded);
+    store(__builtin_convertvector(any, Halves), &to->bits);
 }
 
 }  // namespace
