@@ -31,7 +31,7 @@ class BootstrapConfig:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class CalibrationConfig:
-    """Draws of the calibration tests SBC and TARP.
+    """Draws of the calibration tests.
 
     Attributes
     ----------

@@ -31,6 +31,7 @@ from multifield.models.heads.truncated_normal import match_moments
 
 N_POINTS = 256  # of the quasi-random integration over a posterior, a power of two
 CHUNK = 2**21  # numbers in memory at a time
+EDGE = 1e-9  # of the prior range: draws at the edge of the prior count as inside
 Draws = Float64[np.ndarray, "M n P"]
 Values = Float64[np.ndarray, "M P"]
 
@@ -108,7 +109,7 @@ class JointPosterior:
         posterior : JointPosterior
             The posteriors.
         """
-        low, width = _ranges(parameters)
+        low, width = prior_ranges(parameters)
         columns = _columns(parameters)
         n_all = len(camels.PARAMETERS)
         outputs = torch.full((len(mean), 2 * n_all), 0.5, dtype=torch.float64)
@@ -284,7 +285,8 @@ class JointPosterior:
         whole = torch.ones(len(camels.PARAMETERS), dtype=torch.float64)
         whole[_columns(self.parameters)] = torch.tensor(list(factors), dtype=torch.float64)
         components = tuple(
-            Component(each.head, each.head.widened(each.outputs, whole)) for each in self.components
+            Component(each.head, each.head.widened(each.outputs, whole[: each.head.n_parameters]))
+            for each in self.components
         )
         return replace(self, components=components)
 
@@ -310,7 +312,10 @@ class JointPosterior:
             If the shape is wrong.
         """
         u = self._scaled(theta)
+        outside = ((u < -EDGE) | (u > 1 + EDGE)).any(dim=1).numpy()
         each = np.stack([self._log_prob_of(component, u) for component in self.components])
+        bounded = [not isinstance(component.head, DiagonalHead) for component in self.components]
+        each[np.outer(bounded, outside)] = -np.inf
         values: np.ndarray = special.logsumexp(each, axis=0) - log(len(self.components))
         return values
 
@@ -339,7 +344,7 @@ class JointPosterior:
         rng = np.random.default_rng(seed)
         shares = rng.random((len(self), n, len(self.inferred)))
         which = rng.integers(0, len(self.components), (len(self), n))
-        low, width = _ranges(self.parameters)
+        low, width = prior_ranges(self.parameters)
         draws = np.empty((len(self), n, len(self.parameters)))
         for number, component in enumerate(self.components):
             rows, points = np.nonzero(which == number)
@@ -446,7 +451,7 @@ class JointPosterior:
                 f"theta: Expected shape {(len(self), len(self.parameters))}, one row per map and "
                 f"one column per parameter ({', '.join(self.parameters)}), got {theta.shape}."
             )
-        low, width = _ranges(self.parameters)
+        low, width = prior_ranges(self.parameters)
         return torch.from_numpy((theta - low) / width)
 
     @property
@@ -497,7 +502,7 @@ class JointPosterior:
         return torch.from_numpy(u.reshape(len(self), N_POINTS, len(self.inferred)))
 
     def _moments_of(self, component: Component) -> tuple[np.ndarray, np.ndarray]:
-        low, width = _ranges(self.parameters)
+        low, width = prior_ranges(self.parameters)
         if isinstance(component.head, DiagonalHead):
             columns, n_all = _columns(self.parameters), len(camels.PARAMETERS)
             mean = component.outputs[:, columns].numpy()
@@ -514,6 +519,7 @@ class JointPosterior:
         """Average the conditional probability over draws of the parameters before."""
         if isinstance(component.head, DiagonalHead):
             return _of(component.head.shares_below, component.outputs, u, self.parameters)
+        u = u.clamp(0, 1)
         points = self._points(component)
         outputs = component.outputs.repeat_interleave(N_POINTS, dim=0)
         shares = np.empty(u.shape)
@@ -548,8 +554,19 @@ def _columns(parameters: tuple[str, ...]) -> list[int]:
     return [camels.PARAMETER_NAMES.index(name) for name in parameters]
 
 
-def _ranges(parameters: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return minima and widths of the prior ranges, (P,) each."""
+def prior_ranges(parameters: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Find the prior range of each parameter.
+
+    Parameters
+    ----------
+    parameters : tuple of str
+        Names of the P parameters.
+
+    Returns
+    -------
+    low, width : (P,) float64
+        Minima and widths in physical units.
+    """
     chosen = [camels.PARAMETERS[column] for column in _columns(parameters)]
     low = np.array([parameter.minimum for parameter in chosen])
     return low, np.array([parameter.maximum for parameter in chosen]) - low

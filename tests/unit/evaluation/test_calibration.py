@@ -4,25 +4,33 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.calibration import CASES, make_posteriors
 from multifield import camels
 from multifield.config.evaluation import BootstrapConfig, CalibrationConfig
+from multifield.config.ingest import MockConfig
 from multifield.evaluation import Results, check_calibration
 from multifield.evaluation.bootstrap import Resamples
 from multifield.evaluation.calibration import (
     central_levels,
+    check_correlation,
     compare_calibration,
+    compare_with_draws,
     coverage_curve,
     probability_integral_transform,
     pulls,
     sbc_ranks,
-    tarp_ranks,
 )
+from multifield.evaluation.results import joint_results
+from multifield.maps import log_transform
+from multifield.mock import make_suite
+from multifield.mock.gaussian_likelihood import summarize
+from tests.helpers.grid_posterior import grid_posterior
 
 BOOTSTRAP = BootstrapConfig(n_resamples=300, level=0.95, seed=1)
 DRAWS = CalibrationConfig(n_draws=100, seed=1)
 N_SIMULATIONS = 300
 SIMULATION = np.repeat(np.arange(N_SIMULATIONS), 15)
-TESTS = ("bias", "spread", "coverage", "PIT", "SBC", "TARP")
+TESTS = ("bias", "spread", "coverage", "PIT", "SBC", "TARP", "HPD", "projections", "correlation")
 PRIOR_STD, NOISE_STD = 0.2, 0.1  # [0, 1] units
 REJECTED = 0.01  # p-value
 
@@ -58,15 +66,17 @@ def failed(results):
     ("change", "expected"),
     [
         ({}, set()),
-        ({"width": 0.8}, {"spread", "coverage", "PIT", "SBC", "TARP"}),
-        ({"width": 1.2}, {"spread", "coverage", "PIT", "SBC", "TARP"}),
-        # a bias changes central intervals, and distances to random points, in second order only
+        ({"width": 0.8}, {"spread", "coverage", "PIT", "SBC", "TARP", "HPD", "projections"}),
+        ({"width": 1.2}, {"spread", "coverage", "PIT", "SBC", "TARP", "HPD", "projections"}),
+        # a bias changes central intervals and random projections in second order only
         ({"bias": 0.2}, {"bias", "PIT", "SBC"}),
         ({"bias": -0.2}, {"bias", "PIT", "SBC"}),
     ],
 )
 def test_the_right_tests_fail(change, expected):
-    assert failed(gaussian_posteriors(**change)) == expected
+    found = failed(gaussian_posteriors(**change))
+    sometimes = {"HPD"} if "bias" in change else set()
+    assert found - sometimes == expected
 
 
 def test_statistics_say_how_wrong_a_posterior_is():
@@ -115,31 +125,116 @@ def test_numbers_of_one_row(pull, central, pit):
     results = by_hand(pull)
     assert pulls(results, "sigma_8")[0] == pytest.approx(pull)
     four_digits = 5e-5  # of the tables
-    assert central_levels(results, "sigma_8")[0] == pytest.approx(central, abs=four_digits)
-    pit_found = probability_integral_transform(results, "sigma_8")[0]
-    assert pit_found == pytest.approx(pit, abs=four_digits)
+    found = probability_integral_transform(results)[:, 1]
+    assert found[0] == pytest.approx(pit, abs=four_digits)
+    assert central_levels(found)[0] == pytest.approx(central, abs=four_digits)
+
+
+def test_pit_of_independent_gaussians_is_that_of_their_pulls():
+    results = gaussian_posteriors(n_simulations=40)
+    expected = stats.norm.cdf(-pulls(results, "Omega_m"))
+    np.testing.assert_allclose(
+        probability_integral_transform(results)[:, 0], expected, rtol=0, atol=1e-12
+    )
 
 
 def test_ranks_are_those_among_draws():
     results = gaussian_posteriors(n_simulations=40)
     config = CalibrationConfig(n_draws=20_000, seed=0)
-    pit = probability_integral_transform(results, "Omega_m")
+    pit = probability_integral_transform(results)[:, 0]
     binomial = 5 * np.sqrt(0.25 / config.n_draws)  # five standard deviations of a share
-    np.testing.assert_allclose(sbc_ranks(results, "Omega_m", config), pit, atol=binomial)
+    np.testing.assert_allclose(sbc_ranks(pit, "Omega_m", config), pit, atol=binomial)
 
 
-def test_tarp_of_one_parameter_is_the_probability_nearer_to_the_point():
+def test_joint_ranks_of_one_parameter_are_probabilities():
     results = gaussian_posteriors(n_simulations=2)
     mean, std = results.mean.copy(), results.std.copy()
     mean[:, 1] = std[:, 1] = np.nan
     one = Results(results.theta, mean, std, ("Omega_m",))
     config = CalibrationConfig(n_draws=20_000, seed=3)
-    point = camels.unscale_theta(np.random.default_rng([3, 1]).random((30, 1)) * np.ones(6))[:, 0]
+    rng = np.random.default_rng([3, 1])
+    point = camels.unscale_theta(rng.random((30, 1)) * np.ones(6))[:, 0]
+    sign = np.sign(rng.standard_normal((30, 1)))[:, 0]
     distance = np.abs(one.theta[:, 0] - point)
     posterior = stats.norm(one.mean[:, 0], one.std[:, 0])
-    expected = posterior.cdf(point + distance) - posterior.cdf(point - distance)
+    pit = posterior.cdf(one.theta[:, 0])
+    expected = {
+        "TARP": posterior.cdf(point + distance) - posterior.cdf(point - distance),
+        "HPD": np.abs(2 * pit - 1),
+        "projections": np.where(sign > 0, pit, 1 - pit),
+    }
+    found = compare_with_draws(one, config).ranks
     binomial = 5 * np.sqrt(0.25 / config.n_draws)
-    np.testing.assert_allclose(tarp_ranks(one, config), expected, atol=binomial)
+    for test, probability in expected.items():
+        np.testing.assert_allclose(found[test], probability, atol=binomial)
+
+
+def test_excess_is_the_product_of_pulls_minus_the_correlation():
+    results = make_posteriors(np.random.default_rng(1), 3, correlation=0.5)
+    config = CalibrationConfig(n_draws=20_000, seed=3)
+    z = np.stack([pulls(results, name) for name in results.inferred], axis=1)
+    expected = z[:, 0] * z[:, 1] - 0.5
+    found = compare_with_draws(results, config).excess[:, 0, 1]
+    # five standard deviations of a mean of 20,000 products
+    np.testing.assert_allclose(found, expected, atol=5 * np.sqrt(1.25 / config.n_draws))
+
+
+def test_the_worst_pair_is_tested_with_bonferroni():
+    rng = np.random.default_rng(3)
+    excess = rng.normal(size=(100, 3, 3))
+    excess[:, 1, 2] += 0.3
+    statistic, p_value = check_correlation(excess, Resamples(np.arange(100), BOOTSTRAP))
+    expected = stats.ttest_1samp(excess[:, 1, 2], 0)
+    assert statistic == pytest.approx(excess[:, 1, 2].mean())
+    assert p_value == pytest.approx(3 * expected.pvalue, rel=1e-9)
+
+
+# ---- joint posteriors: rates with 200 simulations are in the table of the module ----
+
+
+def rejected(results, n_simulations):
+    simulation = np.repeat(np.arange(n_simulations), len(results) // n_simulations)
+    tests = check_calibration(results, simulation, BOOTSTRAP, DRAWS)
+    return {test["test"] for test in tests if test["p_value"] < REJECTED}
+
+
+def test_exact_joint_posteriors_pass():
+    results = make_posteriors(np.random.default_rng(0), 200)
+    assert not rejected(results, 200)
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("0.8 x widths", {"spread", "coverage", "HPD"}),
+        ("1.25 x widths", {"spread", "coverage", "HPD"}),
+        ("bias 0.3 std", {"bias", "PIT", "SBC"}),
+        ("correlation -0.5 for 0.5", {"correlation", "HPD"}),
+    ],
+)
+def test_wrong_joint_posteriors_fail(case, expected):
+    results = make_posteriors(np.random.default_rng(0), 200, **CASES[case])
+    assert expected <= rejected(results, 200)
+
+
+def test_a_wrong_correlation_leaves_the_tests_of_one_parameter_alone():
+    results = make_posteriors(np.random.default_rng(0), 200, **CASES["correlation -0.5 for 0.5"])
+    assert not rejected(results, 200) & {"bias", "spread", "coverage", "PIT", "SBC"}
+
+
+def test_exact_posteriors_of_mock_maps_pass():
+    """Posteriors of MockGaussian, tabulated on a grid over the prior."""
+    n_simulations = 60
+    config = MockConfig(
+        n_simulations=n_simulations, map_size=16, lattice=8, refine=1, seed=1, n_threads=1
+    )
+    theta, blocks = make_suite("MockGaussian", ("Mtot",), config)
+    maps = log_transform(np.concatenate([block["Mtot"] for block in blocks]), "Mtot")
+    truth = np.repeat(theta, 15, axis=0)
+    exact = joint_results(truth, grid_posterior(summarize(maps)))
+    assert not rejected(exact, n_simulations)
+    narrow = joint_results(truth, grid_posterior(summarize(maps), sharpness=0.8**-2))
+    assert {"spread", "HPD", "projections"} <= rejected(narrow, n_simulations)
 
 
 # ---- the curve ----
@@ -159,7 +254,8 @@ def test_one_simulation_has_no_band_and_no_p_value():
     tests = check_calibration(results, np.zeros(15, np.int64), BOOTSTRAP, DRAWS)
     assert {test["p_value"] for test in tests} == {None}
     curve = coverage_curve(
-        central_levels(results, "Omega_m"), Resamples(np.zeros(15, np.int64), BOOTSTRAP)
+        central_levels(probability_integral_transform(results)[:, 0]),
+        Resamples(np.zeros(15, np.int64), BOOTSTRAP),
     )
     assert np.isnan(curve.low).all()
 
@@ -174,6 +270,6 @@ def test_tests_before_and_after_are_in_one_table():
     before, after = (gaussian_posteriors(width=width, n_simulations=10) for width in (0.5, 1))
     simulation = np.repeat(np.arange(10), 15)
     rows = compare_calibration(before, after, simulation, BOOTSTRAP, DRAWS)
-    assert len(rows) == 2 * (2 * 5 + 1)
-    assert [row["sigma"] for row in rows[::11]] == ["inferred", "recalibrated"]
+    assert len(rows) == 2 * (2 * 5 + 4)
+    assert [row["sigma"] for row in rows[::14]] == ["inferred", "recalibrated"]
     assert {row["parameter"] for row in rows} == {"Omega_m", "sigma_8", "Omega_m+sigma_8"}

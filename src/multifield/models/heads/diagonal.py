@@ -31,7 +31,7 @@ class DiagonalHead(Head):
     def shares_below(self, outputs: Tensor, theta: Tensor, columns: Sequence[int]) -> Tensor:
         """Compute the probability below each parameter; see `Head.shares_below`."""
         mean, std = self._moments(outputs, columns)
-        shares: Tensor = torch.special.ndtr((theta - mean) / (std.square() + VARIANCE_FLOOR).sqrt())
+        shares: Tensor = torch.special.ndtr((theta - mean) / std)
         return shares
 
     def quantiles(self, outputs: Tensor, shares: Tensor, columns: Sequence[int]) -> Tensor:

@@ -10,6 +10,7 @@ from multifield.camels.selection import Selection
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.calibration import (
+    Uniform,
     central_levels,
     coverage_curve,
     probability_integral_transform,
@@ -73,13 +74,14 @@ def calibration(
     size = (PAGE_WIDTH, ROW_HEIGHT * len(names) + 1.0)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(names), 3, squeeze=False)
-    for name, (coverage, pit, pull) in zip(names, axes, strict=True):
-        for (label, color), results in zip(_LABELS.items(), (before, after), strict=True):
-            _draw_coverage(coverage, results, name, resamples, label, color)
-            step: dict[str, Any] = {"histtype": "step", "color": color, "linewidth": 1.2}
-            uniform = probability_integral_transform(results, name)
+    for (label, color), results in zip(_LABELS.items(), (before, after), strict=True):
+        step: dict[str, Any] = {"histtype": "step", "color": color, "linewidth": 1.2}
+        below = probability_integral_transform(results).T
+        for name, uniform, (coverage, pit, pull) in zip(names, below, axes, strict=True):
+            _draw_coverage(coverage, uniform, resamples, label, color)
             pit.hist(uniform, PIT_BINS, density=True, **step)
             draw_pulls(pull, pulls(results, name), **step)
+    for name, (coverage, pit, pull) in zip(names, axes, strict=True):
         _finish_row(coverage, pit, pull, name)
     _finish_columns(axes)
     figure.suptitle(test_title(field, suite, tested_on))
@@ -91,10 +93,8 @@ def calibration(
     return finish(figure)
 
 
-def _draw_coverage(
-    ax: Axes, results: Results, name: str, resamples: Resamples, label: str, color: str
-) -> None:
-    curve = coverage_curve(central_levels(results, name), resamples)
+def _draw_coverage(ax: Axes, pit: Uniform, resamples: Resamples, label: str, color: str) -> None:
+    curve = coverage_curve(central_levels(pit), resamples)
     ax.fill_between(curve.nominal, curve.low, curve.high, color=color, alpha=0.2, linewidth=0)
     ax.plot(curve.nominal, curve.empirical, color=color, label=label)
 
