@@ -9,7 +9,8 @@ import optuna
 import pytest
 
 from multifield import camels
-from multifield.evaluation import read_results
+from multifield.evaluation import fit_sigma_factors, read_results, simulation_of_rows
+from multifield.evaluation.information import measure_information
 from multifield.models import SummaryStatistics, load_weights
 from tests.helpers.projects import make_project, run_kedro
 
@@ -103,6 +104,18 @@ def test_metrics_are_of_the_parameters_that_act(finished):
     assert metrics["RMSE"]["Omega_m"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-12)
 
 
+def test_the_information_is_of_all_parameters_together(finished):
+    project, _ = finished
+    metrics, intervals = (
+        json.loads((project / REPORTS / f"{name}.json").read_text())
+        for name in ("metrics", "metrics_intervals")
+    )
+    nats = measure_information(read_results(project / RESULTS))
+    assert metrics["log_prob"] == {"+".join(camels.COSMOLOGY): pytest.approx(nats.mean())}
+    (interval,) = intervals["log_prob"].values()
+    assert interval["low"] < interval["value"] < interval["high"]
+
+
 def test_recalibration_is_on_the_validation_maps(finished):
     project, _ = finished
     valid = read_results(project / RESULTS.replace("_LH.txt", "_LH_valid.txt"))
@@ -112,10 +125,9 @@ def test_recalibration_is_on_the_validation_maps(finished):
         json.loads((reports / f"{name}.json").read_text())
         for name in ("metrics", "metrics_recalibrated")
     )
+    expected_factors = fit_sigma_factors(valid, simulation_of_rows(valid, 8))
+    assert recalibrated["sigma_factor"] == pytest.approx(expected_factors, rel=1e-9)
     for name, factor in recalibrated["sigma_factor"].items():
-        column = camels.PARAMETER_NAMES.index(name)
-        pulls = (valid.mean - valid.theta)[:, column] / valid.std[:, column]
-        assert factor == pytest.approx(np.sqrt(np.mean(pulls**2)), rel=1e-12)
         assert recalibrated["RMSE"][name] == raw["RMSE"][name]
         expected = raw["chi2"][name] / factor**2
         assert recalibrated["chi2"][name] == pytest.approx(expected, rel=1e-12)

@@ -13,7 +13,7 @@ import pytest
 from multifield.camels import PARAMETER_NAMES
 from multifield.config.schema import check_parameters
 from multifield.datasets import ModelCardDataset
-from multifield.evaluation import average_orientations, read_results
+from multifield.evaluation import average_orientations, read_results, simulation_of_rows
 from multifield.evaluation.recalibration import fit_sigma_factors
 from multifield.maps import maps_of, split_simulations
 from multifield.models import ModelFolder
@@ -126,7 +126,7 @@ def test_it_ends_with_a_summary(project, predicted):
 def test_sigma_is_recalibrated_on_validation_maps(project, card, predicted):
     best = results(project, "_valid")  # of the best network; evaluate keeps no other's
     found = card.factors(1, 8)
-    for name, factor in fit_sigma_factors(best).items():
+    for name, factor in fit_sigma_factors(best, simulation_of_rows(best, 1)).items():
         assert found[name] == pytest.approx(factor, rel=1e-5)
         ratio = predicted[1][f"{name}_std_recalibrated"] / predicted[1][f"{name}_std"]
         np.testing.assert_allclose(ratio, card.factors(2, 8)[name], rtol=1e-12)

@@ -14,6 +14,7 @@ from multifield.evaluation import (
     fit_sigma_factors,
     recalibrate,
     score_results,
+    simulation_of_rows,
 )
 from multifield.mock.gaussian import SUITE as GAUSSIAN
 from multifield.mock.gaussian_likelihood import cramer_rao_bound
@@ -36,7 +37,8 @@ def with_error(values: Sequence[np.ndarray], digits: str) -> list[str]:
 
 def chi2_recalibrated(network: Trained) -> np.ndarray:
     """Compute chi2 of the test maps with sigma recalibrated on validation maps."""
-    return scores(recalibrate(network.test, fit_sigma_factors(network.valid)), "chi2")
+    factors = fit_sigma_factors(network.valid, simulation_of_rows(network.valid, 1))
+    return scores(recalibrate(network.test, factors), "chi2")
 
 
 COLUMNS: dict[str, tuple[Callable[[Trained], np.ndarray], str]] = {

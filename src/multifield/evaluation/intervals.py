@@ -1,11 +1,11 @@
 """Bootstrap intervals of every metric, before and after recalibration.
 
 Metrics after recalibration depend on two sets: the test set, and the validation set to which the
-factor of the standard deviation was fitted. Both are resampled. With the factor held fixed and as
-many validation as test simulations, the interval of chi2 would be too short by sqrt(2).
+factors of the widths were fitted. Both are resampled. With the factor held fixed and as many
+validation as test simulations, the interval of chi2 would be too short by sqrt(2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 
 import numpy as np
@@ -15,8 +15,9 @@ from pydantic.dataclasses import dataclass
 
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Resamples, Simulation
-from multifield.evaluation.metrics import FORMULAS, Marginal, Value, make_marginal
-from multifield.evaluation.recalibration import fit_sigma_factors, recalibrate
+from multifield.evaluation.information import measure_information
+from multifield.evaluation.metrics import FORMULAS, LOG_PROB, Marginal, Value, make_marginal
+from multifield.evaluation.recalibration import differentiate, fit_factors, recalibrate
 from multifield.evaluation.results import Results, parameter_columns
 
 ONE_SIGMA = 0.6827  # probability of a Gaussian within one standard deviation
@@ -103,9 +104,12 @@ def estimate_intervals(
     """
     _check_index("simulation", simulation, results)
     resamples = Resamples(simulation, config)
-    intervals: Intervals = {metric: {} for metric in FORMULAS}
+    intervals: Intervals = {metric: {} for metric in (LOG_PROB, *FORMULAS)}
     if resamples.n_simulations == 1:
         return intervals
+    nats = measure_information(results)
+    averages = resamples.totals(nats) / resamples.sizes()
+    intervals[LOG_PROB] = _of_all(results, percentile_interval(nats.mean(), averages, config.level))
     for name in results.inferred:
         whole = _marginal(results, name)
         resampled = _ResampledMarginal(
@@ -117,6 +121,10 @@ def estimate_intervals(
                 interval = percentile_interval(float(value), np.asarray(values), config.level)
                 intervals[metric] |= {name: interval} if interval else {}
     return intervals
+
+
+def _of_all(results: Results, interval: Interval | None) -> dict[str, Interval]:
+    return {"+".join(results.inferred): interval} if interval else {}
 
 
 def percentile_interval(
@@ -147,8 +155,9 @@ def percentile_interval(
 
 # ---- after recalibration ----
 
-OF_SIGMA = ("chi2", "bayesian_error", "precision", "coverage_68", "coverage_95")
+OF_SIGMA = (LOG_PROB, "chi2", "bayesian_error", "precision", "coverage_68", "coverage_95")
 """Metrics that recalibration changes."""
+LEAST_CHANGE = -0.9  # of the variance relative to that of all rows
 _CHUNK = 20  # resamples at a time: each needs a row of M standard deviations in memory
 _VALIDATION = (1,)  # random stream of the validation set; the test set uses ()
 
@@ -191,8 +200,7 @@ def estimate_recalibrated_intervals(
     """Estimate the intervals of the metrics that recalibration changes.
 
     Each resample draws test and validation simulations independently of each other. It fits the
-    factor of the standard deviation to the validation simulations and scores the test simulations
-    with it.
+    factors of the widths to the validation simulations and scores the test simulations with them.
 
     Parameters
     ----------
@@ -214,31 +222,46 @@ def estimate_recalibrated_intervals(
     -------
     intervals : dict of dict of Interval
         Metric -> parameter -> interval around the value of `score_recalibrated`. A metric that is
-        undefined for a parameter, or whose interval is not finite, is left out. So is a parameter
-        with no errors in a resample of validation simulations. With a single test or validation
-        simulation there are no intervals.
+        undefined for a parameter, or whose interval is not finite, is left out. With a single test
+        or validation simulation there are no intervals.
 
     Raises
     ------
     ValueError
         If an index and its results differ in length, or a parameter has no factor.
+
+    Notes
+    -----
+    Factors of a resample differ from those of all rows by one Newton step in the variance. They are
+    shrunk with the
+    standard error of all rows. They multiply the standard deviations, also of joint posteriors,
+    whose information is expanded to second order.
     """
     _check_index("test_simulation", test_simulation, test)
     _check_index("valid_simulation", valid_simulation, valid)
-    after = recalibrate(test, fitted := fit_sigma_factors(valid))
+    fit = fit_factors(valid, valid_simulation)
+    fitted = dict(zip(valid.inferred, fit.shrunk().tolist(), strict=True))
+    after = recalibrate(test, fitted)
     intervals: Intervals = {metric: {} for metric in metrics}
     drawn_test = Resamples(test_simulation, config)
     drawn_valid = Resamples(valid_simulation, config, _VALIDATION)
     if min(drawn_test.n_simulations, drawn_valid.n_simulations) == 1:
         return intervals
+    totals = np.stack([drawn_valid.totals(each) for each in fit.influence.T], axis=1)
+    variances = 2 * totals / drawn_valid.sizes()[:, None]  # relative change, exact for Gaussians
+    factors = fit.shrunk(0.5 * np.log1p(np.maximum(variances, LEAST_CHANGE)))
+    relative = {
+        name: factors[:, valid.inferred.index(name)] / fitted[name] for name in test.inferred
+    }
+    if LOG_PROB in metrics:
+        interval = _interval_of_information(after, drawn_test, relative, config.level)
+        intervals[LOG_PROB] = _of_all(test, interval)
     for name in test.inferred:
-        factors = _resample_factors(_marginal(valid, name), drawn_valid)
-        if (factors == 0).any():
-            continue
-        whole, relative = _marginal(after, name), factors / fitted[name]
+        whole = _marginal(after, name)
         for metric in metrics:
-            interval = _interval(metric, whole, drawn_test, relative, config.level)
-            intervals[metric] |= {name: interval} if interval else {}
+            if metric != LOG_PROB:
+                found = _interval(metric, whole, drawn_test, relative[name], config.level)
+                intervals[metric] |= {name: found} if found else {}
     return intervals
 
 
@@ -252,10 +275,19 @@ def _marginal(results: Results, name: str) -> Marginal:
     return make_marginal(column, *results.of(name))
 
 
-def _resample_factors(valid: Marginal, drawn: Resamples) -> Float64[np.ndarray, " R"]:
-    chi2 = drawn.totals((valid.error / valid.sigma) ** 2) / drawn.sizes()
-    factors: np.ndarray = np.sqrt(chi2)
-    return factors
+def _interval_of_information(
+    after: Results,
+    drawn: Resamples,
+    relative: Mapping[str, Float64[np.ndarray, " R"]],
+    level: float,
+) -> Interval | None:
+    """Average the information over each resample with its own factors, relative to `after`."""
+    information, slopes, curvatures = differentiate(after.posterior, after.truth)
+    totals = drawn.totals(information)
+    for name, slope, curvature in zip(after.inferred, slopes.T, curvatures.T, strict=True):
+        log = np.log(relative[name])
+        totals = totals + log * drawn.totals(slope) + 0.5 * log**2 * drawn.totals(curvature)
+    return percentile_interval(information.mean(), totals / drawn.sizes(), level)
 
 
 def _interval(

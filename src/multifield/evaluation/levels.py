@@ -117,7 +117,7 @@ def _score(
     of_valid: Simulation,
     config: BootstrapConfig,
 ) -> list[dict[str, str | float | None]]:
-    factors = fit_sigma_factors(valid)
+    factors = fit_sigma_factors(valid, of_valid)
     before = estimate_intervals(test, of_test, config)
     after = estimate_recalibrated_intervals(test, of_test, valid, of_valid, config, ("chi2",))
     rows = []

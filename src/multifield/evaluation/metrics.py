@@ -19,6 +19,9 @@ coverage_68      share of maps with abs(theta - mu) < sigma           0.683
 coverage_95      share of maps with abs(theta - mu) < 2 sigma         0.954
 ================ ==================================================== =====================
 
+`score_results` adds ``log_prob``: the information of a map about all inferred parameters together
+[nats]; see `multifield.evaluation.information`.
+
 Papers confuse relative_error and epsilon, so both are here. JSON has no NaN, so an undefined metric
 of a parameter is left out. R2 is undefined where the truth does not vary (CV), relative_error and
 epsilon where the truth is zero (EX without feedback), and precision where a mean is zero.
@@ -35,6 +38,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from multifield import camels
+from multifield.evaluation.information import measure_information
 from multifield.evaluation.results import Results, Table, check_tables, parameter_columns
 
 Metrics = dict[str, dict[str, float]]
@@ -113,7 +117,9 @@ FORMULAS: dict[str, Callable[[Marginal], Value | None]] = {
     "coverage_95": lambda m: m.mean(np.abs(m.error) < 2 * m.sigma),
 }
 METRICS = tuple(FORMULAS)
-"""Names of the metrics; the formulas are at the top of this module."""
+"""Names of the metrics of one parameter; the formulas are at the top of this module."""
+LOG_PROB = "log_prob"
+"""Name of the metric of all parameters together, whose names are joined with +."""
 
 
 # ---- all of them ----
@@ -157,7 +163,7 @@ def score(
 
 
 def score_results(results: Results, parameters: Sequence[str] | None = None) -> Metrics:
-    """Score results on the inferred parameters, or on some of them; see `score`.
+    """Score results on the inferred parameters, or on some of them.
 
     Parameters
     ----------
@@ -169,10 +175,13 @@ def score_results(results: Results, parameters: Sequence[str] | None = None) -> 
     Returns
     -------
     metrics : dict of dict of float
-        Metric -> parameter -> value.
+        Metric -> parameter -> value: ``log_prob`` of all these parameters together, then the
+        metrics of each from `score`.
     """
     asked = results.inferred if parameters is None else parameters
-    return score(results.theta, results.mean, results.std, asked)
+    marginals = score(results.theta, results.mean, results.std, asked)
+    information = float(measure_information(results, asked).mean())
+    return {LOG_PROB: {"+".join(asked): information}, **marginals}
 
 
 def check_finite(metrics: Metrics) -> None:

@@ -12,7 +12,13 @@ from multifield.core.checksums import sha256
 from multifield.core.versions import describe_software
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.data.manifest import Manifest
-from multifield.evaluation import Results, average_networks, average_orientations, fit_sigma_factors
+from multifield.evaluation import (
+    Results,
+    average_networks,
+    average_orientations,
+    fit_sigma_factors,
+    simulation_of_rows,
+)
 from multifield.evaluation import predict as predict_known
 from multifield.maps import Split
 from multifield.models import ModelFolder, load_weights
@@ -304,6 +310,7 @@ def _fit_factors(results: Sequence[Results]) -> tuple[SigmaFactors, ...]:
         for n in range(1, N_ORIENTATIONS + 1):
             # rows are ordered (orientation, simulation, map)
             first = ensemble.take(slice(n * (len(ensemble) // N_ORIENTATIONS)))
-            factors = fit_sigma_factors(average_orientations(first, n))
+            averaged = average_orientations(first, n)
+            factors = fit_sigma_factors(averaged, simulation_of_rows(averaged, 1))
             entries.append(SigmaFactors(n_networks=k, orientations=n, factors=factors))
     return tuple(entries)

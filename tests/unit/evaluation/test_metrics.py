@@ -162,6 +162,7 @@ def test_float32_is_averaged_in_float64():
 
 def test_only_inferred_parameters_are_scored(make_results):
     scores = score_results(make_results(inferred=camels.COSMOLOGY))
+    assert tuple(scores.pop("log_prob")) == ("Omega_m+sigma_8",)
     assert all(tuple(found) == camels.COSMOLOGY for found in scores.values())
 
 

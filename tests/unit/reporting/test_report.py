@@ -51,7 +51,7 @@ def make_report(make_results, manifest):
     def make(suite="MockTNG", n_simulations=4, n_trials=2, inferred=camels.COSMOLOGY, **changes):
         results = make_results(15 * n_simulations, inferred, n_simulations=n_simulations)
         simulation = simulation_of_rows(results, 1)
-        after = recalibrate(results, fit_sigma_factors(results))
+        after = recalibrate(results, fit_sigma_factors(results, simulation))
         selection = Selection(suite=suite, sim_set="LH", field="T")
         calibration = CalibrationConfig(n_draws=20, seed=1)
         contents = {
@@ -62,7 +62,7 @@ def make_report(make_results, manifest):
                 "source": {"folder": "data", "url": "https://name:secret@example.org/maps"},
             },
             "metrics": score_results(results),
-            "recalibrated": score_recalibrated(results, fit_sigma_factors(results)),
+            "recalibrated": score_recalibrated(results, fit_sigma_factors(results, simulation)),
             "intervals": estimate_intervals(results, simulation, BOOTSTRAP),
             "recalibrated_intervals": estimate_recalibrated_intervals(
                 results, simulation, results, simulation, BOOTSTRAP
@@ -216,6 +216,12 @@ def test_a_figure_that_is_missing_is_named(make_report):
         ("spread", 1.3, 1e-4, "std too small by a factor of 1.30 (highly significant)"),
         ("spread", 0.5, 0.02, "std too large by a factor of 2.00 (significant)"),
         ("TARP", 0.12, 0.04, "up to 0.12 from the diagonal (significant)"),
+        (
+            "correlation",
+            -0.4,
+            1e-5,
+            "pulls of two parameters correlate by -0.40 more than stated (highly significant)",
+        ),
         ("PIT", 0.03, 0.4, "no significant deviation"),
         ("SBC", 0.03, None, "not testable with one simulation"),
     ],

@@ -221,9 +221,10 @@ def keep_comparable_others(
     )
 
 
-def fit_sigma_factors(validation_results: Results) -> Factors:
+def fit_sigma_factors(validation_results: Results, config: EvaluationConfig) -> Factors:
     """Fit factors of sigma on validation maps; see `multifield.evaluation.fit_sigma_factors`."""
-    return evaluation.fit_sigma_factors(validation_results)
+    simulation = evaluation.simulation_of_rows(validation_results, config.orientations)
+    return evaluation.fit_sigma_factors(validation_results, simulation)
 
 
 def recalibrate_results(results: Results, factors: Factors) -> Results:

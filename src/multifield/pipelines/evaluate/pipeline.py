@@ -121,7 +121,7 @@ def _scores() -> list[Node]:
         ),
         node(
             nodes.fit_sigma_factors,
-            inputs="validation_results",
+            inputs=["validation_results", "params:evaluation"],
             outputs="sigma_factors",
             name="fit_sigma_factors",
         ),

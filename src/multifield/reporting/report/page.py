@@ -100,6 +100,7 @@ def _fill(report: RunReport) -> dict[str, Any]:
         "n_complete": sum(trial["state"] == "COMPLETE" for trial in report.trials),
         "trial_seconds": tables.duration(sum(trial["seconds"] or 0 for trial in report.trials)),
         "wall_time": tables.duration(report.seconds),
+        "information": tables.information_cells(report),
         "key_headings": list(tables.KEY_METRICS),
         "key_rows": tables.key_rows(report),
         "sigma_factors": report.recalibrated["sigma_factor"],

@@ -6,7 +6,7 @@ from typing import Any
 
 from multifield import camels
 from multifield.evaluation.intervals import Intervals
-from multifield.evaluation.metrics import Metrics
+from multifield.evaluation.metrics import LOG_PROB, Metrics
 from multifield.reporting.report.contents import RunReport
 
 DOUBT, CLEAR = 0.05, 0.001  # p-values below which a deviation is significant, highly significant
@@ -31,6 +31,24 @@ LEVEL_METRICS = {
     "chi2": (1.0, ".2f"),
     "recalibrated_chi2": (1.0, ".2f"),
 }
+
+
+def information_cells(report: RunReport) -> list[Cell]:
+    """Give the information about all parameters together, before and after recalibration."""
+    both = (
+        (report.metrics, report.intervals),
+        (
+            report.recalibrated,
+            report.recalibrated_intervals,
+        ),
+    )
+    cells = []
+    for metrics, intervals in both:
+        ((names, value),) = metrics[LOG_PROB].items()
+        interval = intervals.get(LOG_PROB, {}).get(names)
+        ends = (interval.low, interval.high) if interval else None
+        cells.append(_cell(value, ends, 1.0, ".3f"))
+    return cells
 
 
 def key_rows(report: RunReport) -> list[tuple[str, list[Cell], list[Cell]]]:
@@ -91,8 +109,8 @@ def verdict(test: str, statistic: float, p_value: float | None) -> str:
     test : str
         Name of the test, as in calibration_tests.csv.
     statistic : float
-        Mean pull (bias), standard deviation of the pulls (spread), or largest distance from
-        uniform.
+        Mean pull (bias), standard deviation of the pulls (spread), excess correlation of pulls
+        (correlation), or largest distance from uniform.
     p_value : float or None
         p-value of the test. None with a single simulation.
 
@@ -110,6 +128,8 @@ def verdict(test: str, statistic: float, p_value: float | None) -> str:
     elif test == "spread":
         size = "small" if statistic > 1 else "large"
         fault = f"std too {size} by a factor of {_ratio(statistic)}"
+    elif test == "correlation":
+        fault = f"pulls of two parameters correlate by {statistic:+.2f} more than stated"
     else:
         fault = f"up to {statistic:.2f} from the diagonal"
     return f"{fault} ({'highly ' if p_value < CLEAR else ''}significant)"

@@ -18,7 +18,7 @@ from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
 from multifield.data.field_sets import FieldSet
 from multifield.evaluation.bootstrap import Resamples
-from multifield.evaluation.information import Information
+from multifield.evaluation.information import Nats
 from multifield.evaluation.intervals import Interval, percentile_interval
 from multifield.studies.field_selection.networks import FieldScores, SetInformation
 from multifield.studies.field_selection.search import choose_goals
@@ -114,8 +114,6 @@ class MeasuredSet:
         Whether this network defines the information in all fields.
     resamples : (R,) float64
         Information in each resample [nats].
-    rmse_information : float
-        Information from the root mean square error of the means [nats].
     """
 
     fields: FieldSet
@@ -124,7 +122,6 @@ class MeasuredSet:
     fraction: Interval | None
     is_best: bool
     resamples: Float64[np.ndarray, " R"]
-    rmse_information: float
 
 
 def compare_sets(
@@ -150,13 +147,13 @@ def compare_sets(
         If the maps do not come from two or more complete simulations.
     """
     first = next(iter(information.values())).test
-    resamples = _resample(len(first.nats), bootstrap)
+    resamples = _resample(len(next(iter(first.values()))), bootstrap)
     measured = []
-    for goal, parameters in choose_goals(first.parameters).items():
-        best = max(information, key=lambda f: _mean(information[f].valid, parameters))
-        whole, whole_resampled = _average(information[best].test, parameters, resamples)
+    for goal in first:
+        best = max(information, key=lambda f: float(information[f].valid[goal].mean()))
+        whole, whole_resampled = _average(information[best].test[goal], resamples)
         for fields, each in information.items():
-            value, values = _average(each.test, parameters, resamples)
+            value, values = _average(each.test[goal], resamples)
             measured.append(
                 MeasuredSet(
                     fields,
@@ -165,7 +162,6 @@ def compare_sets(
                     _fraction(value, values, whole, whole_resampled, bootstrap.level),
                     fields == best,
                     values,
-                    each.test.rmse_of(parameters),
                 )
             )
     return measured
@@ -252,17 +248,10 @@ def _resample(n_maps: int, bootstrap: BootstrapConfig) -> Resamples:
     return Resamples(rows, bootstrap)
 
 
-def _mean(information: Information, parameters: tuple[str, ...]) -> float:
-    return float(information.rows_of(parameters).mean())
-
-
-def _average(
-    information: Information, parameters: tuple[str, ...], resamples: Resamples
-) -> tuple[float, Float64[np.ndarray, " R"]]:
+def _average(nats: Nats, resamples: Resamples) -> tuple[float, Float64[np.ndarray, " R"]]:
     """Average over all maps, and over those of each resample."""
-    rows = information.rows_of(parameters)
-    averages: np.ndarray = resamples.totals(rows) / resamples.sizes()
-    return float(rows.mean()), averages
+    averages: np.ndarray = resamples.totals(nats) / resamples.sizes()
+    return float(nats.mean()), averages
 
 
 def _interval(value: float, values: Float64[np.ndarray, " R"], level: float) -> Interval:

@@ -10,19 +10,22 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
+from multifield import camels
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.studies import SelectFieldsConfig
 from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig, list_causes
 from multifield.config.tuning import SearchSpace, TuningConfig
 from multifield.data import SplitLoaders
 from multifield.data.field_sets import FieldLoaders, FieldSet
-from multifield.evaluation import Results, average_orientations, predict
-from multifield.evaluation.information import (
-    Information,
-    fit_calibrations,
-    measure_information,
-    prior_widths,
+from multifield.evaluation import (
+    Results,
+    average_orientations,
+    fit_sigma_factors,
+    predict,
+    recalibrate,
+    simulation_of_rows,
 )
+from multifield.evaluation.information import Nats, measure_information
 from multifield.models import ModelFolder, Network, load_weights
 from multifield.studies.field_selection.search import ScoredSet, choose_goals, search_sets
 from multifield.training import choose_device
@@ -52,14 +55,13 @@ class SetInformation(NamedTuple):
 
     Attributes
     ----------
-    valid : Information
-        Information on validation maps, used for selection.
-    test : Information
-        Information on test maps.
+    valid, test : dict of str to (M,) float64
+        Information of each validation map, used for selection, and of each test map [nats], by
+        goal.
     """
 
-    valid: Information
-    test: Information
+    valid: dict[str, Nats]
+    test: dict[str, Nats]
 
 
 def train_scorer(
@@ -146,26 +148,31 @@ def score_sets(
         architecture=training.architecture,
         head=training.head,
     )
-    prior = prior_widths(data.train.theta, data.inferred)
+    inferred = tuple(camels.PARAMETER_NAMES[column] for column in sorted(data.inferred))
+    goals = choose_goals(inferred)
     device, n_orientations = choose_device(training.device), config.scorer.orientations
 
     def score(chosen: FieldSet) -> ScoredSet:
         shown = FixedFields(data.valid, [field in chosen for field in loaders.fields], device)
         results = _predict(network, shown, n_orientations, training)
-        information = measure_information(results, fit_calibrations(results), prior)
+        (measured,) = _measure(results, results)
         return ScoredSet(
             fields=chosen,
-            information=_by_parameter(information, information.nats.mean(axis=0)),
-            rmse_information=_by_parameter(information, information.rmse_nats),
+            information={goal: float(nats.mean()) for goal, nats in measured.items()},
         )
 
-    inferred = tuple(prior)
-    sets = search_sets(loaders.fields, score, choose_goals(inferred), config.search)
-    return FieldScores(inferred, tuple(sets))
+    return FieldScores(inferred, tuple(search_sets(loaders.fields, score, goals, config.search)))
 
 
-def _by_parameter(information: Information, values: Any) -> dict[str, float]:
-    return dict(zip(information.parameters, values.tolist(), strict=True))
+def _measure(valid: Results, *parts: Results) -> list[dict[str, Nats]]:
+    """Measure the information for each goal after recalibration on validation maps."""
+    factors = fit_sigma_factors(valid, simulation_of_rows(valid, 1))
+    recalibrated = [recalibrate(part, factors) for part in parts]
+    goals = choose_goals(valid.inferred)
+    return [
+        {goal: measure_information(part, parameters) for goal, parameters in goals.items()}
+        for part in recalibrated
+    ]
 
 
 def train_finalists(
@@ -270,11 +277,7 @@ def measure_finalists(
             )
             for part in (data.valid, data.test)
         )
-        prior, calibrations = prior_widths(data.train.theta, data.inferred), fit_calibrations(valid)
-        found[fields] = SetInformation(
-            measure_information(valid, calibrations, prior),
-            measure_information(tested, calibrations, prior),
-        )
+        found[fields] = SetInformation(*_measure(valid, valid, tested))
     return found
 
 

@@ -20,17 +20,13 @@ class ScoredSet:
     ----------
     fields : tuple of str
         Fields of the set.
-    information, rmse_information : dict of str to float
-        Information about each parameter [nats]; see `multifield.evaluation.information`.
+    information : dict of str to float
+        Information about the parameters of each goal [nats]; see
+        `multifield.evaluation.information`.
     """
 
     fields: tuple[str, ...]
     information: dict[str, float]
-    rmse_information: dict[str, float]
-
-    def total(self, parameters: tuple[str, ...]) -> float:
-        """Sum the information about some parameters."""
-        return sum(self.information[name] for name in parameters)
 
 
 def choose_goals(inferred: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -83,25 +79,25 @@ def search_sets(
             known[chosen] = score(chosen)
         return known[chosen]
 
-    def total(parameters: tuple[str, ...], chosen: FieldSet) -> float:
-        return score_once(chosen).total(parameters)
+    def information(goal: str, chosen: FieldSet) -> float:
+        return score_once(chosen).information[goal]
 
     if len(fields) <= config.exhaustive_up_to:
         for chosen in all_sets(fields):
             score_once(chosen)
     else:
-        for parameters in goals.values():
-            _search_greedily(fields, partial(total, parameters))
+        for goal in goals:
+            _search_greedily(fields, partial(information, goal))
     order = {field: position for position, field in enumerate(fields)}
     return sorted(known.values(), key=lambda s: (len(s.fields), [order[f] for f in s.fields]))
 
 
-def _search_greedily(fields: FieldSet, total: Callable[[FieldSet], float]) -> None:
+def _search_greedily(fields: FieldSet, information: Callable[[FieldSet], float]) -> None:
     chosen: FieldSet = ()
     while len(chosen) < len(fields):
-        chosen = max(_one_more(fields, chosen), key=total)
+        chosen = max(_one_more(fields, chosen), key=information)
     while len(chosen) > 1:
-        chosen = max(_one_less(chosen), key=total)
+        chosen = max(_one_less(chosen), key=information)
 
 
 def _one_more(fields: FieldSet, chosen: FieldSet) -> Iterator[FieldSet]:
@@ -141,11 +137,11 @@ def propose_finalists(
         Chosen sets, each once, in the order of `scored`.
     """
     chosen = {_largest(scored).fields}
-    for parameters in goals.values():
+    for goal in goals:
         for fraction in fractions:
-            middle = _smallest_size(scored, parameters, fraction)
+            middle = _smallest_size(scored, goal, fraction)
             for size in range(middle - config.margin, middle + config.margin + 1):
-                chosen |= _best_of_size(scored, parameters, size, config.per_size)
+                chosen |= _best_of_size(scored, goal, size, config.per_size)
     return [each.fields for each in scored if each.fields in chosen]
 
 
@@ -153,19 +149,15 @@ def _largest(scored: Sequence[ScoredSet]) -> ScoredSet:
     return max(scored, key=lambda each: len(each.fields))
 
 
-def _smallest_size(
-    scored: Sequence[ScoredSet], parameters: tuple[str, ...], fraction: float
-) -> int:
+def _smallest_size(scored: Sequence[ScoredSet], goal: str, fraction: float) -> int:
     """Find the smallest size that keeps the fraction; all fields if no set has information."""
-    asked = fraction * max(each.total(parameters) for each in scored)
-    enough = [len(each.fields) for each in scored if each.total(parameters) >= asked > 0]
+    asked = fraction * max(each.information[goal] for each in scored)
+    enough = [len(each.fields) for each in scored if each.information[goal] >= asked > 0]
     return min(enough, default=len(_largest(scored).fields))
 
 
-def _best_of_size(
-    scored: Sequence[ScoredSet], parameters: tuple[str, ...], size: int, n_best: int
-) -> set[FieldSet]:
+def _best_of_size(scored: Sequence[ScoredSet], goal: str, size: int, n_best: int) -> set[FieldSet]:
     """Select the best sets of a size; none if there are none."""
     of_size = [each for each in scored if len(each.fields) == size]
-    ranked = sorted(of_size, key=lambda each: -each.total(parameters))
+    ranked = sorted(of_size, key=lambda each: -each.information[goal])
     return {each.fields for each in ranked[:n_best]}

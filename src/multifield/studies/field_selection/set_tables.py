@@ -47,21 +47,19 @@ def list_sets(scores: FieldScores, measured: Sequence[MeasuredSet]) -> list[Reco
     -------
     records : list of dict
         One record per goal and set: ``by`` (scorer or trained), ``goal``, ``n_fields``,
-        ``fields``, ``information`` [nats] with ``error``, ``low`` and ``high``,
-        ``rmse_information``, ``fraction`` with ``fraction_low`` and ``fraction_high``. Missing
-        values are None.
+        ``fields``, ``information`` [nats] with ``error``, ``low`` and ``high``, and ``fraction``
+        with ``fraction_low`` and ``fraction_high``. Missing values are None.
     """
     ranked = [
         _record(
             SCORER,
             goal,
             each.fields,
-            each.total(parameters),
-            sum(each.rmse_information[name] for name in parameters),
-            each.total(parameters) / whole if whole > 0 else None,
+            each.information[goal],
+            each.information[goal] / whole if whole > 0 else None,
         )
-        for goal, parameters in choose_goals(scores.inferred).items()
-        for whole in [max(each.total(parameters) for each in scores.sets)]
+        for goal in choose_goals(scores.inferred)
+        for whole in [max(each.information[goal] for each in scores.sets)]
         for each in scores.sets
     ]
     trained = [
@@ -70,7 +68,6 @@ def list_sets(scores: FieldScores, measured: Sequence[MeasuredSet]) -> list[Reco
             each.goal,
             each.fields,
             each.information,
-            each.rmse_information,
             each.fraction,
         )
         for each in measured
@@ -83,7 +80,6 @@ def _record(
     goal: str,
     fields: FieldSet,
     information: Interval | float,
-    rmse_information: float,
     fraction: Interval | float | None,
 ) -> Record:
     value, error, low, high = _spread(information)
@@ -94,7 +90,6 @@ def _record(
         "n_fields": len(fields),
         "fields": SEPARATOR.join(fields),
         **{"information": value, "error": error, "low": low, "high": high},
-        "rmse_information": rmse_information,
         **{"fraction": share, "fraction_low": share_low, "fraction_high": share_high},
     }
 
