@@ -217,7 +217,9 @@ class TrackRun:
             if name in METRICS:
                 prefix = METRICS[name]
                 values = dict(_flatten(catalog.load(name)))
-                mlflow.log_metrics({f"{prefix}{key}": value for key, value in values.items()})
+                # MLflow refuses the + that joins the names of parameters
+                names = {key: f"{prefix}{key}".replace("+", "-") for key in values}
+                mlflow.log_metrics({names[key]: value for key, value in values.items()})
             if _is_reported(dataset):
                 mlflow.log_artifact(_path_of(catalog, name))
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.evaluation.intervals import Intervals
-from multifield.evaluation.metrics import Metrics
+from multifield.evaluation.metrics import LOG_PROB, Metrics
 
 # heading -> metric, factor, format; plain ASCII for any terminal
 _COLUMNS = {
@@ -29,7 +29,7 @@ def summary_table(
     tested_on: Selection | None = None,
     intervals: Intervals | None = None,
 ) -> Table:
-    """Lay out metrics as a table, one row per parameter.
+    """Lay out metrics as a table, one row per parameter below the information.
 
     Parameters
     ----------
@@ -50,7 +50,8 @@ def summary_table(
     caption = "ideal: R2 = 1, chi2 = 1, coverage 68.3%"
     if intervals:
         caption += "\n+-: standard error from a bootstrap over simulations"
-    table = Table(title=_title(suite, field, tested_on), caption=caption)
+    title = [_title(suite, field, tested_on), _information(metrics, intervals or {})]
+    table = Table(title="\n".join(filter(None, title)), caption=caption)
     table.add_column("parameter")
     for heading in _COLUMNS:
         table.add_column(heading, justify="right", overflow="fold")
@@ -69,6 +70,15 @@ def _title(suite: str | None, field: str | None, tested_on: Selection | None) ->
         return trained
     tested = _name(tested_on.suite, tested_on.field)
     return f"trained on {trained}\ntested on {tested}, {tested_on.sim_set}"
+
+
+def _information(metrics: Metrics, intervals: Intervals) -> str | None:
+    """Format the information about all parameters together, absent in files of older versions."""
+    for names, value in metrics.get(LOG_PROB, {}).items():
+        interval = intervals.get(LOG_PROB, {}).get(names)
+        error = f"+-{interval.error:.1g}" if interval else ""
+        return f"information: {value:.3f}{error} nats"
+    return None
 
 
 def _name(suite: str, field: str | None) -> str:

@@ -25,6 +25,20 @@ def test_one_row_per_parameter_within_80_columns(make_results):
     assert "…" not in text
 
 
+def test_the_information_is_first(make_results):
+    results = make_results(60, n_simulations=4)
+    config = BootstrapConfig(n_resamples=100, level=0.95, seed=0)
+    metrics = score_results(results)
+    intervals = estimate_intervals(results, simulation_of_rows(results, 1), config)
+    (found,) = intervals["log_prob"].values()
+    text = printed(metrics, [], "MockTNG", "HI", intervals=intervals)
+    shown = f"information: {found.value:.3f}+-{found.error:.1g} nats"
+    assert shown in text
+    assert text.index(shown) < text.index("RMSE")
+    del metrics["log_prob"]  # metrics of an earlier version
+    assert "information" not in printed(metrics, [])
+
+
 def test_only_inferred_parameters_have_a_row(make_results):
     metrics = score_results(make_results(inferred=camels.COSMOLOGY))
     assert summary_table(metrics).row_count == 2
