@@ -3,6 +3,7 @@ from .calibration import check_calibration as check_calibration
 from .calibration import compare_calibration as compare_calibration
 from .ensembles import average_networks as average_networks
 from .ensembles import combine_maps as combine_maps
+from .ensembles import combine_posteriors as combine_posteriors
 from .ensembles import fit_share as fit_share
 from .metrics import compare_trials as compare_trials
 from .examples import Examples as Examples

@@ -9,7 +9,7 @@ from multifield import camels
 from multifield.evaluation.bootstrap import Simulation
 from multifield.evaluation.combined import CombinedPosterior, log_product, propose, weigh
 from multifield.evaluation.joint import JointPosterior
-from multifield.evaluation.results import Results, joint_results, mixture_moments
+from multifield.evaluation.results import Results, mixture_moments
 
 
 def average_networks(results: Sequence[Results]) -> Results:
@@ -44,13 +44,13 @@ def average_networks(results: Sequence[Results]) -> Results:
                 f"network {number}."
             )
     means, stds = np.stack([r.mean for r in results]), np.stack([r.std for r in results])
-    joints = [each.joint for each in results if isinstance(each.joint, JointPosterior)]
+    joints = [each.joint for each in results if each.joint is not None]
     joint = JointPosterior.mixture(joints) if len(joints) == len(results) else None
     return Results(first.theta, *mixture_moments(means, stds), first.inferred, joint)
 
 
 def combine_maps(results: Results, simulation: Simulation, share: float) -> Results:
-    """Combine the maps of each simulation into one posterior.
+    """Combine the maps of each simulation; see `combine_posteriors`.
 
     Parameters
     ----------
@@ -64,8 +64,34 @@ def combine_maps(results: Results, simulation: Simulation, share: float) -> Resu
     Returns
     -------
     combined : Results
-        One row per simulation, in the order of their numbers. Its posterior is a
-        `CombinedPosterior`.
+        Truth, mean and standard deviation of each simulation, in the order of their numbers.
+    """
+    combined = combine_posteriors(results, simulation, share)
+    theta = results.theta[np.unique(simulation, return_index=True)[1]]
+    columns = [camels.PARAMETER_NAMES.index(name) for name in results.inferred]
+    mean = np.full(theta.shape, np.nan)
+    std = mean.copy()
+    mean[:, columns], covariance = combined.moments()
+    std[:, columns] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    return Results(theta, mean, std, results.inferred)
+
+
+def combine_posteriors(results: Results, simulation: Simulation, share: float) -> CombinedPosterior:
+    """Combine the maps of each simulation into one posterior.
+
+    Parameters
+    ----------
+    results : Results
+        One row per map, averaged over orientations.
+    simulation : (M,) int64
+        Simulation number of each row.
+    share : float
+        Effective number of independent maps per map, in (0, 1], from `fit_share`.
+
+    Returns
+    -------
+    combined : CombinedPosterior
+        One posterior per simulation, in the order of their numbers.
 
     Raises
     ------
@@ -75,8 +101,8 @@ def combine_maps(results: Results, simulation: Simulation, share: float) -> Resu
     """
     if not 0 < share <= 1:
         raise ValueError(f"share: Expected a number in (0, 1], got {share}.")
-    theta, maps, n_maps = _sorted(results, simulation)
-    return joint_results(theta, CombinedPosterior.of_maps(maps, n_maps, share))
+    _, maps, n_maps = _sorted(results, simulation)
+    return CombinedPosterior.of_maps(maps, n_maps, share)
 
 
 def fit_share(valid_results: Results, simulation: Simulation) -> float:
@@ -123,7 +149,4 @@ def _sorted(results: Results, simulation: Simulation) -> tuple[np.ndarray, Joint
     theta = results.theta[order].reshape(len(counts), n_maps, -1)
     if not np.array_equal(theta, np.broadcast_to(theta[:, :1], theta.shape), equal_nan=True):
         raise ValueError("simulation: Expected one truth per simulation, got several.")
-    posterior = results.posterior
-    if not isinstance(posterior, JointPosterior):
-        raise TypeError("results: Expected posteriors of maps, got combined ones.")
-    return theta[:, 0].copy(), posterior.take(order).inside_prior(), n_maps
+    return theta[:, 0].copy(), results.posterior.take(order).inside_prior(), n_maps

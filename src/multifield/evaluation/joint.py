@@ -137,7 +137,7 @@ class JointPosterior:
         posterior : JointPosterior
             The posteriors.
         """
-        low, width = _ranges(parameters)
+        low, width = prior_ranges(parameters)
         root = np.linalg.cholesky(covariance / np.outer(width, width))
         std = np.diagonal(root, axis1=1, axis2=2)
         # theta - mean = c (theta - mean) + std * noise
@@ -373,7 +373,7 @@ class JointPosterior:
             Draws in physical units.
         """
         (component,) = self.components
-        low, width = _ranges(self.parameters)
+        low, width = prior_ranges(self.parameters)
         shares = np.tile(qmc.Sobol(len(self.inferred), rng=seed).random(n), (len(self), 1))
         outputs = component.outputs.repeat_interleave(n, dim=0)
         u = _of(component.head.quantiles, outputs, torch.from_numpy(shares), self.inferred)
@@ -411,7 +411,7 @@ class JointPosterior:
         covariance : (M, P, P) float64
             Covariances.
         """
-        low, width = _ranges(self.parameters)
+        low, width = prior_ranges(self.parameters)
         found = [
             each.head.moments_without_edges(each.outputs, _columns(self.inferred))
             for each in self.inside_prior().components

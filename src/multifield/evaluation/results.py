@@ -17,7 +17,6 @@ from jaxtyping import Float
 
 from multifield import camels
 from multifield.core.atomic_files import atomic_path
-from multifield.evaluation.combined import CombinedPosterior
 from multifield.evaluation.joint import JointPosterior
 
 Table = Float[np.ndarray, "..."]
@@ -43,7 +42,7 @@ class Results:
         finite, the others are NaN.
     inferred : tuple of str
         Names of the inferred parameters.
-    joint : JointPosterior, CombinedPosterior or None
+    joint : JointPosterior or None
         Joint posteriors of the inferred parameters. None for independent Gaussians with `mean` and
         `std`.
 
@@ -58,7 +57,7 @@ class Results:
     mean: Table
     std: Table
     inferred: tuple[str, ...] = camels.PARAMETER_NAMES
-    joint: JointPosterior | CombinedPosterior | None = None
+    joint: JointPosterior | None = None
 
     def __post_init__(self) -> None:
         for name in ("theta", "mean", "std"):
@@ -79,7 +78,7 @@ class Results:
             )
 
     @property
-    def posterior(self) -> JointPosterior | CombinedPosterior:
+    def posterior(self) -> JointPosterior:
         """Joint posteriors of the inferred parameters, independent Gaussians if none are given."""
         if self.joint is not None:
             return self.joint
@@ -154,14 +153,14 @@ def _check_values(label: str, table: Table, inferred: tuple[str, ...]) -> None:
             raise ValueError(f"{label} of {name}: Expected {rule}, got {values[row]} in row {row}.")
 
 
-def joint_results(theta: Table, posterior: JointPosterior | CombinedPosterior) -> Results:
+def joint_results(theta: Table, posterior: JointPosterior) -> Results:
     """Make results of joint posteriors, with their moments.
 
     Parameters
     ----------
     theta : (M, 6) float64
         True parameters in physical units. NaN where unknown.
-    posterior : JointPosterior or CombinedPosterior
+    posterior : JointPosterior
         Posteriors of the M rows.
 
     Returns
@@ -228,8 +227,7 @@ def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
     unused = [c for c in range(N_PARAMETERS) if c not in kept.values()]
     mean, std = results.mean.copy(), results.std.copy()
     mean[:, unused] = std[:, unused] = np.nan
-    joint = results.joint
-    joint = joint.marginal(tuple(kept)) if isinstance(joint, JointPosterior) else None
+    joint = None if results.joint is None else results.joint.marginal(tuple(kept))
     return Results(results.theta, mean, std, tuple(kept), joint)
 
 
@@ -272,8 +270,7 @@ def average_orientations(results: Results, n_orientations: int) -> Results:
         raise ValueError(
             "theta: Expected rows ordered (orientation, simulation, map), got another order."
         )
-    joint = results.joint
-    joint = joint.mixed(n_orientations) if isinstance(joint, JointPosterior) else None
+    joint = None if results.joint is None else results.joint.mixed(n_orientations)
     return Results(theta[0], *mixture_moments(mean, std), results.inferred, joint)
 
 
