@@ -14,9 +14,11 @@ n      draws
 ====== ==================================================
 """
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +28,7 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from multifield import camels
-from multifield.models.heads import AutoregressiveHead, DiagonalHead, Head
+from multifield.models.heads import HEADS, AutoregressiveHead, DiagonalHead, Head
 from multifield.models.heads.truncated_normal import match_moments
 
 N_POINTS = 256  # of the quasi-random integration over a posterior, a power of two
@@ -185,6 +187,44 @@ class JointPosterior:
         )
         return replace(posteriors[0], components=components)
 
+    def content(self) -> dict[str, Any]:
+        """Return names, heads and outputs, for `torch.save`."""
+        components = [
+            {
+                "head": each.head.name,
+                "n_parameters": each.head.n_parameters,
+                "state": dict(each.head.state_dict()),
+                "outputs": each.outputs,
+            }
+            for each in self.components
+        ]
+        return {
+            "parameters": list(self.parameters),
+            "inferred": list(self.inferred),
+            "components": components,
+        }
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> "JointPosterior":
+        """Make posteriors of what `content` returned.
+
+        Parameters
+        ----------
+        content : mapping
+            Names, heads and outputs.
+
+        Returns
+        -------
+        posterior : JointPosterior
+            The posteriors.
+        """
+        components = []
+        for each in content["components"]:
+            head = HEADS[each["head"]](each["n_parameters"])
+            head.load_state_dict(each["state"])
+            components.append(Component(head, each["outputs"]))
+        return cls(tuple(components), tuple(content["parameters"]), tuple(content["inferred"]))
+
     def marginal(self, names: tuple[str, ...]) -> "JointPosterior":
         """Marginalize over all parameters but some.
 
@@ -206,7 +246,9 @@ class JointPosterior:
         for name in names:
             if name not in self.parameters:
                 known = ", ".join(self.parameters)
-                raise ValueError(f"names: Expected some of {known}, got {name!r}.")
+                nearest = difflib.get_close_matches(name, self.parameters, n=1)
+                hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+                raise ValueError(f"names: Expected some of {known}, got {name!r}.{hint}")
         if not names:
             raise ValueError(f"names: Expected some of {', '.join(self.parameters)}, got none.")
         kept = tuple(name for name in self.parameters if name in names)

@@ -17,7 +17,9 @@ from jaxtyping import Float
 
 from multifield import camels
 from multifield.core.atomic_files import atomic_path
+from multifield.core.checksums import sha256
 from multifield.evaluation.joint import JointPosterior
+from multifield.models.weights import load_whole, save_whole
 
 Table = Float[np.ndarray, "..."]
 """(M, 6) parameters in CMD's column order.
@@ -103,6 +105,26 @@ class Results:
         """Keep some rows."""
         joint = None if self.joint is None else self.joint.take(rows)
         return Results(self.theta[rows], self.mean[rows], self.std[rows], self.inferred, joint)
+
+    def marginal(self, names: tuple[str, ...]) -> "Results":
+        """Marginalize over all inferred parameters but some.
+
+        Parameters
+        ----------
+        names : tuple of str
+            Names of the parameters to keep.
+
+        Returns
+        -------
+        results : Results
+            The same rows. Means and standard deviations of other parameters are NaN.
+        """
+        unused = [c for c, name in enumerate(camels.PARAMETER_NAMES) if name not in names]
+        mean, std = self.mean.copy(), self.std.copy()
+        mean[:, unused] = std[:, unused] = np.nan
+        kept = tuple(name for name in self.inferred if name in names)
+        joint = None if self.joint is None else self.joint.marginal(names)
+        return Results(self.theta, mean, std, kept, joint)
 
 
 def check_tables(theta: Table, mean: Table, std: Table) -> None:
@@ -220,15 +242,14 @@ def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
         If no parameter is left.
     """
     names = camels.scored_parameters(train_suite, test_suite)
-    columns = {
-        name: camels.PARAMETER_NAMES.index(name) for name in results.inferred if name in names
-    }
-    kept = {name: c for name, c in columns.items() if not np.isnan(results.theta[:, c]).all()}
-    unused = [c for c in range(N_PARAMETERS) if c not in kept.values()]
-    mean, std = results.mean.copy(), results.std.copy()
-    mean[:, unused] = std[:, unused] = np.nan
-    joint = None if results.joint is None else results.joint.marginal(tuple(kept))
-    return Results(results.theta, mean, std, tuple(kept), joint)
+    unknown = np.isnan(results.theta).all(axis=0)
+    return results.marginal(
+        tuple(
+            name
+            for name, skip in zip(camels.PARAMETER_NAMES, unknown, strict=True)
+            if name in results.inferred and name in names and not skip
+        )
+    )
 
 
 # ---- the eight orientations of a map ----
@@ -323,11 +344,28 @@ def results_name(
     return f"results_train_{train}_test_{test}_{camels.find_set(sim_set, test_suite).name}.txt"
 
 
+def joint_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of the joint posteriors of a results file.
+
+    Parameters
+    ----------
+    path : path-like
+        Text file of the results.
+
+    Returns
+    -------
+    path : Path
+        File with the same name and ``_joint.pt`` in place of the ending.
+    """
+    path = Path(path)
+    return path.with_name(f"{path.stem}_joint.pt")
+
+
 def write_results(path: str | os.PathLike[str], results: Results) -> None:
     """Write the benchmark's text file: 6 true values, 6 means and 6 standard deviations per row.
 
     It has no header. Values are in physical units with ``%.18e``, which preserves float64 bitwise.
-    The file is replaced atomically.
+    The file is replaced atomically. Joint posteriors are written to `joint_path`.
 
     Parameters
     ----------
@@ -340,6 +378,10 @@ def write_results(path: str | os.PathLike[str], results: Results) -> None:
     # savetxt compresses a path that ends in .gz, but not an open file
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8") as file:
         np.savetxt(file, rows)
+    if results.joint is None:
+        joint_path(path).unlink(missing_ok=True)  # of an earlier run
+    else:
+        save_whole(joint_path(path), {"results": sha256(Path(path)), **results.joint.content()})
 
 
 def read_results(path: str | os.PathLike[str]) -> Results:
@@ -354,26 +396,43 @@ def read_results(path: str | os.PathLike[str]) -> Results:
     Returns
     -------
     results : Results
-        A parameter whose mean and std are NaN in every row counts as not inferred. The benchmark's
-        files of N-body suites contain meaningless numbers for the astrophysical parameters: score
-        them on `camels.COSMOLOGY`.
+        With the joint posteriors in `joint_path`, if that file exists. A parameter whose mean and
+        std are NaN in every row counts as not inferred. The benchmark's files of N-body suites
+        contain meaningless numbers for the astrophysical parameters: score them on
+        `camels.COSMOLOGY`.
 
     Raises
     ------
     ValueError
         If the file is empty, not numeric or does not have 18 columns, or a mean or std is not
-        finite in some rows only. The message begins with the path.
+        finite in some rows only, or the joint posteriors belong to other results. The message
+        begins with the path.
     """
     rows = _read_rows(Path(path))
+    joint = _read_joint(Path(path))
     theta, mean, std = np.split(rows, 3, axis=1)
     unused = np.isnan(mean).all(axis=0) & np.isnan(std).all(axis=0)
     inferred = tuple(
         name for name, skip in zip(camels.PARAMETER_NAMES, unused, strict=True) if not skip
     )
     try:
-        return Results(theta, mean, std, inferred)
+        return Results(theta, mean, std, inferred, joint)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _read_joint(path: Path) -> JointPosterior | None:
+    """Read the joint posteriors of a results file, if it has any."""
+    source = joint_path(path)
+    if not source.exists():
+        return None
+    content = load_whole(source)
+    if not isinstance(content, dict) or content.get("results") != sha256(path):
+        raise ValueError(
+            f"{source}: Expected the joint posteriors of {path.name}, got those of other results. "
+            "Delete it to use means and standard deviations only, or run evaluate again."
+        )
+    return JointPosterior.from_content(content)
 
 
 def _read_rows(path: Path) -> np.ndarray:
