@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from multifield.config.draws import DrawsConfig
 from multifield.core.strict_types import Integer, Real
 
 WhichSimulations = Literal["auto", "held_out", "all"]
@@ -74,6 +75,8 @@ class EvaluationConfig:
         Bootstrap of the metrics.
     calibration : CalibrationConfig
         Draws of the calibration tests.
+    draws : DrawsConfig
+        Files of posterior draws.
     """
 
     orientations: Integer = Field(ge=1, le=8)
@@ -87,3 +90,4 @@ class EvaluationConfig:
     not_inferred: Literal["drop", "keep"]
     bootstrap: BootstrapConfig
     calibration: CalibrationConfig
+    draws: DrawsConfig

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from multifield.config.draws import DrawsConfig
 from multifield.core.strict_types import Integer, Real
 
 FileName = Annotated[str, Field(min_length=1)]
@@ -86,9 +87,12 @@ class PredictionConfig:
         Number of orientations of each map.
     top_k : int
         Number of networks whose posteriors are averaged.
+    draws : DrawsConfig
+        Files of posterior draws.
     """
 
     maps: AskedMaps
     network: Literal["study", "single"]
     orientations: Integer = Field(ge=1, le=8)
     top_k: Integer = Field(ge=1)
+    draws: DrawsConfig

@@ -14,6 +14,7 @@ from multifield.datasets.models import (
     WeightsDataset,
 )
 from multifield.datasets.reports import (
+    DrawsFilesDataset,
     EnsembleResultsDataset,
     FoundResultsDataset,
     ResultsDataset,
@@ -22,6 +23,7 @@ from multifield.datasets.reports import (
 from multifield.datasets.tables import ThetaDataset, TypedJSONDataset
 
 __all__ = [
+    "DrawsFilesDataset",
     "EnsembleResultsDataset",
     "FoundResultsDataset",
     "LogMapsDataset",

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kedro.io import DatasetError
+from kedro.io import AbstractDataset, DatasetError
 
 from multifield.datasets.base import FileDataset, Loaded, Saved
-from multifield.evaluation import Results, read_results, results_name, write_results
+from multifield.evaluation import Draws, Results, read_results, results_name, write_results
+from multifield.evaluation.draws import write_files
+from multifield.evaluation.results import joint_path
 
 
 class ResultsFileDataset(FileDataset[Saved, Loaded]):
@@ -98,6 +100,7 @@ class TrialResultsDataset(ResultsFileDataset[Mapping[int, Results], dict[int, Re
         for trial, path in self._files().items():
             if trial not in data:
                 path.unlink()
+                joint_path(path).unlink(missing_ok=True)
 
     def _path(self, trial: int | str) -> Path:
         return self._filepath.with_name(f"{self._filepath.stem}_{self._word}_{trial}.txt")
@@ -117,3 +120,33 @@ class EnsembleResultsDataset(TrialResultsDataset):
     """
 
     _word = "ensemble"
+
+
+class DrawsFilesDataset(AbstractDataset[Mapping[str, Draws], NoReturn]):
+    """Draws as NetCDF and as GetDist chains, in the files that a configuration asks for.
+
+    Parameters
+    ----------
+    filepath : str
+        Path without ending.
+    metadata : dict, optional
+        Metadata for Kedro plugins.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> NoReturn:
+        """Raise an error: other programs read these files."""
+        raise DatasetError(f"{self._filepath}: Expected only saves of this dataset, got a load.")
+
+    def save(self, data: Mapping[str, Draws]) -> None:
+        """Write the files; see `multifield.evaluation.draws.write_files`."""
+        write_files(self._filepath, data)
+
+    def _exists(self) -> bool:
+        return True  # there may be no file
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

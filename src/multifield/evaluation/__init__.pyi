@@ -1,6 +1,8 @@
 from .bootstrap import simulation_of_rows as simulation_of_rows
 from .calibration import check_calibration as check_calibration
 from .calibration import compare_calibration as compare_calibration
+from .draws import Draws as Draws
+from .draws import draw as draw
 from .ensembles import average_networks as average_networks
 from .ensembles import combine_maps as combine_maps
 from .ensembles import combine_posteriors as combine_posteriors
