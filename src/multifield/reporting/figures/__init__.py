@@ -8,6 +8,12 @@ distinguish.
 from matplotlib.figure import Figure
 
 from multifield.reporting.figures.calibration import calibration
+from multifield.reporting.figures.corner import (
+    contours_of_maps,
+    corner,
+    corner_of_simulation,
+    spread,
+)
 from multifield.reporting.figures.examples import best_and_worst, saliency
 from multifield.reporting.figures.losses import loss_curves
 from multifield.reporting.figures.maps import fields_mosaic, maps_mosaic
@@ -29,6 +35,9 @@ __all__ = [
     "Figure",
     "best_and_worst",
     "calibration",
+    "contours_of_maps",
+    "corner",
+    "corner_of_simulation",
     "fields_mosaic",
     "hyperparameter_importance",
     "loss_curves",
@@ -38,6 +47,7 @@ __all__ = [
     "residuals",
     "saliency",
     "spectra",
+    "spread",
     "study_history",
     "suite_title",
     "true_against_predicted",
