@@ -208,8 +208,9 @@ def test_without_a_network_it_says_what_to_run(tmp_path):
 def test_any_number_of_maps(n_maps, maps, card, folder, training, predicted):
     networks = load_networks(card, folder, 2)
     some = {field: each[20 : 20 + n_maps] for field, each in maps.items()}
-    records = infer_parameters(some, card, networks, orientations=8, training=training)
+    results, records = infer_parameters(some, card, networks, orientations=8, training=training)
     assert [record["map"] for record in records] == list(range(n_maps))
+    assert len(results) == 8 * n_maps
     for name in ("Omega_m_mean", "A_AGN2_std", "distance"):
         found = [record[name] for record in records]
         np.testing.assert_allclose(found, predicted[1][name][20 : 20 + n_maps], rtol=1e-5)
@@ -217,9 +218,11 @@ def test_any_number_of_maps(n_maps, maps, card, folder, training, predicted):
 
 def test_blocks_do_not_matter(maps, card, folder, training, predicted, monkeypatch):
     monkeypatch.setattr("multifield.prediction.predict.BLOCK_BYTES", 1)  # one batch per block
-    records = infer_parameters(
+    results, records = infer_parameters(
         maps, card, load_networks(card, folder, 2), orientations=8, training=training
     )
+    _, mean, _ = average_orientations(results, 8).of("Omega_m")
+    np.testing.assert_array_equal(mean, predicted[1]["Omega_m_mean"])
     for name in ("Omega_m_mean", "A_AGN2_std", "p_value"):
         np.testing.assert_array_equal([record[name] for record in records], predicted[1][name])
 
@@ -248,7 +251,8 @@ def test_a_zero_where_the_logarithm_is_taken_is_refused(maps, card, folder, trai
     networks = load_networks(card, folder, 1)
     wrong = {field: np.array(each[:3]) for field, each in maps.items()}
     wrong["Mstar"][1] = 0
-    assert len(infer_parameters(wrong, card, networks, orientations=1, training=training)) == 3
+    results, _ = infer_parameters(wrong, card, networks, orientations=1, training=training)
+    assert len(results) == 3
     wrong["T"][1] = 0
     with pytest.raises(ValueError, match=r"T: map 1 .*Expected a finite value > 0 after smoothing"):
         infer_parameters(wrong, card, networks, orientations=1, training=training)

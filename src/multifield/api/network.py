@@ -51,7 +51,7 @@ class FittedNetwork:
     losses: "Losses | None" = None
 
     def infer(self, maps: NewMaps, *, orientations: int = 8) -> Posterior:
-        """Infer mean and standard deviation of each parameter of each map.
+        """Infer the posterior of each map.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class FittedNetwork:
         Returns
         -------
         posterior : Posterior
-            Means and standard deviations, one row per map.
+            Joint posteriors, one row per map.
 
         Raises
         ------
@@ -76,14 +76,14 @@ class FittedNetwork:
             raise ValueError(f"orientations: Expected 1 to 8, got {orientations}.")
         if isinstance(maps, Part):
             return self._infer_part(maps, orientations)
-        records = prediction.infer_parameters(
+        results, records = prediction.infer_parameters(
             self._open(maps),
             self.card,
             self.networks,
             orientations=orientations,
             training=self.settings,
         )
-        return Posterior(self._results_of(records), 1, records, self._trained_on, None)
+        return self._posterior(results, orientations, records, None)
 
     def save(self, folder: PathLike) -> None:
         """Save weights, losses and card in a folder for `multifield.load_network`.
@@ -173,7 +173,7 @@ class FittedNetwork:
             loader,
             self.settings,
         )
-        return Posterior(results, orientations, records, self._trained_on, suite.selection)
+        return self._posterior(results, orientations, records, suite.selection)
 
     def _check_part(self, part: Part) -> None:
         """Check that maps are preprocessed as the training maps, and were not trained on."""
@@ -235,14 +235,15 @@ class FittedNetwork:
             )
         return np.ascontiguousarray(maps)
 
-    def _results_of(self, records: Sequence[Mapping[str, Any]]) -> "evaluation.Results":
-        shape = (len(records), len(camels.PARAMETERS))
-        theta, mean, std = (np.full(shape, np.nan) for _ in range(3))
-        for name in self.card.inferred:
-            column = camels.PARAMETER_NAMES.index(name)
-            mean[:, column] = [record[f"{name}_mean"] for record in records]
-            std[:, column] = [record[f"{name}_std"] for record in records]
-        return evaluation.Results(theta, mean, std, self.card.inferred)
+    def _posterior(
+        self,
+        results: "evaluation.Results",
+        orientations: int,
+        records: Sequence[Mapping[str, Any]],
+        tested_on: Selection | None,
+    ) -> Posterior:
+        factors = self.card.factors(len(self.networks), orientations)
+        return Posterior(results, orientations, records, factors, self._trained_on, tested_on)
 
 
 def load_network(path: PathLike, *, n_networks: int = 1, **settings: Any) -> FittedNetwork:

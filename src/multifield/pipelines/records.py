@@ -3,6 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from multifield import evaluation
+from multifield.config.draws import DrawsConfig
+from multifield.evaluation.draws import Draws, select_files
+from multifield.evaluation.results import Results
+
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> Any:
     """Convert records to a data frame. Values keep their types, so 3 is not written as 3.0.
@@ -39,3 +44,28 @@ def to_records(frame: Any) -> list[dict[str, Any]]:
         frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
     )
     return whole
+
+
+def draws_for_files(
+    results: Results, n_orientations: int, config: DrawsConfig
+) -> tuple[Any, dict[str, Draws]]:
+    """Draw from the posterior of each map, for Parquet and for other formats.
+
+    Parameters
+    ----------
+    results : Results
+        Posteriors, rows ordered (orientation, map).
+    n_orientations : int
+        Number of orientations of each map.
+    config : DrawsConfig
+        Number of draws, seed and formats.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row per draw.
+    files : dict of str to Draws
+        Draws for NetCDF and GetDist; see `multifield.evaluation.draws.select_files`.
+    """
+    draws = evaluation.draw(results, config.n, config.seed, n_orientations=n_orientations)
+    return draws.to_table(), select_files(draws, config)

@@ -13,6 +13,7 @@ from multifield.core.threads import available_threads
 from multifield.data import MapLoader, moments_of_log_maps
 from multifield.evaluation import Results, average_networks, average_orientations, recalibrate
 from multifield.evaluation import predict as predict_loader
+from multifield.evaluation.results import join_results
 from multifield.maps.transforms import preprocess_block
 from multifield.models import ModelFolder, Network, find_architecture, load_weights
 from multifield.prediction.card import ModelCard
@@ -76,8 +77,8 @@ def infer_parameters(
     *,
     orientations: int,
     training: TrainingConfig,
-) -> list[Record]:
-    """Infer mean and standard deviation of each parameter of each map.
+) -> tuple[Results, list[Record]]:
+    """Infer the posterior of each map.
 
     Every pixel is checked before the first prediction. The maps are then preprocessed in memory,
     block by block, by the same pass as the training maps.
@@ -97,6 +98,8 @@ def infer_parameters(
 
     Returns
     -------
+    results : Results
+        Posteriors, rows ordered (orientation, map). The truth is NaN.
     records : list of dict
         One row per map. ``map`` is its number in the file. Each parameter has ``<name>_mean``,
         ``<name>_std`` and ``<name>_std_recalibrated``. ``distance`` and ``p_value`` are explained
@@ -117,15 +120,19 @@ def infer_parameters(
     )
     for field, raw in maps.items():
         moments_of_log_maps(raw, field, preprocessing)
-    records: list[Record] = []
+    parts, records = [], list[Record]()
     n_maps = len(next(iter(maps.values())))
     with progress("predict", n_maps, "maps") as advance:
         for first, loader in _blocks(maps, card, preprocessing, training):
             found = predict_together(networks, loader, orientations, training)
-            results = average_orientations(found, orientations)
-            records += list_records(first, results, factors, card, loader, training)
+            maps_found = average_orientations(found, orientations)
+            records += list_records(first, maps_found, factors, card, loader, training)
+            parts.append(found)
             advance(len(loader))
-    return records
+    # from (block, orientation, map) to (orientation, map)
+    orientation = [np.repeat(np.arange(orientations), len(part) // orientations) for part in parts]
+    order = np.argsort(np.concatenate(orientation), kind="stable")
+    return join_results(parts).take(order), records
 
 
 def predict_together(

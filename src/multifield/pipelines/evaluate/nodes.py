@@ -18,6 +18,7 @@ from multifield.data.map_files import MapStream
 from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps, Preprocessing
 from multifield.data.split_loaders import SplitLoaders
+from multifield.evaluation.draws import Draws
 from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import Metrics
 from multifield.evaluation.recalibration import Factors
@@ -26,7 +27,7 @@ from multifield.ingest.sources import open_test_source
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.ingest.nodes import verify_maps
 from multifield.pipelines.preprocess.nodes import preprocess_maps
-from multifield.pipelines.records import to_frame
+from multifield.pipelines.records import draws_for_files, to_frame
 from multifield.training.causes import fingerprint
 
 # ---- test maps ----
@@ -219,6 +220,11 @@ def keep_comparable_others(
         {n: keep_comparable(each, selection, test_selection) for n, each in others.items()},
         (*shifted[:1], *(keep_comparable(each, selection, test_selection) for each in shifted[1:])),
     )
+
+
+def draw_posteriors(results: Results, config: EvaluationConfig) -> tuple[Any, dict[str, Draws]]:
+    """Draw from the posterior of each map, for files; see `multifield.evaluation.draw`."""
+    return draws_for_files(results, config.orientations, config.draws)
 
 
 def fit_sigma_factors(validation_results: Results, config: EvaluationConfig) -> Factors:

@@ -120,6 +120,12 @@ def _scores() -> list[Node]:
             name="keep_comparable_others",
         ),
         node(
+            nodes.draw_posteriors,
+            inputs=["compared_results", "params:evaluation"],
+            outputs=["draws", "draws_files"],
+            name="draw_posteriors",
+        ),
+        node(
             nodes.fit_sigma_factors,
             inputs=["validation_results", "params:evaluation"],
             outputs="sigma_factors",

@@ -7,8 +7,10 @@ from multifield import models, prediction
 from multifield.config.prediction import PredictionConfig
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
+from multifield.evaluation.draws import Draws
+from multifield.evaluation.results import Results
 from multifield.models.model_folder import ModelFolder
-from multifield.pipelines.records import to_frame
+from multifield.pipelines.records import draws_for_files, to_frame
 
 
 def open_maps(card: "prediction.ModelCard", config: PredictionConfig) -> dict[str, Maps]:
@@ -30,10 +32,15 @@ def infer_parameters(
     networks: "list[models.Network]",
     training: TrainingConfig,
     config: PredictionConfig,
-) -> tuple[Any, Any]:
+) -> tuple[Any, Any, Results]:
     """Predict every map, for CSV and Parquet; see `multifield.prediction.infer_parameters`."""
-    records = prediction.infer_parameters(
+    results, records = prediction.infer_parameters(
         maps, card, networks, orientations=config.orientations, training=training
     )
     frame = to_frame(records)
-    return frame, frame
+    return frame, frame, results
+
+
+def draw_posteriors(results: Results, config: PredictionConfig) -> tuple[Any, dict[str, Draws]]:
+    """Draw from the posterior of each map, for files; see `multifield.evaluation.draw`."""
+    return draws_for_files(results, config.orientations, config.draws)

@@ -32,8 +32,14 @@ def create_pipeline() -> Pipeline:
                     "params:training",
                     "params:prediction",
                 ],
-                outputs=["predictions_csv", "predictions"],
+                outputs=["predictions_csv", "predictions", "predicted_results"],
                 name="infer_parameters",
+            ),
+            node(
+                nodes.draw_posteriors,
+                inputs=["predicted_results", "params:prediction"],
+                outputs=["predicted_draws", "predicted_draws_files"],
+                name="draw_posteriors",
             ),
         ],
     )

@@ -54,6 +54,24 @@ def plot_calibration(
     )
 
 
+def plot_contours(
+    draws: Any, selection: Selection, test_selection: Selection
+) -> "reporting.figures.Figure":
+    """Draw contours of test maps; see `multifield.reporting.figures.contours_of_maps`."""
+    return reporting.figures.contours_of_maps(
+        evaluation.Draws.from_table(draws), selection.suite, selection.field, test_selection
+    )
+
+
+def plot_corner(
+    draws: Any, selection: Selection, test_selection: Selection
+) -> "reporting.figures.Figure":
+    """Draw posteriors of one simulation; see `multifield.reporting.figures.corner`."""
+    return reporting.figures.corner_of_simulation(
+        evaluation.Draws.from_table(draws), selection.suite, selection.field, test_selection
+    )
+
+
 def plot_losses(
     study: "tuning.Study", networks: ModelFolder, selection: Selection
 ) -> "reporting.figures.Figure":

@@ -11,6 +11,8 @@ FIGURES = (
     "true_against_predicted",
     "residuals",
     "calibration",
+    "contours",
+    "corner",
     "best_and_worst",
     "saliency",
     "spectra",
@@ -31,7 +33,7 @@ SHARED = (
 
 
 def create_pipeline() -> Pipeline:
-    """From `study`, `results` and `metrics` to figures and `report`."""
+    """From `study`, `results`, `draws` and `metrics` to figures and `report`."""
     shared = evaluate.create_pipeline().only_nodes(*(f"evaluate.{name}" for name in SHARED))
     return shared + make_stage("report", [*_drawings(), _page()])
 
@@ -50,6 +52,13 @@ def _drawings() -> list[Node]:
             inputs=["compared_results", "recalibrated_results", *TESTED, "params:evaluation"],
             outputs="figure_calibration",
             name="plot_calibration",
+        ),
+        *(
+            node(plot, inputs=["draws", *TESTED], outputs=figure, name=plot.__name__)
+            for plot, figure in (
+                (nodes.plot_contours, "figure_contours"),
+                (nodes.plot_corner, "figure_corner"),
+            )
         ),
         node(
             nodes.plot_losses,
