@@ -20,9 +20,10 @@ RESULTS = (
     f"data/07_model_output/results_train_MockNbody_Mtot_{LABEL}_test_MockNbody_Mtot_{LABEL}_LH.txt"
 )
 
+DRAWS = f"data/07_model_output/draws_MockNbody_Mtot_{LABEL}_of_MockNbody_Mtot_{LABEL}_LH.parquet"
 FIGURES = (
     "true_against_predicted", "residuals", "calibration", "best_and_worst", "saliency", "spectra", "losses",
-    "study_history", "importance", "parallel_coordinates",
+    "study_history", "importance", "parallel_coordinates", "contours", "corner",
 )  # fmt: skip
 
 TABLES = (
@@ -67,6 +68,7 @@ def test_every_file_has_its_name(finished):
     missing = [name for name in expected if not (data / name).is_file()]
     assert not missing
     assert (project / RESULTS).is_file()
+    assert (project / DRAWS).is_file()
     assert not list(data.rglob("*.partial"))
 
 

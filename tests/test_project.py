@@ -35,6 +35,7 @@ PASSED_ON = {
     "compared_trained_results",
     "describe_data",
     "new_maps",
+    "predicted_results",
     "predicting_networks",
     "suites",
     "trained_on_suites",

@@ -26,6 +26,10 @@ FIGURES = {
     "calibration": "Coverage, PIT and pulls of every map in every orientation. Calibrated "
     "posteriors follow the black lines. Coverage below the diagonal: standard deviations that are "
     "too small.",
+    "contours": "68% regions of test maps in the plane of the first two parameters, one map per "
+    "simulation. Crosses: truth.",
+    "corner": "Joint posterior of one map: 68% and 95% regions, and marginal densities. Grey lines: "
+    "all maps of its simulation. Black: truth. Grey areas are outside the prior.",
     "losses": "Losses of all trials per epoch.",
     "study_history": "Validation losses of the trials in their order.",
     "importance": "Importance of each hyperparameter for a trial to be among the best (PED-ANOVA).",
