@@ -173,11 +173,23 @@ def test_maps_of_a_suite_and_of_an_array_have_the_same_posterior(suite, network,
         unknown = network.infer(given, orientations=2)
         np.testing.assert_array_equal(unknown.mean, known.mean)
         np.testing.assert_array_equal(unknown.std, known.std)
+        np.testing.assert_array_equal(unknown.log_prob(known.truth), known.log_prob(known.truth))
     assert unknown.truth is None
     assert [len(ax.containers) for ax in unknown.plot().axes] == [1, 1]  # error bars
     assert len(network.infer(maps[0])) == 1
     with pytest.raises(ValueError, match="truth: Expected known parameters"):
         unknown.score()
+
+
+def test_a_joint_network_infers_inside_the_prior(suite, tmp_path):
+    network = mf.train(suite, recipe="multifield", epochs=1, models_folder=str(tmp_path / "models"))
+    network.save(tmp_path / "net")
+    posterior = mf.load_network(tmp_path / "net").infer(suite.test, orientations=2)
+    sigma_8 = posterior.sample(200, seed=1)[:, :, 1]
+    assert 0.6 <= sigma_8.min() <= sigma_8.max() <= 1
+    assert np.isneginf(posterior.log_prob(np.array([0.3, 1.1]))).all()
+    expected, _ = posterior.joint.moments()
+    np.testing.assert_allclose(posterior.mean, expected, rtol=1e-10)
 
 
 def test_scores_per_map_use_the_combined_orientations(suite, network):
@@ -204,7 +216,11 @@ def test_the_pipeline_predicts_with_a_saved_network(project, suite, network):
     assert done.returncode == 0, done.stdout + done.stderr
     (table,) = (project / "data/07_model_output").rglob("predictions*.csv")
     expected = pd.read_csv(table, index_col="map")
-    pd.testing.assert_frame_equal(network.infer(project / path).table(), expected, rtol=1e-12)
+    posterior = network.infer(project / path)
+    pd.testing.assert_frame_equal(posterior.table(), expected, rtol=1e-12)
+    (table,) = (project / "data/07_model_output").rglob("draws_*_of_Maps_*.parquet")
+    draws = posterior.draws(1000, seed=1)
+    pd.testing.assert_frame_equal(pd.read_parquet(table), draws.to_table(), rtol=1e-6)
 
 
 def test_a_network_infers_from_another_suite(network, data):
@@ -212,6 +228,7 @@ def test_a_network_infers_from_another_suite(network, data):
     posterior = network.infer(other.test)
     assert list(posterior.score()) == list(camels.COSMOLOGY)
     posterior.plot()
+    posterior.plot_corner(0, beside={"MockNbody": posterior[1]}, n=200)
 
 
 def test_any_trial_of_a_study_infers(suite, study):

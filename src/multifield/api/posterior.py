@@ -155,7 +155,9 @@ class Posterior:
         """Return the number of maps."""
         return len(self.records)
 
-    def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> "Posterior":
+    def __getitem__(
+        self, rows: int | np.integer | slice | Sequence[int] | np.ndarray
+    ) -> "Posterior":
         """Keep some maps; a number keeps one."""
         if isinstance(rows, int | np.integer):
             if not -len(self) <= rows < len(self):
@@ -404,7 +406,8 @@ class Posterior:
 
         trained_on = self.trained_on
         if self.truth is None:
-            return figures.posterior_of_maps(self.results, trained_on.suite, trained_on.field)
+            maps = average_orientations(self.results, self.n_orientations)
+            return figures.posterior_of_maps(maps, trained_on.suite, trained_on.field)
         return figures.true_against_predicted(
             self._comparable("compared"),
             trained_on.suite,
@@ -415,7 +418,7 @@ class Posterior:
 
     def plot_corner(
         self,
-        maps: int | Sequence[int] = 0,
+        maps: int | np.integer | Sequence[int] | np.ndarray = 0,
         *,
         beside: Mapping[str, "Posterior"] | None = None,
         names: Sequence[str] | None = None,
