@@ -14,11 +14,13 @@ from PIL import Image
 
 from multifield import datasets
 from multifield.config.data import PreprocessingConfig
+from multifield.config.draws import DrawsConfig
 from multifield.data import Preprocessing
 from multifield.data.map_files import save_maps
 from multifield.datasets.figures import FigureDataset
 from multifield.datasets.previews import PANEL, encode_png
-from multifield.evaluation import Results
+from multifield.evaluation import Draws, Results
+from multifield.evaluation.draws import GETDIST_FILES, select_files
 from multifield.maps import Split
 from multifield.models import O3Err
 from multifield.models.model_folder import ModelFolder
@@ -342,3 +344,29 @@ def test_tables_keep_whole_numbers_and_gaps(tmp_path):
     catalog.save("t", to_frame(records))
     assert path.read_text() == "trial,value,name\n3,,a\n,0.1,b\n"
     assert to_records(catalog.load("t")) == records
+
+
+# ---- draws ----
+
+
+def test_files_of_draws_replace_those_of_an_earlier_run(tmp_path, rng):
+    draws = Draws(rng.uniform(0.6, 1, (3, 50, 1)), np.zeros((3, 50)), ("sigma_8",), np.ones((3, 1)))
+    both = DrawsConfig(n=50, seed=1, netcdf=True, getdist=(0, 2))
+    one = DrawsConfig(n=50, seed=1, netcdf=False, getdist=(2,))
+    dataset = datasets.DrawsFilesDataset(filepath=str(tmp_path / "draws"))
+    (tmp_path / "draws.parquet").touch()  # of another dataset
+    dataset.save(select_files(draws, both))
+    chain = [f"draws_map_2{ending}" for ending in GETDIST_FILES]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names > {"draws.nc", "draws_map_0.txt", *chain}
+    dataset.save(select_files(draws, one))
+    assert {path.name for path in tmp_path.iterdir()} == {"draws.parquet", *chain}
+    with pytest.raises(DatasetError, match="Expected only saves"):
+        dataset.load()
+
+
+def test_a_chain_of_a_map_that_does_not_exist_is_refused(rng):
+    draws = Draws(rng.uniform(0.6, 1, (3, 50, 1)), np.zeros((3, 50)), ("sigma_8",), np.ones((3, 1)))
+    config = DrawsConfig(n=50, seed=1, netcdf=False, getdist=(3,))
+    with pytest.raises(ValueError, match=r"draws\.getdist: Expected maps from 0 to 2, got 3"):
+        select_files(draws, config)
