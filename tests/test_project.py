@@ -5,12 +5,12 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 
 import multifield
 from multifield import settings
+from multifield.config.loader import ConfigLoader
 from multifield.pipeline_registry import register_pipelines
 from tests.helpers.projects import ROOT, load_parameters
 
@@ -46,7 +46,7 @@ PASSED_ON = {
 @pytest.fixture(scope="module")
 def catalog():
     arguments = {k: v for k, v in settings.CONFIG_LOADER_ARGS.items() if k != "default_run_env"}
-    loader = OmegaConfigLoader(str(ROOT / "conf"), default_run_env="mock", **arguments)
+    loader = ConfigLoader(str(ROOT / "conf"), default_run_env="mock", **arguments)
     return DataCatalog.from_config(loader["catalog"])
 
 
