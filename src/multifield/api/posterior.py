@@ -216,10 +216,10 @@ class Posterior:
         if np.isnan(values).any():
             name = self.parameters[int(np.argwhere(np.isnan(values))[0, -1])]
             raise ValueError(f"theta: Expected numbers, got NaN for {name}.")
-        found = log_prob_of(self.joint, at)
-        if single:
-            return found[0]
-        return found if values.ndim == 3 else found[:, 0]
+        log_prob: np.ndarray = log_prob_of(self.joint, at)
+        if values.ndim < 3:
+            log_prob = log_prob[0] if single else log_prob[:, 0]
+        return log_prob
 
     def sample(self, n: int = N_DRAWS, seed: int = 0) -> Float64[np.ndarray, "N n P"]:
         """Draw parameters from the posterior of each map.

@@ -1,6 +1,8 @@
 """Joint posteriors: corner plots, and contours of many maps. GetDist estimates the densities."""
 
+import itertools
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from getdist import MCSamples
@@ -230,8 +232,8 @@ def spread(truth: np.ndarray, n_shown: int = MAX_CONTOURS) -> Int[np.ndarray, " 
 def _frame(axes: np.ndarray, names: list[str], everything: list[Draws]) -> None:
     """Set limits, labels and ticks of the panels, and hide those above the diagonal."""
     n = len(names)
-    for row, column in np.ndindex(n, n):
-        ax = axes[row, column]
+    for row, column in itertools.product(range(n), range(n)):
+        ax: Axes = axes[row, column]
         if column > row:
             ax.set_axis_off()
             continue
@@ -311,15 +313,19 @@ def _limits(everything: list[Draws], name: str) -> tuple[float, float]:
 
 def _shade(ax: Axes, x: str, y: str | None = None) -> None:
     """Shade what is outside the prior. The limits of the axes are set before."""
-    for name, limits, span in (
-        (x, ax.get_xlim(), ax.axvspan),
-        *([] if y is None else [(y, ax.get_ylim(), ax.axhspan)]),
-    ):
-        low, high = _bounds(name)
-        if limits[0] < low:
-            span(limits[0], min(low, limits[1]), color=_SHADED, linewidth=0, zorder=0)
-        if limits[1] > high:
-            span(max(high, limits[0]), limits[1], color=_SHADED, linewidth=0, zorder=0)
+    left, right = ax.get_xlim()
+    low, high = _bounds(x)
+    style: dict[str, Any] = {"color": _SHADED, "linewidth": 0, "zorder": 0}
+    for first, last in ((left, min(low, right)), (max(high, left), right)):
+        if first < last:
+            ax.axvspan(first, last, **style)
+    if y is None:
+        return
+    bottom, top = ax.get_ylim()
+    low, high = _bounds(y)
+    for first, last in ((bottom, min(low, top)), (max(high, bottom), top)):
+        if first < last:
+            ax.axhspan(first, last, **style)
 
 
 def _cycle(n: int) -> list[str]:
