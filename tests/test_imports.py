@@ -6,6 +6,7 @@ import pytest
 GRAPH = grimp.build_graph("multifield", "mapkernels", include_external_packages=True)
 KEDRO_SIDE = ("__main__", "cli", "hooks", "pipeline_registry", "settings", "datasets", "pipelines")
 OWNERS = {
+    "getdist": ("evaluation.draws", "reporting.figures", "api.posterior"),
     "kedro": (*KEDRO_SIDE, "config.loader"),
     "kedro_datasets": KEDRO_SIDE,
     "mapkernels": ("maps",),

@@ -1,7 +1,9 @@
 """The posterior object: shapes, marginals, regions, bad input, figures and files."""
 
 import re
+import sys
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -171,6 +173,13 @@ def test_recalibrated_posteriors_are_wider(posterior):
 
 
 # ---- figures and files ----
+
+
+def test_a_corner_plot_leaves_the_style_of_matplotlib(posterior):
+    before = dict(mpl.rcParams)
+    posterior.plot_corner(0, names=["Omega_m", "sigma_8"], n=100)
+    assert dict(mpl.rcParams) == before
+    assert "getdist.plots" not in sys.modules
 
 
 def test_figures(posterior):
