@@ -78,6 +78,24 @@ def render_report(report: RunReport) -> str:
         raise ValueError(
             f"figures: Expected {', '.join(FIGURES)}, got {', '.join(report.figures)}."
         )
+    return fill_template(TEMPLATE, **_fill(report))
+
+
+def fill_template(template: str, **variables: Any) -> str:
+    """Render a page of this folder. All text is escaped.
+
+    Parameters
+    ----------
+    template : str
+        Name of the template, which extends ``page.html.j2``.
+    **variables : object
+        Variables of the template.
+
+    Returns
+    -------
+    page : str
+        The HTML page.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -86,7 +104,7 @@ def render_report(report: RunReport) -> str:
         lstrip_blocks=True,
     )
     environment.filters["symbol"] = _symbol
-    return environment.get_template(TEMPLATE).render(_fill(report))
+    return environment.get_template(template).render(variables)
 
 
 def _fill(report: RunReport) -> dict[str, Any]:
@@ -117,7 +135,7 @@ def _fill(report: RunReport) -> dict[str, Any]:
         "seeds": tables.find_seeds(parameters),
         "configuration": _without_users(yaml.safe_dump(parameters, sort_keys=False)),
         "level": 100 * parameters["evaluation"]["bootstrap"]["level"],
-        "figures": {name: _inline(png) for name, png in report.figures.items()},
+        "figures": {name: inline(png) for name, png in report.figures.items()},
         "captions": FIGURES,
     }
 
@@ -127,7 +145,8 @@ def _symbol(name: str) -> Markup:
     return Markup(", ").join(_SYMBOLS.get(part, part) for part in name.split("+"))
 
 
-def _inline(png: bytes) -> str:
+def inline(png: bytes) -> str:
+    """Encode a PNG as the source of an image."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
