@@ -12,6 +12,7 @@ from .examples import Examples as Examples
 from .examples import choose_across as choose_across
 from .examples import choose_best_and_worst as choose_best_and_worst
 from .intervals import Interval as Interval
+from .intervals import estimate_differences as estimate_differences
 from .intervals import estimate_intervals as estimate_intervals
 from .levels import Predictions as Predictions
 from .levels import compare_levels as compare_levels

@@ -92,7 +92,11 @@ class Resamples:
         return self.totals(np.ones(len(self.simulation)))
 
 
-def simulation_of_rows(results: Results, n_orientations: int) -> Simulation:
+def simulation_of_rows(
+    results: Results,
+    n_orientations: int,
+    maps_per_simulation: int = camels.MAPS_PER_SIMULATION,
+) -> Simulation:
     """Find the simulation of each row from the order of the rows.
 
     Equal parameters cannot identify a simulation: different simulations share them in CV, 1P and
@@ -101,10 +105,11 @@ def simulation_of_rows(results: Results, n_orientations: int) -> Simulation:
     Parameters
     ----------
     results : Results
-        Rows ordered (orientation, simulation, map), `camels.MAPS_PER_SIMULATION` maps per
-        simulation.
+        Rows ordered (orientation, simulation, map).
     n_orientations : int
         Number of copies (orientations times shifts) of each map.
+    maps_per_simulation : int, optional
+        Number of maps per simulation.
 
     Returns
     -------
@@ -117,16 +122,16 @@ def simulation_of_rows(results: Results, n_orientations: int) -> Simulation:
         If the number of rows is no multiple of the maps of one simulation, or the truth differs
         between rows of one simulation.
     """
-    block = n_orientations * camels.MAPS_PER_SIMULATION
-    if n_orientations < 1 or len(results) % block:
+    block = n_orientations * maps_per_simulation
+    if min(n_orientations, maps_per_simulation) < 1 or len(results) % block:
         raise ValueError(
-            f"results: Expected {camels.MAPS_PER_SIMULATION} maps per simulation in "
+            f"results: Expected {maps_per_simulation} maps per simulation in "
             f"{n_orientations} orientations, a multiple of {block} rows, got {len(results)}."
         )
     n_simulations = len(results) // block
-    of_maps = np.repeat(np.arange(n_simulations, dtype=np.int64), camels.MAPS_PER_SIMULATION)
+    of_maps = np.repeat(np.arange(n_simulations, dtype=np.int64), maps_per_simulation)
     simulation = np.tile(of_maps, n_orientations)
-    first = results.theta[:: camels.MAPS_PER_SIMULATION][:n_simulations]
+    first = results.theta[::maps_per_simulation][:n_simulations]
     if not np.array_equal(results.theta, first[simulation], equal_nan=True):
         raise ValueError(
             "theta: Expected rows ordered (orientation, simulation, map), got another order."

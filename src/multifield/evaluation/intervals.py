@@ -111,20 +111,73 @@ def estimate_intervals(
     averages = resamples.totals(nats) / resamples.sizes()
     intervals[LOG_PROB] = _of_all(results, percentile_interval(nats.mean(), averages, config.level))
     for name in results.inferred:
-        whole = _marginal(results, name)
-        resampled = _ResampledMarginal(
-            whole.parameter, whole.theta, whole.mu, whole.sigma, resamples
-        )
-        for metric, formula in FORMULAS.items():
-            value, values = formula(whole), formula(resampled)
-            if value is not None and values is not None:
-                interval = percentile_interval(float(value), np.asarray(values), config.level)
-                intervals[metric] |= {name: interval} if interval else {}
+        for metric, (value, values) in _resample_metrics(results, name, resamples).items():
+            interval = percentile_interval(value, values, config.level)
+            intervals[metric] |= {name: interval} if interval else {}
     return intervals
 
 
 def _of_all(results: Results, interval: Interval | None) -> dict[str, Interval]:
     return {"+".join(results.inferred): interval} if interval else {}
+
+
+def estimate_differences(
+    results: Results, reference: Results, simulation: Simulation, config: BootstrapConfig
+) -> Intervals:
+    """Estimate the difference of every metric between two predictions of the same maps.
+
+    Both are scored on the same resamples, so that what makes a simulation hard cancels.
+
+    Parameters
+    ----------
+    results, reference : Results
+        Posteriors of the same maps, with the same true parameters.
+    simulation : (M,) int64
+        Simulation number of each row.
+    config : BootstrapConfig
+        Number of resamples, seed and level of the intervals.
+
+    Returns
+    -------
+    differences : dict of dict of Interval
+        Metric -> parameter -> metric of `results` minus metric of `reference`, for parameters that
+        both infer. Undefined differences are left out.
+
+    Raises
+    ------
+    ValueError
+        If the true parameters differ.
+    """
+    _check_index("simulation", simulation, results)
+    if not np.array_equal(results.theta, reference.theta, equal_nan=True):
+        raise ValueError("reference: Expected the true parameters of `results`, got others.")
+    resamples = Resamples(simulation, config)
+    differences: Intervals = {metric: {} for metric in FORMULAS}
+    if resamples.n_simulations == 1:
+        return differences
+    for name in results.inferred:
+        if name not in reference.inferred:
+            continue
+        ours, theirs = (_resample_metrics(r, name, resamples) for r in (results, reference))
+        for metric in (metric for metric in ours if metric in theirs):
+            (value, values), (other, others) = ours[metric], theirs[metric]
+            interval = percentile_interval(value - other, values - others, config.level)
+            differences[metric] |= {name: interval} if interval else {}
+    return differences
+
+
+def _resample_metrics(
+    results: Results, name: str, resamples: Resamples
+) -> dict[str, tuple[float, Float64[np.ndarray, " R"]]]:
+    """Score a parameter on all rows and on each resample; undefined metrics are left out."""
+    whole = _marginal(results, name)
+    resampled = _ResampledMarginal(whole.parameter, whole.theta, whole.mu, whole.sigma, resamples)
+    found = {metric: (formula(whole), formula(resampled)) for metric, formula in FORMULAS.items()}
+    return {
+        metric: (float(value), np.asarray(values))
+        for metric, (value, values) in found.items()
+        if value is not None and values is not None
+    }
 
 
 def percentile_interval(

@@ -66,3 +66,14 @@ def test_the_seed_decides():
 def test_an_index_with_gaps_is_refused(index):
     with pytest.raises(ValueError, match="Expected every number from 0 on"):
         Resamples(np.array(index), CONFIG)
+
+
+@pytest.mark.parametrize(("maps", "expected"), [(1, range(30)), (3, np.arange(30) // 3)])
+def test_simulations_may_have_other_numbers_of_maps(make_results, maps, expected):
+    results = make_results(30, n_simulations=30 // maps)
+    np.testing.assert_array_equal(simulation_of_rows(results, 1, maps), expected)
+
+
+def test_no_map_per_simulation_is_refused(make_results):
+    with pytest.raises(ValueError, match="Expected 0 maps per simulation"):
+        simulation_of_rows(make_results(30), 1, 0)

@@ -5,7 +5,13 @@ import pytest
 
 from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
-from multifield.evaluation import Results, estimate_intervals, score_results, simulation_of_rows
+from multifield.evaluation import (
+    Results,
+    estimate_differences,
+    estimate_intervals,
+    score_results,
+    simulation_of_rows,
+)
 from multifield.evaluation.bootstrap import Resamples
 from multifield.evaluation.metrics import METRICS
 
@@ -90,3 +96,24 @@ def test_one_simulation_has_no_intervals(make_results):
 def test_an_index_of_other_rows_is_refused(make_results):
     with pytest.raises(ValueError, match="simulation: Expected 60 rows, got 3"):
         estimate_intervals(make_results(60), np.arange(3), CONFIG)
+
+
+def test_a_difference_is_that_of_the_metrics_and_pairs_the_simulations(make_results):
+    ours = make_results(150, n_simulations=10)
+    shifted = Results(ours.theta, ours.mean + 0.01 * ours.std, 1.1 * ours.std, ours.inferred)
+    simulation = simulation_of_rows(ours, 1)
+    differences = estimate_differences(shifted, ours, simulation, CONFIG)
+    before, after = score_results(ours), score_results(shifted)
+    alone = estimate_intervals(shifted, simulation, CONFIG)
+    for metric in ("RMSE", "chi2", "bias"):
+        for name, interval in differences[metric].items():
+            assert interval.value == after[metric][name] - before[metric][name]
+            assert interval.error < 0.3 * alone[metric][name].error  # they are nearly the same
+    nothing = estimate_differences(ours, ours, simulation, CONFIG)["RMSE"]["Omega_m"]
+    assert (nothing.value, nothing.low, nothing.high) == (0, 0, 0)
+
+
+def test_a_difference_needs_the_same_maps(make_results):
+    ours, other = make_results(30, n_simulations=2), make_results(30, n_simulations=2, seed=1)
+    with pytest.raises(ValueError, match="true parameters"):
+        estimate_differences(ours, other, simulation_of_rows(ours, 1), CONFIG)

@@ -41,7 +41,7 @@ _LABELS = {"as inferred": VERMILION, "recalibrated": BLUE}
 @styled
 def calibration(
     before: Results,
-    after: Results,
+    after: Results | None,
     simulation: Simulation,
     bootstrap: BootstrapConfig,
     suite: str,
@@ -52,14 +52,17 @@ def calibration(
 
     Parameters
     ----------
-    before, after : Results
-        Posteriors as inferred, and recalibrated with `multifield.evaluation.recalibrate`.
+    before : Results
+        Posteriors as inferred.
+    after : Results or None
+        Posteriors recalibrated with `multifield.evaluation.recalibrate`, if they are.
     simulation : (M,) int64
         Simulation number of each row.
     bootstrap : BootstrapConfig
         Number of resamples, seed and level of the bands.
     suite, field : str
-        Suite and fields of the training maps, for the title.
+        Suite and fields of the training maps, for the title. An empty suite makes `field` the
+        title.
     tested_on : Selection, optional
         Test maps, for the title if they are of another suite or set.
 
@@ -75,6 +78,8 @@ def calibration(
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(names), 3, squeeze=False)
     for (label, color), results in zip(_LABELS.items(), (before, after), strict=True):
+        if results is None:
+            continue
         step: dict[str, Any] = {"histtype": "step", "color": color, "linewidth": 1.2}
         below = probability_integral_transform(results).T
         for name, uniform, (coverage, pit, pull) in zip(names, below, axes, strict=True):
@@ -85,9 +90,10 @@ def calibration(
         _finish_row(coverage, pit, pull, name)
     _finish_columns(axes)
     figure.suptitle(test_title(field, suite, tested_on))
+    fixed = "" if after is None else ", recalibration factor fixed"
     caption = (
-        f"Bands: {100 * bootstrap.level:g}% of resamples of test simulations, recalibration factor "
-        rf"fixed. Pulls beyond $\pm {PULL_LIMIT:g}$ are in the outermost bins."
+        f"Bands: {100 * bootstrap.level:g}% of resamples of test simulations{fixed}. "
+        rf"Pulls beyond $\pm {PULL_LIMIT:g}$ are in the outermost bins."
     )
     add_legend(figure, axes[0, 0], caption)
     return finish(figure)

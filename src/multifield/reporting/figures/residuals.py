@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.evaluation.bootstrap import simulation_of_rows
 from multifield.evaluation.calibration import pulls
@@ -39,6 +40,7 @@ def residuals(
     tested_on: Selection | None = None,
     *,
     n_orientations: int = 1,
+    maps_per_simulation: int = camels.MAPS_PER_SIMULATION,
 ) -> Figure:
     """Draw errors against the truth, and pulls beside a unit Gaussian, one row per parameter.
 
@@ -47,11 +49,14 @@ def residuals(
     results : Results
         Posteriors of the test maps, rows ordered (orientation, simulation, map).
     suite, field : str
-        Suite and fields of the training maps, for the title.
+        Suite and fields of the training maps, for the title. An empty suite makes `field` the
+        title.
     tested_on : Selection, optional
         Test maps, for the title if they are of another suite or set.
     n_orientations : int, optional
         Number of orientations of each map, 8 in the benchmark.
+    maps_per_simulation : int, optional
+        Number of maps per simulation.
 
     Returns
     -------
@@ -65,7 +70,7 @@ def residuals(
         If the rows are not each map of each simulation in `n_orientations` orientations.
     """
     maps = average_orientations(results, n_orientations)
-    simulation = simulation_of_rows(maps, 1)
+    simulation = simulation_of_rows(maps, 1, maps_per_simulation)
     n = len(maps.inferred)
     figure = Figure(figsize=(PAGE_WIDTH, ROW_HEIGHT * n + 1.0), layout="constrained")
     axes = figure.subplots(n, 2, squeeze=False, width_ratios=[1.7, 1])

@@ -92,7 +92,9 @@ def suite_title(suite: str) -> str:
 
 
 def maps_title(field: str, suite: str) -> str:
-    """Format the names of fields and suite."""
+    """Format the names of fields and suite. An empty suite stands for unknown maps, named `field`."""
+    if not suite:
+        return field
     return f"{' + '.join(field.split('_'))} of {suite_title(suite)}"
 
 

@@ -43,7 +43,8 @@ def true_against_predicted(
     results : Results
         Posteriors of the test maps, rows ordered (orientation, simulation, map).
     suite, field : str
-        Suite and fields of the training maps, for the title.
+        Suite and fields of the training maps, for the title. An empty suite makes `field` the
+        title.
     tested_on : Selection, optional
         Test maps, for the title if they are of another suite or set.
     n_orientations : int, optional
