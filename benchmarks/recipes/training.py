@@ -66,7 +66,11 @@ def let_infer(here: Here, recipe: Recipe, trained: TrainedNetwork, seconds: floa
     """Predict validation and test maps with a network of known cost."""
     data = here.data.whole
     network = find_architecture(recipe.training.architecture)(
-        recipe.hyperparameters.hidden, 0.0, data.channels, data.map_size
+        recipe.hyperparameters.hidden,
+        0.0,
+        data.channels,
+        data.map_size,
+        head=recipe.training.head,
     )
     network.load_state_dict(trained.state)
     infer = partial(predict, network, device=recipe.training.device)
