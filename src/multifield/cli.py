@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,12 @@ from kedro.framework.project import configure_project, settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.io import DatasetError
 from kedro.utils import is_kedro_project
+from pydantic import TypeAdapter
 
+from multifield import camels
+from multifield.config.evaluation import EvaluationConfig
 from multifield.config.folder import copy_configuration, find_configuration, find_project
+from multifield.config.loader import read_parameters
 from multifield.core.threads import spin_briefly
 from multifield.training.allocator import keep_freed_memory
 
@@ -37,6 +41,8 @@ TO_BE_READ = (
 )
 # packages whose messages are shown without a traceback
 SPEAKERS = (PACKAGE, "kedro", "kedro_datasets", "omegaconf")
+Columns = dict[str, str]
+"""Parameter -> column of a table."""
 logger = logging.getLogger(__name__)
 
 
@@ -179,6 +185,100 @@ def init(folder: Path) -> None:
     click.echo(f"Wrote {', '.join(written)} to {folder.resolve()}. In that folder:")
     click.echo("  multifield run    uses conf/ (see conf/README.md)")
     click.echo("  kedro viz run     shows the pipeline (pip install 'multifield[viz]')")
+
+
+def _parse_parameters(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _parse_columns(_: click.Context, option: click.Parameter, texts: Sequence[str]) -> Columns:
+    columns = {}
+    for text in texts:
+        name, equals, column = text.partition("=")
+        if not equals or name not in camels.PARAMETER_NAMES:
+            known = ", ".join(camels.PARAMETER_NAMES)
+            raise click.BadParameter(
+                f"Expected PARAMETER=COLUMN with one of {known}, got {text!r}.", param=option
+            )
+        columns[name] = column
+    return columns
+
+
+def _names_columns(role: str) -> Any:
+    """Make the option that names columns of true values, means or standard deviations."""
+    return click.option(
+        f"--{role}",
+        multiple=True,
+        metavar="PARAMETER=COLUMN",
+        callback=_parse_columns,
+        help=f"Column of the {role} of a parameter, if its name does not tell. Repeatable.",
+    )
+
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@program.command()
+@click.argument("files", nargs=-1, required=True, type=EXISTING)
+@click.option(
+    "--output",
+    default="scores",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for metrics, figures and pages.",
+)
+@click.option(
+    "--maps-per-simulation",
+    default=camels.MAPS_PER_SIMULATION,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Maps per simulation. 1 for independent rows.",
+)
+@click.option(
+    "--orientations",
+    type=click.IntRange(min=1),
+    help="Orientations per map, in rows ordered (orientation, simulation, map). Default: 1.",
+)
+@click.option(
+    "--parameters",
+    default="",
+    callback=_parse_parameters,
+    help="Parameters to score, joined with commas. Default: all in the file.",
+)
+@click.option("--truth", type=EXISTING, help="Table of true parameters, per map or simulation.")
+@_names_columns("true")
+@_names_columns("mean")
+@_names_columns("std")
+@exit_when_interrupted()
+@end_with_a_message()
+def score(
+    files: Sequence[Path],
+    output: Path,
+    maps_per_simulation: int,
+    orientations: int | None,
+    parameters: tuple[str, ...],
+    truth: Path | None,
+    **columns: Columns,
+) -> None:
+    """Score predictions of any program against the truth.
+
+    FILES are the benchmark's text of 18 columns; CSV or Parquet with columns such as Omega_m_true,
+    Omega_m_mean and Omega_m_std; or Parquet with one row per draw (map, Omega_m, ...). Several
+    files are compared.
+    """
+    from multifield.studies.scoring import Layout, score_files  # imports PyTorch
+
+    layout = Layout(
+        maps_per_simulation=maps_per_simulation,
+        orientations=orientations,
+        parameters=parameters,
+        columns=columns,
+        truth=truth,
+    )
+    settings = read_parameters("base", {})["evaluation"]
+    config = TypeAdapter(EvaluationConfig).validate_python(settings)
+    page = score_files(files, layout, output, config.bootstrap, config.calibration)
+    click.echo(f"Wrote {page}.")
 
 
 for command in (run, registry.registry, catalog.catalog):

@@ -149,15 +149,14 @@ def estimate_differences(
         If the true parameters differ.
     """
     _check_index("simulation", simulation, results)
-    if not np.array_equal(results.theta, reference.theta, equal_nan=True):
+    shared = [name for name in results.inferred if name in reference.inferred]
+    if not all(np.array_equal(results.of(name)[0], reference.of(name)[0]) for name in shared):
         raise ValueError("reference: Expected the true parameters of `results`, got others.")
     resamples = Resamples(simulation, config)
     differences: Intervals = {metric: {} for metric in FORMULAS}
     if resamples.n_simulations == 1:
         return differences
-    for name in results.inferred:
-        if name not in reference.inferred:
-            continue
+    for name in shared:
         ours, theirs = (_resample_metrics(r, name, resamples) for r in (results, reference))
         for metric in (metric for metric in ours if metric in theirs):
             (value, values), (other, others) = ours[metric], theirs[metric]

@@ -78,6 +78,12 @@ def _metric_cells(
     return cells
 
 
+def metric_rows(metrics: Metrics, intervals: Intervals) -> list[tuple[str, list[Cell]]]:
+    """List the metrics of each parameter with intervals, without recalibration."""
+    names = [name for name in camels.PARAMETER_NAMES if name in metrics["RMSE"]]
+    return [(name, _metric_cells(metrics, intervals, name)) for name in names]
+
+
 def level_rows(report: RunReport) -> list[tuple[str, str, str, list[Cell]]]:
     """List network, level, parameter and metrics with intervals of each row of levels.csv."""
     rows = []
@@ -151,6 +157,14 @@ def calibration_rows(report: RunReport) -> list[dict[str, str]]:
             **{key: value for sigma in both for key, value in _judge(sigma, both[sigma]).items()},
         }
         for (parameter, test), both in tests.items()
+    ]
+
+
+def test_rows(tests: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """List calibration tests without recalibration."""
+    return [
+        {"parameter": test["parameter"], "test": test["test"], **_judge("inferred", test)}
+        for test in tests
     ]
 
 
