@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -204,7 +204,7 @@ def _parse_columns(_: click.Context, option: click.Parameter, texts: Sequence[st
     return columns
 
 
-def _names_columns(role: str) -> Any:
+def _names_columns(role: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make the option that names columns of true values, means or standard deviations."""
     return click.option(
         f"--{role}",
