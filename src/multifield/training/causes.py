@@ -11,6 +11,8 @@ from typing import Any
 from multifield.config.training import Hyperparameters, TrainingConfig, list_causes
 from multifield.data.split_loaders import SplitLoaders
 
+LONGEST_VALUE = 24  # [characters] of a value in a list of differences
+
 
 def fingerprint(data: SplitLoaders, training: TrainingConfig) -> dict[str, str]:
     """List everything that determines the result of a training with given hyperparameters.
@@ -64,14 +66,38 @@ def list_differences(owner: str, saved: Mapping[str, Any], current: Mapping[str,
     Returns
     -------
     differences : list of str
-        One line per entry, sorted by name. A missing entry is called ``nothing``.
+        One line per entry, of at most 100 characters: short values first, then the long ones as
+        count and checksum. A missing entry is called ``nothing``.
     """
-    entries = {
-        name: (saved.get(name, "nothing"), current.get(name, "nothing"))
-        for name in sorted({*saved, *current})
+    before, now = _flatten(saved), _flatten(current)
+    pairs = {
+        name: (before.get(name, "nothing"), now.get(name, "nothing"))
+        for name in sorted({*before, *now})
     }
+    differing = [(name, *pair) for name, pair in pairs.items() if pair[0] != pair[1]]
+    differing.sort(key=lambda each: max(len(each[1]), len(each[2])) > LONGEST_VALUE)  # stable
     return [
-        f"{name}: {owner} {before}, this run {now}"
-        for name, (before, now) in entries.items()
-        if before != now
+        f"{name}: {owner} {_shorten(saved_value)}, this run {_shorten(value)}"
+        for name, saved_value, value in differing
     ]
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return the text of every leaf under its dotted name."""
+    leaves: dict[str, str] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            leaves |= _flatten(value, f"{prefix}{name}.")
+        else:
+            leaves[f"{prefix}{name}"] = str(value)
+    return leaves
+
+
+def _shorten(value: str) -> str:
+    """Return a value, or the number of its elements, or its begin, with a short checksum."""
+    if len(value) <= LONGEST_VALUE:
+        return value
+    checksum = hashlib.sha256(value.encode()).hexdigest()[:6]
+    if value[0] in "([":
+        return f"{value.count(',') + 1} values ({checksum})"
+    return f"{value[:12]}... ({checksum})"

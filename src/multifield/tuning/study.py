@@ -200,8 +200,8 @@ def check_attribute(
     expected = json.loads(json.dumps(expected))  # as stored: tuples become lists
     if differences := list_differences("study", study.user_attrs[attribute], expected):
         raise ValueError(
-            f"{source}: Tuned with other settings: {'; '.join(differences)}. "
-            "Set another models_folder, or move the database away to tune again."
+            "\n  ".join([f"{source}: Tuned with other settings:", *differences])
+            + "\nSet another models_folder, or move the database away to tune again."
         )
 
 

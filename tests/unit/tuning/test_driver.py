@@ -288,7 +288,7 @@ def test_another_search_space_is_refused(finished: ModelFolder) -> None:
         TUNING,
         search_space=replace(TUNING.search_space, dr=replace(TUNING.search_space.dr, high=0.5)),
     )
-    with pytest.raises(ValueError, match=r"tuning\.search_space: study"):
+    with pytest.raises(ValueError, match=r"tuning\.search_space\.dr\.high: study"):
         tune(make_data(), finished, wider, TRAINING, fingerprint=FINGERPRINT)
 
 
