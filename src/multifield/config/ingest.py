@@ -110,7 +110,8 @@ class SourceConfig:
     kind : {"mock", "folder"}
         Whether maps are made by this project or read from published files.
     folder : str
-        Folder with the published files, in it or in ``<folder>/<suite>/``.
+        Folder with the published files, in it or in ``<folder>/<suite>/``. Files are downloaded
+        only into an existing folder, or into ``data/01_raw``.
     partial : bool
         Whether published files may have fewer simulations or pixels than their set. Nothing is
         downloaded then.

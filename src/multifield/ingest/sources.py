@@ -13,6 +13,7 @@ from multifield.maps.memory import source_name
 from multifield.mock import make_suite
 
 PublishedMaps = Mapping[str, Path]
+OWN_FOLDER = Path("data/01_raw")  # of a project; created by a download
 
 
 def open_source(
@@ -39,7 +40,7 @@ def open_source(
     ValueError
         If the source is a folder and the suite is a mock suite, or the reverse.
     FileNotFoundError
-        If a published file is missing and downloads are disabled.
+        If the folder does not exist, or a published file is missing and downloads are disabled.
     DownloadError
         If a download fails.
     """
@@ -49,6 +50,11 @@ def open_source(
         return stream, theta
     folder = Path(config.folder).expanduser()
     if config.download.enabled and not config.partial:
+        if not folder.is_dir() and folder != OWN_FOLDER:  # a misspelt folder, gigabytes
+            raise FileNotFoundError(
+                f"source.folder: {folder.absolute()} does not exist. Correct the path, or create "
+                "the folder to download into it."
+            )
         download_missing(selection, folder, config.download)
         return find_published(selection, folder)
     try:

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from multifield.camels.selection import Selection
 from multifield.config.ingest import DownloadConfig, MockConfig, SourceConfig
 from multifield.data.map_files import save_maps
-from multifield.ingest.sources import open_test_source
+from multifield.ingest.sources import open_source, open_test_source
 from multifield.maps.memory import open_maps
 
 HOME = Selection(suite="MockNbody", sim_set="LH", field="Mtot")
@@ -49,3 +51,22 @@ def test_a_real_suite_is_refused_among_mocks(raw_maps):
     other = Selection(suite="SIMBA", sim_set="LH", field="Mcdm")
     with pytest.raises(ValueError, match="SIMBA is not available from source 'mock'"):
         open_test_source(HOME, other, CONFIG, raw_maps)
+
+
+def test_a_misspelt_folder_downloads_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(
+        "multifield.ingest.sources.download_missing", lambda _, folder, __: asked.append(folder)
+    )
+    selection = Selection(suite="SIMBA", sim_set="EX", field="Mtot")
+    download = replace(CONFIG.download, enabled=True)
+    config = replace(CONFIG, kind="folder", download=download, folder=str(tmp_path / "misspelt"))
+    with pytest.raises(FileNotFoundError, match=r"source\.folder: .*misspelt does not exist"):
+        open_source(selection, config)
+    assert asked == []
+    assert not (tmp_path / "misspelt").exists()
+    for folder in (tmp_path, "data/01_raw"):  # the default need not exist
+        with pytest.raises(FileNotFoundError, match="Expected"):  # nothing was downloaded
+            open_source(selection, replace(config, folder=str(folder)))
+    assert len(asked) == 2
