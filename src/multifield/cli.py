@@ -118,7 +118,8 @@ def cli() -> None:
 @exit_when_interrupted()
 @end_with_a_message()
 def _run(**options: Any) -> Any:
-    """Run Kedro's command after setting up threads and memory of this process."""
+    """Run Kedro's command after setting up folder, threads and memory of this process."""
+    os.chdir(find_project(Path.cwd()))  # relative paths count from the project
     spin_briefly()
     keep_freed_memory()
     assert project.run.callback is not None
