@@ -12,6 +12,7 @@ import pytest
 
 from multifield.camels import PARAMETER_NAMES
 from multifield.config.schema import check_parameters
+from multifield.core.checksums import sha256
 from multifield.datasets import ModelCardDataset
 from multifield.evaluation import average_orientations, read_results, simulation_of_rows
 from multifield.evaluation.recalibration import fit_sigma_factors
@@ -102,7 +103,7 @@ def test_one_row_per_map(predicted):
         *[f"{name}_{statistic}" for name in PARAMETER_NAMES for statistic in statistics],
         "distance",
         "p_value",
-        "unlike_training",
+        *("unlike_training", "file", "sha256"),
     ]
     assert table["unlike_training"].dtype == bool
 
@@ -112,8 +113,30 @@ def test_csv_and_parquet_are_one_table(project, predicted):
         rows = list(csv.DictReader(file))
     for name, values in predicted[1].items():
         texts = [row[name] for row in rows]
+        if name in ("file", "sha256"):
+            assert texts == values.tolist()
+            continue
         parsed = [text == "True" for text in texts] if values.dtype == bool else np.float64(texts)
         np.testing.assert_array_equal(parsed, values)
+
+
+def test_the_table_names_its_files(project, predicted):
+    files = predicted[1]["file"][0].split(";")
+    fields = FIELD.split("_")
+    assert [Path(file).name.split("_")[1] for file in files] == fields
+    assert all(Path(file).parent == project / "data/01_raw/MockTNG" for file in files)
+    assert predicted[1]["sha256"][-1].split(";") == [sha256(file)[:12] for file in files]
+
+
+def test_relative_paths_count_from_the_project(project, predicted):
+    inner = project / "conf"
+    done = run_kedro(
+        inner,
+        *("run", "--env", "test", "--pipelines", "predict"),
+        *("--params", f"{CHOICES},maps=data/01_raw/MockTNG,prediction.top_k=2"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (inner / "data").exists()
 
 
 def test_it_ends_with_a_summary(project, predicted):

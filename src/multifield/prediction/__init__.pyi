@@ -11,6 +11,7 @@ from .predict import infer_parameters as infer_parameters
 from .predict import list_records as list_records
 from .predict import load_networks as load_networks
 from .predict import predict_together as predict_together
+from .new_maps import name_files as name_files
 from .new_maps import open_new_maps as open_new_maps
 from .novelty import NoveltyReference as NoveltyReference
 from .novelty import fit_novelty as fit_novelty

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from multifield.config.prediction import AskedMaps
 from multifield.core.arrays import Maps
+from multifield.core.checksums import sha256
 from multifield.maps import open_maps
+from multifield.maps.memory import source_name
 
 HOW = (
     "--params maps=/path/maps.npy for one field, maps=/path/to/folder for files named after their "
@@ -94,6 +96,27 @@ def find_new_maps(asked: AskedMaps, fields: tuple[str, ...]) -> dict[str, Path]:
             f"maps: Expected one file for each of {', '.join(fields)}, got only {asked}. Use {HOW}."
         )
     return {fields[0]: path}
+
+
+def name_files(maps: Mapping[str, Maps]) -> dict[str, str]:
+    """Name the files of maps and their content, for the table of predictions.
+
+    Parameters
+    ----------
+    maps : mapping of field to (N, L, L) float32
+        Maps of `open_new_maps`.
+
+    Returns
+    -------
+    names : dict of str to str
+        ``file`` with the absolute path, and ``sha256`` with the first 12 digits of the checksum.
+        Those of several fields are joined by ``;``.
+    """
+    paths = [Path(source_name(each, field)).resolve() for field, each in maps.items()]
+    return {
+        "file": ";".join(map(str, paths)),
+        "sha256": ";".join(sha256(path)[:12] for path in paths),
+    }
 
 
 def _find_in(folder: Path, field: str) -> Path:

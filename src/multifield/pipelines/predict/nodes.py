@@ -37,7 +37,8 @@ def infer_parameters(
     results, records = prediction.infer_parameters(
         maps, card, networks, orientations=config.orientations, training=training
     )
-    frame = to_frame(records)
+    names = prediction.name_files(maps)
+    frame = to_frame({**record, **names} for record in records)
     return frame, frame, results
 
 
