@@ -138,6 +138,7 @@ def _about(option: click.Parameter) -> click.Parameter:
 
 
 run = copy.copy(project.run)
+project.run.hidden = True  # `kedro --help` would list both
 run.params = [_about(option) for option in project.run.params]
 run.callback = _run
 cli.add_command(run)

@@ -69,3 +69,10 @@ def test_the_help_names_the_default_environment() -> None:
     told = " ".join(CliRunner().invoke(cli, ["run", "--help"]).output.split())
     assert "If not given, mock:" in told
     assert "local" not in told
+
+
+def test_help_lists_run_once() -> None:
+    from kedro.framework.cli import project
+
+    assert project.run.hidden
+    assert not cli.commands["run"].hidden
