@@ -1,5 +1,6 @@
 """Tables printed at the end of a run: metrics of each parameter, or predictions of new maps."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ _COLUMNS = {
     "cov. 68 [%]": ("coverage_68", 100.0, ".1f"),
 }
 _WITH_ERROR = ("RMSE", "chi2")  # errors of all five metrics do not fit in 80 columns
+LARGE = 1e4  # from here on values are written as 1.2e+04
 N_SHOWN = 8  # predictions; the files contain all
 
 
@@ -103,7 +105,29 @@ def _cell(metrics: Metrics, intervals: Intervals, heading: str, name: str) -> st
     interval = intervals.get(metric, {}).get(name)
     if metric not in _WITH_ERROR or interval is None:
         return value
-    return f"{value}+-{interval.error * factor:.1g}"
+    return with_error(metrics[metric][name] * factor, interval.error * factor)
+
+
+def with_error(value: float, error: float) -> str:
+    """Format a value with its error, which has two digits: 0.856+-0.093.
+
+    Parameters
+    ----------
+    value : float
+        Value.
+    error : float
+        Standard error or standard deviation.
+
+    Returns
+    -------
+    text : str
+        Both with the same number of decimals. Large values, and those whose error is 0 or not
+        finite, have three digits, and their error one.
+    """
+    if not (math.isfinite(value) and 0 < error < math.inf) or max(abs(value), error) >= LARGE:
+        return f"{value:.3g}+-{error:.1g}"
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{decimals}f}+-{error:.{decimals}f}"
 
 
 def prediction_table(
@@ -137,6 +161,8 @@ def prediction_table(
         f"(expected false-alarm rate: {100 * false_alarms:.2g}%)\n"
         "+-: standard deviation (recalibrated)"
     )
+    if any(record["unlike_training"] for record in records[:N_SHOWN]):
+        caption += "\n*: out-of-distribution"
     if len(records) > N_SHOWN:
         caption += f"\nfirst {N_SHOWN} of {len(records)} maps"
     table = Table(title=f"trained on {_name(suite, field)}", caption=caption)
@@ -144,12 +170,11 @@ def prediction_table(
     for name in inferred:
         table.add_column(name, justify="right", overflow="fold")
     table.add_column("p-value", justify="right")
-    table.add_column("")
     for record in records[:N_SHOWN]:
         values = [
-            f"{record[f'{name}_mean']:.3g}+-{record[f'{name}_std_recalibrated']:.1g}"
+            with_error(record[f"{name}_mean"], record[f"{name}_std_recalibrated"])
             for name in inferred
         ]
-        remark = "flagged" if record["unlike_training"] else ""
-        table.add_row(str(record["map"]), *values, f"{record['p_value']:.2g}", remark)
+        flag = "*" if record["unlike_training"] else ""
+        table.add_row(str(record["map"]), *values, f"{record['p_value']:.2g}{flag}")
     return table

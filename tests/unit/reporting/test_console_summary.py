@@ -1,12 +1,19 @@
 import io
+import math
 
+import pytest
 from rich.console import Console
 
 from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
 from multifield.core.console import print_table
 from multifield.evaluation import estimate_intervals, score_results, simulation_of_rows
-from multifield.reporting.console_summary import N_SHOWN, prediction_table, summary_table
+from multifield.reporting.console_summary import (
+    N_SHOWN,
+    prediction_table,
+    summary_table,
+    with_error,
+)
 
 
 def printed(metrics, next_steps, *args, **kwargs):
@@ -75,7 +82,7 @@ def test_rmse_and_chi2_have_errors_within_80_columns(make_results):
     text = printed(score_results(results), [], intervals=intervals)
     row = next(line for line in text.splitlines() if "sigma_8" in line)
     assert row.count("+-") == 2
-    assert f"+-{intervals['chi2']['sigma_8'].error:.1g}" in row
+    assert with_error(1.0, intervals["chi2"]["sigma_8"].error).removeprefix("1")[-4:] in row
     assert "from a bootstrap over simulations" in text
     assert "…" not in text
 
@@ -85,7 +92,26 @@ def test_a_chi2_of_a_diverged_network_is_not_truncated(make_results):
     results.std[:] /= 1e6
     config = BootstrapConfig(n_resamples=100, level=0.95, seed=0)
     intervals = estimate_intervals(results, simulation_of_rows(results, 1), config)
-    assert "…" not in printed(score_results(results), [], intervals=intervals)
+    text = printed(score_results(results), [], intervals=intervals)
+    assert "…" not in text
+    for name in camels.PARAMETER_NAMES:  # each on one line
+        assert next(line for line in text.splitlines() if name in line).count("+-") == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.02514, 0.001423, "0.0251+-0.0014"),
+        (0.8561, 0.0931, "0.856+-0.093"),
+        (0.8561, 0.104, "0.86+-0.10"),
+        (1234.0, 56.7, "1234+-57"),
+        (1.234e12, 4.2e10, "1.23e+12+-4e+10"),
+        (0.3, 0.0, "0.3+-0"),
+        (0.3, math.nan, "0.3+-nan"),
+    ],
+)
+def test_a_value_has_the_decimals_of_its_error(value, error, text):
+    assert with_error(value, error) == text
 
 
 def test_predictions_show_the_first_maps_and_count_flags_within_80_columns():
@@ -102,4 +128,8 @@ def test_predictions_show_the_first_maps_and_count_flags_within_80_columns():
     assert table.row_count == N_SHOWN
     assert "trained on mock suite MockTNG, Mgas_T maps" in text
     assert "2 of 10 maps are out-of-distribution (expected false-alarm rate: 1%)" in text
-    assert text.count("0.3+-0.02") == len(names) * N_SHOWN
+    assert text.count("0.300+-0.020") == len(names) * N_SHOWN
+    assert text.count("0.5*") == 2  # maps 0 and 5
+    assert "*: out-of-distribution" in text
+    plain = prediction_table([records[1]], "MockTNG", "Mgas_T", names, 0.01)
+    assert [column.header for column in plain.columns] == ["map", *names, "p-value"]
