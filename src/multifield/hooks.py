@@ -4,15 +4,17 @@ import itertools
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import CatalogProtocol
+from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
+from kedro.utils import is_kedro_project
 from pydantic_core import to_jsonable_python
 
 import multifield
@@ -85,8 +87,21 @@ class CheckInputs:
             for name in needed
             if not name.startswith(("params:", "parameters")) and not catalog[name].exists()
         }
+        if unstored := {name for name in missing if isinstance(catalog[name], MemoryDataset)}:
+            raise ValueError(_explain_unstored(unstored, pipeline))
         if missing:
             raise FileNotFoundError(_explain_missing(missing, catalog))
+
+
+def _explain_unstored(unstored: set[str], pipeline: Pipeline) -> str:
+    stages = sorted({node.name.partition(".")[0] for node in pipeline.nodes})
+    outputs = ",".join(sorted(pipeline.outputs()))
+    return (
+        f"{', '.join(sorted(unstored))}: Kept in memory only, so a run cannot begin with the nodes "
+        f"that need it. In place of --nodes or --from-nodes, use\n"
+        f"`multifield run --pipelines {','.join(stages)} --to-outputs={outputs}`\n"
+        "with the same parameters."
+    )
 
 
 def _explain_missing(missing: set[str], catalog: CatalogProtocol[Any, Any]) -> str:
@@ -151,10 +166,10 @@ class PrintSummary:
         """Print the metrics of the run."""
         outputs = pipeline.all_outputs()
         if outputs & {"metrics", "report"}:
-            page = "all results on one page" if "report" in outputs else NO_REPORT
+            page = "All results on one page" if "report" in outputs else NO_REPORT
             self._print_metrics(catalog, "", "test_selection", _point(catalog, "report", page))
         if "trained_metrics" in outputs:
-            where = _point(catalog, "trained_metrics", "metrics; the folder has figures")
+            where = _point(catalog, "trained_metrics", "Metrics; the folder has figures")
             self._print_metrics(catalog, "trained_", "selection", where)
         if "predictions" in outputs:
             from multifield.reporting.console_summary import prediction_table
@@ -168,15 +183,15 @@ class PrintSummary:
         if "smallest_field_sets" in outputs:
             from multifield.studies.field_selection import selection_table
 
-            where = _point(catalog, "field_sets", "all sets; the folder has a figure")
-            steps = (where, "docs/how-to/select-fields.md   meaning of the numbers")
+            where = _point(catalog, "field_sets", "All sets; the folder has a figure")
+            steps = (where, "Meaning of the numbers:\n    docs/how-to/select-fields.md")
             print_table(selection_table(catalog.load("smallest_field_sets")), steps)
         if "robustness_methods" in outputs:
             from multifield.studies.robustness import methods_table
 
-            text = "each network on each suite; the folder has figures"
+            text = "Each network on each suite; the folder has figures"
             where = _point(catalog, "robustness_scores", text)
-            steps = (where, "docs/how-to/robustness.md   meaning of the numbers")
+            steps = (where, "Meaning of the numbers:\n    docs/how-to/robustness.md")
             records = to_records(catalog.load("robustness_methods"))
             held_back = catalog.load("params:robustness").held_back
             print_table(methods_table(records, held_back), steps)
@@ -195,7 +210,7 @@ class PrintSummary:
             catalog.load(f"params:{tested}"),
             catalog.load(f"{prefix}metrics_intervals"),
         )
-        print_table(table, (where, *NEXT_STEPS), heading="Next:")
+        print_table(table, (where, _how_to_see_pipelines()), heading="Next:")
 
 
 class TrackRun:
@@ -253,11 +268,19 @@ def _path_of(catalog: CatalogProtocol[Any, Any], name: str) -> str:
 
 
 def _point(catalog: CatalogProtocol[Any, Any], name: str, text: str) -> str:
-    return f"{_path_of(catalog, name)}   {text}"
+    return f"{text}:\n    {_path_of(catalog, name)}"
 
 
-NO_REPORT = "written by `multifield run --pipelines report` with the same parameters"
-NEXT_STEPS = (
-    "kedro viz run   the pipeline and its figures in a browser (pip install 'multifield[viz]';",
-    "                after `multifield init` in a folder without pyproject.toml)",
-)
+def _how_to_see_pipelines() -> str:
+    """Return the commands that show the pipelines, with what is still to install."""
+    folder, commands = Path.cwd(), ["kedro viz run"]
+    if not is_kedro_project(folder):
+        commands.insert(0, "multifield init")
+    if find_spec("kedro_viz") is None:
+        is_clone = (folder / "src" / "multifield").is_dir()
+        package = "-e '.[viz]'" if is_clone else "'multifield[viz]'"
+        commands.insert(0, f"pip install {package}")
+    return f"Pipelines and figures in a browser:\n    {' && '.join(commands)}"
+
+
+NO_REPORT = "Made by `multifield run --pipelines report` with the same parameters"

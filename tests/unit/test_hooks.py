@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 from kedro.framework.hooks import _create_hook_manager
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
-from multifield.hooks import ShowProgress, check_code
+from multifield.hooks import CheckInputs, ShowProgress, _how_to_see_pipelines, check_code
 from tests.helpers.projects import ROOT
 
 PIPELINE = Pipeline(
@@ -59,3 +59,45 @@ def test_the_code_of_another_clone_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "src" / "multifield").mkdir(parents=True)
     with pytest.raises(RuntimeError, match=rf"{tmp_path}.*but the environment runs .*multifield"):
         check_code(tmp_path)
+
+
+def test_nodes_after_data_in_memory_are_reached_by_outputs(tmp_path: Path) -> None:
+    stage = Pipeline(
+        [node(lambda data: data, "data", "metrics"), node(lambda data: data, "data", "levels")],
+        namespace="evaluate",
+        inputs={"data"},
+        outputs={"metrics", "levels"},
+    )
+    catalog = DataCatalog({"data": MemoryDataset()})
+    with pytest.raises(ValueError, match="data: Kept in memory only") as caught:
+        CheckInputs().before_pipeline_run(
+            run_params={"runner": ""}, pipeline=stage, catalog=catalog
+        )
+    advice = "`multifield run --pipelines evaluate --to-outputs=levels,metrics`"
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("is_clone", "installed", "command"),
+    [
+        (True, True, "kedro viz run"),
+        (True, False, "pip install -e '.[viz]' && kedro viz run"),
+        (False, True, "multifield init && kedro viz run"),
+        (False, False, "pip install 'multifield[viz]' && multifield init && kedro viz run"),
+    ],
+)
+def test_the_next_step_works_where_the_run_was(
+    is_clone: bool,
+    installed: bool,
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if is_clone:
+        (tmp_path / "src" / "multifield").mkdir(parents=True)
+        (tmp_path / "pyproject.toml").write_text('[tool.kedro]\npackage_name = "multifield"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("multifield.hooks.find_spec", lambda _: True if installed else None)
+    step = _how_to_see_pipelines()
+    assert step.splitlines()[1].strip() == command
+    assert all(len(line) < 78 for line in step.splitlines())
