@@ -112,7 +112,7 @@ class TrainingProgress:
         self._left -= left_out
         self._bars.update(self._all, advance=done, total=self._left)
         about = f"epochs{self._time_left()}{self._best}"
-        done_of_all = f"{self._n_finished} of {self._n_total}"
+        done_of_all = f"{self._n_finished} of {self._n_total} {self._what}"
         self._bars.update(self._all, description=done_of_all, about=about)
 
     def _log(self, line: str) -> None:
