@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield import camels
 from multifield.core.arrays import Maps, Theta
-from multifield.core.checksums import sha256
+from multifield.core.checksums import join_digests, map_digests, sha256
 from multifield.data.map_files import check_counts, find_file
 from multifield.maps.memory import blocks_of, source_name
 from multifield.maps.transforms import check_pixels
@@ -37,6 +37,8 @@ class FileRecord:
         Smallest and largest value.
     zeros : int
         Number of values that are 0.
+    digest : str
+        Digest of the maps, which `Preprocessing.write` compares. Empty for parameter tables.
     """
 
     name: str
@@ -47,6 +49,7 @@ class FileRecord:
     minimum: float
     maximum: float
     zeros: int
+    digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -222,16 +225,24 @@ def _verify_maps(field: str, maps: Maps, theta: Theta) -> FileRecord:
     check_counts(maps, theta, field)
     source = source_name(maps, field)
     minimum, maximum, zeros = np.inf, -np.inf, 0
+    digests = []
     for first, block in blocks_of(maps):
         check_pixels(block, field, allow_zero=True, first_map=first)
         lowest = float(block.min())
         minimum, maximum = min(minimum, lowest), max(maximum, float(block.max()))
         zeros += int(np.count_nonzero(block == 0)) if lowest == 0 else 0
-    return _record(Path(source), maps.shape, minimum, maximum, zeros)
+        digests.append(map_digests(block))
+    digest = join_digests(np.concatenate(digests))
+    return _record(Path(source), maps.shape, minimum, maximum, zeros, digest)
 
 
 def _record(
-    path: Path, shape: tuple[int, ...], minimum: float, maximum: float, zeros: int
+    path: Path,
+    shape: tuple[int, ...],
+    minimum: float,
+    maximum: float,
+    zeros: int,
+    digest: str = "",
 ) -> FileRecord:
     return FileRecord(
         name=path.name,
@@ -242,4 +253,5 @@ def _record(
         minimum=float(minimum),
         maximum=float(maximum),
         zeros=int(zeros),
+        digest=digest,
     )

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt64
 
 from multifield import camels
 from multifield.config.data import PreprocessingConfig
-from multifield.core.arrays import Index, Maps, Moments, StoredMaps
+from multifield.core.arrays import Digests, Index, Maps, Moments, StoredMaps
 from multifield.core.atomic_files import atomic_path
+from multifield.core.checksums import join_digests, map_digests
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
 from multifield.data.map_files import write_header
@@ -46,12 +47,15 @@ class LogMaps:
         raw file.
     encoding : Encoding or None
         Encoding of maps in 16 bits.
+    digests : (N,) uint64, or None
+        Digests of the stored values of each map. None for maps that are not in a file.
     """
 
     maps: StoredMaps
     moments: Moments
     provenance: Mapping[str, str]
     encoding: Encoding | None = None
+    digests: Digests | None = None
 
     def read(self, chosen: slice | Index) -> Maps:
         """Read some of the log maps.
@@ -89,12 +93,15 @@ class Preprocessing:
         Settings of the preprocessing.
     raw_sha256 : str
         SHA-256 of the raw file.
+    raw_digest : str
+        Digest of the raw maps, from their manifest. If empty, it is not compared.
     """
 
     raw: Maps
     field: str
     config: PreprocessingConfig
     raw_sha256: str
+    raw_digest: str = ""
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -120,9 +127,11 @@ class Preprocessing:
         ------
         ValueError
             If a pixel is negative or not finite, or the argument of a logarithm is zero. The
-            message names the raw file, the map and the pixel.
+            message names the raw file, the map and the pixel. Also if the raw maps have changed
+            since they were verified.
         """
         moments = np.empty((len(self.raw), 3))
+        digests = np.empty((2, len(self.raw)), np.uint64)
         with atomic_path(moments_path(path)) as moments_partial, atomic_path(path) as partial:
             encoding = None
             if self.config.compact:
@@ -131,11 +140,18 @@ class Preprocessing:
             with partial.open("wb") as file:
                 write_header(file, self.raw.shape, np.float16 if encoding else np.float32)
                 file.flush()
-                _preprocess_to_file(self.raw, self.field, self.config, moments, file, encoding)
+                _preprocess_to_file(
+                    self.raw, self.field, self.config, moments, digests, file, encoding
+                )
+            if self.raw_digest not in ("", join_digests(digests[0])):
+                raise ValueError(
+                    f"{source_name(self.raw, self.field)}: Expected the maps that were verified, "
+                    "got other values. Run `multifield run --pipelines ingest`."
+                )
             with moments_partial.open("wb") as file:
                 provenance = np.array(json.dumps(self.provenance))
                 how: dict[str, Any] = {"encoding": np.array(encoding)} if encoding else {}
-                np.savez(file, moments=moments, provenance=provenance, **how)
+                np.savez(file, moments=moments, digests=digests[1], provenance=provenance, **how)
 
 
 def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> Moments:
@@ -177,10 +193,11 @@ def _preprocess_to_file(
     field: str,
     config: PreprocessingConfig,
     moments: Moments,
+    digests: UInt64[np.ndarray, "2 N"],
     file: BinaryIO,
     encoding: Encoding | None,
 ) -> None:
-    """Fill `moments`, and append the log maps to the file.
+    """Fill moments and digests (of raw and log maps), and append the log maps to the file.
 
     Each thread computes a block and writes it from its own cache. There is one more thread than
     cores, so that no core is idle while a thread waits for the disk.
@@ -196,6 +213,7 @@ def _preprocess_to_file(
         out = aligned_empty(raw[block].shape, np.float32)
         _preprocess_block(raw, block, out, moments, field, config, n_threads=1)
         kept = encoding.encode(out) if encoding else out
+        digests[:, block] = map_digests(raw[block]), map_digests(kept)
         _write_block(file, kept, begin + first * n_bytes)
         return len(out)
 
@@ -277,13 +295,20 @@ def open_log_maps(path: Path) -> LogMaps:
             "Run `multifield run --pipelines preprocess`."
         )
     with np.load(moments_path(path), allow_pickle=False) as archive:
+        if "digests" not in archive:
+            raise ValueError(
+                f"{moments_path(path)}: Expected digests of the log maps, got a file of an older "
+                "version. Run `multifield run --pipelines preprocess`."
+            )
         moments, provenance = archive["moments"], json.loads(str(archive["provenance"]))
+        digests = archive["digests"]
         encoding = Encoding(*archive["encoding"].tolist()) if "encoding" in archive else None
     maps = open_maps(path, np.float16 if encoding else np.float32)
     # A kill between the renames of the two files leaves moments of other maps. The tolerance is
     # absolute too: the mean of a map without its monopole is 0 within rounding, which depends on
     # the instruction set.
-    log_maps, tolerance = LogMaps(maps, moments, provenance, encoding), 1e-3 if encoding else 1e-9
+    log_maps = LogMaps(maps, moments, provenance, encoding, digests)
+    tolerance = 1e-3 if encoding else 1e-9
     found = map_moments(log_maps.read(np.array([0, -1])))
     if moments.shape != (len(maps), 3) or not np.allclose(
         found, moments[[0, -1]], rtol=tolerance, atol=tolerance
@@ -296,7 +321,7 @@ def open_log_maps(path: Path) -> LogMaps:
 
 
 def check_current(log_maps: Mapping[str, LogMaps], checksums: Mapping[str, str]) -> None:
-    """Check that log maps were computed from the current raw files.
+    """Check that log maps were computed from the current raw files, and have not changed since.
 
     Parameters
     ----------
@@ -308,7 +333,7 @@ def check_current(log_maps: Mapping[str, LogMaps], checksums: Mapping[str, str])
     Raises
     ------
     ValueError
-        If a checksum differs.
+        If a checksum or the digest of a map differs.
     """
     for field, entry in log_maps.items():
         made_from = entry.provenance["raw_sha256"]
@@ -318,3 +343,24 @@ def check_current(log_maps: Mapping[str, LogMaps], checksums: Mapping[str, str])
                 f"{checksums[field][:12]}..., got those of {made_from[:12]}... "
                 "Run `multifield run --pipelines preprocess`."
             )
+        _check_digests(entry, field)
+
+
+def _check_digests(log_maps: LogMaps, field: str) -> None:
+    """Compare the digest of every map with the one of the pass that wrote it."""
+    maps, expected = log_maps.maps, log_maps.digests
+    if isinstance(maps, StreamedMaps) or expected is None:
+        return
+    n_block = max(1, BLOCK_BYTES // maps[0].nbytes)
+
+    def find_changed(first: int) -> Index:
+        block = slice(first, first + n_block)
+        return first + np.flatnonzero(map_digests(maps[block]) != expected[block])
+
+    with ThreadPoolExecutor(available_threads(0)) as pool:
+        for changed in pool.map(find_changed, range(0, len(maps), n_block)):
+            if len(changed):
+                raise ValueError(
+                    f"{source_name(maps, field)}: Map {changed[0]} has changed since it was "
+                    "written. Run `multifield run --pipelines preprocess`."
+                )

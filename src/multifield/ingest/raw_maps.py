@@ -1,6 +1,7 @@
 """Raw and log maps of one suite in files with the usual names."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from multifield import camels
@@ -10,7 +11,7 @@ from multifield.config.ingest import SourceConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import read_theta, write_or_link_maps, write_or_link_theta
-from multifield.data.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
+from multifield.data.preprocess import LogMaps, Preprocessing, open_log_maps
 from multifield.ingest.sources import open_source
 from multifield.maps.memory import open_maps
 
@@ -87,13 +88,14 @@ def make_log_maps(
             config.compact,
         )
         log_maps[field] = _make_or_open(
-            Preprocessing(raw, field, config, checksums[field]), folder / name
+            Preprocessing(raw, field, config, checksums[field], manifest.files[field].digest),
+            folder / name,
         )
     return log_maps
 
 
 def _make_or_open(wanted: Preprocessing, path: Path) -> LogMaps:
-    if path.is_file() and moments_path(path).is_file():
+    with suppress(OSError, ValueError):  # none yet, or damaged ones
         present = open_log_maps(path)
         if dict(present.provenance) == wanted.provenance:
             return present

@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import os
 import time
 
 import mapkernels
@@ -312,3 +313,46 @@ def test_statistics_of_another_split_are_refused(inputs):
     config = {**CONFIGS, "split_config": SplitConfig(seed=4, n_valid=1, n_test=1)}
     with pytest.raises(ValueError, match="normalization: Expected"):
         load_splits(log_maps, theta, split, normalization, manifest, **config)
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_log_maps_changed_in_the_middle_are_refused(tmp_path, lognormal_maps, compact):
+    """Size, date, moments and the first and last map are those that were written."""
+    config, path = dataclasses.replace(PLAIN, compact=compact), tmp_path / "log.npy"
+    preprocessed(lognormal_maps, path, config)
+    preprocess.check_current({"Mtot": preprocess.open_log_maps(path)}, {"Mtot": "abc"})
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    itemsize = 2 if compact else 4
+    content[128 + itemsize * (7 * 16 * 16 + 5) + 1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(ValueError, match=r"log\.npy: Map 7 has changed since it was written"):
+        preprocess.check_current({"Mtot": preprocess.open_log_maps(path)}, {"Mtot": "abc"})
+
+
+def test_raw_maps_changed_with_size_and_date_kept_are_refused(suite):
+    manifest = verify(suite)
+    path = suite / "Maps_T_SIMBA_LH_z=0.00.npy"
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[128 + 4 * (7 * 16 * 16 + 5)] ^= 1  # the last bit of a pixel
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    maps = {"T": open_maps(path)}
+    manifest.check_files(maps)
+    record = manifest.files["T"]
+    changed = Preprocessing(maps["T"], "T", PLAIN, record.sha256, record.digest)
+    with pytest.raises(ValueError, match=r"Maps_T_SIMBA.*Expected the maps that were verified"):
+        changed.write(suite / "log.npy")
+    assert not (suite / "log.npy").exists()
+
+
+def test_moments_without_digests_are_refused(tmp_path, lognormal_maps):
+    path = tmp_path / "log.npy"
+    preprocessed(lognormal_maps, path, PLAIN)
+    with np.load(preprocess.moments_path(path)) as archive:
+        kept = {name: archive[name] for name in archive if name != "digests"}
+    np.savez(preprocess.moments_path(path), **kept)
+    with pytest.raises(ValueError, match="an older version"):
+        preprocess.open_log_maps(path)

@@ -19,7 +19,9 @@ def preprocess_maps(
     manifest.check_files(maps)
     checksums = manifest.checksums(tuple(maps))
     return {
-        field: Preprocessing(field_maps, field, config, checksums[field])
+        field: Preprocessing(
+            field_maps, field, config, checksums[field], manifest.files[field].digest
+        )
         for field, field_maps in maps.items()
     }
 
