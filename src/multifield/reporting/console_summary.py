@@ -16,7 +16,7 @@ _COLUMNS = {
     "RMSE": ("RMSE", 1.0, ".3g"),
     "R2": ("R2", 1.0, ".3f"),
     "chi2": ("chi2", 1.0, ".3g"),
-    "epsilon [%]": ("epsilon", 100.0, ".1f"),
+    "eps [%]": ("epsilon", 100.0, ".1f"),  # 80 columns have no room for more
     "cov. 68 [%]": ("coverage_68", 100.0, ".1f"),
 }
 _WITH_ERROR = ("RMSE", "chi2")  # errors of all five metrics do not fit in 80 columns
