@@ -10,7 +10,7 @@ from .ensembles import fit_share as fit_share
 from .metrics import compare_trials as compare_trials
 from .examples import Examples as Examples
 from .examples import choose_across as choose_across
-from .examples import choose_best_and_worst as choose_best_and_worst
+from .examples import choose_typical_and_worst as choose_typical_and_worst
 from .intervals import Interval as Interval
 from .intervals import estimate_differences as estimate_differences
 from .intervals import estimate_intervals as estimate_intervals

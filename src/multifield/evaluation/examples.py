@@ -31,13 +31,13 @@ class Examples:
     chi2: np.ndarray
 
 
-def choose_best_and_worst(
+def choose_typical_and_worst(
     results: Results, n_orientations: int, n_each: int
 ) -> tuple[Examples, Examples]:
-    """Choose the maps with the smallest and the largest chi2, at most one per simulation.
+    """Choose maps with a typical and with the largest chi2, at most one per simulation.
 
-    Maps of one simulation have similar errors. Without the limit, most of the worst maps would
-    belong to one simulation.
+    Typical maps have a chi2 near the median: the smallest values are chance. Maps of one simulation
+    have similar errors. Without the limit, most of the worst maps would belong to one simulation.
 
     Parameters
     ----------
@@ -46,20 +46,23 @@ def choose_best_and_worst(
     n_orientations : int
         Number of orientations of each map.
     n_each : int
-        Number of best and of worst maps. It is limited to half the number of simulations.
+        Number of typical and of worst maps. It is limited to half the number of simulations.
 
     Returns
     -------
-    best, worst : Examples
-        Best and worst maps. No map is in both unless there is a single simulation.
+    typical, worst : Examples
+        Typical and worst maps. No simulation is in both unless there is a single one.
     """
     maps = average_orientations(results, n_orientations)
     simulation = simulation_of_rows(maps, 1)
     n_simulations = int(simulation.max()) + 1
     n = max(1, min(n_each, n_simulations // 2))
-    order = np.argsort(_chi2(maps), kind="stable")
-    best, worst = (_first_of_each(rows, simulation)[:n] for rows in (order, order[::-1]))
-    return _take(maps, best), _take(maps, worst)
+    chi2 = _chi2(maps)
+    worst = _first_of_each(np.argsort(-chi2, kind="stable"), simulation)[:n]
+    nearest = np.argsort(np.abs(chi2 - np.median(chi2)), kind="stable")
+    others = nearest[~np.isin(simulation[nearest], simulation[worst])]
+    typical = _first_of_each(others if len(others) else nearest, simulation)[:n]
+    return _take(maps, typical), _take(maps, worst)
 
 
 def choose_across(results: Results, n_orientations: int, n: int) -> Examples:

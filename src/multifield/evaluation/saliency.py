@@ -3,13 +3,14 @@
 The attribution of a pixel x_i to an output F is (x_i - b_i) times the mean of dF/dx_i on the
 straight line from the baseline b to the map x. Attributions are complete: they sum to F(x) - F(b).
 
-The baseline is a map without structure: every pixel equals the mean of the training log maps, which
-is zero in standardized units. An attribution says how the structure of a map raises or lowers the
-posterior mean relative to this baseline.
+Without other baselines, the baseline is a map without structure: every pixel equals the mean of the
+training log maps, which is zero in standardized units. No universe looks like this, and a posterior
+mean of it may be far outside the prior. With several maps as baselines, attributions are averages
+over them (expected gradients), relative to the average posterior mean of these maps.
 
 References
 ----------
-Sundararajan, Taly & Yan 2017, arXiv:1703.01365.
+Sundararajan, Taly & Yan 2017, arXiv:1703.01365. Erion et al. 2021, arXiv:1906.10670.
 """
 
 from dataclasses import dataclass
@@ -41,13 +42,16 @@ class Attributions:
     mean : (P, B) float64
         Posterior means of the maps.
     baseline_mean : (P,) float64
-        Posterior means of the baseline.
+        Posterior means of the baseline, averaged over several baselines.
+    n_baselines : int
+        Number of maps that are baselines. 0 for a map without structure.
     """
 
     names: tuple[str, ...]
     values: Float32[np.ndarray, "P B C L L"]
     mean: Float64[np.ndarray, "P B"]
     baseline_mean: Float64[np.ndarray, " P"]
+    n_baselines: int = 0
 
     @property
     def gap(self) -> Float64[np.ndarray, "P B"]:
@@ -62,6 +66,7 @@ def attribute_means(
     x: MapBatch,
     names: tuple[str, ...],
     *,
+    baselines: Float32[np.ndarray, "K C L L"] | None = None,
     n_steps: int = N_STEPS,
     device: str = "auto",
     n_threads: int = 0,
@@ -77,8 +82,10 @@ def attribute_means(
         Standardized maps.
     names : tuple of str
         Parameters to attribute.
+    baselines : (K, C, L, L) float32, optional
+        Standardized maps whose attributions are averaged. By default, a map without structure.
     n_steps : int, optional
-        Number of quadrature points on the line.
+        Number of quadrature points on the line, over all baselines.
     device : {"auto", "cpu", "cuda", "mps"}, optional
         Device of the network; see `multifield.training.choose_device`.
     n_threads : int, optional
@@ -95,22 +102,27 @@ def attribute_means(
     was_training = network.training
     network.to(place).eval()
     maps = torch.from_numpy(np.ascontiguousarray(x)).to(place)
+    given = np.zeros_like(x[:1]) if baselines is None else np.ascontiguousarray(baselines)
+    begins = torch.from_numpy(given).to(place)
     gradients = IntegratedGradients(network)
-    at_once = max(MAPS_AT_ONCE, len(maps))
+    options = {
+        "n_steps": max(1, n_steps // len(begins)),
+        "internal_batch_size": max(MAPS_AT_ONCE, len(maps)),
+    }
     columns = list(parameter_columns(names))
     try:
         with torch_threads(n_threads):
             values = [
-                gradients.attribute(
-                    maps, 0.0, target=column, n_steps=n_steps, internal_batch_size=at_once
+                sum(
+                    gradients.attribute(maps, begin[None], target=column, **options).cpu().numpy()
+                    for begin in begins
                 )
-                .cpu()
-                .numpy()
+                / len(begins)
                 for column in columns
             ]
             with torch.inference_mode():
                 means = network(maps).cpu().double().numpy()
-                baseline = network(torch.zeros_like(maps[:1])).cpu().double().numpy()
+                baseline = network(begins).cpu().double().numpy().mean(axis=0, keepdims=True)
     finally:
         network.train(was_training)
     width = np.array([p.maximum - p.minimum for p in camels.PARAMETERS], np.float32)[columns]
@@ -119,4 +131,5 @@ def attribute_means(
         (np.stack(values) * width[:, None, None, None, None]).astype(np.float32),
         camels.unscale_theta(means[:, :N_PARAMETERS])[:, columns].T.copy(),
         camels.unscale_theta(baseline[:, :N_PARAMETERS])[0, columns].copy(),
+        0 if baselines is None else len(begins),
     )

@@ -44,6 +44,19 @@ def test_attributions_are_complete(maps):
     assert np.abs(attributions.gap).max() < INTEGRATED_GRADIENTS_RTOL * np.abs(change).max()
 
 
+def test_attributions_are_averages_over_baselines(maps):
+    weights = np.random.default_rng(1).normal(size=(12, 1, 16, 16)).astype(np.float32)
+    baselines = np.random.default_rng(2).normal(size=(3, 1, 16, 16)).astype(np.float32)
+    network = Linear(0.01 * weights)
+    found = attribute_means(network, maps, ("sigma_8",), baselines=baselines, device="cpu")
+    sigma_8 = camels.PARAMETERS[1]
+    width = sigma_8.maximum - sigma_8.minimum
+    expected = 0.01 * width * weights[1] * (maps - baselines.mean(axis=0))
+    np.testing.assert_allclose(found.values[0], expected, rtol=1e-3, atol=1e-6)  # float32
+    assert found.n_baselines == 3
+    assert np.abs(found.gap).max() < 1e-5
+
+
 def test_a_coarse_quadrature_is_seen_in_the_gap(maps):
     torch.manual_seed(0)
     network = O3Err(hidden=3, dropout=0.2, channels=1, map_size=16)

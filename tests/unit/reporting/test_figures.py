@@ -12,7 +12,7 @@ from multifield.evaluation import (
     Attributions,
     Results,
     average_orientations,
-    choose_best_and_worst,
+    choose_typical_and_worst,
     recalibrate,
     score_results,
     simulation_of_rows,
@@ -383,21 +383,21 @@ def test_too_few_trials_have_no_importances():
 
 
 def choose(results, n=2):
-    return choose_best_and_worst(results, 1, n)
+    return choose_typical_and_worst(results, 1, n)
 
 
 def test_each_example_shows_truth_and_prediction(make_results):
     results = make_results(15 * 4, ("Omega_m",), n_simulations=4)
     best, worst = choose(results)
     tested = Selection(suite="MockTNG", sim_set="LH", field="T_Mgas")
-    figure = figures.best_and_worst(
+    figure = figures.typical_and_worst(
         best, worst, some_maps(2), some_maps(2), "MockTNG", "T_Mgas", tested
     )
     row = worst.rows[0]
     theta, mean, std = (t[row, 0] for t in (results.theta, results.mean, results.std))
     assert rf"{theta:.3f}, inferred ${mean:.3f} \pm {std:.3f}$" in texts(figure)
     assert "Gas temperature [K]" in texts(figure)
-    assert "Best" in texts(figure)
+    assert "Typical" in texts(figure)
     draw(figure)
 
 
@@ -422,16 +422,23 @@ def test_saliency_shows_its_baseline_and_its_gap(make_results, n_fields):
 
 
 @pytest.mark.parametrize("names", [camels.COSMOLOGY, camels.PARAMETER_NAMES])
-def test_one_spectrum_per_simulation_and_one_panel_per_parameter(names):
+def test_median_spectra_in_three_bins_of_each_parameter(names):
     log_maps = np.log10(some_maps(15 * 4))
     theta = camels.unscale_theta(np.random.default_rng(0).random((4, 6)))
     maps = {"T": LogMaps(log_maps, np.zeros((60, 3)), {})}
     figure = figures.spectra(maps, theta, names, "MockTNG", "T")
+    panels = [ax for ax in figure.axes if ax.lines]
     labels = [parameter.label for parameter in camels.PARAMETERS[: len(names)]]
-    assert [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel() in labels] == labels  # of bars
-    first = figure.axes[0].collections[0].get_segments()
-    assert len(first) == 4
-    k, power, _ = power_spectrum(log_maps[[15, 20, 25]], camels.BOX_SIZE, 8)
-    np.testing.assert_allclose(first[1][:, 1], k**2 * power.mean(axis=0) / (2 * np.pi))
+    assert [ax.get_legend().get_title().get_text() for ax in panels] == labels
+    low, _, high = panels[0].lines
+    order = np.argsort(theta[:, 0])
+    power = [
+        power_spectrum(log_maps[15 * s + np.array([0, 5, 10])], camels.BOX_SIZE, 8)[:2]
+        for s in order
+    ]
+    variance = [k**2 * each.mean(axis=0) / (2 * np.pi) for k, each in power]
+    np.testing.assert_allclose(low.get_ydata(), np.median(variance[:2], axis=0))  # 2 + 1 + 1
+    np.testing.assert_allclose(high.get_ydata(), variance[3])
+    assert high.get_label() == f"{theta[order[3], 0]:.2f} to {theta[order[3], 0]:.2f}"
     assert figure.get_suptitle() == "T of MockTNG (mock), 4 of 4 simulations"
     draw(figure)

@@ -113,7 +113,7 @@ def test_it_loads_nothing_and_runs_nothing(make_report):
     tags = Tags(render_report(make_report())).tags
     assert not {tag for tag, _ in tags} & {"script", "link", "iframe", "object"}
     sources = [attributes["src"] for tag, attributes in tags if "src" in attributes]
-    assert len(sources) == len(page.FIGURES)
+    assert len(sources) == len(page.FIGURES) - 1  # too few trials for the importance
     for source in sources:
         assert base64.b64decode(source.removeprefix("data:image/png;base64,")) == PNG
     assert not [a for _, attributes in tags for a in attributes if a.startswith("on")]
@@ -183,6 +183,34 @@ def test_the_best_ten_trials_are_listed(make_report):
     assert "2 -2.000 1.00e-03" in text
     assert "1 -1.000 1.00e-03" not in text
     assert "The best 10 of 12 complete trials" in text
+
+
+def test_the_verdict_comes_first_and_other_stages_are_left_out(make_report):
+    html = render_report(make_report())
+    text = text_of(html)
+    assert text.index("Verdict") < text.index("Metrics of each parameter")
+    assert "<details>" in html
+    assert "evaluation:" in text
+    assert "robustness:" not in text
+    assert "recipes:" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "shown"),
+    [
+        (0.02512, (0.02236, 0.02799), ("0.0251", "0.0224 to 0.0280")),
+        (0.9, (0.5, 1.3), ("0.90", "0.50 to 1.30")),
+        (74.9123, (60.0, 80.0), ("75", "60 to 80")),
+        (3.0, (3.0, 3.0), ("3.00", "3.00 to 3.00")),
+    ],
+)
+def test_digits_follow_the_interval(value, ends, shown):
+    assert tables._cell(value, ends, 1.0, ".2f") == shown
+
+
+def test_the_importance_needs_enough_trials(make_report):
+    assert 'id="importance"' not in render_report(make_report(n_trials=2))
+    assert 'id="importance"' in render_report(make_report(n_trials=12))
 
 
 def test_provenance_is_complete(make_report):

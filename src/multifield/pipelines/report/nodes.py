@@ -18,7 +18,8 @@ from multifield.evaluation.results import Results
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import to_records
 
-N_EXAMPLES = 4  # maps drawn of the best and of the worst predictions
+N_BASELINES = 8  # maps that span the first parameter, from which attributions start
+N_EXAMPLES = 3  # maps drawn of the typical and of the worst predictions
 N_ATTRIBUTED = 3  # maps with attributed pixels; one map for several fields, one row per field
 
 
@@ -73,7 +74,10 @@ def plot_corner(
 
 
 def plot_losses(
-    study: "tuning.Study", networks: ModelFolder, selection: Selection
+    study: "tuning.Study",
+    networks: ModelFolder,
+    selection: Selection,
+    training_config: TrainingConfig,
 ) -> "reporting.figures.Figure":
     """Draw the losses of all trials; see `multifield.reporting.figures.loss_curves`."""
     values = tuning.valid_losses(study)
@@ -81,7 +85,9 @@ def plot_losses(
         return plot_study_history(study, selection)
     losses = {trial: training.read_losses(networks.losses(trial)) for trial in values}
     best = min(values, key=values.__getitem__)
-    return reporting.figures.loss_curves(losses, best, selection.suite, selection.field)
+    return reporting.figures.loss_curves(
+        losses, best, selection.suite, selection.field, training_config.judged_by
+    )
 
 
 def plot_residuals(
@@ -97,7 +103,7 @@ def plot_residuals(
     )
 
 
-def plot_best_and_worst(
+def plot_typical_and_worst(
     compared: Results,
     data: MapLoader,
     raw_maps: Mapping[str, Maps],
@@ -105,13 +111,13 @@ def plot_best_and_worst(
     test_selection: Selection,
     config: EvaluationConfig,
 ) -> "reporting.figures.Figure":
-    """Draw the best and worst predictions; see `multifield.reporting.figures.best_and_worst`."""
-    best, worst = evaluation.choose_best_and_worst(compared, config.orientations, N_EXAMPLES)
+    """Draw typical and the worst predictions; see `multifield.reporting.figures.typical_and_worst`."""
+    typical, worst = evaluation.choose_typical_and_worst(compared, config.orientations, N_EXAMPLES)
     shown = raw_maps[test_selection.fields[0]]
-    return reporting.figures.best_and_worst(
-        best,
+    return reporting.figures.typical_and_worst(
+        typical,
         worst,
-        shown[data.take(best.rows).index],
+        shown[data.take(typical.rows).index],
         shown[data.take(worst.rows).index],
         selection.suite,
         selection.field,
@@ -132,11 +138,13 @@ def plot_saliency(
     n = N_ATTRIBUTED if len(test_selection.fields) == 1 else 1
     examples = evaluation.choose_across(compared, config.orientations, n)
     batch = data.take(examples.rows)
+    others = evaluation.choose_across(compared, config.orientations, N_BASELINES)
     best, *_ = networks.values()
     attributions = evaluation.attribute_means(
         best,
         batch.x,
         compared.inferred[:2],
+        baselines=data.take(others.rows).x,
         n_steps=config.saliency_steps,
         device=training_config.device,
         n_threads=training_config.n_threads,

@@ -13,7 +13,7 @@ FIGURES = (
     "calibration",
     "contours",
     "corner",
-    "best_and_worst",
+    "typical_and_worst",
     "saliency",
     "spectra",
     "losses",
@@ -62,7 +62,7 @@ def _drawings() -> list[Node]:
         ),
         node(
             nodes.plot_losses,
-            inputs=["study", "networks", "params:selection"],
+            inputs=["study", "networks", "params:selection", "params:training"],
             outputs="figure_losses",
             name="plot_losses",
         ),
@@ -73,10 +73,10 @@ def _drawings() -> list[Node]:
             name="plot_residuals",
         ),
         node(
-            nodes.plot_best_and_worst,
+            nodes.plot_typical_and_worst,
             inputs=["compared_results", "test_data", "test_raw_maps", *TESTED, "params:evaluation"],
-            outputs="figure_best_and_worst",
-            name="plot_best_and_worst",
+            outputs="figure_typical_and_worst",
+            name="plot_typical_and_worst",
         ),
         node(
             nodes.plot_saliency,

@@ -14,7 +14,7 @@ from multifield.reporting.figures.corner import (
     corner_of_simulation,
     spread,
 )
-from multifield.reporting.figures.examples import best_and_worst, saliency
+from multifield.reporting.figures.examples import saliency, typical_and_worst
 from multifield.reporting.figures.losses import loss_curves
 from multifield.reporting.figures.maps import fields_mosaic, maps_mosaic
 from multifield.reporting.figures.posterior import posterior_of_maps
@@ -33,7 +33,6 @@ __all__ = [
     "MAX_POINTS",
     "PAGE_WIDTH",
     "Figure",
-    "best_and_worst",
     "calibration",
     "contours_of_maps",
     "corner",
@@ -51,4 +50,5 @@ __all__ = [
     "study_history",
     "suite_title",
     "true_against_predicted",
+    "typical_and_worst",
 ]

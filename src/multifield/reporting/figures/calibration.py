@@ -92,7 +92,7 @@ def calibration(
     figure.suptitle(test_title(field, suite, tested_on))
     fixed = "" if after is None else ", recalibration factor fixed"
     caption = (
-        f"Bands: {100 * bootstrap.level:g}% of resamples of test simulations{fixed}. "
+        f"Bands: {100 * bootstrap.level:g}% of resamples of test simulations{fixed}.\n"
         rf"Pulls beyond $\pm {PULL_LIMIT:g}$ are in the outermost bins."
     )
     add_legend(figure, axes[0, 0], caption)
@@ -112,7 +112,8 @@ def _finish_row(coverage: Axes, pit: Axes, pull: Axes, name: str) -> None:
     pit.axhline(1, **ideal)
     coverage.set_ylabel(f"{symbol(name)}\nempirical coverage")
     coverage.set(xlim=(0, 1), ylim=(0, 1))
-    pit.set(xlim=(0, 1), ylim=(0, None))
+    pit.set(xlim=(0, 1), ylim=(0, None), ylabel="density")
+    pull.set_ylabel("density")
     for ax in (coverage, pit, pull):
         set_ticks(ax)
 

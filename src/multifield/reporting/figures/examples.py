@@ -27,22 +27,22 @@ _BAR: dict[str, Any] = {"location": "bottom", "extend": "both", "pad": 0.01, "as
 
 
 @styled
-def best_and_worst(
-    best: Examples,
+def typical_and_worst(
+    typical: Examples,
     worst: Examples,
-    best_maps: Maps,
+    typical_maps: Maps,
     worst_maps: Maps,
     suite: str,
     field: str,
     tested_on: Selection,
 ) -> Figure:
-    """Draw the maps with the best and the worst posteriors, with truth and posterior.
+    """Draw maps with typical and with the worst posteriors, with truth and posterior.
 
     Parameters
     ----------
-    best, worst : Examples
-        Maps from `multifield.evaluation.choose_best_and_worst`.
-    best_maps, worst_maps : (K, L, L) float32
+    typical, worst : Examples
+        Maps from `multifield.evaluation.choose_typical_and_worst`.
+    typical_maps, worst_maps : (K, L, L) float32
         Raw maps of the first test field.
     suite, field : str
         Suite and fields of the training maps, for the title.
@@ -56,21 +56,21 @@ def best_and_worst(
         deviation of each parameter, and the chi2 of the map.
     """
     shown = tested_on.fields[0]
-    n_lines = len(best.results.inferred) + 1
-    n_columns = max(len(best.rows), len(worst.rows))
+    n_lines = len(typical.results.inferred) + 1
+    n_columns = max(len(typical.rows), len(worst.rows))
     side = min(PAGE_WIDTH * 0.88 / n_columns, 2.2)
     height = 2 * (side + 0.145 * n_lines + 0.15) + 0.45
     figure = Figure(figsize=(max(side * n_columns + 1.0, 4.5), height), layout="constrained")
     axes = figure.subplots(2, n_columns, squeeze=False)
-    norm = log_norm(np.concatenate([best_maps, worst_maps]))
-    for row, examples, maps in zip(axes, (best, worst), (best_maps, worst_maps), strict=True):
+    norm = log_norm(np.concatenate([typical_maps, worst_maps]))
+    for row, examples, maps in zip(axes, (typical, worst), (typical_maps, worst_maps), strict=True):
         for ax in row[len(maps) :]:
             ax.set_axis_off()
         for number, (ax, one_map) in enumerate(zip(row, maps, strict=False)):
             image = draw_map(ax, one_map, "", norm)
             ax.set(xticks=[], yticks=[])
             ax.set_xlabel(_describe(examples, number), fontsize=_TEXT_SIZE, linespacing=1.25)
-    for label, ax in zip(("Best", "Worst"), axes[:, 0], strict=True):
+    for label, ax in zip(("Typical", "Worst"), axes[:, 0], strict=True):
         ax.set_ylabel(label, fontsize=10)
     draw_scale_bar(axes[0, 0])
     label = f"{camels.FIELDS[shown].quantity.capitalize()} [{unit_of(shown)}]"
@@ -174,8 +174,11 @@ def _saliency_caption(attributions: Attributions) -> str:
     means = zip(attributions.names, attributions.baseline_mean, strict=True)
     answers = ", ".join(f"{symbol(name)} $= {mean:.3f}$" for name, mean in means)
     gaps = ", ".join(f"{gap:.1g}" for gap in np.abs(attributions.gap).max(axis=1))
+    relative = f"relative to {attributions.n_baselines} test maps, averaged"
+    if not attributions.n_baselines:
+        relative = "relative to a baseline map with all pixels at the training mean"
     return (
-        "Integrated gradients relative to a baseline map with all pixels at the training mean.\n"
+        f"Integrated gradients {relative}.\n"
         f"Posterior means of the baseline: {answers}.\n"
         f"Attributions sum to mean $-$ baseline mean to within {gaps}."
     )

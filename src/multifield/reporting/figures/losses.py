@@ -23,7 +23,9 @@ from multifield.training.loss_files import Losses
 
 
 @styled
-def loss_curves(losses: Mapping[int, Losses], best_trial: int, suite: str, field: str) -> Figure:
+def loss_curves(
+    losses: Mapping[int, Losses], best_trial: int, suite: str, field: str, loss: str = ""
+) -> Figure:
     """Draw the losses of the best trial and the validation losses of the others.
 
     Parameters
@@ -34,6 +36,8 @@ def loss_curves(losses: Mapping[int, Losses], best_trial: int, suite: str, field
         Trial of which all losses are drawn.
     suite, field : str
         Suite and fields of the training maps, for the title.
+    loss : str, optional
+        Name of the loss, for the axis.
 
     Returns
     -------
@@ -55,7 +59,9 @@ def loss_curves(losses: Mapping[int, Losses], best_trial: int, suite: str, field
     ax = figure.subplots()
     _draw_others(ax, [losses[trial] for trial in losses if trial != best_trial])
     _draw_best(ax, losses[best_trial], best_trial)
-    ax.set(xlabel="Epoch", ylabel="Loss", title=maps_title(field, suite))
+    ax.set(
+        xlabel="Epoch", ylabel=f"Loss ({loss})" if loss else "Loss", title=maps_title(field, suite)
+    )
     ax.set_ylim(_loss_limits(losses, best_trial))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.legend(loc="upper right")

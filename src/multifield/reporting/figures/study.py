@@ -153,7 +153,7 @@ def parallel_coordinates(trials: Trials, suite: str, field: str) -> Figure:
     heights = np.stack([_height(name, columns[name], limits[name]) for name in columns], axis=1)
     figure = Figure(figsize=(PAGE_WIDTH, 2.9), layout="constrained")
     ax = figure.subplots()
-    colors = ScalarMappable(Normalize(values.min(), worst), "cividis")
+    colors = ScalarMappable(Normalize(*_span(values.min(), worst)), "cividis")
     x = np.arange(len(columns))
     lines = [np.column_stack([x, row]) for row in heights]
     ax.add_collection(
@@ -161,6 +161,8 @@ def parallel_coordinates(trials: Trials, suite: str, field: str) -> Figure:
     )
     ax.plot(x, heights[-1], "o-", color=VERMILION, markersize=4, linewidth=1.6, zorder=4)
     _finish_coordinates(ax, limits, best=int(complete[-1]["number"]))
+    extend = "max" if worst < values.max() else "neither"
+    figure.colorbar(colors, ax=ax, label="validation loss", pad=0.02, aspect=25, extend=extend)
     plural = "s" if len(complete) > 1 else ""
     figure.suptitle(f"{maps_title(field, suite)}, {len(complete)} trial{plural}")
     return finish(figure)
@@ -175,6 +177,11 @@ def _complete(trials: Trials) -> list[Mapping[str, Any]]:
     if not complete:
         raise ValueError(f"trials: Expected a complete trial among {len(trials)}, got none.")
     return complete
+
+
+def _span(lower: float, upper: float) -> tuple[float, float]:
+    """Give a range of colors, also for a single value."""
+    return (lower, upper) if lower < upper else padded(lower, upper)
 
 
 def _worst_shown(values: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from multifield.reporting.figures.style import (
     COLUMN_WIDTH,
     ORANGE,
     PAGE_WIDTH,
+    add_legend,
     finish,
     padded,
     styled,
@@ -73,7 +74,7 @@ def true_against_predicted(
         _draw_pulls(lower, shown, name)
     figure.suptitle(test_title(field, suite, tested_on))
     caption = _caption(len(shown), len(points), n_orientations)
-    figure.supxlabel(caption, fontsize=7.5, color="0.35")
+    add_legend(figure, panels[0][1], caption)
     return finish(figure)
 
 
@@ -125,10 +126,8 @@ def _draw_means(ax: Axes, results: Results, name: str) -> None:
         truth, mean, std, fmt="o", color=BLUE,
         markersize=1.8, elinewidth=0.5, alpha=0.6,
     )  # fmt: skip
-    # space for the metrics above the points
-    top = limits[1] + 0.2 * (limits[1] - limits[0])
-    ax.set(xlim=limits, ylim=(limits[0], top), title=symbol(name))
-    for axis in (ax.xaxis, ax.yaxis):
+    ax.set(xlim=limits, ylim=limits, title=symbol(name))
+    for axis in (ax.xaxis, ax.yaxis):  # equal ticks, too
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
@@ -147,7 +146,10 @@ def _draw_pulls(ax: Axes, results: Results, name: str) -> None:
     truth, _, _ = results.of(name)
     z = pulls(results, name)
     for sigmas in (2, 1):
-        ax.axhspan(-sigmas, sigmas, color=ORANGE, alpha=0.22, linewidth=0)
+        label = f"pulls within {sigmas} std"
+        ax.axhspan(
+            -sigmas, sigmas, color=ORANGE, alpha=0.1 + 0.15 / sigmas, linewidth=0, label=label
+        )
     ax.axhline(0, color=BLACK, linewidth=0.8)
     ax.plot(truth, z, "o", color=BLUE, markersize=1.8, alpha=0.6, markeredgewidth=0)
     limit = max(3.6, 1.1 * float(np.abs(z).max()))

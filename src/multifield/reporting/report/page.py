@@ -14,9 +14,14 @@ from multifield import camels
 from multifield.reporting.figures.style import test_title
 from multifield.reporting.report import tables
 from multifield.reporting.report.contents import RunReport
+from multifield.tuning import MIN_TRIALS
 
 TEMPLATE = "report.html.j2"
 N_TRIALS = 10  # in the table of the best trials
+OTHER_STAGES = {  # parameters that had no part in the results on the page
+    *("recipes", "maps", "network", "prediction", "card", "baselines", "robustness"),
+    "select_fields",
+}
 
 FIGURES = {
     "true_against_predicted": "Posterior means against the truth, with error bars of one standard "
@@ -34,12 +39,13 @@ FIGURES = {
     "study_history": "Validation losses of the trials in their order.",
     "importance": "Importance of each hyperparameter for a trial to be among the best (PED-ANOVA).",
     "parallel_coordinates": "Hyperparameters and loss of the trials, one line per trial. Dark "
-    "lines have low losses.",
-    "best_and_worst": "Maps with the smallest and the largest chi2, at most one per simulation. "
-    "chi2 is the mean squared pull over the parameters.",
+    "lines have low losses, and the best trial is red.",
+    "typical_and_worst": "Maps with a typical chi2 (nearest to the median) and with the largest, at "
+    "most one per simulation. chi2 is the mean squared pull over the parameters.",
     "saliency": "Attribution of the posterior means to pixels. Red pixels raise the mean, blue "
     "pixels lower it.",
-    "spectra": "Power spectra of the training log maps, one line per simulation.",
+    "spectra": "Median power spectra of the training log maps with low, middle and high values of "
+    "each parameter. Bands contain 68% of their simulations.",
 }
 """Name -> caption; the order is the template's."""
 
@@ -126,6 +132,7 @@ def _fill(report: RunReport) -> dict[str, Any]:
         "key_headings": list(tables.KEY_METRICS),
         "key_rows": tables.key_rows(report),
         "sigma_factors": report.recalibrated["sigma_factor"],
+        "verdict_rows": tables.verdict_rows(report),
         "calibration_summary": tables.calibration_summary(report),
         "calibration_rows": tables.calibration_rows(report),
         "level_headings": list(tables.LEVEL_METRICS),
@@ -133,7 +140,13 @@ def _fill(report: RunReport) -> dict[str, Any]:
         "published": tables.PUBLISHED,
         "trials": tables.best_trials(report.trials, N_TRIALS),
         "seeds": tables.find_seeds(parameters),
-        "configuration": _without_users(yaml.safe_dump(parameters, sort_keys=False)),
+        "configuration": _without_users(
+            yaml.safe_dump(
+                {key: parameters[key] for key in parameters if key not in OTHER_STAGES},
+                sort_keys=False,
+            )
+        ),
+        "few_trials": sum(trial["state"] == "COMPLETE" for trial in report.trials) < MIN_TRIALS,
         "level": 100 * parameters["evaluation"]["bootstrap"]["level"],
         "figures": {name: inline(png) for name, png in report.figures.items()},
         "captions": FIGURES,

@@ -9,6 +9,7 @@ from multifield.evaluation.intervals import Intervals
 from multifield.evaluation.metrics import LOG_PROB, Metrics
 from multifield.reporting.report.contents import RunReport
 
+LARGEST_WIDTH = 1e4  # of an interval that is written with all its digits
 DOUBT, CLEAR = 0.05, 0.001  # p-values below which a deviation is significant, highly significant
 
 Cell = tuple[str, str]
@@ -100,8 +101,36 @@ def level_rows(report: RunReport) -> list[tuple[str, str, str, list[Cell]]]:
 def _cell(value: float | None, ends: tuple[float, float] | None, factor: float, form: str) -> Cell:
     if value is None:
         return "-", ""
-    text = f"{factor * value:{form}}"
-    return (text, f"{factor * ends[0]:{form}} to {factor * ends[1]:{form}}") if ends else (text, "")
+    if ends is None:
+        return f"{factor * value:{form}}", ""
+    if (decimals := _decimals(factor * (ends[1] - ends[0]))) is not None:
+        form = f".{decimals}f"
+    return f"{factor * value:{form}}", f"{factor * ends[0]:{form}} to {factor * ends[1]:{form}}"
+
+
+def _decimals(width: float) -> int | None:
+    """Return decimals that give the half width of an interval two digits. None: none do."""
+    if not 0 < width < LARGEST_WIDTH:
+        return None
+    return max(0, 1 - math.floor(math.log10(width / 2)))
+
+
+def verdict_rows(report: RunReport) -> list[tuple[str, Cell, Cell, Cell, str]]:
+    """List R2, RMSE, coverage and a verdict on the posteriors of each parameter."""
+    doubted: dict[str, list[str]] = {}
+    for record in report.calibration_tests:
+        p_value = record["p_value"]
+        if record["sigma"] == "inferred" and p_value is not None and p_value < DOUBT:
+            doubted.setdefault(record["parameter"], []).append(record["test"])
+    place = [list(KEY_METRICS).index(name) for name in ("R2", "RMSE", "coverage 68 [%]")]
+    return [
+        (
+            name,
+            *(cells[i] for i in place),
+            f"deviates ({', '.join(doubted[name])})" if name in doubted else "no deviation found",
+        )
+        for name, cells, _ in key_rows(report)
+    ]
 
 
 # ---- calibration ----
