@@ -33,4 +33,4 @@ def map_digests(maps: StoredMaps) -> Digests:
 
 def join_digests(digests: Digests) -> str:
     """Return one digest of all maps of a file as a hexadecimal string."""
-    return xxhash.xxh3_64_hexdigest(digests.astype("<u8"))
+    return xxhash.xxh3_64_hexdigest(digests.astype("<u8").tobytes())
