@@ -60,6 +60,9 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
         return {"path": str(self._folder), "names": self._names}
 
 
+N_FAULTS, LONGEST = 3, 160  # in messages: number, and characters of a name or a reason
+
+
 class TypedJSONDataset(JSONDataset):  # type: ignore[misc] # it is not typed
     """Object of a pydantic dataclass as JSON, validated when it is loaded.
 
@@ -85,7 +88,7 @@ class TypedJSONDataset(JSONDataset):  # type: ignore[misc] # it is not typed
         try:
             return self._adapter.validate_json(text)
         except ValidationError as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise ValueError(f"{path}: {_summarize(error)}") from None
 
     def save(self, data: Any) -> None:
         """Write the object."""
@@ -113,3 +116,17 @@ class TypedJSONDataset(JSONDataset):  # type: ignore[misc] # it is not typed
 def _table(columns: list[str], rows: list[list[Any]]) -> TablePreview:
     index = list(np.arange(len(rows)).tolist())
     return TablePreview({"index": index, "columns": columns, "data": rows})
+
+
+def _summarize(error: ValidationError) -> str:
+    """Return the first faults of a file, one line each."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = [
+        f"{'.'.join(map(str, fault['loc']))[:LONGEST]}: {fault['msg'][:LONGEST]}"
+        for fault in faults[:N_FAULTS]
+    ]
+    more = len(faults) - len(lines)
+    return "\n  ".join(
+        [f"Expected a valid {error.title}, got other content:", *lines]
+        + ([f"and {more} more"] if more else [])
+    )

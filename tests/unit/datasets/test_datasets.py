@@ -370,3 +370,15 @@ def test_a_chain_of_a_map_that_does_not_exist_is_refused(rng):
     config = DrawsConfig(n=50, seed=1, netcdf=False, getdist=(3,))
     with pytest.raises(ValueError, match=r"draws\.getdist: Expected maps from 0 to 2, got 3"):
         select_files(draws, config)
+
+
+def test_a_wrong_file_is_described_in_few_lines(tmp_path: Path) -> None:
+    path = tmp_path / "split.json"
+    path.write_text('{"wrong": 1, "%s": 2, "third": 3, "fourth": 4}' % ("x" * 900))
+    with pytest.raises(DatasetError) as caught:
+        typed(path, "multifield.maps.Split").load()
+    message = str(caught.value.__cause__)
+    assert message.startswith(f"{path}: Expected a valid Split, got other content:\n")
+    assert len(message.splitlines()) == 5
+    assert message.splitlines()[-1].strip().endswith("more")
+    assert max(map(len, message.splitlines()[1:])) < 330
