@@ -69,7 +69,8 @@ def send_request(
         response = session.request(
             method, url, headers=headers, timeout=timeout, stream=True, allow_redirects=True
         )
-    except requests.RequestException as error:
+    # ValueError and HTTPError: requests passes them on, such as of a redirect to http://[
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
         may_pass = isinstance(error, requests.ConnectionError | requests.Timeout)
         if may_pass and not isinstance(error, requests.exceptions.SSLError):
             raise TransientError(f"No response ({type(error).__name__})") from None

@@ -507,6 +507,16 @@ def test_a_missing_file_without_download_says_how_to_have_it(tmp_path):
         open_source(SELECTION, source)
 
 
+def test_a_redirect_to_what_is_no_address_is_an_error_of_the_download(monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("Invalid IPv6 URL")  # as urllib.parse does of http://[
+
+    with http.requests.Session() as session:
+        monkeypatch.setattr(session, "request", refuse)
+        with pytest.raises(DownloadError, match=r"example\.org/x: The request failed \(Invalid"):
+            http.send_request(session, "GET", "https://example.org/x", {}, 1.0)
+
+
 def test_a_log_without_a_terminal_has_lines_with_rate(site, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr("multifield.core.progress.LOG_PERIOD", 0.0)
     with caplog.at_level(logging.INFO):
