@@ -122,11 +122,13 @@ def verdict_rows(report: RunReport) -> list[tuple[str, Cell, Cell, Cell, str]]:
         p_value = record["p_value"]
         if record["sigma"] == "inferred" and p_value is not None and p_value < DOUBT:
             doubted.setdefault(record["parameter"], []).append(record["test"])
-    place = [list(KEY_METRICS).index(name) for name in ("R2", "RMSE", "coverage 68 [%]")]
+    r2, rmse, coverage = map(list(KEY_METRICS).index, ("R2", "RMSE", "coverage 68 [%]"))
     return [
         (
             name,
-            *(cells[i] for i in place),
+            cells[r2],
+            cells[rmse],
+            cells[coverage],
             f"deviates ({', '.join(doubted[name])})" if name in doubted else "no deviation found",
         )
         for name, cells, _ in key_rows(report)
