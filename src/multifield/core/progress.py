@@ -1,4 +1,4 @@
-"""Progress bars in a terminal or notebook; elsewhere one log line per minute."""
+"""Progress bars in a terminal or notebook; elsewhere a log line after 5 s and per minute."""
 
 import logging
 import time
@@ -24,6 +24,7 @@ from multifield.core.notebook_bars import NotebookBars, in_notebook
 logger = logging.getLogger(__name__)
 
 LOG_PERIOD = 60.0  # [s] between two log lines
+FIRST_LINE = 5.0  # [s] after the start, so that a long task says soon what it does
 RATE_PERIOD = 3600.0  # [s] over which the rate is averaged
 
 
@@ -78,7 +79,8 @@ def progress(
     advance : callable
         Function that takes the number of units completed since the last call. Threads may share it.
     """
-    start = logged = time.monotonic()
+    start = time.monotonic()
+    logged = start - LOG_PERIOD + min(FIRST_LINE, LOG_PERIOD)
     bars = make_bars(*_columns(unit), transient=True)
     bar = bars.add_task(description, total=total, completed=completed)
 

@@ -9,6 +9,7 @@ from multifield.config.data import PreprocessingConfig
 from multifield.config.prediction import CardConfig
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.core.checksums import sha256
+from multifield.core.progress import progress
 from multifield.core.versions import describe_software
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.data.manifest import Manifest
@@ -280,25 +281,27 @@ def _predict(
 ) -> list[Results]:
     """Infer the validation maps in all orientations with one network in memory at a time."""
     results = []
-    for trained in networks:
-        network = load_weights(
-            trained.weights,
-            hidden=trained.hyperparameters.hidden,
-            channels=data.channels,
-            map_size=data.map_size,
-            architecture=training.architecture,
-            head=training.head,
-            sha256=trained.sha256,
-        )
-        results.append(
-            predict_known(
-                network,
-                maps,
-                range(N_ORIENTATIONS),
-                device=training.device,
-                n_threads=training.n_threads,
+    with progress("describe: infer validation maps", len(networks), "networks") as advance:
+        for trained in networks:
+            network = load_weights(
+                trained.weights,
+                hidden=trained.hyperparameters.hidden,
+                channels=data.channels,
+                map_size=data.map_size,
+                architecture=training.architecture,
+                head=training.head,
+                sha256=trained.sha256,
             )
-        )
+            results.append(
+                predict_known(
+                    network,
+                    maps,
+                    range(N_ORIENTATIONS),
+                    device=training.device,
+                    n_threads=training.n_threads,
+                )
+            )
+            advance(1)
     return results
 
 
