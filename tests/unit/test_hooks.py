@@ -1,6 +1,7 @@
 """Log lines of nodes, and the check of the code."""
 
 import logging
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,13 @@ def test_the_next_step_works_where_the_run_was(
     step = _how_to_see_pipelines()
     assert step.splitlines()[1].strip() == command
     assert all(len(line) < 78 for line in step.splitlines())
+
+
+def test_previews_of_missing_files_do_not_fill_the_screen(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger = import_module("kedro_viz.models.flowchart.node_metadata").logger
+    levels = yaml.safe_load((ROOT / "conf/logging.yml").read_text())["loggers"]
+    caplog.set_level(levels[logger.name]["level"], logger.name)
+    logger.warning("'theta' could not be previewed")
+    assert caplog.messages == []
