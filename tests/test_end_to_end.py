@@ -23,8 +23,8 @@ RESULTS = (
 
 DRAWS = f"data/07_model_output/draws_MockNbody_Mtot_{LABEL}_of_MockNbody_Mtot_{LABEL}_LH.parquet"
 FIGURES = (
-    "true_against_predicted", "residuals", "calibration", "typical_and_worst", "saliency", "spectra", "losses",
-    "study_history", "importance", "parallel_coordinates", "contours", "corner",
+    "true_against_predicted", "residuals", "calibration", "typical_and_worst", "saliency", "spectra",
+    "losses", "study_history", "importance", "parallel_coordinates", "contours", "corner",
 )  # fmt: skip
 
 TABLES = (
