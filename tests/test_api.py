@@ -94,6 +94,7 @@ def test_scores_are_identical_to_those_of_the_pipeline(project, suite, network):
     (path,) = (project / "data/08_reporting").rglob("metrics.json")
     metrics = json.loads(path.read_text())
     scores = network.infer(suite.test).score()
+    assert list(metrics.pop("log_prob")) == ["Omega_m+sigma_8"]  # not of one parameter
     for metric, values in metrics.items():
         assert scores.loc[metric].dropna().to_dict() == values
 
@@ -217,6 +218,8 @@ def test_the_pipeline_predicts_with_a_saved_network(project, suite, network):
     (table,) = (project / "data/07_model_output").rglob("predictions*.csv")
     expected = pd.read_csv(table, index_col="map")
     posterior = network.infer(project / path)
+    assert set(expected.pop("file")) == {str((project / path).resolve())}
+    assert expected.pop("sha256").str.len().eq(64).all()
     pd.testing.assert_frame_equal(posterior.table(), expected, rtol=1e-12)
     (table,) = (project / "data/07_model_output").rglob("draws_*_of_Maps_*.parquet")
     draws = posterior.draws(1000, seed=1)

@@ -357,7 +357,7 @@ def test_the_other_recipe_has_files_of_its_own_in_the_same_project(finished):
         project, "run", "--env", "test", "--pipelines", "train", "--params", "recipe=multifield"
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    label = "all_one_cycle_summary_statistics"
+    label = "all_one_cycle_summary_statistics_autoregressive"
     models = project / "data/06_models"
     network = load_weights(models / f"weights/weights_MockNbody_Mtot_single_{label}.pt")
     assert isinstance(network, SummaryStatistics)

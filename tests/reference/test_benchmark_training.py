@@ -18,6 +18,7 @@ from multifield.config.tuning import TuningConfig
 from multifield.data import MapLoader, Normalization
 from multifield.maps import split_simulations
 from multifield.models import O3Err
+from multifield.models.heads import DiagonalHead
 from multifield.training import LossSums, train_network
 from multifield.training.step import make_optimizer, make_schedule, train_step
 from multifield.tuning import open_study, suggest
@@ -138,10 +139,9 @@ def test_an_epoch_of_the_published_size(
 
 
 def test_validation_takes_the_logarithm_of_averages_over_the_set() -> None:
-    sums = LossSums("moments", (0,))
-    one = torch.ones(1, 1)
-    sums.add(0 * one, 0 * one, 1 * one)  # error 1, variance 0
-    sums.add(0 * one, 1 * one, 3 * one)  # error 9, variance 1
+    sums = LossSums("moments", DiagonalHead(1), (0,))
+    sums.add(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0]]))  # error 1, variance 0
+    sums.add(torch.tensor([[0.0, 1.0]]), torch.tensor([[3.0]]))  # error 9, variance 1
     # averages 5 and (1 + 64) / 2; the average of the batches' losses would be log(9 x 64) / 2
     assert sums.loss() == pytest.approx(math.log(5) + math.log(32.5), rel=1e-15)
 

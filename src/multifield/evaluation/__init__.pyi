@@ -2,16 +2,19 @@ from .bootstrap import simulation_of_rows as simulation_of_rows
 from .calibration import check_calibration as check_calibration
 from .calibration import compare_calibration as compare_calibration
 from .draws import Draws as Draws
+from .draws import select_files as select_files
 from .draws import draw as draw
 from .ensembles import average_networks as average_networks
 from .ensembles import combine_maps as combine_maps
 from .ensembles import combine_posteriors as combine_posteriors
 from .ensembles import fit_share as fit_share
+from .metrics import Metrics as Metrics
 from .metrics import compare_trials as compare_trials
 from .examples import Examples as Examples
 from .examples import choose_across as choose_across
 from .examples import choose_typical_and_worst as choose_typical_and_worst
 from .intervals import Interval as Interval
+from .intervals import Intervals as Intervals
 from .intervals import estimate_differences as estimate_differences
 from .intervals import estimate_intervals as estimate_intervals
 from .levels import Predictions as Predictions
@@ -24,6 +27,7 @@ from .prediction import predict as predict
 from .intervals import (
     estimate_recalibrated_intervals as estimate_recalibrated_intervals,
 )
+from .recalibration import Factors as Factors
 from .recalibration import fit_sigma_factors as fit_sigma_factors
 from .recalibration import recalibrate as recalibrate
 from .recalibration import score_recalibrated as score_recalibrated

@@ -5,8 +5,6 @@ from typing import Any
 
 from multifield import evaluation
 from multifield.config.draws import DrawsConfig
-from multifield.evaluation.draws import Draws, select_files
-from multifield.evaluation.results import Results
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> Any:
@@ -47,8 +45,8 @@ def to_records(frame: Any) -> list[dict[str, Any]]:
 
 
 def draws_for_files(
-    results: Results, n_orientations: int, config: DrawsConfig
-) -> tuple[Any, dict[str, Draws]]:
+    results: "evaluation.Results", n_orientations: int, config: DrawsConfig
+) -> "tuple[Any, dict[str, evaluation.Draws]]":
     """Draw from the posterior of each map, for Parquet and for other formats.
 
     Parameters
@@ -68,4 +66,4 @@ def draws_for_files(
         Draws for NetCDF and GetDist; see `multifield.evaluation.draws.select_files`.
     """
     draws = evaluation.draw(results, config.n, config.seed, n_orientations=n_orientations)
-    return draws.to_table(), select_files(draws, config)
+    return draws.to_table(), evaluation.select_files(draws, config)

@@ -18,11 +18,6 @@ from multifield.data.map_files import MapStream
 from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps, Preprocessing
 from multifield.data.split_loaders import SplitLoaders
-from multifield.evaluation.draws import Draws
-from multifield.evaluation.intervals import Intervals
-from multifield.evaluation.metrics import Metrics
-from multifield.evaluation.recalibration import Factors
-from multifield.evaluation.results import Results
 from multifield.ingest.sources import open_test_source
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.ingest.nodes import verify_maps
@@ -134,7 +129,7 @@ def predict_test_maps(
     data: MapLoader,
     training_config: TrainingConfig,
     config: EvaluationConfig,
-) -> tuple[Results, dict[int, Results]]:
+) -> "tuple[evaluation.Results, dict[int, evaluation.Results]]":
     """Predict test maps, the best trial separately; see `multifield.evaluation.predict`."""
     best, *others = networks
     return (
@@ -148,7 +143,7 @@ def predict_validation_maps(
     data: SplitLoaders,
     training_config: TrainingConfig,
     config: EvaluationConfig,
-) -> tuple[Results, dict[int, Results]]:
+) -> "tuple[evaluation.Results, dict[int, evaluation.Results]]":
     """Predict validation maps, the best trial separately; see `multifield.evaluation.predict`."""
     return predict_test_maps(networks, data.valid, training_config, config)
 
@@ -159,7 +154,7 @@ def predict_shifted_maps(
     data: SplitLoaders,
     training_config: TrainingConfig,
     config: EvaluationConfig,
-) -> tuple[Results, ...]:
+) -> "tuple[evaluation.Results, ...]":
     """Predict shifted validation and test maps; see `multifield.evaluation.predict_shifted`."""
     best, *_ = networks.values()
     return tuple(
@@ -178,7 +173,9 @@ def predict_shifted_maps(
     )
 
 
-def average_networks(best: Results, others: Mapping[int, Results]) -> dict[int, Results]:
+def average_networks(
+    best: "evaluation.Results", others: "Mapping[int, evaluation.Results]"
+) -> "dict[int, evaluation.Results]":
     """Average several networks; see `multifield.evaluation.average_networks`."""
     k = 1 + len(others)
     return {k: evaluation.average_networks([best, *others.values()])} if others else {}
@@ -189,7 +186,7 @@ def predict_with(
     data: MapLoader,
     training_config: TrainingConfig,
     config: EvaluationConfig,
-) -> Results:
+) -> "evaluation.Results":
     """Predict maps with one network; see `multifield.evaluation.predict`."""
     return evaluation.predict(
         network,
@@ -204,17 +201,19 @@ def predict_with(
 # ---- scores ----
 
 
-def keep_comparable(results: Results, selection: Selection, test_selection: Selection) -> Results:
+def keep_comparable(
+    results: "evaluation.Results", selection: Selection, test_selection: Selection
+) -> "evaluation.Results":
     """Keep parameters that have a true value; see `multifield.evaluation.comparable`."""
     return evaluation.comparable(results, selection.suite, test_selection.suite)
 
 
 def keep_comparable_others(
-    others: Mapping[int, Results],
-    shifted: tuple[Results, ...],
+    others: "Mapping[int, evaluation.Results]",
+    shifted: "tuple[evaluation.Results, ...]",
     selection: Selection,
     test_selection: Selection,
-) -> tuple[dict[int, Results], tuple[Results, ...]]:
+) -> "tuple[dict[int, evaluation.Results], tuple[evaluation.Results, ...]]":
     """Keep them in other trials and shifted test maps; see `multifield.evaluation.comparable`."""
     return (
         {n: keep_comparable(each, selection, test_selection) for n, each in others.items()},
@@ -222,36 +221,46 @@ def keep_comparable_others(
     )
 
 
-def draw_posteriors(results: Results, config: EvaluationConfig) -> tuple[Any, dict[str, Draws]]:
+def draw_posteriors(
+    results: "evaluation.Results", config: EvaluationConfig
+) -> "tuple[Any, dict[str, evaluation.Draws]]":
     """Draw from the posterior of each map, for files; see `multifield.evaluation.draw`."""
     return draws_for_files(results, config.orientations, config.draws)
 
 
-def fit_sigma_factors(validation_results: Results, config: EvaluationConfig) -> Factors:
+def fit_sigma_factors(
+    validation_results: "evaluation.Results", config: EvaluationConfig
+) -> "evaluation.Factors":
     """Fit factors of sigma on validation maps; see `multifield.evaluation.fit_sigma_factors`."""
     simulation = evaluation.simulation_of_rows(validation_results, config.orientations)
     return evaluation.fit_sigma_factors(validation_results, simulation)
 
 
-def recalibrate_results(results: Results, factors: Factors) -> Results:
+def recalibrate_results(
+    results: "evaluation.Results", factors: "evaluation.Factors"
+) -> "evaluation.Results":
     """Apply the factors of sigma; see `multifield.evaluation.recalibrate`."""
     return evaluation.recalibrate(results, factors)
 
 
-def score_results(results: Results) -> Metrics:
+def score_results(results: "evaluation.Results") -> "evaluation.Metrics":
     """Compute every metric; see `multifield.evaluation.score_results`."""
     return evaluation.score_results(results)
 
 
-def estimate_intervals(results: Results, config: EvaluationConfig) -> Intervals:
+def estimate_intervals(
+    results: "evaluation.Results", config: EvaluationConfig
+) -> "evaluation.Intervals":
     """Estimate intervals of the metrics; see `multifield.evaluation.estimate_intervals`."""
     simulation = evaluation.simulation_of_rows(results, config.orientations)
     return evaluation.estimate_intervals(results, simulation, config.bootstrap)
 
 
 def estimate_recalibrated_intervals(
-    results: Results, validation_results: Results, config: EvaluationConfig
-) -> Intervals:
+    results: "evaluation.Results",
+    validation_results: "evaluation.Results",
+    config: EvaluationConfig,
+) -> "evaluation.Intervals":
     """Resample validation maps too; see `multifield.evaluation.estimate_recalibrated_intervals`."""
     test, valid = (
         (each, evaluation.simulation_of_rows(each, config.orientations))
@@ -260,12 +269,16 @@ def estimate_recalibrated_intervals(
     return evaluation.estimate_recalibrated_intervals(*test, *valid, config.bootstrap)
 
 
-def score_recalibrated(results: Results, factors: Factors) -> Metrics:
+def score_recalibrated(
+    results: "evaluation.Results", factors: "evaluation.Factors"
+) -> "evaluation.Metrics":
     """Score results after recalibration; see `multifield.evaluation.score_recalibrated`."""
     return evaluation.score_recalibrated(results, factors)
 
 
-def check_calibration(results: Results, recalibrated: Results, config: EvaluationConfig) -> Any:
+def check_calibration(
+    results: "evaluation.Results", recalibrated: "evaluation.Results", config: EvaluationConfig
+) -> Any:
     """Test calibration with recalibration; see `multifield.evaluation.compare_calibration`."""
     simulation = evaluation.simulation_of_rows(results, config.orientations)
     return to_frame(
@@ -276,11 +289,11 @@ def check_calibration(results: Results, recalibrated: Results, config: Evaluatio
 
 
 def compare_levels(
-    results: Results,
-    others: Mapping[int, Results],
-    validation_results: Results,
-    validation_others: Mapping[int, Results],
-    shifted: tuple[Results, ...],
+    results: "evaluation.Results",
+    others: "Mapping[int, evaluation.Results]",
+    validation_results: "evaluation.Results",
+    validation_others: "Mapping[int, evaluation.Results]",
+    shifted: "tuple[evaluation.Results, ...]",
     config: EvaluationConfig,
 ) -> Any:
     """Compare levels of averaging; see `multifield.evaluation.compare_levels`."""
@@ -296,7 +309,9 @@ def compare_levels(
     return to_frame(evaluation.compare_levels(named, config.bootstrap))
 
 
-def compare_trials(study: "tuning.Study", best: Results, others: Mapping[int, Results]) -> Any:
+def compare_trials(
+    study: "tuning.Study", best: "evaluation.Results", others: "Mapping[int, evaluation.Results]"
+) -> Any:
     """Compare the tested trials; see `multifield.evaluation.compare_trials`."""
     by_number = {tuning.best_trial(study).number: best, **others}
     return to_frame(evaluation.compare_trials(by_number, tuning.valid_losses(study)))

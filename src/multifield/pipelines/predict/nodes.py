@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from multifield import models, prediction
+from multifield import evaluation, models, prediction
 from multifield.config.prediction import PredictionConfig
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
-from multifield.evaluation.draws import Draws
-from multifield.evaluation.results import Results
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import draws_for_files, to_frame
 
@@ -32,7 +30,7 @@ def infer_parameters(
     networks: "list[models.Network]",
     training: TrainingConfig,
     config: PredictionConfig,
-) -> tuple[Any, Any, Results]:
+) -> "tuple[Any, Any, evaluation.Results]":
     """Predict every map, for CSV and Parquet; see `multifield.prediction.infer_parameters`."""
     results, records = prediction.infer_parameters(
         maps, card, networks, orientations=config.orientations, training=training
@@ -42,6 +40,8 @@ def infer_parameters(
     return frame, frame, results
 
 
-def draw_posteriors(results: Results, config: PredictionConfig) -> tuple[Any, dict[str, Draws]]:
+def draw_posteriors(
+    results: "evaluation.Results", config: PredictionConfig
+) -> "tuple[Any, dict[str, evaluation.Draws]]":
     """Draw from the posterior of each map, for files; see `multifield.evaluation.draw`."""
     return draws_for_files(results, config.orientations, config.draws)

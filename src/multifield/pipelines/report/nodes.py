@@ -13,8 +13,6 @@ from multifield.core.arrays import Maps, Theta
 from multifield.data.loader import MapLoader
 from multifield.data.manifest import Manifest
 from multifield.data.preprocess import LogMaps
-from multifield.evaluation.intervals import Intervals
-from multifield.evaluation.results import Results
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import to_records
 
@@ -24,7 +22,10 @@ N_ATTRIBUTED = 3  # maps with attributed pixels; one map for several fields, one
 
 
 def plot_results(
-    results: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
+    results: "evaluation.Results",
+    selection: Selection,
+    test_selection: Selection,
+    config: EvaluationConfig,
 ) -> "reporting.figures.Figure":
     """Draw truth against prediction; see `multifield.reporting.figures.true_against_predicted`."""
     return reporting.figures.true_against_predicted(
@@ -37,8 +38,8 @@ def plot_results(
 
 
 def plot_calibration(
-    results: Results,
-    recalibrated: Results,
+    results: "evaluation.Results",
+    recalibrated: "evaluation.Results",
     selection: Selection,
     test_selection: Selection,
     config: EvaluationConfig,
@@ -91,7 +92,10 @@ def plot_losses(
 
 
 def plot_residuals(
-    compared: Results, selection: Selection, test_selection: Selection, config: EvaluationConfig
+    compared: "evaluation.Results",
+    selection: Selection,
+    test_selection: Selection,
+    config: EvaluationConfig,
 ) -> "reporting.figures.Figure":
     """Draw residuals and pulls; see `multifield.reporting.figures.residuals`."""
     return reporting.figures.residuals(
@@ -104,7 +108,7 @@ def plot_residuals(
 
 
 def plot_typical_and_worst(
-    compared: Results,
+    compared: "evaluation.Results",
     data: MapLoader,
     raw_maps: Mapping[str, Maps],
     selection: Selection,
@@ -127,7 +131,7 @@ def plot_typical_and_worst(
 
 def plot_saliency(
     networks: "Mapping[int, Any]",
-    compared: Results,
+    compared: "evaluation.Results",
     data: MapLoader,
     selection: Selection,
     test_selection: Selection,
@@ -155,7 +159,10 @@ def plot_saliency(
 
 
 def plot_spectra(
-    log_maps: Mapping[str, LogMaps], theta: Theta, results: Results, selection: Selection
+    log_maps: Mapping[str, LogMaps],
+    theta: Theta,
+    results: "evaluation.Results",
+    selection: Selection,
 ) -> "reporting.figures.Figure":
     """Draw power spectra of the training suite; see `multifield.reporting.figures.spectra`."""
     return reporting.figures.spectra(
@@ -193,9 +200,9 @@ def write_report(
     test_selection: Selection,
     parameters: Mapping[str, Any],
     metrics: dict[str, dict[str, float]],
-    metrics_intervals: Intervals,
+    metrics_intervals: "evaluation.Intervals",
     metrics_recalibrated: dict[str, dict[str, float]],
-    metrics_recalibrated_intervals: Intervals,
+    metrics_recalibrated_intervals: "evaluation.Intervals",
     calibration_tests: Any,
     levels: Any,
     study: "tuning.Study",

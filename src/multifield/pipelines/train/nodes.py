@@ -1,6 +1,6 @@
 """Nodes of `train`."""
 
-from multifield import models, prediction, reporting, training
+from multifield import evaluation, models, prediction, reporting, training
 from multifield.camels.selection import Selection
 from multifield.config.data import PreprocessingConfig
 from multifield.config.evaluation import EvaluationConfig
@@ -9,7 +9,6 @@ from multifield.config.training import ExecutionConfig, Hyperparameters, Trainin
 from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
 from multifield.data.split_loaders import SplitLoaders
-from multifield.evaluation.results import Results
 from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.evaluate.nodes import predict_with
@@ -73,7 +72,7 @@ def predict_held_out_maps(
     data: SplitLoaders,
     training_config: TrainingConfig,
     config: EvaluationConfig,
-) -> Results:
+) -> "evaluation.Results":
     """Predict the test maps of the training suite; see `multifield.evaluation.predict`."""
     return predict_with(network, data.test, training_config, config)
 

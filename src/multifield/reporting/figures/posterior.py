@@ -1,19 +1,18 @@
 """Posterior means and standard deviations of maps with unknown parameters."""
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from multifield import camels
 from multifield.evaluation.results import Results
-from multifield.reporting.figures.style import BLUE, GREY, PAGE_WIDTH, STYLE, finish, maps_title
+from multifield.reporting.figures.style import BLUE, GREY, PAGE_WIDTH, finish, maps_title, styled
 
 MAX_MAPS = 150  # per panel; more error bars would overlap
 ROW_HEIGHT = 1.3  # [inch] per parameter
 
 
-@mpl.rc_context(STYLE)
+@styled
 def posterior_of_maps(results: Results, suite: str, field: str) -> Figure:
     """Draw mean and standard deviation of each map, one panel per parameter.
 

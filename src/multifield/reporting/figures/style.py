@@ -44,7 +44,7 @@ STYLE: dict[Any, object] = {
     "figure.dpi": 160,
 }
 
-_ONE_AT_A_TIME = RLock()  # matplotlib has one global style for all threads
+ONE_AT_A_TIME = RLock()  # matplotlib has one global style for all threads
 Arguments = ParamSpec("Arguments")
 
 
@@ -64,7 +64,7 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
     @wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
-        with _ONE_AT_A_TIME, mpl.rc_context(STYLE):
+        with ONE_AT_A_TIME, mpl.rc_context(STYLE):
             return draw(*args, **kwargs)
 
     return drawn
