@@ -98,6 +98,7 @@ def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
     """Return the published recipe at the given precision."""
     published: dict[str, Any] = {
         "architecture": "o3_err",
+        "head": "diagonal",
         "pretrained": None,
         "epochs": 1,
         "batch_size": sizes.batch,
