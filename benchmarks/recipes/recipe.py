@@ -24,8 +24,9 @@ ON_DEVICE: Mapping[str, Mapping[str, int]] = {
 }
 SWITCHES = {
     "architecture": ("architecture",),
-    "loss": ("loss",),
-    "judgement": ("judged_by",),
+    "head": ("head",),
+    "loss": ("loss", "head"),  # the moment loss is for the diagonal head only
+    "judgement": ("judged_by", "head"),
     "schedule": ("schedule",),
     "averaging": ("weight_averaging",),
     "gradient": ("max_gradient_norm",),
