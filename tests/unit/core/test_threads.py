@@ -23,6 +23,14 @@ def test_settings_of_the_user_are_kept(monkeypatch, given, expected):
 
 
 def test_the_command_sets_up_threads_before_pytorch(tmp_path):
-    code = "import sys, multifield.cli, multifield.settings; sys.exit('torch' in sys.modules)"
+    code = """
+import os, sys
+class Check:
+    def find_spec(self, name, path, target=None):
+        if name == "torch" and not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ):
+            sys.exit("PyTorch is imported before the threads are set up.")
+sys.meta_path.insert(0, Check())
+import multifield.cli, multifield.settings, torch
+"""
     done = run_python(tmp_path, "-c", code)
     assert done.returncode == 0, done.stderr
