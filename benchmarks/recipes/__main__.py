@@ -24,7 +24,7 @@ from multifield.config.ingest import MockConfig
 from multifield.maps import maps_of, split_simulations
 from multifield.mock.gaussian import SUITE as GAUSSIAN
 
-RECIPES = ("published", "multifield", "band_powers")
+RECIPES = ("published", "multifield")
 
 
 def measure(mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int, jobs: int) -> None:

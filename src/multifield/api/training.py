@@ -29,8 +29,8 @@ def train(
     suite : Suite
         Training, validation and test maps.
     recipe : str, optional
-        Recipe of the training: ``published``, the benchmark's; ``multifield``, recommended; or
-        ``band_powers``. If not given, that of ``conf``.
+        Recipe of the training: ``published``, the benchmark's; or ``multifield``,
+        recommended. If not given, that of ``conf``.
     epochs : int, optional
         Number of epochs. If not given, that of ``conf``.
     **settings : object

@@ -1,4 +1,3 @@
-from .band_powers import BandPowers as BandPowers
 from .feature_network import FeatureNetwork as FeatureNetwork
 from .model_folder import ModelFolder as ModelFolder
 from .network import Network as Network

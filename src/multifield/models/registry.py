@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 GROUP = "multifield.architectures"
 BUILT_IN = {
     "o3_err": "multifield.models.o3_err:O3Err",
-    "band_powers": "multifield.models.band_powers:BandPowers",
     "summary_statistics": "multifield.models.summary_statistics:SummaryStatistics",
 }
 ARGUMENTS = ("hidden", "dropout", "channels", "map_size", "n_parameters")

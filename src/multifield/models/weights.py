@@ -18,19 +18,17 @@ from torch import Tensor
 
 from multifield.core.atomic_files import atomic_path
 from multifield.core.checksums import sha256 as sha256_of
-from multifield.models.band_powers import FIRST_TENSOR as FIRST_OF_BAND_POWERS
 from multifield.models.heads import head_of
 from multifield.models.network import RECORD, Network
 from multifield.models.registry import build, find_architecture, import_architecture
-from multifield.models.summary_statistics import FIRST_TENSOR as FIRST_OF_SUMMARY_STATISTICS
+from multifield.models.summary_statistics import FIRST_TENSOR
 
 PREFIX = "module."  # the released networks were saved wrapped in DataParallel
 StateDict = dict[str, Tensor]
 """Tensors of a network by their names."""
 MARKS = {
     "C01.weight": "o3_err",
-    FIRST_OF_BAND_POWERS: "band_powers",
-    FIRST_OF_SUMMARY_STATISTICS: "summary_statistics",
+    FIRST_TENSOR: "summary_statistics",
 }
 """Tensor name that identifies the architecture of a state dict."""
 

@@ -50,16 +50,19 @@ def test_the_name_of_predictions_contains_that_of_the_maps():
             {"recipe": "multifield", "training": {"architecture": "o3_err"}},
             "all_one_cycle_o3_autoregressive",
         ),
-        ({"training": {"architecture": "band_powers"}}, "all_steps_500_500_band_powers"),
+        (
+            {"training": {"architecture": "summary_statistics"}},
+            "all_steps_500_500_summary_statistics",
+        ),
     ],
 )
 def test_names_of_files_contain_architecture_head_and_schedule(runtime, label):
     assert load_catalog("mock", **runtime)["model_folder"]["label"] == label
 
 
-@pytest.mark.parametrize("recipe", ["band_power", 1])
+@pytest.mark.parametrize("recipe", ["multi_field", 1])
 def test_an_unknown_recipe_is_rejected(recipe):
-    expected = rf"recipe: Expected one of published, multifield, band_powers, got {recipe!r}"
+    expected = rf"recipe: Expected one of published, multifield, got {recipe!r}"
     with pytest.raises(ValueError, match=expected):
         read_parameters("base", {"recipe": recipe})
 

@@ -184,13 +184,6 @@ def test_the_recommended_recipe_in_every_environment():
         assert training.weight_averaging > 0
 
 
-def test_the_recipe_with_learned_filters_shifts_maps():
-    for environment in ENVIRONMENTS:
-        training = check_parameters(load_parameters(environment, recipe="band_powers")).training
-        assert (training.architecture, training.loss) == ("band_powers", "nll")
-        assert training.shifts
-
-
 def test_the_default_recipe_is_the_published_one():
     training = check_parameters(load_parameters("base")).training
     assert (training.architecture, training.loss, training.schedule) == (
@@ -213,9 +206,9 @@ def test_a_single_setting_of_a_recipe_can_be_replaced():
 def test_the_search_space_follows_the_recipe():
     spaces = [
         check_parameters(load_parameters("base", recipe=recipe)).tuning.search_space
-        for recipe in ("published", "multifield", "band_powers")
+        for recipe in ("published", "multifield")
     ]
-    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (2, 8), (3, 6)]
+    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (2, 8)]
 
 
 def test_a_wrong_setting_of_any_recipe_is_rejected():

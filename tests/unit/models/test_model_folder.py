@@ -51,7 +51,9 @@ def test_unknown_suite_is_refused() -> None:
 
 
 def test_another_architecture_has_names_of_its_own() -> None:
-    label = recipe_label(500, 500, 0, architecture="band_powers")
+    label = recipe_label(500, 500, 0, architecture="summary_statistics")
     folder = ModelFolder(Path("m"), "SIMBA", "T", label)
-    assert folder.database.name == "SIMBA_band_powers_T_all_steps_500_500_band_powers.db"
-    assert folder.weights(3).name == "weights_SIMBA_T_3_all_steps_500_500_band_powers.pt"
+    assert (
+        folder.database.name == "SIMBA_summary_statistics_T_all_steps_500_500_summary_statistics.db"
+    )
+    assert folder.weights(3).name == "weights_SIMBA_T_3_all_steps_500_500_summary_statistics.pt"

@@ -178,17 +178,11 @@ def test_half_precision_is_widened(network: O3Err, tmp_path: Path) -> None:
     assert load_weights(tmp_path / "a.pt").state_dict()["B11.bias"].dtype is torch.float32
 
 
-@pytest.mark.parametrize(
-    ("architecture", "mark"),
-    [("o3_err", "C01.weight"), ("band_powers", "levels.0.bands.weight")],
-)
-def test_a_small_tensor_cannot_claim_a_large_network(
-    architecture: str, mark: str, tmp_path: Path
-) -> None:
-    state = find_architecture(architecture)(2, 0.0, 1, 16, 2).state_dict()
-    wide = torch.zeros(20_000, *state[mark].shape[1:])
-    torch.save(state | {mark: wide}, tmp_path / "a.pt")  # would take 10 TB
-    with pytest.raises(ValueError, match=rf"{mark}: Expected shape"):
+def test_a_small_tensor_cannot_claim_a_large_network(tmp_path: Path) -> None:
+    state = O3Err(2, 0.0, 1, 16, 2).state_dict()
+    wide = torch.zeros(20_000, *state["C01.weight"].shape[1:])
+    torch.save(state | {"C01.weight": wide}, tmp_path / "a.pt")  # would take 10 TB
+    with pytest.raises(ValueError, match=r"C01\.weight: Expected shape"):
         load_weights(tmp_path / "a.pt")
 
 
@@ -198,7 +192,10 @@ def test_a_small_tensor_cannot_claim_a_large_network(
         ({"hidden": 3}, "hidden 3, got 2"),
         ({"channels": 1}, "channels 1, got 2"),
         ({"map_size": 64}, "map_size 64, got 32"),
-        ({"architecture": "band_powers"}, "weights of band_powers, got those of o3_err"),
+        (
+            {"architecture": "summary_statistics"},
+            "weights of summary_statistics, got those of o3_err",
+        ),
     ],
 )
 def test_another_network_than_the_study_and_data_say_is_refused(

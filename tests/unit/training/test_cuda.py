@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
-both = pytest.mark.parametrize("architecture", ["o3_err", "band_powers"])
+both = pytest.mark.parametrize("architecture", ["o3_err", "summary_statistics"])
 
 
 def first_losses(**settings: Any) -> float:

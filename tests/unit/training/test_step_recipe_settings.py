@@ -12,7 +12,7 @@ from torch import nn
 
 from multifield.config.training import LossName, TrainingConfig, list_causes
 from multifield.data import Batch
-from multifield.models import BandPowers, O3Err
+from multifield.models import O3Err, SummaryStatistics
 from multifield.training import (
     NonFiniteLoss,
     PlainObjective,
@@ -28,7 +28,7 @@ from tests.unit.training.test_checkpoint import assert_same, signal_after
 FLOAT32_RTOL = 1e-6  # a dozen float32 operations
 
 RECIPE = config(
-    architecture="band_powers",
+    architecture="summary_statistics",
     loss="nll",
     schedule="one_cycle",
     max_gradient_norm=1.0,
@@ -40,9 +40,9 @@ def first_batch() -> Batch:
     return next(make_data().train.random_epoch(0, 0, flips=False, shifts=False))
 
 
-def make_network() -> BandPowers:
+def make_network() -> SummaryStatistics:
     torch.manual_seed(1)
-    return BandPowers(1, 0.0, 1, 16)
+    return SummaryStatistics(1, 0.0, 1, 16)
 
 
 # ---- loss ----
