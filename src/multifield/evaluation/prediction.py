@@ -16,7 +16,7 @@ from multifield.data import MapLoader
 from multifield.evaluation.joint import Component, JointPosterior
 from multifield.evaluation.results import N_PARAMETERS, Results, join_results, joint_results
 from multifield.models import for_inference
-from multifield.models.heads import DiagonalHead, head_in
+from multifield.models.heads import DiagonalHead, head_in, split_members
 from multifield.training import choose_device, on_device, torch_threads
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 from multifield.training.shown_fields import FixedFields
@@ -76,15 +76,17 @@ def predict(
     _check_order(scaled_theta, theta)
     inferred = tuple(camels.PARAMETER_NAMES[column] for column in sorted(loader.inferred))
     head = head_in(network)
-    if isinstance(head, DiagonalHead):
+    if isinstance(head, DiagonalHead) and output.shape[1] == head.n_outputs:
         mean = camels.unscale_theta(output[:, :N_PARAMETERS])
         std = camels.unscale_theta_std(output[:, N_PARAMETERS:])
         unused = [column for column in range(N_PARAMETERS) if column not in loader.inferred]
         mean[:, unused] = np.nan
         std[:, unused] = np.nan
         return Results(theta, mean, std, inferred)
-    component = Component(deepcopy(head).cpu(), torch.from_numpy(output))
-    return joint_results(theta, JointPosterior((component,), inferred))
+    head = deepcopy(head).cpu()
+    members = split_members(head, torch.from_numpy(output)).unbind(dim=1)
+    posterior = JointPosterior(tuple(Component(head, each) for each in members), inferred)
+    return joint_results(theta, posterior)
 
 
 def _run(
@@ -114,7 +116,7 @@ def _run(
 def _forward(network: torch.nn.Module, x: Tensor) -> Float64[np.ndarray, "B O"]:
     output = network(x)
     expected = (len(x), head_in(network).n_outputs)
-    if output.shape != expected:
+    if output.ndim != 2 or len(output) != len(x) or output.shape[1] % expected[1]:
         raise ValueError(f"network: Expected output {expected}, got {tuple(output.shape)}.")
     values: np.ndarray = output.cpu().double().numpy()  # MPS has no float64: move first
     return values

@@ -23,6 +23,7 @@ from torch import nn
 from multifield import camels
 from multifield.core.arrays import MapBatch
 from multifield.evaluation.results import N_PARAMETERS, parameter_columns
+from multifield.models.heads import head_in, split_members
 from multifield.training import choose_device, torch_threads
 
 N_STEPS = 64  # of the Gauss-Legendre quadrature; the sums of o3_err are then off by a few percent
@@ -76,8 +77,8 @@ def attribute_means(
     Parameters
     ----------
     network : torch.nn.Module
-        Network that takes (B, C, L, L) float32 and returns (B, 12): means, then standard
-        deviations, in [0, 1] units. It is moved to the device and runs in evaluation mode.
+        Network that takes (B, C, L, L) float32. The first outputs of each member are its means, in
+        [0, 1] units, which are averaged. It is moved to the device and runs in evaluation mode.
     x : (B, C, L, L) float32
         Standardized maps.
     names : tuple of str
@@ -104,7 +105,12 @@ def attribute_means(
     maps = torch.from_numpy(np.ascontiguousarray(x)).to(place)
     given = np.zeros_like(x[:1]) if baselines is None else np.ascontiguousarray(baselines)
     begins = torch.from_numpy(given).to(place)
-    gradients = IntegratedGradients(network)
+    head = head_in(network)
+
+    def infer_means(maps: torch.Tensor) -> torch.Tensor:
+        return split_members(head, network(maps)).mean(dim=1)[:, :N_PARAMETERS]
+
+    gradients = IntegratedGradients(infer_means)
     options = {
         "n_steps": max(1, n_steps // len(begins)),
         "internal_batch_size": max(MAPS_AT_ONCE, len(maps)),
@@ -121,15 +127,15 @@ def attribute_means(
                 for column in columns
             ]
             with torch.inference_mode():
-                means = network(maps).cpu().double().numpy()
-                baseline = network(begins).cpu().double().numpy().mean(axis=0, keepdims=True)
+                means = infer_means(maps).cpu().double().numpy()
+                baseline = infer_means(begins).cpu().double().numpy().mean(axis=0, keepdims=True)
     finally:
         network.train(was_training)
     width = np.array([p.maximum - p.minimum for p in camels.PARAMETERS], np.float32)[columns]
     return Attributions(
         names,
         (np.stack(values) * width[:, None, None, None, None]).astype(np.float32),
-        camels.unscale_theta(means[:, :N_PARAMETERS])[:, columns].T.copy(),
-        camels.unscale_theta(baseline[:, :N_PARAMETERS])[0, columns].copy(),
+        camels.unscale_theta(means)[:, columns].T.copy(),
+        camels.unscale_theta(baseline)[0, columns].copy(),
         0 if baselines is None else len(begins),
     )

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multifield.models.heads import HEADS, Head
+from multifield.models.heads import HEADS, Head, split_members
 
 RECORD = "sizes_made_for"  # name in a state dict of the tensor with the sizes of the network
 MIN_MAP_SIZE = 16  # [pixels]; smaller maps have fewer than two blocks
@@ -146,7 +146,8 @@ class Network(nn.Module):
         -------
         y : (B, O)
             Outputs that describe the posterior by `head`: for ``diagonal`` P means, then P standard
-            deviations (>= 0). The prior range of each parameter is [0, 1].
+            deviations (>= 0). The prior range of each parameter is [0, 1]. Several posteriors, one
+            after the other, are an equal mixture.
 
         Raises
         ------
@@ -251,13 +252,15 @@ def check_fits(network: Network, name: str) -> None:
         y = network.eval()(maps)
     network.train(was_training)
     expected = (2, network.head.n_outputs)
-    if not isinstance(y, Tensor) or y.shape != expected or y.dtype != torch.float32:
+    fits = isinstance(y, Tensor) and y.ndim == 2 and len(y) == 2 and y.dtype == torch.float32
+    if not fits or y.shape[1] == 0 or y.shape[1] % expected[1]:
         found = f"{tuple(y.shape)} {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(
             f"architecture: Expected {name!r} to return {expected} float32 for two maps, the outputs "
             f"of the head {network.head.name!r}, got {found}."
         )
-    if (y[:, sizes.n_parameters : 2 * sizes.n_parameters] < 0).any():
+    members = split_members(network.head, y)
+    if (members[..., sizes.n_parameters : 2 * sizes.n_parameters] < 0).any():
         raise ValueError(
             f"architecture: Expected standard deviations >= 0, got negative ones from {name!r}. "
             "End `infer` with softplus or a square."

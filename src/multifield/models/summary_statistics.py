@@ -23,7 +23,8 @@ from multifield.models.network import Sizes, require_axes
 from multifield.models.pyramid import Halve, count_levels
 from multifield.models.spectra import Spectra
 
-UNITS_PER_HIDDEN = 32  # of the two hidden layers
+MEMBERS = 5  # networks that read the statistics; see `FeatureNetwork`
+UNITS_PER_HIDDEN = 32  # of the two hidden layers of each member
 PIXELS_AT_A_TIME = 2**19  # fits a CPU cache: 5 ms instead of 16 ms per map of 256 pixels
 LIMIT = 8.0  # [standard deviations] at which features are clipped
 FIRST_TENSOR = "map_shape"  # name in a state dict that only this architecture has
@@ -36,7 +37,8 @@ class SummaryStatistics(FeatureNetwork):
     is also blurred and halved repeatedly, down to 4 x 4 pixels. Each level adds moments
     (`map_statistics`), gradients and contours (`contours`), and correlations of small-scale power
     with larger scales (`couple_scales`). Several fields add their correlations. Linear layers infer
-    the parameters from the standardized statistics, divided by the number of fields.
+    the parameters from the standardized statistics, divided by the number of fields. Five members
+    do so side by side, and their posteriors are mixed.
 
     All statistics are invariant under the eight orientations, and under shifts by multiples of the
     last level's pixels. So they are computed once, and an epoch costs only the linear layers.
@@ -44,10 +46,9 @@ class SummaryStatistics(FeatureNetwork):
     Parameters
     ----------
     hidden : int
-        Width of the network: the two hidden layers have 32 `hidden` units.
+        Width: the two hidden layers of each member have 32 `hidden` units.
     dropout : float
-        Dropout probability of a statistic before the first linear layer and of a unit before the
-        second, in [0, 1).
+        Dropout probability of the units of the two hidden layers, in [0, 1).
     channels : int
         Number of fields per map, C.
     map_size : int
@@ -90,15 +91,16 @@ class SummaryStatistics(FeatureNetwork):
         per_channel = len(EXPONENTS) + PER_LEVEL * (n_levels - 1) + PER_PAIR * n_pairs
         of_levels = n_levels * count_statistics(channels)
         n_features = self.spectra.n_features + of_levels + channels * per_channel
+        n_units = UNITS_PER_HIDDEN * hidden
         # 1 / channels: Adam moves all weights equally, so the output moves with the feature count
-        self.add_head(n_features, UNITS_PER_HIDDEN * hidden, limit=LIMIT, scale=1 / channels)
+        self.add_head(n_features, n_units, limit=LIMIT, scale=1 / channels, n_members=MEMBERS)
 
     @classmethod
     def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
         """Read the sizes from a state dict; see `Network.sizes_of`."""
         channels, map_size = require_axes(state, FIRST_TENSOR, 1, "summary_statistics").tolist()
-        n_units = require_axes(state, "FC1.weight", 2, "summary_statistics").shape[0]
-        n_outputs = require_axes(state, "direct.weight", 2, "summary_statistics").shape[0]
+        n_units = require_axes(state, "FC2.weight", 3, "summary_statistics").shape[1]
+        n_outputs = require_axes(state, "FC3.weight", 3, "summary_statistics").shape[2]
         return Sizes(
             n_units // UNITS_PER_HIDDEN, channels, map_size, count_parameters(state, n_outputs)
         )

@@ -28,6 +28,9 @@ A few maps with a standard deviation near zero can dominate the mean of a set. S
 test losses are of a posterior that is mixed with a little of the prior, `PRIOR_SHARE`: no map costs
 more than 7 nats. A posterior that is right loses 0.001 nats.
 
+A network may have several members, whose equal mixture is its posterior. Each is trained by its own
+loss, so that they stay different. Validation and test losses are those of the mixture.
+
 If maps of a batch show different sets of fields, the moment loss averages each set separately. In a
 common average, uninformative sets hide the errors of the others.
 
@@ -45,7 +48,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multifield.models.heads import Head
+from multifield.models.heads import Head, split_members
 
 PRIOR_SHARE = 1e-3  # of the prior in the posterior that validation losses score
 
@@ -116,7 +119,7 @@ class Loss(Protocol):
     def __call__(
         self,
         head: Head,
-        outputs: Float[Tensor, "B O"],
+        outputs: Float[Tensor, "B KO"],
         theta: Moment,
         columns: Sequence[int],
         maps_per_set: int,
@@ -129,8 +132,8 @@ class Loss(Protocol):
         ----------
         head : Head
             Posterior that the outputs describe.
-        outputs : (B, O)
-            Outputs of the network.
+        outputs : (B, K O)
+            Outputs of the network, which has K members.
         theta : (B, Q)
             True parameters of the inferred columns.
         columns : sequence of int
@@ -151,8 +154,24 @@ def _moments(
     *,
     robust: bool = False,
 ) -> Tensor:
-    mean, std = outputs.chunk(2, dim=1)  # the configuration refuses other heads
-    return moment_loss(mean[:, list(columns)], std[:, list(columns)], theta, maps_per_set)
+    members = split_members(head, outputs)
+    n_members = 1 if robust else members.shape[1]
+    if robust:  # of the mixture
+        mean, std = _mixture_moments(members)
+    else:  # of each member
+        mean, std = members.flatten(0, 1).chunk(2, dim=1)
+        theta = theta.repeat_interleave(n_members, dim=0)
+    chosen = list(columns)  # the configuration refuses other heads than `diagonal`
+    return moment_loss(mean[:, chosen], std[:, chosen], theta, n_members * maps_per_set)
+
+
+def _mixture_moments(members: Float[Tensor, "B K O"]) -> tuple[Tensor, Tensor]:
+    """Return means and standard deviations of equal mixtures of independent Gaussians."""
+    mean, std = members.chunk(2, dim=2)
+    if members.shape[1] == 1:
+        return mean[:, 0], std[:, 0]
+    variance = std.square().mean(dim=1) + mean.var(dim=1, correction=0)
+    return mean.mean(dim=1), variance.sqrt()
 
 
 def _nll(
@@ -164,8 +183,14 @@ def _nll(
     *,
     robust: bool = False,
 ) -> Tensor:
-    log_prob = head.log_prob(outputs, theta, columns)
-    return -(robust_log_prob(log_prob) if robust else log_prob).mean() / len(columns)
+    members = split_members(head, outputs)
+    n_members = members.shape[1]
+    each = theta.repeat_interleave(n_members, dim=0)
+    log_prob = head.log_prob(members.flatten(0, 1), each, columns).view(-1, n_members)
+    if robust:  # of the mixture
+        log_prob = robust_log_prob(log_prob.logsumexp(dim=1) - log(n_members))
+    loss: Tensor = -log_prob.mean() / len(columns)
+    return loss
 
 
 LOSSES: dict[str, Loss] = {"moments": _moments, "nll": _nll}
@@ -197,7 +222,7 @@ class LossSums:
         self._weighted_losses = 0.0  # of batches, multiplied by their maps
 
     def add(
-        self, outputs: Float[Tensor, "B O"], theta: Float[Tensor, "B P"], maps_per_set: int = 0
+        self, outputs: Float[Tensor, "B KO"], theta: Float[Tensor, "B P"], maps_per_set: int = 0
     ) -> None:
         """Add a batch with all parameters; `maps_per_set` is the same for all batches."""
         outputs, theta = (each.detach().cpu().double() for each in (outputs, theta))
@@ -209,7 +234,8 @@ class LossSums:
             loss = compute(self._head, outputs, theta, self._columns, maps_per_set, robust=True)
             self._weighted_losses += len(theta) * float(loss)
         else:
-            mean, std = (each[:, self._columns] for each in outputs.chunk(2, dim=1))
+            moments = _mixture_moments(split_members(self._head, outputs))
+            mean, std = (each[:, self._columns] for each in moments)
             self._moments += torch.stack([each.sum(dim=0) for each in _squares(mean, std, theta)])
 
     def loss(self) -> float:

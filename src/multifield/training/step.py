@@ -217,7 +217,7 @@ class PlainObjective:
     def of_outputs(
         self, head: Head, outputs: Tensor, batch: DeviceBatch, columns: list[int]
     ) -> StepLoss:
-        """Return the losses of the outputs of a network, (B, O), by its head."""
+        """Return the losses of the outputs of a network, (B, K O), by its head."""
         chosen = head, outputs, batch.theta[:, columns], columns, batch.maps_per_set
         minimized = LOSSES[self.loss](*chosen)
         if self.loss == self.judged_by:

@@ -208,7 +208,7 @@ def test_the_search_space_follows_the_recipe():
         check_parameters(load_parameters("base", recipe=recipe)).tuning.search_space
         for recipe in ("published", "multifield")
     ]
-    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (2, 8)]
+    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (4, 16)]
 
 
 def test_a_wrong_setting_of_any_recipe_is_rejected():

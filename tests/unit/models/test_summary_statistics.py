@@ -12,7 +12,8 @@ from multifield.models import (
     load_weights,
     save_weights,
 )
-from multifield.models.summary_statistics import LIMIT
+from multifield.models.heads import split_members
+from multifield.models.summary_statistics import LIMIT, MEMBERS
 from tests.helpers.torch_threads import one_thread as one_thread
 
 SIDE = 32  # [pixels]
@@ -74,9 +75,11 @@ def test_statistics_differ_from_map_to_map() -> None:
 
 
 def test_an_untrained_network_answers_the_prior() -> None:
-    y = SummaryStatistics(2, 0.3, 1, SIDE).eval()(torch.randn(5, 1, SIDE, SIDE))
-    torch.testing.assert_close(y[:, :6], torch.full((5, 6), 0.5))
-    torch.testing.assert_close(y[:, 6:], torch.full((5, 6), 0.3))
+    network = SummaryStatistics(2, 0.3, 1, SIDE).eval()
+    y = network(torch.randn(5, 1, SIDE, SIDE))
+    mean, std = split_members(network.head, y).chunk(2, dim=2)
+    torch.testing.assert_close(mean, torch.full((5, MEMBERS, 6), 0.5))
+    torch.testing.assert_close(std, torch.full((5, MEMBERS, 6), 0.3))
 
 
 def test_maps_unlike_all_others_have_an_answer() -> None:
@@ -84,7 +87,7 @@ def test_maps_unlike_all_others_have_an_answer() -> None:
     for x in (torch.zeros(1, 2, SIDE, SIDE), 100 * make_maps()):
         y = network(x)
         assert y.isfinite().all()
-        assert (y[:, 6:] > 0).all()
+        assert (split_members(network.head, y)[:, :, 6:] > 0).all()
     assert (
         network.standardize(network.features(100 * make_maps())).abs().max()
         == LIMIT / network.channels
@@ -141,8 +144,23 @@ def test_it_is_small() -> None:
     def count(network: nn.Module) -> int:
         return sum(parameter.numel() for parameter in network.parameters())
 
-    assert count(small) < count(published) / 50
+    assert count(small) < count(published) / 30
 
 
 def test_registry_names_it() -> None:
     assert find_architecture("summary_statistics") is SummaryStatistics
+
+
+def test_members_are_networks_of_their_own() -> None:
+    """The loss of one member leaves the others, and their first weights differ."""
+    network = make_network()
+    x = network.features(make_maps())
+    one = split_members(network.head, network.infer(x))[:, 1]
+    one.sum().backward()  # type: ignore[no-untyped-call]
+    for name in ("FC2.weight", "FC3.weight", "FC3.bias"):
+        gradient = network.get_parameter(name).grad
+        assert gradient is not None
+        moved = gradient.flatten(1).abs().sum(dim=1) > 0
+        assert moved.tolist() == [member == 1 for member in range(MEMBERS)]
+    first = SummaryStatistics(2, 0.0, 1, SIDE).get_parameter("FC2.weight")
+    assert not torch.equal(first[0], first[1])

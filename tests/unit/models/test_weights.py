@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from multifield.core.checksums import sha256
-from multifield.models import O3Err, find_architecture, load_state, load_weights, save_weights
+from multifield.models import O3Err, load_state, load_weights, save_weights
 
 
 @pytest.fixture

@@ -125,3 +125,48 @@ def test_nll_takes_any_head() -> None:
     expected = -head.log_prob(outputs, theta[:, :3], [0, 1, 2]).mean() / 3
     found = LOSSES["nll"](head, outputs, theta[:, :3], [0, 1, 2], 0)
     assert found.item() == pytest.approx(expected.item())
+
+
+# ---- members ----
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_member_is_trained_by_its_own_loss(name: str) -> None:
+    torch.manual_seed(0)
+    one, other, theta = torch.rand(3, 10, 12).double()
+    truth = theta[:, :2]
+
+    def loss(outputs: torch.Tensor, truth: torch.Tensor) -> float:
+        return LOSSES[name](HEAD, outputs, truth, [0, 1], 0).item()
+
+    both = loss(torch.cat((one, other), dim=1), truth)
+    if name == "nll":
+        expected = (loss(one, truth) + loss(other, truth)) / 2
+    else:  # its averages are over all members
+        expected = loss(torch.cat((one, other)), torch.cat((truth, truth)))
+    assert both == pytest.approx(expected, rel=1e-12)
+
+
+def test_validation_scores_the_mixture_of_the_members() -> None:
+    torch.manual_seed(0)
+    one, other, theta = torch.rand(3, 10, 12).double()
+    outputs, truth = torch.cat((one, other), dim=1), theta[:, :2]
+    each = torch.stack([HEAD.log_prob(member, truth, [0, 1]) for member in (one, other)])
+    expected = -robust_log_prob(each.exp().mean(dim=0).log()).mean().item() / 2
+    found = LOSSES["nll"](HEAD, outputs, truth, [0, 1], 0, robust=True).item()
+    assert found == pytest.approx(expected, rel=1e-12)
+    # moments of a mixture: the variance between the means counts
+    between = torch.zeros(4, 12).double()
+    between[:, :6], between[:, 6:] = 0.5, 0.1
+    apart = torch.cat((between, between), dim=1)
+    apart[:, :6] -= 0.3
+    apart[:, 12:18] += 0.3
+    variance = 0.1**2 + 0.3**2
+    whole = between.clone()
+    whole[:, 6:] = variance**0.5
+    truth = torch.rand(4, 2).double()
+    found, expected = (
+        LOSSES["moments"](HEAD, each, truth, [0, 1], 0, robust=True).item()
+        for each in (apart, whole)
+    )
+    assert found == pytest.approx(expected, rel=1e-12)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from multifield import camels
@@ -50,6 +51,24 @@ def head_in(network: nn.Module) -> Head:
     return next(heads, DiagonalHead(len(camels.PARAMETERS)))
 
 
+def split_members(head: Head, outputs: Float[Tensor, "B KO"]) -> Float[Tensor, "B K O"]:
+    """Split the outputs of a network into those of its members.
+
+    Parameters
+    ----------
+    head : Head
+        Head of the network.
+    outputs : (B, K O)
+        Outputs of the network: those of K members, one after the other.
+
+    Returns
+    -------
+    members : (B, K, O)
+        Outputs of each member.
+    """
+    return outputs.reshape(len(outputs), -1, head.n_outputs)
+
+
 def count_parameters(state: Mapping[str, Tensor], n_outputs: int) -> int:
     """Count the parameters that a network infers.
 
@@ -78,4 +97,5 @@ __all__ = [
     "count_parameters",
     "head_in",
     "head_of",
+    "split_members",
 ]
