@@ -294,7 +294,7 @@ def load_suite(
 
 def _keep_shares(parameters: Parameters, n: int) -> dict[str, int]:
     """Scale the numbers of validation and test simulations from CMD's latin hypercube to `n`."""
-    split, of_all = parameters.split, camels.SETS["LH"].n_simulations
+    split, of_all = parameters.split, camels.find_set("LH", "IllustrisTNG").n_simulations
     assert of_all is not None
     numbers = {"split.n_valid": split.n_valid, "split.n_test": split.n_test}
     return {name: max(1, round(n * number / of_all)) for name, number in numbers.items()}

@@ -1,107 +1,341 @@
-"""Parameters of the simulations, their bounds, and the scaling to [0, 1]."""
+"""Parameters of the simulations, their ranges, and the scaling to [0, 1]."""
 
-from dataclasses import dataclass
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, overload
 
 import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from multifield.core.arrays import Theta
+from multifield.core.strict_types import Flag, Real, Text
+
+Drawn = Literal["linear", "log"]
+"""Whether a parameter is drawn uniformly, or uniformly in its logarithm."""
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Parameter:
-    """One column of a parameter table, with the bounds that scale it to [0, 1].
-
-    The bounds are those of IllustrisTNG's latin hypercube. As in the benchmark, they scale every
-    suite without clipping: values outside of them (EX, 1P, Astrid's A_AGN2) scale outside [0, 1].
+    """One column of a parameter table.
 
     Attributes
     ----------
     name : str
         Name in tables and files.
-    minimum, maximum : float
-        Bounds in physical units.
+    range : (float, float)
+        Documented range, in physical units.
+    fiducial : float
+        Value of the fiducial model, in physical units.
+    drawn : {"linear", "log"}
+        How the simulations of a set like LH or SB draw it.
+    scale : {"linear", "log"}
+        Coordinate in which it is learned: its value, or the logarithm to base 10 of its value.
+    bounds : (float, float)
+        Values that are scaled to 0 and 1, in physical units. By default its range.
+    unit : str
+        Unit. Empty for pure numbers and for units of the simulation code.
+    description : str
+        Meaning in words.
     label : str
-        Name in figures, LaTeX.
+        Name in figures, LaTeX. By default the name.
+    cosmology : bool
+        Whether it is a cosmological parameter, with the same meaning in every suite.
+    aliases : tuple of str
+        Other names in the headers of tables.
+    tied_to : str
+        Name of the parameter that determines it. Empty if it varies on its own.
+    """
+
+    name: Text
+    range: tuple[Real, Real]
+    fiducial: Real
+    drawn: Drawn = "linear"
+    scale: Drawn | None = None
+    bounds: tuple[Real, Real] | None = None
+    unit: str = ""
+    description: str = ""
+    label: str = ""
+    cosmology: Flag = False
+    aliases: tuple[Text, ...] = Field(default=())
+    tied_to: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the range, and fill in what follows from other values."""
+        (low, high), logarithmic = self.range, "log" in (self.drawn, self.scale)
+        if not low < high or not low <= self.fiducial <= high or (logarithmic and low <= 0):
+            rule = "positive low < high" if logarithmic else "low < high"
+            raise ValueError(
+                f"{self.name}: Expected a range of {rule} that contains the fiducial value, got "
+                f"{low:g} to {high:g} and {self.fiducial:g}."
+            )
+        object.__setattr__(self, "scale", self.scale or self.drawn)
+        object.__setattr__(self, "bounds", self.bounds or self.range)
+        object.__setattr__(self, "label", self.label or self.name)
+
+    @property
+    def minimum(self) -> float:
+        """Coordinate that is scaled to 0."""
+        return self._coordinate(0)
+
+    @property
+    def maximum(self) -> float:
+        """Coordinate that is scaled to 1."""
+        return self._coordinate(1)
+
+    @property
+    def axis_label(self) -> str:
+        """Name of its coordinate in figures, LaTeX."""
+        return rf"$\log_{{10}}$ {self.label}" if self.scale == "log" else self.label
+
+    def _coordinate(self, end: int) -> float:
+        assert self.bounds is not None
+        value = self.bounds[end]
+        return float(np.log10(value)) if self.scale == "log" else value
+
+
+@dataclass(frozen=True)
+class ParameterSpace:
+    """Parameters of a table in the order of its columns, with their coordinates.
+
+    A coordinate is the value of a parameter or, if its scale is logarithmic, the logarithm to base
+    10. Networks, results and metrics use coordinates. Parameter tables have physical values.
+
+    Attributes
+    ----------
+    name : str
+        Name of the table.
+    parameters : tuple of Parameter
+        Columns of the table.
     """
 
     name: str
-    minimum: float
-    maximum: float
-    label: str
+    parameters: tuple[Parameter, ...]
+
+    def __len__(self) -> int:
+        """Return the number of parameters."""
+        return len(self.parameters)
+
+    def __iter__(self) -> Iterator[Parameter]:
+        """Iterate over the parameters."""
+        return iter(self.parameters)
+
+    @overload
+    def __getitem__(self, key: int) -> Parameter: ...
+    @overload
+    def __getitem__(self, key: str) -> Parameter: ...
+    def __getitem__(self, key: int | str) -> Parameter:
+        """Return a parameter by its column or its name."""
+        return self.parameters[self.index(key) if isinstance(key, str) else key]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @cached_property
+    def cosmology(self) -> tuple[str, ...]:
+        """Names of the cosmological parameters."""
+        return tuple(parameter.name for parameter in self.parameters if parameter.cosmology)
+
+    @cached_property
+    def free(self) -> tuple[str, ...]:
+        """Names of the parameters that no other one determines."""
+        return tuple(parameter.name for parameter in self.parameters if not parameter.tied_to)
+
+    def index(self, name: str) -> int:
+        """Return the column of a parameter.
+
+        Parameters
+        ----------
+        name : str
+            Name of the parameter.
+
+        Returns
+        -------
+        column : int
+            Index of its column.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter. The message suggests a similar name.
+        """
+        if name not in self.names:
+            similar = difflib.get_close_matches(name, self.names, n=1)
+            hint = f" Did you mean {similar[0]!r}?" if similar else ""
+            raise ValueError(
+                f"parameters: Expected one of {', '.join(self.names)}, got {name!r}.{hint}"
+            )
+        return self.names.index(name)
+
+    def columns(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Return the columns of several parameters.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the parameters.
+
+        Returns
+        -------
+        columns : tuple of int
+            Index of the column of each.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or a name is repeated.
+        """
+        if len(set(names)) < len(names):
+            raise ValueError(f"parameters: Expected each name once, got {', '.join(names)}.")
+        return tuple(self.index(name) for name in names)
+
+    def choose(self, wanted: str | Sequence[str]) -> tuple[str, ...]:
+        """Return the names of chosen parameters, in the order of the columns.
+
+        Parameters
+        ----------
+        wanted : {"all", "cosmology"} or sequence of str
+            Group or names of the parameters. One name may stand alone.
+
+        Returns
+        -------
+        names : tuple of str
+            Names of the parameters.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or none is chosen.
+        """
+        if wanted == "all":
+            return self.free
+        if wanted == "cosmology":
+            return self.cosmology
+        names = [wanted] if isinstance(wanted, str) else list(wanted)
+        if not names:
+            raise ValueError("parameters: Expected at least one name, got none.")
+        return tuple(self.names[column] for column in sorted(self.columns(names)))
+
+    def coordinates(self, theta: Theta) -> Theta:
+        """Convert physical values to coordinates.
+
+        Parameters
+        ----------
+        theta : (S, P) float
+            Parameters in physical units.
+
+        Returns
+        -------
+        coordinates : (S, P) float
+            Values of linear parameters, logarithms to base 10 of the others. NaN where a logarithm
+            does not exist.
+        """
+        logarithmic = self._logarithmic
+        if not logarithmic.any():
+            return theta
+        coordinates = np.array(theta)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            coordinates[:, logarithmic] = np.log10(theta[:, logarithmic])
+        coordinates[~np.isfinite(coordinates)] = np.nan
+        return coordinates
+
+    def physical(self, coordinates: Theta) -> Theta:
+        """Invert `coordinates`.
+
+        Parameters
+        ----------
+        coordinates : (S, P) float
+            Coordinates of the parameters.
+
+        Returns
+        -------
+        theta : (S, P) float
+            Parameters in physical units.
+        """
+        logarithmic = self._logarithmic
+        if not logarithmic.any():
+            return coordinates
+        theta = np.array(coordinates)
+        theta[:, logarithmic] = 10.0 ** coordinates[:, logarithmic]
+        return theta
+
+    def scale(self, coordinates: Theta) -> Theta:
+        """Scale coordinates linearly to [0, 1] by their bounds, without clipping.
+
+        Parameters
+        ----------
+        coordinates : (S, P) float
+            Coordinates of the parameters.
+
+        Returns
+        -------
+        scaled : (S, P) float
+            Scaled parameters.
+        """
+        minimum, maximum = self._bounds
+        scaled: Theta = (coordinates - minimum) / (maximum - minimum)
+        return scaled
+
+    def unscale(self, scaled: Theta) -> Theta:
+        """Invert `scale`.
+
+        Parameters
+        ----------
+        scaled : (S, P) float
+            Scaled parameters.
+
+        Returns
+        -------
+        coordinates : (S, P) float
+            Coordinates of the parameters.
+        """
+        minimum, maximum = self._bounds
+        coordinates: Theta = minimum + scaled * (maximum - minimum)
+        return coordinates
+
+    def unscale_std(self, scaled_std: Theta) -> Theta:
+        """Convert standard deviations of scaled parameters to those of coordinates.
+
+        Parameters
+        ----------
+        scaled_std : (S, P) float
+            Standard deviations of scaled parameters.
+
+        Returns
+        -------
+        std : (S, P) float
+            Standard deviations of coordinates.
+        """
+        minimum, maximum = self._bounds
+        std: Theta = scaled_std * (maximum - minimum)
+        return std
+
+    @cached_property
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        minimum = np.array([parameter.minimum for parameter in self.parameters])
+        maximum = np.array([parameter.maximum for parameter in self.parameters])
+        return minimum, maximum
+
+    @cached_property
+    def _logarithmic(self) -> np.ndarray:
+        return np.array([parameter.scale == "log" for parameter in self.parameters])
 
 
-PARAMETERS = (
-    Parameter("Omega_m", 0.1, 0.5, r"$\Omega_\mathrm{m}$"),
-    Parameter("sigma_8", 0.6, 1.0, r"$\sigma_8$"),
-    Parameter("A_SN1", 0.25, 4.0, r"$A_\mathrm{SN1}$"),
-    Parameter("A_AGN1", 0.25, 4.0, r"$A_\mathrm{AGN1}$"),
-    Parameter("A_SN2", 0.5, 2.0, r"$A_\mathrm{SN2}$"),
-    Parameter("A_AGN2", 0.5, 2.0, r"$A_\mathrm{AGN2}$"),
-)
-"""The six parameters with their bounds, in the order of the columns of parameter tables."""
-PARAMETER_NAMES = tuple(parameter.name for parameter in PARAMETERS)
-"""Names of the six parameters."""
-COSMOLOGY = PARAMETER_NAMES[:2]
-"""Names of the cosmological parameters."""
-FEEDBACK = PARAMETER_NAMES[2:]
-"""Names of the astrophysical parameters."""
-
-
-def _bounds() -> tuple[np.ndarray, np.ndarray]:
-    minimum = np.array([parameter.minimum for parameter in PARAMETERS])
-    maximum = np.array([parameter.maximum for parameter in PARAMETERS])
-    return minimum, maximum
-
-
-def scale_theta(theta: Theta) -> Theta:
-    """Scale parameters linearly to [0, 1] by their bounds, without clipping.
+def scaled_by(parameter: Parameter, other: Parameter) -> Parameter:
+    """Return a parameter that is learned linearly by the range of another one.
 
     Parameters
     ----------
-    theta : (S, 6) float
-        Parameters in physical units.
+    parameter, other : Parameter
+        Parameter, and the one with the range.
 
     Returns
     -------
-    scaled : (S, 6) float
-        Scaled parameters.
+    parameter : Parameter
+        Parameter with other bounds.
     """
-    minimum, maximum = _bounds()
-    scaled: Theta = (theta - minimum) / (maximum - minimum)
-    return scaled
-
-
-def unscale_theta(scaled: Theta) -> Theta:
-    """Invert `scale_theta`.
-
-    Parameters
-    ----------
-    scaled : (S, 6) float
-        Scaled parameters.
-
-    Returns
-    -------
-    theta : (S, 6) float
-        Parameters in physical units.
-    """
-    minimum, maximum = _bounds()
-    theta: Theta = minimum + scaled * (maximum - minimum)
-    return theta
-
-
-def unscale_theta_std(scaled_std: Theta) -> Theta:
-    """Convert standard deviations of scaled parameters to physical units.
-
-    Parameters
-    ----------
-    scaled_std : (S, 6) float
-        Standard deviations of scaled parameters.
-
-    Returns
-    -------
-    std : (S, 6) float
-        Standard deviations in physical units.
-    """
-    minimum, maximum = _bounds()
-    std: Theta = scaled_std * (maximum - minimum)
-    return std
+    return replace(parameter, scale="linear", bounds=other.range)

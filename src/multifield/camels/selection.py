@@ -3,8 +3,7 @@
 from pydantic import ConfigDict, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.camels.sets import find_set
-from multifield.camels.suites import find_suite, parse_fields
+from multifield.camels.suites import find_set, find_suite, parse_fields
 from multifield.core.strict_types import Text
 
 

@@ -1,124 +1,16 @@
-"""Sets of simulations of the suites, and suites of users."""
+"""Checks of published files against the sets of suites."""
 
-import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 
-from multifield.camels.fields import FIELDS, MAP_SIZE
-from multifield.camels.parameters import PARAMETER_NAMES, PARAMETERS
-from multifield.camels.suites import SUITES, Suite, find_suite
+from multifield.camels.parameters import ParameterSpace
+from multifield.camels.schema import SimulationSet
+from multifield.camels.suites import find_set, find_suite
 from multifield.core.arrays import Theta
 
-
-@dataclass(frozen=True)
-class SimulationSet:
-    """One set of simulations, such as a latin hypercube.
-
-    Attributes
-    ----------
-    name : str
-        Name in file names.
-    meaning : str
-        Description in words.
-    n_simulations : int or None
-        Number of simulations. None if it varies between releases.
-    n_columns : tuple of int
-        Possible numbers of columns of the parameter table. All of six are CMD's. Only the first two
-        of 28 are: the others have the units of IllustrisTNG's code.
-    suites : tuple of str
-        Names of the suites with this set.
-    """
-
-    name: str
-    meaning: str
-    n_simulations: int | None
-    n_columns: tuple[int, ...]
-    suites: tuple[str, ...]
-
-
-_PUBLISHED = tuple(name for name, suite in SUITES.items() if not suite.mock)
-_OF_ILLUSTRIS = ("IllustrisTNG", "Nbody_IllustrisTNG")
-_SIX, _EXTENDED = len(PARAMETERS), 28
-SETS = {
-    sim_set.name: sim_set
-    for sim_set in (
-        SimulationSet("LH", "latin hypercube", 1000, (_SIX,), tuple(SUITES)),
-        SimulationSet("CV", "cosmic variance: one model, 27 seeds", 27, (_SIX,), _PUBLISHED),
-        # first release: 66 simulations of six parameters; later ones have 28 parameters
-        SimulationSet("1P", "one parameter at a time", None, (_SIX, _EXTENDED), _PUBLISHED),
-        SimulationSet("EX", "extreme or no feedback", 4, (_SIX,), _PUBLISHED),
-        SimulationSet("BE", "butterfly effect: one model, one seed", 27, (_SIX,), _OF_ILLUSTRIS),
-        SimulationSet("SB28", "Sobol sequence", 2048, (_EXTENDED,), _OF_ILLUSTRIS),
-        SimulationSet("own", "simulations of a user", None, (_SIX,), ()),  # see `add_suite`
-    )
-}
-"""Sets of CMD. Mock suites have only LH, with any number of simulations."""
-
-
-def add_suite(name: str, fields: tuple[str, ...], inferred: tuple[str, ...]) -> Suite:
-    """Register a suite of a user in this process, with the set ``own``.
-
-    Parameters
-    ----------
-    name : str
-        Name for files and messages: letters, digits, ``-`` and ``_``.
-    fields : tuple of str
-        Names of its fields, from `FIELDS`.
-    inferred : tuple of str
-        Names of the parameters that affect its maps.
-
-    Returns
-    -------
-    suite : Suite
-        The suite. It replaces an earlier one of the same name.
-
-    Raises
-    ------
-    ValueError
-        If the name is taken by CMD or a mock suite or has other characters, or a field is unknown.
-    """
-    own = SETS["own"]
-    if name in SUITES and name not in own.suites:
-        raise ValueError(
-            f"suite: Expected a new name, got {name!r}, a suite of CMD or a mock suite. Choose "
-            "another name."
-        )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise ValueError(f"suite: Expected letters, digits, - and _, got {name!r}.")
-    for field in fields:
-        if field not in FIELDS:
-            raise ValueError(f"field: Expected one of {', '.join(FIELDS)}, got {field!r}.")
-    SUITES[name] = Suite(name, fields, inferred)
-    SETS["own"] = replace(own, suites=(*(s for s in own.suites if s != name), name))
-    return SUITES[name]
-
-
-def find_set(sim_set: str, suite: str) -> SimulationSet:
-    """Look up a set of a suite.
-
-    Parameters
-    ----------
-    sim_set, suite : str
-        Names of the set and the suite.
-
-    Returns
-    -------
-    sim_set : SimulationSet
-        The set.
-
-    Raises
-    ------
-    ValueError
-        If the suite is unknown or has no such set.
-    """
-    find_suite(suite)
-    available = [name for name, entry in SETS.items() if suite in entry.suites]
-    if sim_set not in available:
-        raise ValueError(
-            f"sim_set: Expected a set of suite {suite} ({', '.join(available)}), got {sim_set!r}."
-        )
-    return SETS[sim_set]
+RANGE_TOLERANCE = 1e-6  # of the range; tables and documents have up to seven digits
+FIDUCIAL_TOLERANCE = 1e-3  # relative; tables round fiducial values to three digits
 
 
 def check_n_simulations(n: int, suite: str, sim_set: str, *, partial: bool = False) -> None:
@@ -145,15 +37,15 @@ def check_n_simulations(n: int, suite: str, sim_set: str, *, partial: bool = Fal
     raise ValueError(f"{suite} {sim_set}: Expected {expected} simulations, got {n}.{hint}")
 
 
-def check_map_size(map_size: int, suite: str, *, partial: bool = False) -> None:
+def check_map_size(map_size: int, suite: str, sim_set: str, *, partial: bool = False) -> None:
     """Check the size of published maps.
 
     Parameters
     ----------
     map_size : int
         Number of pixels per side.
-    suite : str
-        Suite of the maps. Maps of mock suites have any size.
+    suite, sim_set : str
+        Names of the suite and the set. Maps of mock suites have any size.
     partial : bool, optional
         Whether the maps may be smaller than the published ones.
 
@@ -162,40 +54,118 @@ def check_map_size(map_size: int, suite: str, *, partial: bool = False) -> None:
     ValueError
         If the size differs.
     """
-    if not find_suite(suite).mock and not partial and map_size != MAP_SIZE:
+    expected = find_set(sim_set, suite).map_size
+    if not find_suite(suite).mock and not partial and map_size != expected:
         raise ValueError(
-            f"{suite}: Expected maps of {MAP_SIZE} pixels per side, as published, got {map_size}. "
-            "For smaller maps, use --params source.partial=true."
+            f"{suite} {sim_set}: Expected maps of {expected} pixels per side, as published, got "
+            f"{map_size}. For smaller maps, use --params source.partial=true."
         )
 
 
 def check_ranges(theta: Theta, suite: str, sim_set: str) -> None:
-    """Check that the parameters of a latin hypercube are in its ranges.
-
-    This detects tables with another order of columns or of another suite. Other sets have
-    parameters outside of the ranges and are not checked.
+    """Check that parameters are in the ranges of their set.
 
     Parameters
     ----------
-    theta : (S, 6) float64
-        Parameters in physical units.
+    theta : (S, P) float64
+        Coordinates of the parameters of the default table of the set.
     suite, sim_set : str
         Names of the suite and the set.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range.
+        If a set is drawn from ranges, and a parameter that affects its maps is out of its range.
     """
-    if sim_set != "LH":
+    entry = find_set(sim_set, suite)
+    if entry.design.rows != "spread":
         return
-    entry = find_suite(suite)
-    for name in entry.inferred:
-        column, (low, high) = PARAMETER_NAMES.index(name), entry.ranges[name]
-        outside = ~((theta[:, column] >= low) & (theta[:, column] <= high))
-        if outside.any():
-            row = int(np.argmax(outside))
-            raise ValueError(
-                f"{suite} {sim_set}: row {row}, {name}: Expected a value from {low:g} to {high:g}, "
-                f"got {theta[row, column]:g}. The columns are {', '.join(PARAMETER_NAMES)}."
-            )
+    try:
+        _check_spread(entry.space.physical(theta), entry.space, entry.inferred)
+    except ValueError as error:
+        raise ValueError(f"{suite} {sim_set}: {error}") from None
+
+
+def check_rows(theta: Theta, space: ParameterSpace, sim_set: SimulationSet) -> None:
+    """Check that the rows of a table are those of a set.
+
+    This detects tables with another order of columns, of another suite or of another set. It cannot
+    distinguish two columns with the same range.
+
+    Parameters
+    ----------
+    theta : (S, P) float64
+        Parameters in physical units.
+    space : ParameterSpace
+        Parameters of the table.
+    sim_set : SimulationSet
+        Set of the table.
+
+    Raises
+    ------
+    ValueError
+        If a value does not fit its column.
+    """
+    names = space.names if sim_set.infers == "all" else space.choose(sim_set.infers)
+    rows = sim_set.design.rows
+    if rows in ("spread", "one_at_a_time"):
+        _check_spread(theta, space, names)
+    if rows == "one_at_a_time":
+        _check_one_at_a_time(theta, space, names, sim_set.fiducial)
+    if rows in ("fiducial", "extreme"):
+        checked = names if rows == "fiducial" else space.cosmology
+        fiducial = np.array([sim_set.fiducial[name] for name in checked])
+        _raise_at_first(
+            ~_is_fiducial(theta[:, list(space.columns(checked))], fiducial),
+            theta,
+            space,
+            checked,
+            [f"the fiducial value {value:g}" for value in fiducial],
+        )
+
+
+def _check_spread(theta: Theta, space: ParameterSpace, names: Sequence[str]) -> None:
+    low, high = np.array([space[name].range for name in names]).T
+    margin = RANGE_TOLERANCE * (high - low)
+    values = theta[:, list(space.columns(names))]
+    outside = ~((values >= low - margin) & (values <= high + margin))
+    wanted = [f"a value from {a:g} to {b:g}" for a, b in zip(low, high, strict=True)]
+    _raise_at_first(outside, theta, space, names, wanted)
+
+
+def _check_one_at_a_time(
+    theta: Theta, space: ParameterSpace, names: Sequence[str], fiducial: dict[str, float]
+) -> None:
+    free = [name for name in names if not space[name].tied_to]
+    values = theta[:, list(space.columns(free))]
+    varied = ~_is_fiducial(values, np.array([fiducial[name] for name in free]))
+    many = np.flatnonzero(varied.sum(axis=1) > 1)
+    if len(many):
+        found = ", ".join(np.array(free)[varied[many[0]]])
+        raise ValueError(
+            f"row {many[0]}: Expected at most one parameter that differs from its fiducial value, "
+            f"got {found}. The columns are {', '.join(space.names)}."
+        )
+
+
+def _is_fiducial(values: Theta, fiducial: np.ndarray) -> np.ndarray:
+    close: np.ndarray = np.isclose(values, fiducial, rtol=FIDUCIAL_TOLERANCE, atol=0.0)
+    return close
+
+
+def _raise_at_first(
+    wrong: np.ndarray,
+    theta: Theta,
+    space: ParameterSpace,
+    names: Sequence[str],
+    wanted: Sequence[str],
+) -> None:
+    """Raise an error for the first wrong value, by column."""
+    if not wrong.any():
+        return
+    column = int(np.argmax(wrong.any(axis=0)))
+    row = int(np.argmax(wrong[:, column]))
+    raise ValueError(
+        f"row {row}, {names[column]}: Expected {wanted[column]}, got "
+        f"{theta[row, space.index(names[column])]:g}. The columns are {', '.join(space.names)}."
+    )

@@ -1,89 +1,91 @@
-"""Suites: simulation codes with their fields and parameters."""
+"""Known suites: those of CAMELS, mock suites, and those of users."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
+import difflib
+from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
+from multifield.camels.parameters import ParameterSpace
+from multifield.camels.schema import Schema, SimulationSet, Suite, parse_schema, read_schema
 
-from multifield.camels.fields import FIELDS
-from multifield.camels.parameters import COSMOLOGY, FEEDBACK, PARAMETER_NAMES, PARAMETERS
+BUILT_IN = read_schema(Path(__file__).with_name("suites.yml"))
+"""Suites of CAMELS and mock suites."""
+SUITES = dict(BUILT_IN.suites)
+"""Every suite by its name, also those of users in this process."""
 
-_ALL = tuple(FIELDS)
-_WITHOUT_B = tuple(name for name in _ALL if name != "B")
+CMD = BUILT_IN.tables["CMD"]
+"""The six parameters of the CAMELS Multifield Dataset."""
+PARAMETERS = CMD.parameters
+"""The six parameters with their bounds, in the order of the columns of parameter tables."""
+PARAMETER_NAMES = CMD.names
+"""Names of the six parameters."""
+COSMOLOGY = CMD.cosmology
+"""Names of the cosmological parameters."""
+FEEDBACK = PARAMETER_NAMES[len(COSMOLOGY) :]
+"""Names of the astrophysical parameters."""
+scale_theta, unscale_theta, unscale_theta_std = CMD.scale, CMD.unscale, CMD.unscale_std
 
 
-@dataclass(frozen=True)
-class Suite:
-    """Simulations of one code with varied parameters.
+def add_suites(schema: Schema | Path) -> tuple[Suite, ...]:
+    """Register suites of a user in this process.
 
-    Attributes
+    Parameters
+    ----------
+    schema : Schema or Path
+        Suites, or YAML file of suites with the keys of ``camels/suites.yml``.
+
+    Returns
+    -------
+    suites : tuple of Suite
+        The suites. They replace earlier ones of the same names.
+
+    Raises
+    ------
+    ValueError
+        If the file is not valid, or a name is taken by CMD or a mock suite.
+    """
+    given = read_schema(schema, BUILT_IN) if isinstance(schema, Path) else schema
+    for name in given.suites:
+        if name in BUILT_IN.suites or any(
+            name in each.aliases for each in BUILT_IN.suites.values()
+        ):
+            raise ValueError(
+                f"suite: Expected a new name, got {name!r}, a suite of CMD or a mock suite. Choose "
+                "another name."
+            )
+    added = {name: replace(suite, own=True) for name, suite in given.suites.items()}
+    SUITES.update(added)
+    return tuple(added.values())
+
+
+def add_suite(name: str, fields: tuple[str, ...], inferred: tuple[str, ...]) -> Suite:
+    """Register a suite of a user in this process, with the set ``own`` and the six parameters.
+
+    Parameters
     ----------
     name : str
-        Name in file names.
+        Name for files and messages: letters, digits, ``-`` and ``_``.
     fields : tuple of str
-        Names of its fields.
+        Names of its fields, from `FIELDS`.
     inferred : tuple of str
-        Names of the parameters that affect its maps. Tables of N-body suites have four columns
-        without effect.
-    short_name : str
-        Name in the file names of databases, weights and results.
-    mock : bool
-        Whether this project makes the maps, instead of a simulation.
-    wider : mapping of str to (float, float)
-        Ranges of its latin hypercube that differ from IllustrisTNG's.
-    made_by : str
-        Version of the physics of a mock suite. Maps of another version are rejected. Empty if there
-        is only one version.
+        Names of the parameters that affect its maps: all six, or the cosmological ones.
+
+    Returns
+    -------
+    suite : Suite
+        The suite. It replaces an earlier one of the same name.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken by CMD or a mock suite or has other characters, or a field is unknown.
     """
-
-    name: str
-    fields: tuple[str, ...]
-    inferred: tuple[str, ...] = PARAMETER_NAMES
-    short_name: str = ""
-    mock: bool = False
-    wider: Mapping[str, tuple[float, float]] = dataclass_field(default_factory=dict)
-    made_by: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.short_name:
-            object.__setattr__(self, "short_name", self.name)
-
-    @property
-    def ranges(self) -> dict[str, tuple[float, float]]:
-        """Ranges of its latin hypercube by parameter. `scale_theta` does not use them."""
-        published = {p.name: (p.minimum, p.maximum) for p in PARAMETERS}
-        return published | dict(self.wider)
-
-    @property
-    def inferred_columns(self) -> tuple[int, ...]:
-        """Columns of the parameter table that affect the maps."""
-        return tuple(PARAMETER_NAMES.index(name) for name in self.inferred)
-
-
-_UNIVERSES = "particle mesh 2"  # to be changed with the pixels of mock universes
-SUITES = {
-    suite.name: suite
-    for suite in (
-        Suite("IllustrisTNG", _ALL),
-        Suite("SIMBA", _WITHOUT_B),
-        Suite("Astrid", _WITHOUT_B, wider={"A_AGN2": (0.25, 4.0)}),  # 2.33 once scaled
-        Suite("EAGLE", _WITHOUT_B, wider=dict.fromkeys(FEEDBACK, (0.0, np.inf))),  # undocumented
-        # as in the file names of the released N-body networks
-        Suite("Nbody_IllustrisTNG", ("Mtot",), COSMOLOGY, short_name="Nbody"),
-        Suite("Nbody_SIMBA", ("Mtot",), COSMOLOGY),
-        Suite("Nbody_Astrid", ("Mtot",), COSMOLOGY),
-        Suite("MockNbody", ("Mtot",), COSMOLOGY, mock=True, made_by=_UNIVERSES),
-        Suite("MockTNG", _ALL, mock=True, made_by=_UNIVERSES),
-        Suite("MockSIMBA", _WITHOUT_B, mock=True, made_by=_UNIVERSES),
-        Suite("MockAstrid", _WITHOUT_B, mock=True, made_by=_UNIVERSES),
-        # its two parameters are slope and amplitude of the power spectrum
-        Suite("MockGaussian", ("Mtot",), COSMOLOGY, mock=True),
-        # Mgas and T contain all information
-        Suite("MockTwoFields", ("Mgas", "T", "P", "HI", "ne"), COSMOLOGY, mock=True),
-    )
-}
-"""Every suite by its name, mock suites included."""
+    entry = {
+        "fields": fields,
+        "infers": "cosmology" if inferred == COSMOLOGY else "all",
+        "sets": {"own": {"tables": [CMD.name]}},
+    }
+    (suite,) = add_suites(parse_schema({"suites": {name: entry}}, BUILT_IN))
+    return suite
 
 
 def find_suite(name: str) -> Suite:
@@ -92,7 +94,7 @@ def find_suite(name: str) -> Suite:
     Parameters
     ----------
     name : str
-        Name of the suite.
+        Name of the suite, or one of its other names.
 
     Returns
     -------
@@ -104,9 +106,59 @@ def find_suite(name: str) -> Suite:
     ValueError
         If there is no suite of this name.
     """
-    if name not in SUITES:
-        raise ValueError(f"suite: Expected one of {', '.join(SUITES)}, got {name!r}.")
-    return SUITES[name]
+    if name in SUITES:
+        return SUITES[name]
+    for suite in SUITES.values():
+        if name in suite.aliases:
+            return suite
+    raise ValueError(f"suite: Expected one of {', '.join(SUITES)}, got {name!r}.{_hint(name)}")
+
+
+def _hint(name: str) -> str:
+    similar = difflib.get_close_matches(name, SUITES, n=1)
+    return f" Did you mean {similar[0]!r}?" if similar else ""
+
+
+def find_set(sim_set: str, suite: str) -> SimulationSet:
+    """Look up a set of a suite.
+
+    Parameters
+    ----------
+    sim_set, suite : str
+        Names of the set and the suite.
+
+    Returns
+    -------
+    sim_set : SimulationSet
+        The set.
+
+    Raises
+    ------
+    ValueError
+        If the suite is unknown or has no such set.
+    """
+    available = find_suite(suite).sets
+    if sim_set not in available:
+        raise ValueError(
+            f"sim_set: Expected a set of suite {suite} ({', '.join(available)}), got {sim_set!r}."
+        )
+    return available[sim_set]
+
+
+def find_space(suite: str, sim_set: str) -> ParameterSpace:
+    """Look up the parameters of a set.
+
+    Parameters
+    ----------
+    suite, sim_set : str
+        Names of the suite and the set.
+
+    Returns
+    -------
+    space : ParameterSpace
+        Parameters of the default table of the set.
+    """
+    return find_set(sim_set, suite).space
 
 
 def parse_fields(multifield: str, suite: str) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ def verify_suite(
     camels.check_n_simulations(len(theta), suite, sim_set, partial=partial)
     camels.check_ranges(theta, suite, sim_set)
     for field_maps in maps.values():
-        camels.check_map_size(field_maps.shape[-1], suite, partial=partial)
+        camels.check_map_size(field_maps.shape[-1], suite, sim_set, partial=partial)
     files = {field: _verify_maps(field, field_maps, theta) for field, field_maps in maps.items()}
     shapes = {record.shape for record in files.values()}
     if len(shapes) > 1:

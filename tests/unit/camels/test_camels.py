@@ -60,27 +60,36 @@ def test_fields_keep_their_order():
 
 
 @pytest.mark.parametrize(
-    ("suite", "sim_set", "n_simulations", "n_columns"),
+    ("suite", "sim_set", "n_simulations", "n_columns", "n_maps"),
     [
-        ("IllustrisTNG", "LH", 1000, (6,)),
-        ("Astrid", "CV", 27, (6,)),
-        ("SIMBA", "EX", 4, (6,)),
-        ("IllustrisTNG", "BE", 27, (6,)),
-        ("IllustrisTNG", "SB28", 2048, (28,)),
-        ("EAGLE", "1P", None, (6, 28)),
+        ("IllustrisTNG", "LH", 1000, (6,), 15),
+        ("Astrid", "CV", 27, (6,), 15),
+        ("Astrid", "SB7", 1024, (7,), 15),
+        ("SIMBA", "EX", 4, (6,), 15),
+        ("IllustrisTNG", "BE", 27, (6, 28), 15),
+        ("IllustrisTNG", "SB28", 2048, (28,), 15),
+        ("IllustrisTNG", "SB35", 2048, (35,), 30),
+        ("EAGLE", "1P", None, (6,), 15),
+        ("SwiftEAGLE", "LH", 1000, (6,), 15),
+        ("CROCODILE", "SB26", 1024, (26,), 15),
+        ("Ramses", "SB5", 256, (6,), 15),
+        ("Magneticum", "LH", 50, (6,), 15),
     ],
 )
-def test_sets_have_the_published_size(suite, sim_set, n_simulations, n_columns):
+def test_sets_have_the_published_size(suite, sim_set, n_simulations, n_columns, n_maps):
     entry = camels.find_set(sim_set, suite)
-    assert (entry.n_simulations, entry.n_columns) == (n_simulations, n_columns)
+    assert entry.n_simulations == n_simulations
+    assert tuple(len(table) for table in entry.tables) == n_columns
+    assert entry.maps_per_simulation == n_maps
+    assert (entry.box, entry.map_size) == ((25.0, 256) if n_maps == 15 else (50.0, 512))
 
 
 @pytest.mark.parametrize(
     ("suite", "sim_set", "message"),
     [
-        ("SIMBA", "SB28", r"suite SIMBA \(LH, CV, 1P, EX\), got 'SB28'"),
+        ("SIMBA", "SB28", r"suite SIMBA \(LH, CV, 1P, EX, BE\), got 'SB28'"),
         ("MockTNG", "CV", r"suite MockTNG \(LH\), got 'CV'"),
-        ("IllustrisTNG", "XX", r"suite IllustrisTNG \(LH, CV, 1P, EX, BE, SB28\), got 'XX'"),
+        ("IllustrisTNG", "XX", r"suite IllustrisTNG \(LH, CV, 1P, EX, BE, SB28, SB35, .*got 'XX'"),
     ],
 )
 def test_a_set_that_the_suite_lacks_is_rejected(suite, sim_set, message):
@@ -137,10 +146,11 @@ def test_published_names():
 
 
 def test_published_maps_have_256_pixels_unless_partial():
-    camels.check_map_size(256, "SIMBA")
-    camels.check_map_size(64, "SIMBA", partial=True)
-    camels.check_map_size(64, "MockTNG")
+    camels.check_map_size(256, "SIMBA", "LH")
+    camels.check_map_size(512, "IllustrisTNG", "SB35")
+    camels.check_map_size(64, "SIMBA", "LH", partial=True)
+    camels.check_map_size(64, "MockTNG", "LH")
     with pytest.raises(
-        ValueError, match=r"SIMBA: Expected maps of 256 .*, got 64\. .*partial=true"
+        ValueError, match=r"SIMBA LH: Expected maps of 256 .*, got 64\. .*partial=true"
     ):
-        camels.check_map_size(64, "SIMBA")
+        camels.check_map_size(64, "SIMBA", "LH")
