@@ -38,8 +38,9 @@ from multifield import camels
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.config.ingest import MockConfig
 from multifield.data.manifest import Manifest, verify_suite
-from multifield.data.map_files import read_theta, write_map_files, write_theta
+from multifield.data.map_files import write_map_files, write_theta
 from multifield.data.normalization import fit_normalization
+from multifield.data.parameter_tables import read_theta
 from multifield.data.preprocess import Preprocessing, open_log_maps
 from multifield.data.split_loaders import load_splits
 from multifield.maps.memory import open_maps

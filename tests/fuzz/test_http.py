@@ -88,7 +88,7 @@ class Server(socketserver.ThreadingTCPServer):
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(published_files, "SIMULATION_BYTES", SIMULATION)
+    monkeypatch.setattr(published_files, "maps_size", lambda n, sim_set: 128 + n * SIMULATION)
     monkeypatch.setattr(http, "MAX_UNKNOWN", MAX_SIZE)
     with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

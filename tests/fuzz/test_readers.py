@@ -16,7 +16,8 @@ import pytest
 from kedro.io import DatasetError
 from pydantic import TypeAdapter
 
-from multifield.data.map_files import read_theta, write_theta
+from multifield.data.map_files import write_theta
+from multifield.data.parameter_tables import read_theta
 from multifield.datasets.tables import TypedJSONDataset
 from multifield.evaluation import read_results
 from multifield.evaluation.results import Results, write_results

@@ -3,7 +3,7 @@
 import re
 
 from multifield.camels.fields import REDSHIFT_LABEL
-from multifield.camels.suites import find_suite
+from multifield.camels.suites import find_set, find_suite
 
 
 def maps_names(field: str, suite: str, sim_set: str) -> tuple[str, ...]:
@@ -17,12 +17,13 @@ def maps_names(field: str, suite: str, sim_set: str) -> tuple[str, ...]:
     Returns
     -------
     names : tuple of str
-        Published name, then older ones.
+        Published name, then older ones, then those with other names of the suite.
     """
     stems = ("Maps", "Images")
     redshifts = (REDSHIFT_LABEL, "z=0.0")
     return tuple(
-        f"{stem}_{field}_{suite}_{sim_set}_{redshift}.npy"
+        f"{stem}_{field}_{name}_{sim_set}_{redshift}.npy"
+        for name in _names_of(suite)
         for redshift in redshifts
         for stem in stems
     )
@@ -39,10 +40,23 @@ def theta_names(suite: str, sim_set: str) -> tuple[str, ...]:
     Returns
     -------
     names : tuple of str
-        Published name, then for LH the older one.
+        Published name, then for LH the older one, then names in the tables of CAMELS.
     """
-    published = f"params_{sim_set}_{suite}.txt"
-    return (published, f"params_{suite}.txt") if sim_set == "LH" else (published,)
+    entry = find_set(sim_set, suite)
+    design, _, _ = sim_set.partition("_")
+    volume = f"L{entry.box:.0f}n{entry.map_size}"
+    names = _names_of(suite)
+    older = [f"params_{name}.txt" for name in names if sim_set == "LH"]
+    return (
+        *(f"params_{sim_set}_{name}.txt" for name in names),
+        *older,
+        *(f"CosmoAstroSeed_{name}_{volume}_{design}.txt" for name in names),
+    )
+
+
+def _names_of(suite: str) -> tuple[str, ...]:
+    entry = find_suite(suite)
+    return (entry.name, *entry.aliases)
 
 
 def _preprocessing_suffix(smoothing_width: float | int, remove_monopole: bool) -> str:

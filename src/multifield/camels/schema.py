@@ -79,11 +79,6 @@ class SimulationSet:
         return self.tables[0]
 
     @property
-    def n_columns(self) -> tuple[int, ...]:
-        """Possible numbers of columns of the parameter table."""
-        return tuple(len(space) for space in self.tables)
-
-    @property
     def inferred(self) -> tuple[str, ...]:
         """Names of the parameters of the default table that affect its maps."""
         return self.space.choose(self.infers)

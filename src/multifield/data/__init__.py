@@ -1,8 +1,9 @@
 """From map files to batches: log maps, splits, normalization, augmentation and loaders."""
 
 from multifield.data.loader import Batch, MapLoader
-from multifield.data.map_files import read_theta, save_maps
+from multifield.data.map_files import save_maps
 from multifield.data.normalization import Normalization, fit_normalization
+from multifield.data.parameter_tables import read_theta
 from multifield.data.preprocess import (
     LogMaps,
     Preprocessing,

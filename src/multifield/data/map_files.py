@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float64
 from numpy.typing import DTypeLike
 
 from multifield import camels
@@ -21,8 +20,6 @@ from multifield.data.origin import is_made_from, write_origin
 from multifield.maps.memory import source_name
 
 logger = logging.getLogger(__name__)
-
-N_PARAMETERS = len(camels.PARAMETERS)
 
 
 @runtime_checkable
@@ -243,65 +240,6 @@ def save_maps(path: str | Path, maps: Maps) -> None:
         raise TypeError(f"{path}: Expected float32 maps, got {maps.dtype.name}.")
     with atomic_path(path) as partial, partial.open("wb") as file:
         np.save(file, maps, allow_pickle=False)
-
-
-def read_theta(path: str | Path, n_columns: tuple[int, ...] = (N_PARAMETERS,)) -> Theta:
-    """Read a parameter table: one row per simulation, columns in CMD's order.
-
-    Parameters
-    ----------
-    path : path-like
-        Text file with numbers separated by blanks.
-    n_columns : tuple of int, optional
-        Allowed numbers of columns; see `camels.SimulationSet`.
-
-    Returns
-    -------
-    theta : (S, 6) float64
-        Parameters in physical units. The feedback parameters of a table of 28 columns are NaN,
-        because their units are those of a simulation code, and CMD's are factors.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the file does not exist.
-    ValueError
-        If the file is not numeric, has another number of columns, or a value is not finite.
-    """
-    table = _read_table(Path(path), " or ".join(str(n) for n in n_columns))
-    if table.shape[1] not in n_columns:
-        expected = " or ".join(str(n) for n in n_columns)
-        raise ValueError(f"{path}: Expected rows of {expected} columns, got shape {table.shape}.")
-    bad = np.argwhere(~np.isfinite(table))
-    if len(bad):
-        row, column = bad[0]
-        name = (*camels.PARAMETER_NAMES, *[f"column {i}" for i in range(N_PARAMETERS, column + 1)])
-        raise ValueError(
-            f"{path}: row {row}, {name[column]}: Expected a finite value, got {table[row, column]}."
-        )
-    theta = table[:, :N_PARAMETERS].copy()
-    if table.shape[1] > N_PARAMETERS:
-        theta[:, len(camels.COSMOLOGY) :] = np.nan
-    return theta
-
-
-def _read_table(path: Path, n_columns: str) -> Float64[np.ndarray, "S _"]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: Expected a parameter table, got none.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: Expected rows of numbers in UTF-8 text, got byte "
-            f"{error.object[error.start]:#04x} at position {error.start}. Save the table as plain text."
-        ) from None
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise ValueError(f"{path}: Expected rows of {n_columns} columns, got an empty file.")
-    try:
-        return np.loadtxt(lines, ndmin=2, dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"{path}: Expected rows of numbers, got another text ({error}).") from None
 
 
 def write_theta(path: str | Path, theta: Theta) -> None:

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from multifield import camels
 from multifield.core.arrays import Theta
 from multifield.core.atomic_files import atomic_path
-from multifield.data.map_files import find_file, read_theta, write_or_link_theta
+from multifield.data.map_files import find_file, write_or_link_theta
+from multifield.data.parameter_tables import read_theta
 
 
 class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
@@ -37,12 +38,12 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
     ) -> None:
         self._folder = Path(path) / suite
         self._names = camels.theta_names(suite, sim_set)
-        self._n_columns = camels.find_set(sim_set, suite).n_columns
+        self._set = camels.find_set(sim_set, suite)
         self.metadata = metadata
 
     def load(self) -> Theta:
         """Read the table."""
-        return read_theta(find_file(self._folder, self._names), self._n_columns)
+        return read_theta(find_file(self._folder, self._names), self._set, camels.CMD)
 
     def save(self, data: Theta | Path) -> None:
         """Write the table, or link to a file."""

@@ -17,30 +17,34 @@ from multifield.camels.selection import Selection
 from multifield.config.ingest import DownloadConfig
 from multifield.core.progress import progress
 from multifield.data.manifest import Manifest
-from multifield.data.map_files import find_in_folders, read_theta
+from multifield.data.map_files import find_in_folders
+from multifield.data.parameter_tables import read_theta
 from multifield.ingest.download import Item, attempt_often, fetch, wrong_size
 from multifield.ingest.http import DownloadError, check_status, length_of, read_text, send_request
 
 __all__ = ["DownloadConfig", "DownloadError", "download_missing"]
 
 NPY_HEADER = 128  # [bytes]
-SIMULATION_BYTES = camels.MAPS_PER_SIMULATION * 256 * 256 * 4  # float32, one field
+PIXEL_BYTES = 4  # float32
 
 
-def maps_size(n_simulations: int) -> int:
-    """Return the size of a file of 256-pixel float32 maps.
+def maps_size(n_simulations: int, sim_set: camels.SimulationSet) -> int:
+    """Return the size of a file of float32 maps.
 
     Parameters
     ----------
     n_simulations : int
         Number of simulations in the file.
+    sim_set : SimulationSet
+        Set of the simulations.
 
     Returns
     -------
     size : int
         Size in [bytes].
     """
-    return NPY_HEADER + n_simulations * SIMULATION_BYTES
+    n_maps = n_simulations * sim_set.maps_per_simulation
+    return NPY_HEADER + n_maps * sim_set.map_size**2 * PIXEL_BYTES
 
 
 def download_missing(selection: Selection, folder: Path, config: DownloadConfig) -> None:
@@ -69,7 +73,7 @@ def download_missing(selection: Selection, folder: Path, config: DownloadConfig)
     suite, sim_set = selection.suite, selection.sim_set
     homes = (folder / suite, folder)
     n_simulations = _bring_theta(selection, homes, config)
-    size = maps_size(n_simulations)
+    size = maps_size(n_simulations, camels.find_set(sim_set, suite))
     missing = []
     for field in selection.fields:
         names = camels.maps_names(field, suite, sim_set)
@@ -94,8 +98,8 @@ def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: Downloa
         item = _locate(selection.suite, names, homes[0], None, config)
         _fetch_all([item], selection, config)
         path = item.path
-        _check_table(item, sim_set.n_columns)
-    rows = len(read_theta(path, sim_set.n_columns))
+        _check_table(item, sim_set)
+    rows = len(read_theta(path, sim_set))
     if sim_set.n_simulations not in (None, rows):
         raise ValueError(
             f"{path}: Expected {sim_set.n_simulations} rows, the simulations of {sim_set.name}, "
@@ -104,10 +108,10 @@ def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: Downloa
     return rows
 
 
-def _check_table(item: Item, n_columns: tuple[int, ...]) -> None:
+def _check_table(item: Item, sim_set: camels.SimulationSet) -> None:
     """Check that a download is a parameter table, else remove it."""
     try:
-        read_theta(item.path, n_columns)
+        read_theta(item.path, sim_set)
     except ValueError as error:
         item.path.unlink()
         raise DownloadError(

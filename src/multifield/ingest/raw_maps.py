@@ -10,7 +10,8 @@ from multifield.config.data import PreprocessingConfig
 from multifield.config.ingest import SourceConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.data.manifest import Manifest
-from multifield.data.map_files import read_theta, write_or_link_maps, write_or_link_theta
+from multifield.data.map_files import write_or_link_maps, write_or_link_theta
+from multifield.data.parameter_tables import read_theta
 from multifield.data.preprocess import LogMaps, Preprocessing, open_log_maps
 from multifield.ingest.sources import open_source
 from multifield.maps.memory import open_maps
@@ -45,7 +46,7 @@ def bring_raw(
     table_path = folder / camels.theta_names(suite, sim_set)[0]
     write_or_link_theta(table_path, table)
     write_or_link_maps(paths, found)
-    theta = read_theta(table_path, camels.find_set(sim_set, suite).n_columns)
+    theta = read_theta(table_path, camels.find_set(sim_set, suite), camels.CMD)
     return {field: open_maps(path) for field, path in paths.items()}, theta
 
 

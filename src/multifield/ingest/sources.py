@@ -8,6 +8,7 @@ from multifield.camels.selection import Selection
 from multifield.config.ingest import SourceConfig, check_source
 from multifield.core.arrays import Maps, Theta
 from multifield.data.map_files import MapStream, find_file, find_in_folders
+from multifield.data.parameter_tables import read_theta
 from multifield.ingest.published_files import download_missing
 from multifield.maps.memory import source_name
 from multifield.mock import make_suite
@@ -118,18 +119,23 @@ def find_published(selection: Selection, folder: Path) -> tuple[PublishedMaps, P
     ------
     FileNotFoundError
         If the folder or a file does not exist.
+    ValueError
+        If the table is not one of the set.
     """
     suite, sim_set = selection.suite, selection.sim_set
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder.absolute()}: Expected the folder of published maps, got none."
         )
-    homes = (folder / suite, folder)
+    entry = camels.find_suite(suite)
+    homes = tuple(folder / name for name in (entry.name, *entry.aliases, ""))
     maps = {
         field: _find(homes, camels.maps_names(field, suite, sim_set)) for field in selection.fields
     }
-    return maps, _find(homes, camels.theta_names(suite, sim_set))
+    theta = _find(homes, camels.theta_names(suite, sim_set))
+    read_theta(theta, entry.sets[sim_set])  # nothing is linked to a wrong table
+    return maps, theta
 
 
-def _find(homes: tuple[Path, Path], names: tuple[str, ...]) -> Path:
-    return find_in_folders(homes, names) or find_file(homes[1].absolute(), names)
+def _find(homes: tuple[Path, ...], names: tuple[str, ...]) -> Path:
+    return find_in_folders(homes, names) or find_file(homes[-1].absolute(), names[:2])

@@ -138,8 +138,15 @@ def test_across_suites_only_cosmology_is_scored(train, test, scored):
 def test_published_names():
     assert camels.maps_names("T", "SIMBA", "LH")[0] == "Maps_T_SIMBA_LH_z=0.00.npy"
     assert "Images_T_SIMBA_LH_z=0.0.npy" in camels.maps_names("T", "SIMBA", "LH")
-    assert camels.theta_names("SIMBA", "LH") == ("params_LH_SIMBA.txt", "params_SIMBA.txt")
-    assert camels.theta_names("SIMBA", "CV") == ("params_CV_SIMBA.txt",)
+    assert camels.theta_names("SIMBA", "LH")[:2] == ("params_LH_SIMBA.txt", "params_SIMBA.txt")
+    assert camels.theta_names("SIMBA", "CV") == (
+        "params_CV_SIMBA.txt",
+        "CosmoAstroSeed_SIMBA_L25n256_CV.txt",
+    )
+    assert "CosmoAstroSeed_SwiftEAGLE_L25n256_LH.txt" in camels.theta_names("EAGLE", "LH")
+    table = "CosmoAstroSeed_IllustrisTNG_L50n512_CV.txt"
+    assert table in camels.theta_names("IllustrisTNG", "CV_L50n512")
+    assert "Maps_T_SwiftEAGLE_LH_z=0.00.npy" in camels.maps_names("T", "EAGLE", "LH")
     assert camels.recipe_label(500, 500, 0) == "all_steps_500_500_o3"
     assert camels.recipe_label(500, 500, 2.0) == "all_steps_500_500_o3_smoothing_2"
     assert camels.recipe_label(500, 500, 2.5, True).endswith("smoothing_2.5_no_monopole")

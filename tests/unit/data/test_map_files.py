@@ -8,10 +8,8 @@ from multifield.core.atomic_files import atomic_path
 from multifield.data.map_files import (
     check_counts,
     find_file,
-    read_theta,
     save_maps,
     write_map_files,
-    write_theta,
 )
 from multifield.maps.memory import open_maps
 
@@ -127,18 +125,6 @@ def test_the_third_version_of_the_format_is_read(tmp_path, lognormal_maps):
     np.testing.assert_array_equal(open_maps(tmp_path / "maps.npy"), lognormal_maps)
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_a_table_that_is_no_utf8_is_named(tmp_path, encoding):
-    (tmp_path / "params.txt").write_text("0.1 0.8 1 1 1 1 # \u00e9\n", encoding=encoding)
-    with pytest.raises(ValueError, match=r"params\.txt: .*UTF-8 text, got byte 0x"):
-        read_theta(tmp_path / "params.txt")
-
-
-def test_a_table_with_a_byte_order_mark_is_read(tmp_path):
-    (tmp_path / "params.txt").write_text("0.1 0.8 1 1 1 1\n", encoding="utf-8-sig")
-    assert read_theta(tmp_path / "params.txt").tolist() == [[0.1, 0.8, 1, 1, 1, 1]]
-
-
 def test_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"maps\.npy"):
         open_maps(tmp_path / "maps.npy")
@@ -164,48 +150,6 @@ def test_atomic_path_survives_an_interrupt(tmp_path: Path):
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_theta_round_trip(tmp_path, rng):
-    theta = np.round(rng.uniform(0.1, 4, (7, 6)), 5)
-    write_theta(tmp_path / "params.txt", theta)
-    np.testing.assert_array_equal(read_theta(tmp_path / "params.txt"), theta)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("0.3 0.8\n0.1 0.9\n", r"rows of 6 columns, got shape \(2, 2\)"),
-        ("0.3 0.8 1 1 1 1\n0.3 0.8 1 1 1\n", "Expected rows of numbers"),
-        ("a b c d e f\n", "Expected rows of numbers"),
-        ("", r"rows of 6 columns"),
-        ("0.3 0.8 1 1 1 1\n0.3 nan 1 1 1 1\n", r"row 1, sigma_8: Expected a finite value, got nan"),
-    ],
-)
-def test_bad_theta(tmp_path, text, message):
-    path = tmp_path / "params_LH_SIMBA.txt"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=rf"params_LH_SIMBA\.txt: .*{message}"):
-        read_theta(path)
-
-
-def test_of_28_columns_the_cosmology_is_known(tmp_path, rng):
-    table = np.round(rng.uniform(0.1, 20, (5, 28)), 5)
-    np.savetxt(tmp_path / "params.txt", table, fmt="%.5f")
-    theta = read_theta(tmp_path / "params.txt", (6, 28))
-    np.testing.assert_array_equal(theta[:, :2], table[:, :2])
-    assert theta.shape == (5, 6)
-    assert np.isnan(theta[:, 2:]).all()
-
-
-def test_every_column_of_28_is_checked(tmp_path):
-    table = np.ones((2, 28))
-    table[1, 20] = np.inf
-    np.savetxt(tmp_path / "params.txt", table)
-    with pytest.raises(ValueError, match=r"params\.txt: row 1, column 20: Expected a finite value"):
-        read_theta(tmp_path / "params.txt", (28,))
-    with pytest.raises(ValueError, match=r"rows of 6 columns, got shape \(2, 28\)"):
-        read_theta(tmp_path / "params.txt")
 
 
 def test_fifteen_maps_a_row(lognormal_maps):

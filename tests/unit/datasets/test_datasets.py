@@ -177,7 +177,7 @@ def test_log_maps_of_another_type_than_the_file_says_are_refused(tmp_path, logno
 
 def test_theta(tmp_path, rng):
     dataset = datasets.ThetaDataset(path=str(tmp_path), suite="SIMBA", sim_set="LH")
-    theta = np.round(rng.uniform(0.1, 4, (3, 6)), 5)
+    theta = np.round(rng.uniform([0.1, 0.6, 0.25, 0.25, 0.5, 0.5], [0.5, 1, 4, 4, 2, 2], (3, 6)), 5)
     dataset.save(theta)
     np.testing.assert_array_equal(dataset.load(), theta)
     assert dataset.preview()["columns"][:2] == ["Omega_m", "sigma_8"]

@@ -22,6 +22,7 @@ import pytest
 from filelock import FileLock
 from pydantic import ValidationError
 
+from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.config.ingest import DownloadConfig, MockConfig, SourceConfig
 from multifield.core import progress
@@ -141,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A server with the files of EX, each simulation ROW bytes."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(published_files, "SIMULATION_BYTES", ROW)
+    monkeypatch.setattr(published_files, "maps_size", lambda n, sim_set: 128 + n * ROW)
     site = Site()
     data = np.random.default_rng(1).bytes(128 + 4 * ROW)
     theta = b"0.3 0.8 1 1 1 1\n" * 4
@@ -187,8 +188,12 @@ def leave_partial(site: Site, folder: Path, data: bytes, version: str | None) ->
 
 
 def test_sizes_are_the_published_ones():
-    sizes = [published_files.maps_size(n) for n in (1000, 27, 4)]
+    sets = camels.find_suite("IllustrisTNG").sets
+    sizes = [
+        published_files.maps_size(n, sets[s]) for n, s in ((1000, "LH"), (27, "CV"), (4, "EX"))
+    ]
     assert sizes == [3_932_160_128, 106_168_448, 15_728_768]
+    assert published_files.maps_size(1, sets["SB35"]) == 128 + 30 * 512**2 * 4
 
 
 def test_brings_what_is_missing_and_leaves_nothing_else(site, tmp_path):
@@ -533,6 +538,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from multifield.ingest.published_files import DownloadConfig, download_missing
+from multifield import camels
 from multifield.camels.selection import Selection
 config = DownloadConfig(
     enabled=True, base_url=sys.argv[1], n_parallel=1, n_retries=0, timeout=1800.0, backoff=1.0

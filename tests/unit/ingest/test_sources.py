@@ -70,3 +70,15 @@ def test_a_misspelt_folder_downloads_nothing(tmp_path, monkeypatch):
         with pytest.raises(FileNotFoundError, match="Expected"):  # nothing was downloaded
             open_source(selection, replace(config, folder=str(folder)))
     assert len(asked) == 2
+
+
+def test_a_table_of_another_suite_is_refused_before_anything_is_linked(tmp_path):
+    save_maps(tmp_path / "Maps_T_EAGLE_LH_z=0.00.npy", np.ones((15, 16, 16), np.float32))
+    (tmp_path / "params_LH_SwiftEAGLE.txt").write_text("0.3 0.8 1 1 1 3.9\n")
+    found = replace(CONFIG, kind="folder", folder=str(tmp_path), partial=True)
+    with pytest.raises(ValueError, match=r"SwiftEAGLE\.txt: row 0, A_AGN2: .* 0\.5 to 2, got 3\.9"):
+        open_source(Selection(suite="SwiftEAGLE", sim_set="LH", field="T"), found)
+    (tmp_path / "params_LH_SwiftEAGLE.txt").write_text("0.3 0.8 1 1 1 1.9\n")
+    maps, theta = open_source(Selection(suite="EAGLE", sim_set="LH", field="T"), found)
+    assert maps == {"T": tmp_path / "Maps_T_EAGLE_LH_z=0.00.npy"}
+    assert theta == tmp_path / "params_LH_SwiftEAGLE.txt"
