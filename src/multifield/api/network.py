@@ -19,6 +19,7 @@ from multifield.core.arrays import Maps
 from multifield.core.atomic_files import write_json
 from multifield.core.checksums import sha256
 from multifield.data import MapLoader
+from multifield.data.parameter_tables import align
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.describe import SINGLE
 
@@ -157,11 +158,12 @@ class FittedNetwork:
         suite, card = part.suite, self.card
         loader = MapLoader(
             [each.channel for each in suite.log_maps.values()],
-            suite.theta,
+            align(suite.space.physical(suite.theta), suite.space, card.space),
             part.simulations,
             card.normalization,
             batch_size=self.settings.batch_size,
-            inferred=tuple(camels.PARAMETER_NAMES.index(name) for name in card.inferred),
+            inferred=card.space.columns(card.inferred),
+            space=card.space,
             **training.loader_options(self.settings),
         )
         results = prediction.predict_together(self.networks, loader, orientations, self.settings)

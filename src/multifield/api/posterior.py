@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float64
 
-from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.evaluation import (
     Draws,
@@ -602,7 +601,7 @@ class Posterior:
 
     @property
     def _columns(self) -> list[int]:
-        return [camels.PARAMETER_NAMES.index(name) for name in self.parameters]
+        return list(self.results.space.columns(self.parameters))
 
     def _column(self, what: str) -> Values:
         return np.array(

@@ -46,7 +46,7 @@ class Suite:
     maps : dict of str to (15 S, L, L) float32
         Raw maps of each field, as memory maps.
     theta : (S, 6) float64
-        Parameters of the simulations, columns as `multifield.camels.PARAMETERS`.
+        Coordinates of the parameters of the simulations, columns as `space`.
     log_maps : dict of str to LogMaps
         Preprocessed maps of each field.
     manifest : Manifest
@@ -87,9 +87,14 @@ class Suite:
     @property
     def inferred(self) -> tuple[str, ...]:
         """Names of the parameters that affect the maps."""
-        columns = camels.find_suite(self.name).inferred_columns
-        known = np.isfinite(self.theta).all(axis=0)  # tables of 28 columns lack some
-        return tuple(camels.PARAMETER_NAMES[column] for column in columns if known[column])
+        sim_set = camels.find_set(self.selection.sim_set, self.name)
+        known = np.isfinite(self.theta).all(axis=0)  # tables of other releases lack some
+        return tuple(n for n in sim_set.inferred if known[sim_set.space.index(n)])
+
+    @property
+    def space(self) -> camels.ParameterSpace:
+        """Parameters of the columns of `theta`."""
+        return camels.find_space(self.name, self.selection.sim_set)
 
     @property
     def train(self) -> "Part":
@@ -170,7 +175,7 @@ class Part:
 
     @property
     def theta(self) -> Theta:
-        """Parameters of each map, (N, 6)."""
+        """Parameters of each map, (N, P)."""
         theta: Theta = self.suite.theta[self.index // camels.MAPS_PER_SIMULATION]
         return theta
 

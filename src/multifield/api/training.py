@@ -164,6 +164,7 @@ def load_parts(suite: Suite, parameters: Parameters) -> SplitLoaders:
         split_config=parameters.split,
         normalization_config=parameters.normalization,
         batch_size=parameters.training.batch_size,
+        parameters=parameters.training.parameters,
         **training.loader_options(parameters.training),
     )
 

@@ -199,7 +199,7 @@ class ParameterSpace:
         Parameters
         ----------
         wanted : {"all", "cosmology"} or sequence of str
-            Group or names of the parameters. One name may stand alone.
+            Group or names of the parameters, in a sequence or joined with ``+``.
 
         Returns
         -------
@@ -215,7 +215,7 @@ class ParameterSpace:
             return self.free
         if wanted == "cosmology":
             return self.cosmology
-        names = [wanted] if isinstance(wanted, str) else list(wanted)
+        names = wanted.split("+") if isinstance(wanted, str) else list(wanted)
         if not names:
             raise ValueError("parameters: Expected at least one name, got none.")
         return tuple(self.names[column] for column in sorted(self.columns(names)))

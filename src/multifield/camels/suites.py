@@ -1,6 +1,7 @@
 """Known suites: those of CAMELS, mock suites, and those of users."""
 
 import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,24 @@ COSMOLOGY = CMD.cosmology
 FEEDBACK = PARAMETER_NAMES[len(COSMOLOGY) :]
 """Names of the astrophysical parameters."""
 scale_theta, unscale_theta, unscale_theta_std = CMD.scale, CMD.unscale, CMD.unscale_std
+
+
+def in_table_order(names: Iterable[str]) -> list[str]:
+    """Return names of parameters with those of CMD first, in the order of its table.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of parameters.
+
+    Returns
+    -------
+    ordered : list of str
+        The same names. Others than CMD's keep their order.
+    """
+    given = list(dict.fromkeys(names))
+    known = [name for name in PARAMETER_NAMES if name in given]
+    return known + [name for name in given if name not in known]
 
 
 def add_suites(schema: Schema | Path) -> tuple[Suite, ...]:
@@ -145,6 +164,65 @@ def find_set(sim_set: str, suite: str) -> SimulationSet:
     return available[sim_set]
 
 
+def choose_parameters(wanted: str | Sequence[str], suite: str, sim_set: str) -> tuple[str, ...]:
+    """Return the names of chosen parameters of a set.
+
+    Parameters
+    ----------
+    wanted : {"all", "cosmology"} or sequence of str
+        All parameters that affect the maps, the cosmological ones of them, or names, in a sequence
+        or joined with ``+``.
+    suite, sim_set : str
+        Names of the suite and the set.
+
+    Returns
+    -------
+    names : tuple of str
+        Names of the parameters, in the order of the columns.
+
+    Raises
+    ------
+    ValueError
+        If a parameter does not exist, or does not affect the maps of the suite.
+    """
+    entry = find_set(sim_set, suite)
+    if wanted == "all":
+        return entry.inferred
+    names = entry.space.choose(wanted)
+    for name in names:
+        if name not in entry.inferred:
+            raise ValueError(
+                f"parameters: Expected parameters that affect the maps of {suite} "
+                f"({', '.join(entry.inferred)}), got {name!r}."
+            )
+    return names
+
+
+def find_table(name: str) -> ParameterSpace:
+    """Look up the parameters of a table.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table in a file of suites.
+
+    Returns
+    -------
+    space : ParameterSpace
+        Its parameters.
+
+    Raises
+    ------
+    ValueError
+        If no known suite has such a table.
+    """
+    own = {t.name: t for s in SUITES.values() for each in s.sets.values() for t in each.tables}
+    known = {**BUILT_IN.tables, **own}
+    if name not in known:
+        raise ValueError(f"table: Expected one of {', '.join(known)}, got {name!r}.")
+    return known[name]
+
+
 def find_space(suite: str, sim_set: str) -> ParameterSpace:
     """Look up the parameters of a set.
 
@@ -194,7 +272,9 @@ def parse_fields(multifield: str, suite: str) -> tuple[str, ...]:
     return names
 
 
-def scored_parameters(train_suite: str, test_suite: str) -> tuple[str, ...]:
+def scored_parameters(
+    train_suite: str, test_suite: str, space: ParameterSpace = CMD
+) -> tuple[str, ...]:
     """Return the parameters that a network is scored on.
 
     Across suites these are the cosmological ones: astrophysical parameters have another meaning in
@@ -204,6 +284,8 @@ def scored_parameters(train_suite: str, test_suite: str) -> tuple[str, ...]:
     ----------
     train_suite, test_suite : str
         Suites of the training and of the test maps.
+    space : ParameterSpace, optional
+        Parameters of the table of the training. By default CMD's six.
 
     Returns
     -------
@@ -211,5 +293,5 @@ def scored_parameters(train_suite: str, test_suite: str) -> tuple[str, ...]:
         Names of the parameters.
     """
     if train_suite != test_suite:
-        return COSMOLOGY
-    return find_suite(test_suite).inferred
+        return space.cosmology
+    return space.choose(next(iter(find_suite(test_suite).sets.values())).infers)

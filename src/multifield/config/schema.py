@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from multifield.camels import choose_parameters
 from multifield.camels.selection import Selection
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.config.evaluation import EvaluationConfig
@@ -55,6 +56,7 @@ class Parameters:
     suite: Text
     field: Text
     sim_set: Text
+    parameters: Text | list[Text]
     smoothing_width: Real
     n_trials: Integer
     epochs: Integer
@@ -92,6 +94,11 @@ class Parameters:
     def _source_has_the_suites(self) -> "Parameters":
         check_source(self.selection.suite, self.source)
         check_source(self.test_selection.suite, self.source, name="test_suite")
+        return self
+
+    @model_validator(mode="after")
+    def _suite_has_the_parameters(self) -> "Parameters":
+        choose_parameters(self.training.parameters, self.selection.suite, self.selection.sim_set)
         return self
 
     @model_validator(mode="after")

@@ -61,6 +61,9 @@ class TrainingConfig:
         Name of the architecture, or ``module:Class``.
     head : {"diagonal", "autoregressive", "flow"}
         Posterior that the outputs of a network describe.
+    parameters : {"all", "cosmology"} or names
+        Inferred parameters: all that affect the maps, the cosmological ones of them, or named ones.
+        Names are joined with ``+`` or in a list.
     pretrained : Path or None
         File of initial weights. None starts from random ones.
     epochs : int
@@ -117,6 +120,7 @@ class TrainingConfig:
 
     architecture: Architecture
     head: HeadName
+    parameters: Text | list[Text]
     pretrained: FilePath | None
     epochs: Integer = Field(ge=1)
     batch_size: Integer = Field(ge=2)
@@ -212,6 +216,8 @@ def list_causes(config: TrainingConfig) -> dict[str, str]:
         Values by name in ``conf/``.
     """
     unread = ("warm_up",) if config.schedule == "cyclic" else ("lr_min", "steps_up", "steps_down")
+    if config.parameters == "all":  # as before there was this setting
+        unread = (*unread, "parameters")
     values = asdict(config)
     if config.pretrained is not None:
         values["pretrained"] = f"SHA-256 {sha256(config.pretrained)}"

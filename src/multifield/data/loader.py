@@ -54,7 +54,7 @@ class Batch:
         Normalized log maps, in a buffer that is reused when the next batch is requested. uint16
         contains the bits of bfloat16, which NumPy lacks.
     theta : (B, P) float32
-        Parameters scaled to [0, 1] by `camels.scale_theta`.
+        Parameters scaled to [0, 1] by the `scale` of their space.
     index : (B,) int64
         Numbers of the maps in their file.
     """
@@ -99,7 +99,8 @@ class MapLoader:
     maps : sequence of Channel or (N, L, L) float32
         Log maps of each channel, all stored in the same way. Memory maps may be larger than memory.
     theta : (S, P) float64
-        Physical parameters of every simulation, or, if `simulations` is None, (N, P) of every map.
+        Coordinates of the parameters of every simulation, or, if `simulations` is None, (N, P) of
+        every map.
     simulations : tuple of int or None
         Simulations whose 15 maps each are loaded. None loads every map of files other than CMD's,
         whose maps belong to no simulation. Their parameters are NaN if unknown.
@@ -108,7 +109,9 @@ class MapLoader:
     batch_size : int
         Maps per batch.
     inferred : tuple of int
-        Columns of `theta` that act in the suite.
+        Columns of `theta` that are inferred.
+    space : ParameterSpace, optional
+        Parameters of the columns of `theta`. By default CMD's six.
     n_threads : int, optional
         Number of threads. 0 uses all cores. The batches do not depend on it.
     prefetch : int, optional
@@ -123,9 +126,11 @@ class MapLoader:
     Attributes
     ----------
     theta : (M, P) float64
-        Physical parameters of each loaded map.
+        Coordinates of the parameters of each loaded map.
     inferred : tuple of int
-        Columns of `theta` that act in the suite.
+        Columns of `theta` that are inferred.
+    space : ParameterSpace
+        Parameters of the columns of `theta`.
     batch_size : int
         Maps per batch.
     channels : int
@@ -143,6 +148,7 @@ class MapLoader:
         *,
         batch_size: int,
         inferred: tuple[int, ...],
+        space: camels.ParameterSpace = camels.CMD,
         n_threads: int = 1,
         prefetch: int = 0,
         allocate: Allocate = aligned_empty,
@@ -161,6 +167,7 @@ class MapLoader:
         self._mean, self._std = np.asarray(normalization.mean), np.asarray(normalization.std)
         self._n_threads = available_threads(n_threads)
         self._dtype: BatchType = dtype
+        self.space = space
         self._serve(theta, simulations)
         self.inferred = inferred
         self.batch_size = batch_size
@@ -193,7 +200,7 @@ class MapLoader:
         Parameters
         ----------
         theta : (S, P) float64
-            Physical parameters of every simulation.
+            Coordinates of the parameters of every simulation.
         simulations : tuple of int
             Simulations to load.
 
@@ -211,7 +218,7 @@ class MapLoader:
         self._table, self._simulations = theta, simulations
         rows_of_theta, self._index = _choose(theta, simulations)
         self.theta = theta[rows_of_theta]
-        self._scaled = camels.scale_theta(self.theta).astype(np.float32)
+        self._scaled = self.space.scale(self.theta).astype(np.float32)
 
     def random_epoch(
         self, seed: int, epoch: int, *, flips: bool, shifts: bool, first_batch: int = 0

@@ -1,6 +1,6 @@
 """Loaders of the training, validation and test maps of a suite."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Unpack
 
@@ -51,8 +51,13 @@ class SplitLoaders:
 
     @property
     def inferred(self) -> tuple[int, ...]:
-        """Columns of the parameter table that act in the suite."""
+        """Columns of the parameter table that are inferred."""
         return self.train.inferred
+
+    @property
+    def space(self) -> camels.ParameterSpace:
+        """Parameters of the columns of the parameter table."""
+        return self.train.space
 
     @property
     def network_channels(self) -> int:
@@ -86,6 +91,7 @@ def load_splits(
     split_config: SplitConfig,
     normalization_config: NormalizationConfig,
     batch_size: int,
+    parameters: str | Sequence[str] = "all",
     **options: Unpack[BatchOptions],
 ) -> SplitLoaders:
     """Create the loaders of the three parts of a split.
@@ -108,6 +114,9 @@ def load_splits(
         Settings that `normalization` must match.
     batch_size : int
         Maps per batch.
+    parameters : {"all", "cosmology"} or sequence of str, optional
+        Parameters to infer; see `camels.choose_parameters`. Those that the table does not have are
+        left out.
     **options : BatchOptions
         Options of `MapLoader`.
 
@@ -126,7 +135,9 @@ def load_splits(
     check_current(log_maps, manifest.checksums(tuple(log_maps)))
     _check_split(split, len(theta), split_config)
     _check_normalization(normalization, log_maps, split, normalization_config)
-    acting = camels.find_suite(manifest.suite).inferred_columns
+    sim_set = camels.find_set(manifest.sim_set, manifest.suite)
+    chosen = camels.choose_parameters(parameters, manifest.suite, manifest.sim_set)
+    acting = sim_set.space.columns(chosen)
     inferred = tuple(column for column in acting if np.isfinite(theta[:, column]).all())
     for field, entry in log_maps.items():
         check_counts(entry.maps, theta, field)
@@ -138,6 +149,7 @@ def load_splits(
         normalization,
         batch_size=batch_size,
         inferred=inferred,
+        space=sim_set.space,
         **options,
     )
     return SplitLoaders(

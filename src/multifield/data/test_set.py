@@ -13,6 +13,7 @@ from multifield.data.loader import BatchOptions, MapLoader
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import check_counts
 from multifield.data.normalization import Normalization
+from multifield.data.parameter_tables import align
 from multifield.data.preprocess import LogMaps, Preprocessing, check_current
 from multifield.data.split_loaders import SplitLoaders
 from multifield.maps.splits import Simulations, split_simulations
@@ -37,9 +38,9 @@ def choose_simulations(
         Settings of the split of the training.
     which : {"auto", "held_out", "all"}
         ``held_out`` selects the test part of the split, ``all`` the whole set. ``auto`` selects the
-        test part of a latin hypercube of any suite, like the benchmark, because hydrodynamic and
-        N-body simulations of the same number share initial conditions. It selects other sets (CV,
-        1P, EX, ...) whole.
+        test part of the set of the training, and of a latin hypercube of any suite, like the
+        benchmark, because hydrodynamic and N-body simulations of the same number share initial
+        conditions. It selects other sets (CV, 1P, EX, ...) whole.
 
     Returns
     -------
@@ -51,12 +52,12 @@ def choose_simulations(
     ValueError
         If training simulations would be tested on, or the split leaves an empty part.
     """
-    hypercube = tested_on.sim_set == "LH"
-    if which == "held_out" or (which == "auto" and hypercube):
+    same = (trained_on.suite, trained_on.sim_set) == (tested_on.suite, tested_on.sim_set)
+    if which == "held_out" or (which == "auto" and (same or tested_on.sim_set == "LH")):
         return split_simulations(
             n, split_config.seed, n_valid=split_config.n_valid, n_test=split_config.n_test
         ).test
-    if (trained_on.suite, trained_on.sim_set) == (tested_on.suite, tested_on.sim_set):
+    if same:
         raise ValueError(
             f"evaluation.simulations: Expected auto or held_out for {tested_on.suite} "
             f"{tested_on.sim_set}, which the network was trained on, got {which!r}."
@@ -161,12 +162,14 @@ def load_test_maps(
             f"{manifest.suite} {manifest.sim_set}: Expected {training.channels} fields of "
             f"{training.map_size} pixels, like the training maps, got {found[0]} of {found[1]}."
         )
+    space = camels.find_space(manifest.suite, manifest.sim_set)
     return MapLoader(
         maps,
-        theta,
+        align(space.physical(theta), space, training.space),
         simulations,
         normalization,
         batch_size=batch_size,
-        inferred=tuple(range(len(camels.PARAMETERS))) if keep_all else training.inferred,
+        inferred=tuple(range(len(training.space))) if keep_all else training.inferred,
+        space=training.space,
         **options,
     )

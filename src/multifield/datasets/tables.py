@@ -43,7 +43,7 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
 
     def load(self) -> Theta:
         """Read the table."""
-        return read_theta(find_file(self._folder, self._names), self._set, camels.CMD)
+        return read_theta(find_file(self._folder, self._names), self._set)
 
     def save(self, data: Theta | Path) -> None:
         """Write the table, or link to a file."""
@@ -52,7 +52,7 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
     def preview(self, nrows: int = 20) -> TablePreview:
         """Return the first rows for Kedro-Viz."""
         rows = self.load()[:nrows]
-        return _table(list(camels.PARAMETER_NAMES), rows.tolist())
+        return _table(list(self._set.space.names), rows.tolist())
 
     def _exists(self) -> bool:
         return any((self._folder / name).is_file() for name in self._names)

@@ -157,7 +157,12 @@ def central_levels(pit: Uniform) -> Uniform:
     return levels
 
 
-def sbc_ranks(pit: Uniform, name: str, config: CalibrationConfig) -> Uniform:
+def sbc_ranks(
+    pit: Uniform,
+    name: str,
+    config: CalibrationConfig,
+    space: camels.ParameterSpace = camels.CMD,
+) -> Uniform:
     """Rank the truth among draws of its marginal posterior.
 
     The rank among L draws is binomial with the PIT as its probability, so no draws are needed.
@@ -170,13 +175,15 @@ def sbc_ranks(pit: Uniform, name: str, config: CalibrationConfig) -> Uniform:
         Name of the parameter, which selects the random numbers.
     config : CalibrationConfig
         Number of draws L and seed.
+    space : ParameterSpace, optional
+        Parameters of the table. By default CMD's six.
 
     Returns
     -------
     ranks : (M,) float64
         (rank + u) / (L + 1), where the rank is from 0 to L and u is uniform on [0, 1].
     """
-    rng = np.random.default_rng([config.seed, 0, camels.PARAMETER_NAMES.index(name)])
+    rng = np.random.default_rng([config.seed, 0, space.index(name)])
     return _spread_ranks(rng.binomial(config.n_draws, pit), config.n_draws, rng)
 
 
@@ -223,7 +230,7 @@ def compare_with_draws(results: Results, config: CalibrationConfig) -> JointNumb
     """
     rng = np.random.default_rng([config.seed, 1])
     n, posterior, truth = config.n_draws, results.posterior, results.truth
-    low, width = prior_ranges(results.inferred)
+    low, width = prior_ranges(results.inferred, results.space)
     points, directions = rng.random(truth.shape), rng.standard_normal(truth.shape)
     mean, std = (np.stack([results.of(name)[i] for name in results.inferred], 1) for i in (1, 2))
     pull = (mean - truth) / std
@@ -433,7 +440,7 @@ def check_calibration(
         record(name, "spread", *check_spread(z, resamples))
         compare(name, "coverage", central_levels(pit))
         compare(name, "PIT", pit)
-        compare(name, "SBC", sbc_ranks(pit, name, config))
+        compare(name, "SBC", sbc_ranks(pit, name, config, results.space))
     names, numbers = "+".join(results.inferred), compare_with_draws(results, config)
     if len(results.inferred) > 1:
         record(names, "correlation", *check_correlation(numbers.excess, resamples))

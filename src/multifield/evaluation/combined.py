@@ -182,7 +182,9 @@ def propose(
         Logarithm of the density of the points.
     """
     mean, covariance = _product_of_gaussians(maps, n_maps, share)
-    proposal = JointPosterior.of_gaussians(mean, INFLATION**2 * covariance, maps.parameters)
+    proposal = JointPosterior.of_gaussians(
+        mean, INFLATION**2 * covariance, maps.parameters, maps.space
+    )
     points = proposal.quasi_sample(N_POINTS)
     rows = np.repeat(np.arange(len(proposal)), N_POINTS)
     log_proposal = proposal.take(rows).log_prob(points.reshape(len(rows), -1))

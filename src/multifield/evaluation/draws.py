@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 ROWS = 2**17  # of log-probabilities in memory at a time
 LOG_PROB = "log_prob"
 NETCDF = ".nc"
+TABLE = "table"  # attribute of tables of draws: name of the parameter table
 GETDIST_FILES = (".txt", ".paramnames", ".ranges")
 PathLike = str | os.PathLike[str]
 
@@ -53,12 +54,15 @@ class Draws:
         Names of the P parameters.
     truth : (M, P) float
         True parameters. NaN where unknown.
+    space : ParameterSpace
+        Parameters of their table. By default CMD's six.
     """
 
     theta: Float[np.ndarray, "M n P"]
     log_prob: Float[np.ndarray, "M n"]
     parameters: tuple[str, ...]
     truth: Float[np.ndarray, "M P"]
+    space: camels.ParameterSpace = camels.CMD
 
     def __len__(self) -> int:
         """Return the number of maps."""
@@ -142,7 +146,10 @@ class Draws:
         table[LOG_PROB] = self.log_prob.ravel().astype(np.float32)
         for name, values in self.known.items():
             table[f"{name}_true"] = np.repeat(values.astype(np.float32), n)
-        return pd.DataFrame(table)
+        frame = pd.DataFrame(table)
+        if self.space != camels.CMD:
+            frame.attrs[TABLE] = self.space.name  # Parquet files keep it
+        return frame
 
     @classmethod
     def from_table(cls, table: "pd.DataFrame") -> "Draws":
@@ -164,7 +171,8 @@ class Draws:
             If a column is missing, or maps differ in their number of draws.
         """
         missing = [name for name in ("map", "draw", LOG_PROB) if name not in table]
-        parameters = tuple(name for name in camels.PARAMETER_NAMES if name in table)
+        space = camels.find_table(table.attrs.get(TABLE, camels.CMD.name))
+        parameters = tuple(name for name in space.names if name in table)
         if missing or not parameters:
             raise ValueError(
                 "draws: Expected the columns map, draw, log_prob and parameters, got "
@@ -184,7 +192,7 @@ class Draws:
         for column, name in enumerate(parameters):
             if f"{name}_true" in ordered:
                 truth[:, column] = ordered[f"{name}_true"].to_numpy()[::n]
-        return cls(theta, log_prob, parameters, truth)
+        return cls(theta, log_prob, parameters, truth, space)
 
     def to_arviz(self) -> "DataTree":
         """Return the draws as ArviZ represents posteriors.
@@ -238,7 +246,7 @@ class Draws:
         """
         from getdist import MCSamples, chains
 
-        chosen = [camels.PARAMETERS[camels.PARAMETER_NAMES.index(n)] for n in self.parameters]
+        chosen = [self.space[name] for name in self.parameters]
         theta = self.theta[number].astype(np.float64)
         ranges = {
             each.name: [each.minimum, each.maximum]
@@ -250,7 +258,7 @@ class Draws:
                 samples=theta,
                 loglikes=-self.log_prob[number].astype(np.float64),
                 names=list(self.parameters),
-                labels=[each.label.strip("$") for each in chosen],
+                labels=[each.axis_label.replace("$", "") for each in chosen],
                 ranges=ranges,
                 sampler="uncorrelated",
                 label=label,
@@ -335,7 +343,7 @@ def draw(results: Results, n: int, seed: int, *, n_orientations: int = 1) -> Dra
         ]
     )
     truth = results.truth[: len(posterior)]
-    return Draws(theta, log_prob_of(posterior, theta), results.inferred, truth)
+    return Draws(theta, log_prob_of(posterior, theta), results.inferred, truth, results.space)
 
 
 def equal_tailed(theta: Float[np.ndarray, "M n P"], level: float) -> Float[np.ndarray, "M P 2"]:
@@ -372,7 +380,7 @@ def central_simulation(draws: Draws) -> np.ndarray:
     rows : (R,) int64
         Numbers of its maps.
     """
-    chosen = [camels.PARAMETERS[camels.PARAMETER_NAMES.index(n)] for n in draws.parameters]
+    chosen = [draws.space[name] for name in draws.parameters]
     low = np.array([each.minimum for each in chosen])
     width = np.array([each.maximum for each in chosen]) - low
     distance = np.square((draws.truth - low) / width - 0.5).sum(axis=1)

@@ -1,6 +1,7 @@
 """Combined posteriors: of the networks of an ensemble, and of the maps of a simulation."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -46,7 +47,8 @@ def average_networks(results: Sequence[Results]) -> Results:
     means, stds = np.stack([r.mean for r in results]), np.stack([r.std for r in results])
     joints = [each.joint for each in results if each.joint is not None]
     joint = JointPosterior.mixture(joints) if len(joints) == len(results) else None
-    return Results(first.theta, *mixture_moments(means, stds), first.inferred, joint)
+    mean, std = mixture_moments(means, stds)
+    return replace(first, mean=mean, std=std, joint=joint)
 
 
 def combine_maps(results: Results, simulation: Simulation, share: float) -> Results:
@@ -68,12 +70,12 @@ def combine_maps(results: Results, simulation: Simulation, share: float) -> Resu
     """
     combined = combine_posteriors(results, simulation, share)
     theta = results.theta[np.unique(simulation, return_index=True)[1]]
-    columns = [camels.PARAMETER_NAMES.index(name) for name in results.inferred]
+    columns = results.columns
     mean = np.full(theta.shape, np.nan)
     std = mean.copy()
     mean[:, columns], covariance = combined.moments()
     std[:, columns] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    return Results(theta, mean, std, results.inferred)
+    return Results(theta, mean, std, results.inferred, space=results.space)
 
 
 def combine_posteriors(results: Results, simulation: Simulation, share: float) -> CombinedPosterior:
@@ -122,7 +124,7 @@ def fit_share(valid_results: Results, simulation: Simulation) -> float:
         highest mean log-probability.
     """
     theta, maps, n_maps = _sorted(valid_results, simulation)
-    truth = theta[:, [camels.PARAMETER_NAMES.index(name) for name in maps.parameters]]
+    truth = theta[:, maps.space.columns(maps.parameters)]
     of_truth = log_product(maps, n_maps, truth[:, None])[:, 0]
     # points for a broad posterior serve every share
     _, of_product, log_proposal = propose(maps, n_maps, max(0.3, 1 / n_maps))

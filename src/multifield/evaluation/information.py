@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float64
 
 from multifield.evaluation.joint import JointPosterior, Values
-from multifield.evaluation.results import Results, parameter_columns
+from multifield.evaluation.results import Results
 from multifield.training.loss import robust_log_prob
 
 Nats = Float64[np.ndarray, " M"]
@@ -54,7 +54,7 @@ def measure_information(results: Results, parameters: Sequence[str] | None = Non
     """
     asked = results.inferred if parameters is None else tuple(parameters)
     posterior = results.posterior.marginal(asked)
-    truth = results.theta[:, list(parameter_columns(posterior.parameters))]
+    truth = results.theta[:, list(results.space.columns(posterior.parameters))]
     return robust_information(posterior, truth)
 
 

@@ -18,7 +18,7 @@ from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.information import measure_information
 from multifield.evaluation.metrics import FORMULAS, LOG_PROB, Marginal, Value, make_marginal
 from multifield.evaluation.recalibration import differentiate, fit_factors, recalibrate
-from multifield.evaluation.results import Results, parameter_columns
+from multifield.evaluation.results import Results
 
 ONE_SIGMA = 0.6827  # probability of a Gaussian within one standard deviation
 
@@ -323,8 +323,7 @@ def _check_index(label: str, simulation: np.ndarray, results: Results) -> None:
 
 
 def _marginal(results: Results, name: str) -> Marginal:
-    (column,) = parameter_columns((name,))
-    return make_marginal(column, *results.of(name))
+    return make_marginal(results.space[name], *results.of(name))
 
 
 def _interval_of_information(

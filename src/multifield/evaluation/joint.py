@@ -68,10 +68,12 @@ class JointPosterior:
     components : tuple of Component
         Components, each with M rows.
     parameters : tuple of str
-        Names of the P parameters of this posterior, in the order of `camels.PARAMETERS`.
+        Names of the P parameters of this posterior, in the order of their table.
     inferred : tuple of str
         Names of the Q parameters that the networks infer. The posterior is marginalized over those
         that are not in `parameters`. They are the same unless given.
+    space : ParameterSpace
+        Parameters of the outputs of the networks. By default CMD's six.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class JointPosterior:
     components: tuple[Component, ...]
     parameters: tuple[str, ...]
     inferred: tuple[str, ...] = ()
+    space: camels.ParameterSpace = camels.CMD
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inferred", self.inferred or self.parameters)
@@ -96,7 +99,13 @@ class JointPosterior:
         return len(self.components[0].outputs)
 
     @classmethod
-    def of_moments(cls, mean: Values, std: Values, parameters: tuple[str, ...]) -> "JointPosterior":
+    def of_moments(
+        cls,
+        mean: Values,
+        std: Values,
+        parameters: tuple[str, ...],
+        space: camels.ParameterSpace = camels.CMD,
+    ) -> "JointPosterior":
         """Make independent Gaussians of means and standard deviations.
 
         Parameters
@@ -105,23 +114,28 @@ class JointPosterior:
             Means and standard deviations in physical units.
         parameters : tuple of str
             Names of the P parameters.
+        space : ParameterSpace, optional
+            Parameters of their table. By default CMD's six.
 
         Returns
         -------
         posterior : JointPosterior
             The posteriors.
         """
-        low, width = prior_ranges(parameters)
-        columns = _columns(parameters)
-        n_all = len(camels.PARAMETERS)
+        low, width = prior_ranges(parameters, space)
+        columns, n_all = list(space.columns(parameters)), len(space)
         outputs = torch.full((len(mean), 2 * n_all), 0.5, dtype=torch.float64)
         outputs[:, columns] = torch.from_numpy((mean - low) / width)
         outputs[:, [n_all + column for column in columns]] = torch.from_numpy(std / width)
-        return cls((Component(DiagonalHead(n_all), outputs),), parameters)
+        return cls((Component(DiagonalHead(n_all), outputs),), parameters, space=space)
 
     @classmethod
     def of_gaussians(
-        cls, mean: Values, covariance: Float64[np.ndarray, "M P P"], parameters: tuple[str, ...]
+        cls,
+        mean: Values,
+        covariance: Float64[np.ndarray, "M P P"],
+        parameters: tuple[str, ...],
+        space: camels.ParameterSpace = camels.CMD,
     ) -> "JointPosterior":
         """Make Gaussians that are truncated to the prior, one parameter after the other.
 
@@ -133,21 +147,24 @@ class JointPosterior:
             Covariances without truncation.
         parameters : tuple of str
             Names of the P parameters.
+        space : ParameterSpace, optional
+            Parameters of their table. By default CMD's six.
 
         Returns
         -------
         posterior : JointPosterior
             The posteriors.
         """
-        low, width = prior_ranges(parameters)
+        low, width = prior_ranges(parameters, space)
         root = np.linalg.cholesky(covariance / np.outer(width, width))
         std = np.diagonal(root, axis1=1, axis2=2)
         # theta - mean = c (theta - mean) + std * noise
         coefficients = np.eye(len(parameters)) - np.linalg.inv(root / std[:, None, :])
-        head, columns = AutoregressiveHead(len(camels.PARAMETERS)), _columns(parameters)
+        head, columns = AutoregressiveHead(len(space)), list(space.columns(parameters))
         return cls(
             (Component(head, head.outputs_of((mean - low) / width, std, coefficients, columns)),),
             parameters,
+            space=space,
         )
 
     @classmethod
@@ -198,11 +215,12 @@ class JointPosterior:
             }
             for each in self.components
         ]
-        return {
+        content = {
             "parameters": list(self.parameters),
             "inferred": list(self.inferred),
             "components": components,
         }
+        return content if self.space == camels.CMD else {**content, "table": self.space.name}
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> "JointPosterior":
@@ -223,7 +241,10 @@ class JointPosterior:
             head = HEADS[each["head"]](each["n_parameters"])
             head.load_state_dict(each["state"])
             components.append(Component(head, each["outputs"]))
-        return cls(tuple(components), tuple(content["parameters"]), tuple(content["inferred"]))
+        space = camels.find_table(content.get("table", camels.CMD.name))
+        return cls(
+            tuple(components), tuple(content["parameters"]), tuple(content["inferred"]), space
+        )
 
     def marginal(self, names: tuple[str, ...]) -> "JointPosterior":
         """Marginalize over all parameters but some.
@@ -295,7 +316,7 @@ class JointPosterior:
         posterior : JointPosterior
             Posteriors inside the prior. Those of other heads do not change.
         """
-        columns = _columns(self.inferred)
+        columns = self._columns
         components = []
         for each in self.components:
             if isinstance(each.head, DiagonalHead):
@@ -324,8 +345,10 @@ class JointPosterior:
         posterior : JointPosterior
             Posteriors of the same rows.
         """
-        whole = torch.ones(len(camels.PARAMETERS), dtype=torch.float64)
-        whole[_columns(self.parameters)] = torch.tensor(list(factors), dtype=torch.float64)
+        whole = torch.ones(len(self.space), dtype=torch.float64)
+        whole[list(self.space.columns(self.parameters))] = torch.tensor(
+            list(factors), dtype=torch.float64
+        )
         components = tuple(
             Component(each.head, each.head.widened(each.outputs, whole[: each.head.n_parameters]))
             for each in self.components
@@ -386,11 +409,11 @@ class JointPosterior:
         rng = np.random.default_rng(seed)
         shares = rng.random((len(self), n, len(self.inferred)))
         which = rng.integers(0, len(self.components), (len(self), n))
-        low, width = prior_ranges(self.parameters)
+        low, width = prior_ranges(self.parameters, self.space)
         draws = np.empty((len(self), n, len(self.parameters)))
         for number, component in enumerate(self.components):
             rows, points = np.nonzero(which == number)
-            u = _of(
+            u = self._of(
                 component.head.quantiles,
                 component.outputs[torch.from_numpy(rows)],
                 torch.from_numpy(shares[rows, points]),
@@ -415,10 +438,10 @@ class JointPosterior:
             Draws in physical units.
         """
         (component,) = self.components
-        low, width = prior_ranges(self.parameters)
+        low, width = prior_ranges(self.parameters, self.space)
         shares = np.tile(qmc.Sobol(len(self.inferred), rng=seed).random(n), (len(self), 1))
         outputs = component.outputs.repeat_interleave(n, dim=0)
-        u = _of(component.head.quantiles, outputs, torch.from_numpy(shares), self.inferred)
+        u = self._of(component.head.quantiles, outputs, torch.from_numpy(shares), self.inferred)
         draws: np.ndarray = low + width * u.reshape(len(self), n, -1)[:, :, self._kept]
         return draws
 
@@ -453,9 +476,9 @@ class JointPosterior:
         covariance : (M, P, P) float64
             Covariances.
         """
-        low, width = prior_ranges(self.parameters)
+        low, width = prior_ranges(self.parameters, self.space)
         found = [
-            each.head.moments_without_edges(each.outputs, _columns(self.inferred))
+            each.head.moments_without_edges(each.outputs, self._columns)
             for each in self.inside_prior().components
             if isinstance(each.head, AutoregressiveHead)
         ]
@@ -493,7 +516,7 @@ class JointPosterior:
                 f"theta: Expected shape {(len(self), len(self.parameters))}, one row per map and "
                 f"one column per parameter ({', '.join(self.parameters)}), got {theta.shape}."
             )
-        low, width = prior_ranges(self.parameters)
+        low, width = prior_ranges(self.parameters, self.space)
         return torch.from_numpy((theta - low) / width)
 
     @property
@@ -506,7 +529,7 @@ class JointPosterior:
         head, outputs = component.head, component.outputs
         n_kept = len(self.parameters)
         if isinstance(head, DiagonalHead) or self._kept == list(range(n_kept)):
-            return _of(head.log_prob, outputs, u, self.parameters)  # nothing to integrate over
+            return self._of(head.log_prob, outputs, u, self.parameters)  # nothing to integrate over
         # each hidden parameter is drawn, given those before it
         outputs = outputs.repeat_interleave(N_POINTS, dim=0)
         at = self._tiled_shares()
@@ -515,22 +538,35 @@ class JointPosterior:
             known = self.inferred[: place + 1]
             if name in self.parameters:
                 at[:, place] = u[:, self.parameters.index(name)].repeat_interleave(N_POINTS)
-                log_weight += _of(head.log_prob, outputs, at[:, : place + 1], known)
+                log_weight += self._of(head.log_prob, outputs, at[:, : place + 1], known)
                 if place:
                     before = self.inferred[:place]
-                    log_weight -= _of(head.log_prob, outputs, at[:, :place], before)
+                    log_weight -= self._of(head.log_prob, outputs, at[:, :place], before)
             else:
                 shares = at[:, : place + 1].clone()
                 if place:
                     before = self.inferred[:place]
-                    of_before = _of(head.shares_below, outputs, at[:, :place], before)
+                    of_before = self._of(head.shares_below, outputs, at[:, :place], before)
                     shares[:, :place] = torch.from_numpy(of_before)
-                drawn = _of(head.quantiles, outputs, shares, known)
+                drawn = self._of(head.quantiles, outputs, shares, known)
                 at[:, place] = torch.from_numpy(drawn[:, place])
         values: np.ndarray = special.logsumexp(
             log_weight.reshape(len(self), N_POINTS), axis=1
         ) - log(N_POINTS)
         return values
+
+    @property
+    def _columns(self) -> list[int]:
+        return list(self.space.columns(self.inferred))
+
+    def _of(
+        self,
+        function: Callable[[Tensor, Tensor, Sequence[int]], Tensor],
+        outputs: Tensor,
+        values: Tensor,
+        parameters: tuple[str, ...],
+    ) -> np.ndarray:
+        return _in_chunks(function, outputs, values, self.space.columns(parameters))
 
     def _tiled_shares(self) -> Tensor:
         """Return quasi-random numbers in (0, 1), the same for all rows, (M N_POINTS, Q)."""
@@ -540,13 +576,13 @@ class JointPosterior:
     def _points(self, component: Component) -> Tensor:
         """Return quasi-random draws of a component in units of the prior, (M, N_POINTS, Q)."""
         outputs = component.outputs.repeat_interleave(N_POINTS, dim=0)
-        u = _of(component.head.quantiles, outputs, self._tiled_shares(), self.inferred)
+        u = self._of(component.head.quantiles, outputs, self._tiled_shares(), self.inferred)
         return torch.from_numpy(u.reshape(len(self), N_POINTS, len(self.inferred)))
 
     def _moments_of(self, component: Component) -> tuple[np.ndarray, np.ndarray]:
-        low, width = prior_ranges(self.parameters)
+        low, width = prior_ranges(self.parameters, self.space)
         if isinstance(component.head, DiagonalHead):
-            columns, n_all = _columns(self.parameters), len(camels.PARAMETERS)
+            columns, n_all = list(self.space.columns(self.parameters)), len(self.space)
             mean = component.outputs[:, columns].numpy()
             std = component.outputs[:, [n_all + column for column in columns]].numpy()
             covariance = std[:, :, None] ** 2 * np.eye(len(columns))
@@ -560,7 +596,7 @@ class JointPosterior:
     def _shares_of(self, component: Component, u: Tensor) -> np.ndarray:
         """Average the conditional probability over draws of the parameters before."""
         if isinstance(component.head, DiagonalHead):
-            return _of(component.head.shares_below, component.outputs, u, self.parameters)
+            return self._of(component.head.shares_below, component.outputs, u, self.parameters)
         u = u.clamp(0, 1)
         points = self._points(component)
         outputs = component.outputs.repeat_interleave(N_POINTS, dim=0)
@@ -569,19 +605,18 @@ class JointPosterior:
             known = self.inferred[: place + 1]  # parameters after this one do not matter
             at = points[:, :, : place + 1].clone()
             at[:, :, place] = u[:, None, column]
-            found = _of(component.head.shares_below, outputs, at.reshape(-1, place + 1), known)
+            found = self._of(component.head.shares_below, outputs, at.reshape(-1, place + 1), known)
             shares[:, column] = found[:, place].reshape(len(self), N_POINTS).mean(axis=1)
         return shares
 
 
-def _of(
+def _in_chunks(
     function: Callable[[Tensor, Tensor, Sequence[int]], Tensor],
     outputs: Tensor,
     values: Tensor,
-    parameters: tuple[str, ...],
+    columns: Sequence[int],
 ) -> np.ndarray:
     """Call a method of a head on rows that fit in memory."""
-    columns = _columns(parameters)
     step = max(1, CHUNK // outputs.shape[1])
     with torch.inference_mode():
         parts = [
@@ -592,23 +627,23 @@ def _of(
     return joined
 
 
-def _columns(parameters: tuple[str, ...]) -> list[int]:
-    return [camels.PARAMETER_NAMES.index(name) for name in parameters]
-
-
-def prior_ranges(parameters: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def prior_ranges(
+    parameters: tuple[str, ...], space: camels.ParameterSpace = camels.CMD
+) -> tuple[np.ndarray, np.ndarray]:
     """Find the prior range of each parameter.
 
     Parameters
     ----------
     parameters : tuple of str
         Names of the P parameters.
+    space : ParameterSpace, optional
+        Parameters of their table. By default CMD's six.
 
     Returns
     -------
     low, width : (P,) float64
-        Minima and widths in physical units.
+        Minima and widths of their coordinates.
     """
-    chosen = [camels.PARAMETERS[column] for column in _columns(parameters)]
+    chosen = [space[name] for name in parameters]
     low = np.array([parameter.minimum for parameter in chosen])
     return low, np.array([parameter.maximum for parameter in chosen]) - low

@@ -6,18 +6,22 @@ parameter, and averages over the test maps:
 ================ ==================================================== =====================
 metric           formula                                              unit, ideal
 ================ ==================================================== =====================
-RMSE             sqrt(<(mu - theta)^2>)                               physical, 0
+RMSE             sqrt(<(mu - theta)^2>)                               coordinate, 0
 normalized_RMSE  RMSE / (maximum - minimum) of the latin hypercube    0
 relative_error   sqrt(<((mu - theta) / theta)^2>), the benchmark's    0
 epsilon          <abs(mu - theta) / theta>, later CAMELS papers'      0
 R2               1 - sum (theta - mu)^2 / sum (theta - <theta>)^2     1
 chi2             <((theta - mu) / sigma)^2>                           1
-bayesian_error   <sigma>                                              physical
+bayesian_error   <sigma>                                              coordinate
 precision        <sigma / mu>
-bias             <mu - theta>                                         physical, 0
+bias             <mu - theta>                                         coordinate, 0
 coverage_68      share of maps with abs(theta - mu) < sigma           0.683
 coverage_95      share of maps with abs(theta - mu) < 2 sigma         0.954
 ================ ==================================================== =====================
+
+A coordinate is the value of a parameter or, for parameters that are learned in the logarithm, the
+logarithm to base 10 of its value. relative_error, epsilon and precision of those are relative to
+the value itself, of which 10^mu is the median.
 
 `score_results` adds ``log_prob``: the information of a map about all inferred parameters together
 [nats]; see `multifield.evaluation.information`.
@@ -39,7 +43,7 @@ from jaxtyping import Float64
 
 from multifield import camels
 from multifield.evaluation.information import measure_information
-from multifield.evaluation.results import Results, Table, check_tables, parameter_columns
+from multifield.evaluation.results import Results, Table, check_tables
 
 Metrics = dict[str, dict[str, float]]
 """Metric -> parameter -> value, as in metrics.json."""
@@ -60,13 +64,27 @@ class Marginal:
     parameter : camels.Parameter
         The parameter.
     theta, mu, sigma : (M,) float64
-        Truth, posterior mean and posterior standard deviation, in physical units.
+        Coordinate of the truth, posterior mean and posterior standard deviation.
     """
 
     parameter: camels.Parameter
     theta: _Column
     mu: _Column
     sigma: _Column
+
+    @property
+    def relative(self) -> np.ndarray | None:
+        """Error relative to the value. None if a true value is zero."""
+        if self.parameter.scale == "log":
+            return np.asarray(10.0**self.error - 1.0)
+        return None if (self.theta == 0).any() else np.asarray(self.error / self.theta)
+
+    @property
+    def relative_sigma(self) -> np.ndarray | None:
+        """Standard deviation relative to the value. None if a mean is zero."""
+        if self.parameter.scale == "log":
+            return np.asarray(np.log(10.0) * self.sigma)
+        return None if (self.mu == 0).any() else np.asarray(self.sigma / self.mu)
 
     @property
     def error(self) -> _Column:
@@ -104,14 +122,12 @@ FORMULAS: dict[str, Callable[[Marginal], Value | None]] = {
     "normalized_RMSE": lambda m: (
         np.sqrt(m.mean(m.error**2)) / (m.parameter.maximum - m.parameter.minimum)
     ),
-    "relative_error": lambda m: (
-        None if (m.theta == 0).any() else np.sqrt(m.mean((m.error / m.theta) ** 2))
-    ),
-    "epsilon": lambda m: None if (m.theta == 0).any() else m.mean(np.abs(m.error) / m.theta),
+    "relative_error": lambda m: None if m.relative is None else np.sqrt(m.mean(m.relative**2)),
+    "epsilon": lambda m: None if m.relative is None else m.mean(np.abs(m.relative)),
     "R2": lambda m: None if _is_constant(m.theta) else 1 - m.total(m.error**2) / m.spread(),
     "chi2": lambda m: m.mean((m.error / m.sigma) ** 2),
     "bayesian_error": lambda m: m.mean(m.sigma),
-    "precision": lambda m: None if (m.mu == 0).any() else m.mean(m.sigma / m.mu),
+    "precision": lambda m: None if m.relative_sigma is None else m.mean(m.relative_sigma),
     "bias": lambda m: m.mean(m.error),
     "coverage_68": lambda m: m.mean(np.abs(m.error) < m.sigma),
     "coverage_95": lambda m: m.mean(np.abs(m.error) < 2 * m.sigma),
@@ -129,18 +145,20 @@ def score(
     theta: Table,
     mean: Table,
     std: Table,
-    parameters: Sequence[str] = camels.PARAMETER_NAMES,
+    parameters: Sequence[str] | None = None,
+    space: camels.ParameterSpace = camels.CMD,
 ) -> Metrics:
     """Score inferred parameters with the formulas at the top of this module.
 
     Parameters
     ----------
-    theta, mean, std : (M, 6) float
-        Truth, posterior mean and posterior standard deviation in physical units. One row per map,
-        columns as `camels.PARAMETERS`.
+    theta, mean, std : (M, P) float
+        Coordinates of the truth, posterior mean and posterior standard deviation. One row per map.
     parameters : sequence of str, optional
-        Parameters to score. Other columns are ignored. Across suites score `camels.COSMOLOGY` only:
-        the astrophysical parameters mean different things in each suite.
+        Parameters to score, by default all. Other columns are ignored. Across suites score
+        `camels.COSMOLOGY` only: the astrophysical parameters mean different things in each suite.
+    space : ParameterSpace, optional
+        Parameters of the columns. By default CMD's six.
 
     Returns
     -------
@@ -153,10 +171,10 @@ def score(
         If the shapes disagree, there is no row, or a name is unknown. Also if a scored column
         contains a value that is not finite or a standard deviation that is not positive.
     """
-    check_tables(theta, mean, std)
-    columns = parameter_columns(tuple(parameters))
+    check_tables(theta, mean, std, space)
+    columns = space.columns(space.names if parameters is None else parameters)
     marginals = [
-        make_marginal(column, theta[:, column], mean[:, column], std[:, column])
+        make_marginal(space[column], theta[:, column], mean[:, column], std[:, column])
         for column in columns
     ]
     return {name: _score_each(metric, marginals) for name, metric in FORMULAS.items()}
@@ -179,7 +197,7 @@ def score_results(results: Results, parameters: Sequence[str] | None = None) -> 
         metrics of each from `score`.
     """
     asked = results.inferred if parameters is None else parameters
-    marginals = score(results.theta, results.mean, results.std, asked)
+    marginals = score(results.theta, results.mean, results.std, asked, results.space)
     information = float(measure_information(results, asked).mean())
     return {LOG_PROB: {"+".join(asked): information}, **marginals}
 
@@ -203,15 +221,15 @@ def check_finite(metrics: Metrics) -> None:
                 raise ValueError(f"{metric} of {name}: Expected a finite number, got {value}.")
 
 
-def make_marginal(column: int, theta: Table, mean: Table, std: Table) -> Marginal:
+def make_marginal(parameter: camels.Parameter, theta: Table, mean: Table, std: Table) -> Marginal:
     """Check one column of the tables and convert it to float64.
 
     Parameters
     ----------
-    column : int
-        Index of the parameter in `camels.PARAMETERS`.
+    parameter : Parameter
+        Parameter of the column.
     theta, mean, std : (M,) float
-        Truth, posterior mean and posterior standard deviation in physical units.
+        Coordinate of the truth, posterior mean and posterior standard deviation.
 
     Returns
     -------
@@ -224,7 +242,6 @@ def make_marginal(column: int, theta: Table, mean: Table, std: Table) -> Margina
         If a value is not finite or a standard deviation not positive. The message names the
         parameter and the row.
     """
-    parameter = camels.PARAMETERS[column]
     for label, values in {"theta": theta, "mean": mean, "std": std}.items():
         _require(np.isfinite(values), "finite", values, f"{label} of {parameter.name}")
     _require(std > 0, "> 0", std, f"std of {parameter.name}")

@@ -14,7 +14,7 @@ from multifield import camels
 from multifield.core.arrays import Theta
 from multifield.data import MapLoader
 from multifield.evaluation.joint import Component, JointPosterior
-from multifield.evaluation.results import N_PARAMETERS, Results, join_results, joint_results
+from multifield.evaluation.results import Results, join_results, joint_results
 from multifield.models import for_inference
 from multifield.models.heads import DiagonalHead, head_in, split_members
 from multifield.training import choose_device, on_device, torch_threads
@@ -73,20 +73,21 @@ def predict(
     with torch_threads(n_threads), set_numerics("float32"):
         copy = for_inference(network.to(place), dtype)
         output, scaled_theta = _run(copy, loader, orientations, place)
-    _check_order(scaled_theta, theta)
-    inferred = tuple(camels.PARAMETER_NAMES[column] for column in sorted(loader.inferred))
+    _check_order(scaled_theta, theta, loader.space)
+    space = loader.space
+    inferred = tuple(space.names[column] for column in sorted(loader.inferred))
     head = head_in(network)
     if isinstance(head, DiagonalHead) and output.shape[1] == head.n_outputs:
-        mean = camels.unscale_theta(output[:, :N_PARAMETERS])
-        std = camels.unscale_theta_std(output[:, N_PARAMETERS:])
-        unused = [column for column in range(N_PARAMETERS) if column not in loader.inferred]
+        scaled_mean, scaled_std = np.split(output, 2, axis=1)
+        mean, std = space.unscale(scaled_mean), space.unscale_std(scaled_std)
+        unused = [column for column in range(len(space)) if column not in loader.inferred]
         mean[:, unused] = np.nan
         std[:, unused] = np.nan
-        return Results(theta, mean, std, inferred)
+        return Results(theta, mean, std, inferred, space=space)
     head = deepcopy(head).cpu()
     members = split_members(head, torch.from_numpy(output)).unbind(dim=1)
-    posterior = JointPosterior(tuple(Component(head, each) for each in members), inferred)
-    return joint_results(theta, posterior)
+    components = tuple(Component(head, each) for each in members)
+    return joint_results(theta, JointPosterior(components, inferred, space=space))
 
 
 def _run(
@@ -122,7 +123,9 @@ def _forward(network: torch.nn.Module, x: Tensor) -> Float64[np.ndarray, "B O"]:
     return values
 
 
-def _check_order(scaled_theta: Float[np.ndarray, "R 6"], theta: Theta) -> None:
+def _check_order(
+    scaled_theta: Float[np.ndarray, "R P"], theta: Theta, space: camels.ParameterSpace
+) -> None:
     """Raise ValueError unless every row was predicted beside its own truth.
 
     A wrong order would look like a network that has learned little, not like a mistake.
@@ -130,14 +133,12 @@ def _check_order(scaled_theta: Float[np.ndarray, "R 6"], theta: Theta) -> None:
     if len(scaled_theta) != len(theta):
         raise ValueError(f"loader: Expected {len(theta)} maps in order, got {len(scaled_theta)}.")
     # float32 rounds [0, 1] units to 6e-8; 1e-5 also covers A = 100 of EX, which scales to 27
-    wrong = ~np.isclose(
-        scaled_theta, camels.scale_theta(theta), rtol=1e-5, atol=1e-5, equal_nan=True
-    )
+    wrong = ~np.isclose(scaled_theta, space.scale(theta), rtol=1e-5, atol=1e-5, equal_nan=True)
     if wrong.any():
         row = int(np.argmax(wrong.any(axis=1)))
         raise ValueError(
             f"loader: Expected maps in the order of its theta, got row {row} with parameters "
-            f"{camels.unscale_theta(scaled_theta[row : row + 1])[0]} instead of {theta[row]}."
+            f"{space.unscale(scaled_theta[row : row + 1])[0]} instead of {theta[row]}."
         )
 
 

@@ -1,4 +1,4 @@
-"""True and inferred parameters of test maps, and the benchmark's 18-column results file.
+"""True and inferred parameters of test maps, and the benchmark's results file.
 
 ====== ==================================================
 letter meaning
@@ -8,8 +8,9 @@ M      rows: test maps, or maps times orientations
 """
 
 import os
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,13 @@ from multifield.evaluation.joint import JointPosterior
 from multifield.models.weights import load_whole, save_whole
 
 Table = Float[np.ndarray, "..."]
-"""(M, 6) parameters in CMD's column order.
+"""(M, P) parameters in the column order of their table.
 
 `check_tables` checks the shape, so that users without a runtime type checker get the error too.
 """
 
-N_PARAMETERS = len(camels.PARAMETERS)
-N_COLUMNS = 3 * N_PARAMETERS
+TITLE = re.compile(r"#\s*table (\S+):")
+"""First line of results files of other tables than CMD's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +38,18 @@ class Results:
 
     Attributes
     ----------
-    theta : (M, 6) float64
-        True parameters in physical units, columns as `camels.PARAMETERS`. NaN where unknown.
-    mean, std : (M, 6) float64
-        Posterior mean and standard deviation in physical units. Columns of inferred parameters are
+    theta : (M, P) float64
+        Coordinates of the true parameters; see `camels.ParameterSpace`. NaN where unknown.
+    mean, std : (M, P) float64
+        Posterior mean and standard deviation of the coordinates. Columns of inferred parameters are
         finite, the others are NaN.
     inferred : tuple of str
         Names of the inferred parameters.
     joint : JointPosterior or None
         Joint posteriors of the inferred parameters. None for independent Gaussians with `mean` and
         `std`.
+    space : ParameterSpace
+        Parameters of the columns. By default CMD's six.
 
     Raises
     ------
@@ -60,17 +63,18 @@ class Results:
     std: Table
     inferred: tuple[str, ...] = camels.PARAMETER_NAMES
     joint: JointPosterior | None = None
+    space: camels.ParameterSpace = camels.CMD
 
     def __post_init__(self) -> None:
         for name in ("theta", "mean", "std"):
             table = np.asarray(getattr(self, name), dtype=np.float64)
             object.__setattr__(self, name, table)
-        check_tables(self.theta, self.mean, self.std)
+        check_tables(self.theta, self.mean, self.std, self.space)
         if not self.inferred:
             raise ValueError("inferred: Expected at least one parameter, got none.")
-        parameter_columns(self.inferred)
-        _check_values("mean", self.mean, self.inferred)
-        _check_values("std", self.std, self.inferred)
+        self.space.columns(self.inferred)
+        for label, table in (("mean", self.mean), ("std", self.std)):
+            _check_values(label, table, self.inferred, self.space)
         if self.joint is not None and (
             len(self.joint) != len(self) or self.joint.parameters != self.inferred
         ):
@@ -84,13 +88,18 @@ class Results:
         """Joint posteriors of the inferred parameters, independent Gaussians if none are given."""
         if self.joint is not None:
             return self.joint
-        columns = list(parameter_columns(self.inferred))
-        return JointPosterior.of_moments(self.mean[:, columns], self.std[:, columns], self.inferred)
+        mean, std = self.mean[:, self.columns], self.std[:, self.columns]
+        return JointPosterior.of_moments(mean, std, self.inferred, self.space)
 
     @property
     def truth(self) -> np.ndarray:
         """True values of the inferred parameters, (M, P)."""
-        return self.theta[:, list(parameter_columns(self.inferred))]
+        return self.theta[:, self.columns]
+
+    @property
+    def columns(self) -> list[int]:
+        """Columns of the inferred parameters."""
+        return list(self.space.columns(self.inferred))
 
     def __len__(self) -> int:
         """Count the rows M."""
@@ -98,13 +107,14 @@ class Results:
 
     def of(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Give truth, mean and standard deviation (M,) of one parameter."""
-        (column,) = parameter_columns((name,))
+        column = self.space.index(name)
         return self.theta[:, column], self.mean[:, column], self.std[:, column]
 
     def take(self, rows: np.ndarray | slice) -> "Results":
         """Keep some rows."""
         joint = None if self.joint is None else self.joint.take(rows)
-        return Results(self.theta[rows], self.mean[rows], self.std[rows], self.inferred, joint)
+        theta, mean, std = self.theta[rows], self.mean[rows], self.std[rows]
+        return replace(self, theta=theta, mean=mean, std=std, joint=joint)
 
     def marginal(self, names: tuple[str, ...]) -> "Results":
         """Marginalize over all inferred parameters but some.
@@ -119,54 +129,29 @@ class Results:
         results : Results
             The same rows. Means and standard deviations of other parameters are NaN.
         """
-        unused = [c for c, name in enumerate(camels.PARAMETER_NAMES) if name not in names]
+        unused = [c for c, name in enumerate(self.space.names) if name not in names]
         mean, std = self.mean.copy(), self.std.copy()
         mean[:, unused] = std[:, unused] = np.nan
         kept = tuple(name for name in self.inferred if name in names)
         joint = None if self.joint is None else self.joint.marginal(names)
-        return Results(self.theta, mean, std, kept, joint)
+        return replace(self, mean=mean, std=std, inferred=kept, joint=joint)
 
 
-def check_tables(theta: Table, mean: Table, std: Table) -> None:
-    """Raise ValueError unless the three tables have shape (M, 6) with the same M >= 1."""
+def check_tables(theta: Table, mean: Table, std: Table, space: camels.ParameterSpace) -> None:
+    """Raise ValueError unless the three tables have shape (M, P) with the same M >= 1."""
     for name, table in {"theta": theta, "mean": mean, "std": std}.items():
-        if table.ndim != 2 or table.shape[1] != N_PARAMETERS:
-            raise ValueError(f"{name}: Expected shape (M, {N_PARAMETERS}), got {table.shape}.")
+        if table.ndim != 2 or table.shape[1] != len(space):
+            raise ValueError(f"{name}: Expected shape (M, {len(space)}), got {table.shape}.")
         if len(table) != len(theta):
             raise ValueError(f"{name}: Expected {len(theta)} rows as in theta, got {len(table)}.")
     if len(theta) == 0:
         raise ValueError("theta: Expected at least one row, got none.")
 
 
-def parameter_columns(parameters: tuple[str, ...]) -> tuple[int, ...]:
-    """Give the columns of named parameters.
-
-    Parameters
-    ----------
-    parameters : tuple of str
-        Names of the parameters.
-
-    Returns
-    -------
-    columns : tuple of int
-        Index of each parameter in `camels.PARAMETERS`.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or repeated.
-    """
-    for name in parameters:
-        if name not in camels.PARAMETER_NAMES:
-            known = ", ".join(camels.PARAMETER_NAMES)
-            raise ValueError(f"parameters: Expected some of {known}, got {name!r}.")
-    if len(set(parameters)) < len(parameters):
-        raise ValueError(f"parameters: Expected each name once, got {', '.join(parameters)}.")
-    return tuple(camels.PARAMETER_NAMES.index(name) for name in parameters)
-
-
-def _check_values(label: str, table: Table, inferred: tuple[str, ...]) -> None:
-    for column, name in enumerate(camels.PARAMETER_NAMES):
+def _check_values(
+    label: str, table: Table, inferred: tuple[str, ...], space: camels.ParameterSpace
+) -> None:
+    for column, name in enumerate(space.names):
         values = table[:, column]
         bad = ~np.isfinite(values) if name in inferred else ~np.isnan(values)
         if bad.any():
@@ -180,8 +165,8 @@ def joint_results(theta: Table, posterior: JointPosterior) -> Results:
 
     Parameters
     ----------
-    theta : (M, 6) float64
-        True parameters in physical units. NaN where unknown.
+    theta : (M, P) float64
+        Coordinates of the true parameters. NaN where unknown.
     posterior : JointPosterior
         Posteriors of the M rows.
 
@@ -190,12 +175,12 @@ def joint_results(theta: Table, posterior: JointPosterior) -> Results:
     results : Results
         Truth, means, standard deviations and the posteriors.
     """
-    columns = list(parameter_columns(posterior.parameters))
-    mean = np.full((len(posterior), N_PARAMETERS), np.nan)
+    columns = list(posterior.space.columns(posterior.parameters))
+    mean = np.full((len(posterior), len(posterior.space)), np.nan)
     std = mean.copy()
     mean[:, columns], covariance = posterior.moments()
     std[:, columns] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    return Results(theta, mean, std, posterior.parameters, posterior)
+    return Results(theta, mean, std, posterior.parameters, posterior, posterior.space)
 
 
 def join_results(parts: Sequence[Results]) -> Results:
@@ -215,7 +200,7 @@ def join_results(parts: Sequence[Results]) -> Results:
     theta, mean, std = (np.concatenate(table) for table in tables)
     joints = [part.joint for part in parts if isinstance(part.joint, JointPosterior)]
     joint = JointPosterior.joined(joints) if len(joints) == len(parts) else None
-    return Results(theta, mean, std, parts[0].inferred, joint)
+    return replace(parts[0], theta=theta, mean=mean, std=std, joint=joint)
 
 
 def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
@@ -241,12 +226,12 @@ def comparable(results: Results, train_suite: str, test_suite: str) -> Results:
     ValueError
         If no parameter is left.
     """
-    names = camels.scored_parameters(train_suite, test_suite)
+    names = camels.scored_parameters(train_suite, test_suite, results.space)
     unknown = np.isnan(results.theta).all(axis=0)
     return results.marginal(
         tuple(
             name
-            for name, skip in zip(camels.PARAMETER_NAMES, unknown, strict=True)
+            for name, skip in zip(results.space.names, unknown, strict=True)
             if name in results.inferred and name in names and not skip
         )
     )
@@ -283,7 +268,7 @@ def average_orientations(results: Results, n_orientations: int) -> Results:
         raise ValueError(
             f"n_orientations: Expected a divisor of {len(results)} rows, got {n_orientations}."
         )
-    stacked = (n_orientations, -1, N_PARAMETERS)
+    stacked = (n_orientations, -1, len(results.space))
     theta, mean, std = (
         table.reshape(stacked) for table in (results.theta, results.mean, results.std)
     )
@@ -292,7 +277,8 @@ def average_orientations(results: Results, n_orientations: int) -> Results:
             "theta: Expected rows ordered (orientation, simulation, map), got another order."
         )
     joint = None if results.joint is None else results.joint.mixed(n_orientations)
-    return Results(theta[0], *mixture_moments(mean, std), results.inferred, joint)
+    mean, std = mixture_moments(mean, std)
+    return replace(results, theta=theta[0], mean=mean, std=std, joint=joint)
 
 
 def mixture_moments(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -362,10 +348,11 @@ def joint_path(path: str | os.PathLike[str]) -> Path:
 
 
 def write_results(path: str | os.PathLike[str], results: Results) -> None:
-    """Write the benchmark's text file: 6 true values, 6 means and 6 standard deviations per row.
+    """Write the benchmark's text file: P true values, P means and P standard deviations per row.
 
-    It has no header. Values are in physical units with ``%.18e``, which preserves float64 bitwise.
-    The file is replaced atomically. Joint posteriors are written to `joint_path`.
+    It has no header for CMD's six parameters, and a comment with the table and its parameters for
+    others. Values are coordinates with ``%.18e``, which preserves float64 bitwise. The file is
+    replaced atomically. Joint posteriors are written to `joint_path`.
 
     Parameters
     ----------
@@ -377,6 +364,8 @@ def write_results(path: str | os.PathLike[str], results: Results) -> None:
     rows = np.hstack([results.theta, results.mean, results.std])
     # savetxt compresses a path that ends in .gz, but not an open file
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8") as file:
+        if results.space != camels.CMD:
+            file.write(f"# table {results.space.name}: {' '.join(results.space.names)}\n")
         np.savetxt(file, rows)
     if results.joint is None:
         joint_path(path).unlink(missing_ok=True)  # of an earlier run
@@ -385,13 +374,13 @@ def write_results(path: str | os.PathLike[str], results: Results) -> None:
 
 
 def read_results(path: str | os.PathLike[str]) -> Results:
-    """Read an 18-column results file of this package or of the benchmark.
+    """Read a results file of this package or of the benchmark.
 
     Parameters
     ----------
     path : path-like
-        Text file with 18 numbers per line, separated by blanks. Lines that begin with ``#`` are
-        skipped.
+        Text file with 3 P numbers per line, separated by blanks. Without a comment that names the
+        table, the parameters are CMD's six.
 
     Returns
     -------
@@ -404,19 +393,17 @@ def read_results(path: str | os.PathLike[str]) -> Results:
     Raises
     ------
     ValueError
-        If the file is empty, not numeric or does not have 18 columns, or a mean or std is not
+        If the file is empty, not numeric or does not have 3 P columns, or a mean or std is not
         finite in some rows only, or the joint posteriors belong to other results. The message
         begins with the path.
     """
-    rows = _read_rows(Path(path))
+    rows, space = _read_rows(Path(path))
     joint = _read_joint(Path(path))
     theta, mean, std = np.split(rows, 3, axis=1)
     unused = np.isnan(mean).all(axis=0) & np.isnan(std).all(axis=0)
-    inferred = tuple(
-        name for name, skip in zip(camels.PARAMETER_NAMES, unused, strict=True) if not skip
-    )
+    inferred = tuple(name for name, skip in zip(space.names, unused, strict=True) if not skip)
     try:
-        return Results(theta, mean, std, inferred, joint)
+        return Results(theta, mean, std, inferred, joint, space)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -435,15 +422,19 @@ def _read_joint(path: Path) -> JointPosterior | None:
     return JointPosterior.from_content(content)
 
 
-def _read_rows(path: Path) -> np.ndarray:
+def _read_rows(path: Path) -> tuple[np.ndarray, camels.ParameterSpace]:
+    n_columns = 3 * len(camels.CMD)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
+        title = TITLE.match(lines[0]) if lines else None
+        space = camels.find_table(title[1]) if title else camels.CMD
+        n_columns = 3 * len(space)
         lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-        rows = np.loadtxt(lines, ndmin=2) if lines else np.empty((0, N_COLUMNS))
+        rows = np.loadtxt(lines, ndmin=2) if lines else np.empty((0, n_columns))
     except ValueError as error:  # UnicodeDecodeError is one
-        raise ValueError(f"{path}: Expected {N_COLUMNS} columns of numbers: {error}") from error
+        raise ValueError(f"{path}: Expected {n_columns} columns of numbers: {error}") from error
     if not len(rows):
-        raise ValueError(f"{path}: Expected {N_COLUMNS} numbers per map, got an empty file.")
-    if rows.shape[1] != N_COLUMNS:
-        raise ValueError(f"{path}: Expected {N_COLUMNS} columns, got {rows.shape[1]}.")
-    return rows
+        raise ValueError(f"{path}: Expected {n_columns} numbers per map, got an empty file.")
+    if rows.shape[1] != n_columns:
+        raise ValueError(f"{path}: Expected {n_columns} columns, got {rows.shape[1]}.")
+    return rows, space

@@ -22,7 +22,6 @@ from torch import nn
 
 from multifield import camels
 from multifield.core.arrays import MapBatch
-from multifield.evaluation.results import N_PARAMETERS, parameter_columns
 from multifield.models.heads import head_in, split_members
 from multifield.training import choose_device, torch_threads
 
@@ -68,6 +67,7 @@ def attribute_means(
     names: tuple[str, ...],
     *,
     baselines: Float32[np.ndarray, "K C L L"] | None = None,
+    space: camels.ParameterSpace = camels.CMD,
     n_steps: int = N_STEPS,
     device: str = "auto",
     n_threads: int = 0,
@@ -85,6 +85,8 @@ def attribute_means(
         Parameters to attribute.
     baselines : (K, C, L, L) float32, optional
         Standardized maps whose attributions are averaged. By default, a map without structure.
+    space : ParameterSpace, optional
+        Parameters of the outputs of the network. By default CMD's six.
     n_steps : int, optional
         Number of quadrature points on the line, over all baselines.
     device : {"auto", "cpu", "cuda", "mps"}, optional
@@ -108,14 +110,14 @@ def attribute_means(
     head = head_in(network)
 
     def infer_means(maps: torch.Tensor) -> torch.Tensor:
-        return split_members(head, network(maps)).mean(dim=1)[:, :N_PARAMETERS]
+        return split_members(head, network(maps)).mean(dim=1)[:, : len(space)]
 
     gradients = IntegratedGradients(infer_means)
     options = {
         "n_steps": max(1, n_steps // len(begins)),
         "internal_batch_size": max(MAPS_AT_ONCE, len(maps)),
     }
-    columns = list(parameter_columns(names))
+    columns = list(space.columns(names))
     try:
         with torch_threads(n_threads):
             values = [
@@ -131,11 +133,11 @@ def attribute_means(
                 baseline = infer_means(begins).cpu().double().numpy().mean(axis=0, keepdims=True)
     finally:
         network.train(was_training)
-    width = np.array([p.maximum - p.minimum for p in camels.PARAMETERS], np.float32)[columns]
+    width = np.array([p.maximum - p.minimum for p in space], np.float32)[columns]
     return Attributions(
         names,
         (np.stack(values) * width[:, None, None, None, None]).astype(np.float32),
-        camels.unscale_theta(means)[:, columns].T.copy(),
-        camels.unscale_theta(baseline)[0, columns].copy(),
+        space.unscale(means)[:, columns].T.copy(),
+        space.unscale(baseline)[0, columns].copy(),
         0 if baselines is None else len(begins),
     )

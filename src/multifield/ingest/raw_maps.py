@@ -46,7 +46,7 @@ def bring_raw(
     table_path = folder / camels.theta_names(suite, sim_set)[0]
     write_or_link_theta(table_path, table)
     write_or_link_maps(paths, found)
-    theta = read_theta(table_path, camels.find_set(sim_set, suite), camels.CMD)
+    theta = read_theta(table_path, camels.find_set(sim_set, suite))
     return {field: open_maps(path) for field, path in paths.items()}, theta
 
 

@@ -36,6 +36,7 @@ def load_splits(
         split_config=split_config,
         normalization_config=normalization_config,
         batch_size=training_config.batch_size,
+        parameters=training_config.parameters,
         **training.loader_options(training_config),
     )
 

@@ -71,7 +71,7 @@ class Inferred:
     name : str
         Name of the parameter.
     minimum, maximum : float
-        Bounds, dimensionless.
+        Bounds of its coordinate.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Inferred:
 
     @classmethod
     def of(cls, parameter: camels.Parameter) -> "Inferred":
-        """Copy name and bounds of a parameter of CMD."""
+        """Copy name and bounds of a parameter."""
         return cls(name=parameter.name, minimum=parameter.minimum, maximum=parameter.maximum)
 
 
@@ -212,11 +212,12 @@ class ModelCard:
         """Require fields, bounds and factors that agree with each other and with CMD."""
         if camels.parse_fields(self.field, self.suite) != self.fields:
             raise ValueError(f"channels: Expected the fields of {self.field}, got {self.fields}.")
-        known = {p.name: Inferred.of(p) for p in camels.PARAMETERS}
+        known = {p.name: Inferred.of(p) for p in self.space}
         for parameter in self.parameters:
             if known.get(parameter.name) != parameter:
                 raise ValueError(
-                    f"parameters: Expected a parameter of CMD with its bounds, got {parameter}."
+                    f"parameters: Expected a parameter of {self.suite} {self.sim_set} with its bounds, "
+                    f"got {parameter}."
                 )
         for entry in self.sigma_factors:
             if tuple(entry.factors) != self.inferred:
@@ -230,6 +231,11 @@ class ModelCard:
     def fields(self) -> tuple[str, ...]:
         """Names of the fields in the order of the channels."""
         return tuple(channel.field for channel in self.channels)
+
+    @property
+    def space(self) -> camels.ParameterSpace:
+        """Parameters of the table that the network was trained with."""
+        return camels.find_space(self.suite, self.sim_set)
 
     @property
     def inferred(self) -> tuple[str, ...]:

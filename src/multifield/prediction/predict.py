@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from multifield import camels
 from multifield.config.data import PreprocessingConfig
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
@@ -102,7 +101,9 @@ def infer_parameters(
         Posteriors, rows ordered (orientation, map). The truth is NaN.
     records : list of dict
         One row per map. ``map`` is its number in the file. Each parameter has ``<name>_mean``,
-        ``<name>_std`` and ``<name>_std_recalibrated``. ``distance`` and ``p_value`` are explained
+        ``<name>_std`` and ``<name>_std_recalibrated``. If it is learned in the logarithm, these are
+        of the logarithm to base 10, and ``<name>_median``, ``<name>_low`` and ``<name>_high`` are
+        median and recalibrated 68% interval in physical units. ``distance`` and ``p_value`` are explained
         in `multifield.prediction.novelty`. ``unlike_training`` is True for out-of-distribution
         maps.
 
@@ -180,13 +181,13 @@ def _blocks(
     n_maps, batch_size = len(fields[0]), training.batch_size
     batch_bytes = batch_size * len(fields) * fields[0][0].nbytes
     n_block = batch_size * max(1, BLOCK_BYTES // batch_bytes)
-    columns = tuple(camels.PARAMETER_NAMES.index(name) for name in card.inferred)
+    columns = card.space.columns(card.inferred)
     for first in range(0, n_maps, n_block):
         blocks = {field: raw[first : first + n_block] for field, raw in maps.items()}
         log_maps = [
             _log_maps(block, field, first, preprocessing) for field, block in blocks.items()
         ]
-        unknown = np.full((len(log_maps[0]), len(camels.PARAMETERS)), np.nan)
+        unknown = np.full((len(log_maps[0]), len(card.space)), np.nan)
         yield (
             first,
             MapLoader(
@@ -196,6 +197,7 @@ def _blocks(
                 card.normalization,
                 batch_size=batch_size,
                 inferred=columns,
+                space=card.space,
                 **loader_options(training),
             ),
         )
@@ -256,6 +258,13 @@ def list_records(
     for name in results.inferred:
         _, columns[f"{name}_mean"], columns[f"{name}_std"] = results.of(name)
         _, _, columns[f"{name}_std_recalibrated"] = recalibrated.of(name)
+        if results.space[name].scale == "log":  # the others are of its logarithm to base 10
+            _, mean, std = recalibrated.of(name)
+            columns[f"{name}_median"] = 10.0**mean
+            columns[f"{name}_low"], columns[f"{name}_high"] = (
+                10.0 ** (mean - std),
+                10.0 ** (mean + std),
+            )
     columns |= {"distance": distances, "p_value": p_values}
     columns["unlike_training"] = novelty.flag(p_values)
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)

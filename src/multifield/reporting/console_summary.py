@@ -91,10 +91,8 @@ def _name(suite: str, field: str | None) -> str:
 
 def _parameters(metrics: Metrics) -> list[str]:
     """List the parameters with any of the metrics shown, in CMD's order."""
-    shown: set[str] = set()
-    for metric, _, _ in _COLUMNS.values():
-        shown.update(metrics[metric])
-    return [name for name in camels.PARAMETER_NAMES if name in shown]
+    shown = (name for metric, _, _ in _COLUMNS.values() for name in metrics[metric])
+    return camels.in_table_order(shown)
 
 
 def _cell(metrics: Metrics, intervals: Intervals, heading: str, name: str) -> str:

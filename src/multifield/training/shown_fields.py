@@ -10,6 +10,7 @@ from contextlib import closing
 import numpy as np
 import torch
 
+from multifield import camels
 from multifield.core.arrays import Theta
 from multifield.data import MapLoader
 from multifield.data.field_sets import Shown, draw_field_sets
@@ -116,6 +117,11 @@ class FixedFields:
     def inferred(self) -> tuple[int, ...]:
         """Columns of `theta` that are inferred."""
         return self._loader.inferred
+
+    @property
+    def space(self) -> camels.ParameterSpace:
+        """Parameters of the columns of `theta`."""
+        return self._loader.space
 
     def ordered(self, orientations: Sequence[int]) -> Generator[DeviceBatch, None, None]:
         """Yield every map in each orientation."""

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from multifield import camels
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import Batch, SplitLoaders
 from multifield.models.heads import Head, head_in
@@ -61,9 +60,7 @@ def build_network(
         If the device does not support the precision, or the pretrained network differs.
     """
     import_architecture(config.architecture)
-    sizes = Sizes(
-        hyperparameters.hidden, data.network_channels, data.map_size, len(camels.PARAMETERS)
-    )
+    sizes = Sizes(hyperparameters.hidden, data.network_channels, data.map_size, len(data.space))
     network = build(config.architecture, hyperparameters.dr, sizes, config.head)
     if config.architecture not in BUILT_IN:
         check_fits(network, config.architecture)

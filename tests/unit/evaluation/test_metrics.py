@@ -175,7 +175,7 @@ def test_fewer_parameters_can_be_scored(make_results):
 
 
 def test_unknown_parameter_is_refused(make_results):
-    with pytest.raises(ValueError, match=r"Expected some of Omega_m, .*, got 'Omega_b'"):
+    with pytest.raises(ValueError, match=r"Expected one of Omega_m, .*, got 'Omega_b'"):
         score_results(make_results(), ["Omega_b"])
 
 

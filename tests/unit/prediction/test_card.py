@@ -108,7 +108,7 @@ def test_a_later_schema_is_named_before_its_unknown_keys():
         ({"networks": []}, "networks"),
         (
             {"parameters": [{"name": "Omega_m", "minimum": 0.0, "maximum": 1.0}]},
-            "parameters: Expected a parameter of CMD with its bounds",
+            "parameters: Expected a parameter of MockTNG LH with its bounds",
         ),
         (
             {"parameters": [{"name": "Omega_m", "minimum": 0.1, "maximum": 0.5}]},

@@ -80,6 +80,7 @@ def save_and_open(path: Path, maps: np.ndarray) -> np.ndarray:
 HYPERPARAMETERS = Hyperparameters(lr=1e-2, wd=1e-3, dr=0.2, hidden=1)
 
 CONFIG = TrainingConfig(
+    parameters="all",
     architecture="o3_err",
     head="diagonal",
     pretrained=None,

@@ -149,6 +149,7 @@ def plot_saliency(
         batch.x,
         compared.inferred[:2],
         baselines=data.take(others.rows).x,
+        space=compared.space,
         n_steps=config.saliency_steps,
         device=training_config.device,
         n_threads=training_config.n_threads,
@@ -166,7 +167,7 @@ def plot_spectra(
 ) -> "reporting.figures.Figure":
     """Draw power spectra of the training suite; see `multifield.reporting.figures.spectra`."""
     return reporting.figures.spectra(
-        log_maps, theta, results.inferred, selection.suite, selection.field
+        log_maps, theta, results.inferred, selection.suite, selection.field, results.space
     )
 
 

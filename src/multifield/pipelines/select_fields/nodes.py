@@ -39,6 +39,7 @@ def gather_fields(
         "split_config": split_config,
         "normalization_config": normalization_config,
         "batch_size": training_config.batch_size,
+        "parameters": training_config.parameters,
         **training.loader_options(training_config),
     }
     return FieldLoaders(log_maps, normalization, others)

@@ -26,6 +26,7 @@ from multifield.reporting.figures.style import (
     add_legend,
     draw_pulls,
     finish,
+    in_order,
     set_ticks,
     styled,
     symbol,
@@ -72,7 +73,7 @@ def calibration(
         Bands contain the share `bootstrap.level` of resamples of test simulations, with the
         recalibration factor fixed. Pulls beyond 4 are counted in the outermost bins.
     """
-    names = before.inferred
+    names = in_order(before)
     resamples = Resamples(simulation, bootstrap)
     size = (PAGE_WIDTH, ROW_HEIGHT * len(names) + 1.0)
     figure = Figure(figsize=size, layout="constrained")
@@ -82,12 +83,13 @@ def calibration(
             continue
         step: dict[str, Any] = {"histtype": "step", "color": color, "linewidth": 1.2}
         below = probability_integral_transform(results).T
-        for name, uniform, (coverage, pit, pull) in zip(names, below, axes, strict=True):
+        for name, (coverage, pit, pull) in zip(names, axes, strict=True):
+            uniform = below[results.inferred.index(name)]
             _draw_coverage(coverage, uniform, resamples, label, color)
             pit.hist(uniform, PIT_BINS, density=True, **step)
             draw_pulls(pull, pulls(results, name), **step)
     for name, (coverage, pit, pull) in zip(names, axes, strict=True):
-        _finish_row(coverage, pit, pull, name)
+        _finish_row(coverage, pit, pull, symbol(name, before.space))
     _finish_columns(axes)
     figure.suptitle(test_title(field, suite, tested_on))
     fixed = "" if after is None else ", recalibration factor fixed"
@@ -105,12 +107,12 @@ def _draw_coverage(ax: Axes, pit: Uniform, resamples: Resamples, label: str, col
     ax.plot(curve.nominal, curve.empirical, color=color, label=label)
 
 
-def _finish_row(coverage: Axes, pit: Axes, pull: Axes, name: str) -> None:
+def _finish_row(coverage: Axes, pit: Axes, pull: Axes, label: str) -> None:
     """Draw the ideal curves and label the parameter."""
     ideal: dict[str, Any] = {"color": BLACK, "linewidth": 0.8, "zorder": 3}
     coverage.plot([0, 1], [0, 1], label="ideal", **ideal)
     pit.axhline(1, **ideal)
-    coverage.set_ylabel(f"{symbol(name)}\nempirical coverage")
+    coverage.set_ylabel(f"{label}\nempirical coverage")
     coverage.set(xlim=(0, 1), ylim=(0, 1))
     pit.set(xlim=(0, 1), ylim=(0, None), ylabel="density")
     pull.set_ylabel("density")

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.evaluation.draws import Draws, central_simulation
+from multifield.evaluation.joint import prior_ranges
 from multifield.reporting.figures.style import (
     BLACK,
     BLUE,
@@ -35,6 +36,8 @@ from multifield.reporting.figures.style import (
 )
 
 LEVELS = (0.68, 0.95)
+MAX_NAMES = 6
+"""Largest number of parameters in a triangle. Panels of more would be too small to read."""
 MAX_CONTOURS = 30
 """Largest number of contours in one panel. More would overlap."""
 
@@ -60,7 +63,8 @@ def corner(
     Parameters
     ----------
     posteriors : mapping of str to Draws
-        Label -> draws from the posterior of one map. The parameters that all have are drawn.
+        Label -> draws from the posterior of one map. The parameters that all have are drawn, at
+        most the `MAX_NAMES` with the smallest standard deviation relative to the prior.
     suite, field : str
         Suite and fields of the training maps, for the title.
     tested_on : Selection, optional
@@ -86,6 +90,7 @@ def corner(
     ]
     if not names:
         raise ValueError("posteriors: Expected a common parameter, got none.")
+    names = _best_known(names, everything[0])
     for label, each in posteriors.items():
         if len(each) != 1:
             raise ValueError(f"{label}: Expected draws of one map, got {len(each)}.")
@@ -186,12 +191,17 @@ def contours_of_maps(
             x, y = draws.truth[number, :2]
             ax.plot(x, y, "x", color=color, markersize=5, markeredgewidth=1.2, zorder=4)
     limits = [_limits([draws], name) for name in names]
-    bounds = [padded(*_bounds(name)) for name in names]
+    bounds = [padded(*_bounds(draws.space[name])) for name in names]
     (low, high), (bottom, top) = (
         (min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(limits, bounds, strict=True)
     )
-    ax.set(xlim=(low, high), ylim=(bottom, top), xlabel=symbol(names[0]), ylabel=symbol(names[1]))
-    _shade(ax, *names)
+    ax.set(
+        xlim=(low, high),
+        ylim=(bottom, top),
+        xlabel=symbol(names[0], draws.space),
+        ylabel=symbol(names[1], draws.space),
+    )
+    _shade(ax, *(draws.space[name] for name in names))
     set_ticks(ax)
     marks = " Crosses: truth." if draws.known else ""
     figure.suptitle(test_title(field, suite, tested_on))
@@ -231,7 +241,7 @@ def spread(truth: np.ndarray, n_shown: int = MAX_CONTOURS) -> Int[np.ndarray, " 
 
 def _frame(axes: np.ndarray, names: list[str], everything: list[Draws]) -> None:
     """Set limits, labels and ticks of the panels, and hide those above the diagonal."""
-    n = len(names)
+    n, space = len(names), everything[0].space
     for row, column in itertools.product(range(n), range(n)):
         ax: Axes = axes[row, column]
         if column > row:
@@ -240,18 +250,18 @@ def _frame(axes: np.ndarray, names: list[str], everything: list[Draws]) -> None:
         ax.set_xlim(_limits(everything, names[column]))
         if row == column:
             ax.set(ylim=(0, 1.08), yticks=[])
-            _shade(ax, names[column])
+            _shade(ax, space[names[column]])
         else:
             ax.set_ylim(_limits(everything, names[row]))
-            _shade(ax, names[column], names[row])
+            _shade(ax, space[names[column]], space[names[row]])
         set_ticks(ax, 3, 3)
         if row == column:
             ax.set_yticks([])
         ax.tick_params(labelbottom=row == n - 1, labelleft=column == 0 and row > 0)
         if row == n - 1:
-            ax.set_xlabel(symbol(names[column]))
+            ax.set_xlabel(symbol(names[column], space))
         if column == 0 and row > 0:
-            ax.set_ylabel(symbol(names[row]))
+            ax.set_ylabel(symbol(names[row], space))
 
 
 def _draw_triangle(
@@ -285,6 +295,15 @@ def _mark_truth(axes: np.ndarray, names: list[str], draws: Draws) -> None:
                 ax.plot(known[x], known[y], "s", color=BLACK, markersize=2.5, zorder=5)
 
 
+def _best_known(names: list[str], draws: Draws) -> list[str]:
+    """Choose the parameters whose draws are narrowest relative to the prior, in their order."""
+    _, width = prior_ranges(tuple(names), draws.space)
+    columns = [draws.parameters.index(name) for name in names]
+    share = draws.theta[:, :, columns].std(axis=1).mean(axis=0) / width
+    kept = set(np.argsort(share, kind="stable")[:MAX_NAMES].tolist())
+    return [name for place, name in enumerate(names) if place in kept]
+
+
 def _samples(draws: Draws, number: int = 0, grid: Mapping[str, int] = GRID) -> MCSamples:
     samples = draws.to_getdist(number)
     samples.updateSettings(dict(grid))
@@ -296,8 +315,7 @@ def _density(samples: MCSamples, x: str, y: str) -> Density2D:
     return density
 
 
-def _bounds(name: str) -> tuple[float, float]:
-    parameter = camels.PARAMETERS[camels.PARAMETER_NAMES.index(name)]
+def _bounds(parameter: camels.Parameter) -> tuple[float, float]:
     return parameter.minimum, parameter.maximum
 
 
@@ -311,7 +329,7 @@ def _limits(everything: list[Draws], name: str) -> tuple[float, float]:
     return padded(float(np.nanmin(values)), float(np.nanmax(values)))
 
 
-def _shade(ax: Axes, x: str, y: str | None = None) -> None:
+def _shade(ax: Axes, x: camels.Parameter, y: camels.Parameter | None = None) -> None:
     """Shade what is outside the prior. The limits of the axes are set before."""
     left, right = ax.get_xlim()
     low, high = _bounds(x)

@@ -85,7 +85,9 @@ def _describe(examples: Examples, number: int) -> str:
     lines = []
     for name in results.inferred:
         true, mean, std = (values[number] for values in results.of(name))
-        lines.append(rf"{symbol(name)}: true {true:.3f}, inferred ${mean:.3f} \pm {std:.3f}$")
+        lines.append(
+            rf"{symbol(name, results.space)}: true {true:.3f}, inferred ${mean:.3f} \pm {std:.3f}$"
+        )
     return "\n".join([*lines, rf"$\chi^2 = {examples.chi2[number]:.2g}$"])
 
 
@@ -138,7 +140,7 @@ def saliency(
             image = draw_map(ax, values[p][b, c], "", norms[p], cmap="RdBu_r")
             ax.set_title(_answer(attributions, examples, p, b), fontsize=8)
             if b == len(log_maps) - 1 and c == len(fields) - 1:
-                label = _bar_label(attributions.names[p], powers[p])
+                label = _bar_label(symbol(attributions.names[p], examples.results.space), powers[p])
                 bar = figure.colorbar(image, ax=axes[:, p + 1], label=label, **_BAR)
                 bar.locator = MaxNLocator(4, symmetric=True)
         for ax in row:
@@ -146,7 +148,9 @@ def saliency(
     figure.colorbar(shown, ax=axes[:, 0], label="(log map $-$ mean) / std", **_BAR)
     draw_scale_bar(axes[0, 0])
     figure.suptitle(test_title(field, suite, tested_on))
-    figure.supxlabel(_saliency_caption(attributions), fontsize=_TEXT_SIZE, color="0.35")
+    figure.supxlabel(
+        _saliency_caption(attributions, examples.results.space), fontsize=_TEXT_SIZE, color="0.35"
+    )
     return finish(figure)
 
 
@@ -160,19 +164,20 @@ def _power_of_ten(values: np.ndarray) -> int:
     return int(np.floor(np.log10(float(np.percentile(np.abs(values), 99.5)) or 1.0)))
 
 
-def _bar_label(name: str, power: int) -> str:
-    return rf"attribution to {symbol(name)} [$10^{{{power}}}$ per pixel]"
+def _bar_label(label: str, power: int) -> str:
+    return rf"attribution to {label} [$10^{{{power}}}$ per pixel]"
 
 
 def _answer(attributions: Attributions, examples: Examples, p: int, b: int) -> str:
     name = attributions.names[p]
     theta, _, _ = examples.results.of(name)
-    return f"{symbol(name)}: true {theta[b]:.3f}, inferred ${attributions.mean[p, b]:.3f}$"
+    label = symbol(name, examples.results.space)
+    return f"{label}: true {theta[b]:.3f}, inferred ${attributions.mean[p, b]:.3f}$"
 
 
-def _saliency_caption(attributions: Attributions) -> str:
+def _saliency_caption(attributions: Attributions, space: camels.ParameterSpace) -> str:
     means = zip(attributions.names, attributions.baseline_mean, strict=True)
-    answers = ", ".join(f"{symbol(name)} $= {mean:.3f}$" for name, mean in means)
+    answers = ", ".join(f"{symbol(name, space)} $= {mean:.3f}$" for name, mean in means)
     gaps = ", ".join(f"{gap:.1g}" for gap in np.abs(attributions.gap).max(axis=1))
     relative = f"relative to {attributions.n_baselines} test maps, averaged"
     if not attributions.n_baselines:

@@ -20,6 +20,7 @@ from multifield.reporting.figures.style import (
     add_legend,
     draw_pulls,
     finish,
+    in_order,
     padded,
     set_ticks,
     styled,
@@ -74,7 +75,7 @@ def residuals(
     n = len(maps.inferred)
     figure = Figure(figsize=(PAGE_WIDTH, ROW_HEIGHT * n + 1.0), layout="constrained")
     axes = figure.subplots(n, 2, squeeze=False, width_ratios=[1.7, 1])
-    for name, (error, pull) in zip(maps.inferred, axes, strict=True):
+    for name, (error, pull) in zip(in_order(maps), axes, strict=True):
         _draw_errors(error, maps, simulation, name)
         z = pulls(maps, name)
         draw_pulls(pull, z, histtype="stepfilled", facecolor=(BLUE, 0.35), edgecolor=BLUE)
@@ -111,7 +112,8 @@ def _draw_errors(ax: Axes, maps: Results, simulation: np.ndarray, name: str) -> 
     )  # fmt: skip
     limit = 1.1 * float(np.abs(error).max()) or 1.0
     ax.set(xlim=padded(truth.min(), truth.max()), ylim=(-limit, limit))
-    ax.set(xlabel=f"True {symbol(name)}", ylabel=rf"{symbol(name)}: mean $-$ truth")
+    label = symbol(name, maps.space)
+    ax.set(xlabel=f"True {label}", ylabel=rf"{label}: mean $-$ truth")
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], symmetric=True))
 

@@ -31,7 +31,12 @@ MAX_BINS = 24
 
 @styled
 def spectra(
-    log_maps: Mapping[str, LogMaps], theta: Theta, names: tuple[str, ...], suite: str, field: str
+    log_maps: Mapping[str, LogMaps],
+    theta: Theta,
+    names: tuple[str, ...],
+    suite: str,
+    field: str,
+    space: camels.ParameterSpace = camels.CMD,
 ) -> Figure:
     """Draw median power spectra of log maps with low, middle and high values of each parameter.
 
@@ -47,6 +52,8 @@ def spectra(
         Parameters, one panel each.
     suite, field : str
         Suite and fields of the maps, for the title.
+    space : ParameterSpace, optional
+        Parameters of the columns of `theta`. By default CMD's six.
 
     Returns
     -------
@@ -68,8 +75,8 @@ def spectra(
         for ax in row[len(shown) :]:
             ax.set_axis_off()
         for ax, name in zip(row, shown, strict=False):
-            column = camels.PARAMETER_NAMES.index(name)
-            _draw(ax, *measured[one_field], theta[chosen, column], name)
+            values = theta[chosen, space.index(name)]
+            _draw(ax, *measured[one_field], values, symbol(name, space))
         row[0].set_ylabel(rf"$k^2 P(k) / 2\pi$ of {log_title(one_field)}")
     for ax in axes[-1]:
         ax.set_xlabel(r"$k$ [$h$/Mpc]")
@@ -89,14 +96,14 @@ def _measure(
     return k, power.reshape(len(simulations), camels.N_AXES, -1).mean(axis=1)
 
 
-def _draw(ax: Axes, k: np.ndarray, power: np.ndarray, values: np.ndarray, name: str) -> None:
+def _draw(ax: Axes, k: np.ndarray, power: np.ndarray, values: np.ndarray, label: str) -> None:
     variance = k**2 * power / (2 * np.pi)
     parts = np.array_split(np.argsort(values, kind="stable"), min(len(COLORS), len(values)))
     for part, color in zip(parts, COLORS, strict=False):
         low, median, high = np.percentile(variance[part], (16, 50, 84), axis=0)
-        label = f"{values[part].min():.2f} to {values[part].max():.2f}"
+        interval = f"{values[part].min():.2f} to {values[part].max():.2f}"
         ax.fill_between(k, low, high, color=color, alpha=0.15, linewidth=0)
-        ax.plot(k, median, color=color, linewidth=1.0, label=label)
+        ax.plot(k, median, color=color, linewidth=1.0, label=interval)
     ax.set(xscale="log", yscale="log", xlim=(k[0], k[-1]))
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter("{x:g}")
@@ -108,4 +115,4 @@ def _draw(ax: Axes, k: np.ndarray, power: np.ndarray, values: np.ndarray, name: 
             LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(9, 9))
         )
     ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.legend(title=symbol(name), fontsize=7, title_fontsize=8)
+    ax.legend(title=label, fontsize=7, title_fontsize=8)

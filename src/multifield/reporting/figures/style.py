@@ -14,6 +14,8 @@ from scipy import stats
 
 from multifield import camels
 from multifield.camels.selection import Selection
+from multifield.evaluation.joint import prior_ranges
+from multifield.evaluation.results import Results
 
 BLACK, ORANGE, BLUE = "#000000", "#E69F00", "#0072B2"  # Okabe & Ito 2008
 GREEN, VERMILION, GREY = "#009E73", "#D55E00", "#8C8C8C"
@@ -70,9 +72,18 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     return drawn
 
 
-def symbol(parameter: str) -> str:
-    """Give the symbol of a parameter, for labels."""
-    return camels.PARAMETERS[camels.PARAMETER_NAMES.index(parameter)].label
+def symbol(parameter: str, space: camels.ParameterSpace = camels.CMD) -> str:
+    """Give the symbol of the coordinate of a parameter, for labels."""
+    return space[parameter].axis_label
+
+
+def in_order(results: Results) -> tuple[str, ...]:
+    """Order parameters for panels: CMD's as they are, others with most information first."""
+    if results.space == camels.CMD:
+        return results.inferred
+    _, width = prior_ranges(results.inferred, results.space)
+    share = results.std[:, results.columns].mean(axis=0) / width
+    return tuple(results.inferred[place] for place in np.argsort(share, kind="stable"))
 
 
 def suite_title(suite: str) -> str:

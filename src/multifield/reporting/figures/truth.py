@@ -18,6 +18,7 @@ from multifield.reporting.figures.style import (
     PAGE_WIDTH,
     add_legend,
     finish,
+    in_order,
     padded,
     styled,
     symbol,
@@ -68,7 +69,7 @@ def true_against_predicted(
     points = average_orientations(results, n_orientations)
     shown = points.take(_thin(len(points)))
     figure, panels = _panels(len(results.inferred))
-    for name, (means, lower) in zip(results.inferred, panels, strict=True):
+    for name, (means, lower) in zip(in_order(results), panels, strict=True):
         _draw_means(means, shown, name)
         _draw_numbers(means, metrics, name)
         _draw_pulls(lower, shown, name)
@@ -126,7 +127,7 @@ def _draw_means(ax: Axes, results: Results, name: str) -> None:
         truth, mean, std, fmt="o", color=BLUE,
         markersize=1.8, elinewidth=0.5, alpha=0.6,
     )  # fmt: skip
-    ax.set(xlim=limits, ylim=limits, title=symbol(name))
+    ax.set(xlim=limits, ylim=limits, title=symbol(name, results.space))
     for axis in (ax.xaxis, ax.yaxis):  # equal ticks, too
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 

@@ -111,11 +111,7 @@ def render_comparison(
     page : str
         The HTML page.
     """
-    names = [
-        name
-        for name in camels.PARAMETER_NAMES
-        if any(name in report.metrics["RMSE"] for report in reports)
-    ]
+    names = camels.in_table_order(name for each in reports for name in each.metrics["RMSE"])
     scores = {
         report.name: dict(tables.metric_rows(report.metrics, report.intervals))
         for report in reports

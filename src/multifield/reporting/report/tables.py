@@ -61,8 +61,7 @@ def key_rows(report: RunReport) -> list[tuple[str, list[Cell], list[Cell]]]:
             _metric_cells(report.metrics, report.intervals, name),
             _metric_cells(after, after_intervals, name, recalibrated=True),
         )
-        for name in camels.PARAMETER_NAMES
-        if name in report.metrics["RMSE"]
+        for name in camels.in_table_order(report.metrics["RMSE"])
     ]
 
 
@@ -81,7 +80,7 @@ def _metric_cells(
 
 def metric_rows(metrics: Metrics, intervals: Intervals) -> list[tuple[str, list[Cell]]]:
     """List the metrics of each parameter with intervals, without recalibration."""
-    names = [name for name in camels.PARAMETER_NAMES if name in metrics["RMSE"]]
+    names = camels.in_table_order(metrics["RMSE"])
     return [(name, _metric_cells(metrics, intervals, name)) for name in names]
 
 

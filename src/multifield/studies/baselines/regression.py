@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from multifield import camels
 from multifield.config.studies import BaselinesConfig
 from multifield.core.progress import progress
 from multifield.data.loader import Batch, MapLoader
@@ -59,7 +58,7 @@ def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[st
     columns = list(data.inferred)
     with progress("statistics", sum(len(part) for part in parts), "maps") as advance:
         statistics = [_measure(part, config, advance) for part in parts]
-    train, valid = (camels.scale_theta(part.theta)[:, columns] for part in parts[:2])
+    train, valid = (part.space.scale(part.theta)[:, columns] for part in parts[:2])
     results = {}
     for name, chosen in BASELINES.items():
         features = [_join(each, chosen) for each in statistics]
@@ -149,5 +148,6 @@ def _to_results(data: SplitLoaders, scaled_mean: Statistic, scaled_std: np.ndarr
     mean, std = np.full_like(theta, np.nan), np.full_like(theta, np.nan)
     columns = list(data.inferred)
     mean[:, columns], std[:, columns] = scaled_mean, scaled_std
-    names = tuple(camels.PARAMETER_NAMES[column] for column in columns)
-    return Results(theta, camels.unscale_theta(mean), camels.unscale_theta_std(std), names)
+    space = data.space
+    names = tuple(space.names[column] for column in columns)
+    return Results(theta, space.unscale(mean), space.unscale_std(std), names, space=space)

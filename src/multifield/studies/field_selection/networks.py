@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from multifield import camels
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.studies import SelectFieldsConfig
 from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig, list_causes
@@ -148,7 +147,7 @@ def score_sets(
         architecture=training.architecture,
         head=training.head,
     )
-    inferred = tuple(camels.PARAMETER_NAMES[column] for column in sorted(data.inferred))
+    inferred = tuple(data.space.names[column] for column in sorted(data.inferred))
     goals = choose_goals(inferred)
     device, n_orientations = choose_device(training.device), config.scorer.orientations
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,6 @@ def widen(results: Results, disagreement: Disagreement) -> Results:
     """
     std = results.std.copy()
     for name in results.inferred:
-        column = camels.PARAMETER_NAMES.index(name)
+        column = results.space.index(name)
         std[:, column] = np.hypot(std[:, column], disagreement[name])
-    return Results(results.theta, results.mean, std, results.inferred)
+    return replace(results, std=std, joint=None)

@@ -16,7 +16,6 @@ from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.calibration import Uniform, check_bias, check_spread, coverage_curve
-from multifield.evaluation.results import parameter_columns
 
 Draws = Float64[np.ndarray, "M n P"]
 Values = Float64[np.ndarray, "M P"]
@@ -67,7 +66,7 @@ def rank_distances(draws: Draws, truth: Values, parameters: tuple[str, ...], see
         Ranks as in `rank_truth`. Distances are Euclidean in units of the prior ranges.
     """
     rng = np.random.default_rng([seed, 1])
-    chosen = [camels.PARAMETERS[column] for column in parameter_columns(parameters)]
+    chosen = [camels.CMD[name] for name in parameters]
     low = np.array([parameter.minimum for parameter in chosen])
     width = np.array([parameter.maximum for parameter in chosen]) - low
     points = low + width * rng.random(truth.shape)

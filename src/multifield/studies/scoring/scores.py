@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from multifield import camels
 from multifield.config.evaluation import BootstrapConfig, CalibrationConfig
 from multifield.evaluation import (
     Interval,
@@ -20,7 +19,6 @@ from multifield.evaluation import (
 from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.intervals import Intervals, percentile_interval
 from multifield.evaluation.metrics import Metrics
-from multifield.evaluation.results import parameter_columns
 from multifield.studies.scoring.draws import check_draws
 from multifield.studies.scoring.tables import Predictions
 
@@ -129,7 +127,7 @@ def compute_log_prob(predictions: Predictions) -> Float64[np.ndarray, " M"]:
     results = predictions.results
     if predictions.draws is None:
         return results.posterior.log_prob(results.truth)
-    chosen = [camels.PARAMETERS[column] for column in parameter_columns(results.inferred)]
+    chosen = [results.space[name] for name in results.inferred]
     width = np.array([parameter.maximum - parameter.minimum for parameter in chosen])
     draws = predictions.draws / width
     centered = draws - draws.mean(axis=1, keepdims=True)

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import pandas as pd
 from multifield import camels
 from multifield.evaluation import Results, read_results
 from multifield.evaluation.metrics import make_marginal
-from multifield.evaluation.results import parameter_columns
 from multifield.studies.scoring.draws import Draws
 
 PathLike = str | os.PathLike[str]
@@ -107,7 +106,7 @@ def read_predictions(path: PathLike, layout: Layout) -> Predictions:
 
 def _read(path: Path, layout: Layout) -> Predictions:
     draws = None
-    parameter_columns(layout.parameters)
+    camels.CMD.columns(layout.parameters)
     if path.suffix not in READERS:
         if layout.truth is not None or any(layout.columns.values()):
             raise ValueError(
@@ -142,10 +141,10 @@ def _select(results: Results, parameters: tuple[str, ...]) -> Results:
             f"parameters: Expected some of {', '.join(results.inferred)}, got {missing[0]}."
         )
     kept = tuple(name for name in results.inferred if name in parameters)
-    unused = [column for column in range(6) if camels.PARAMETER_NAMES[column] not in kept]
+    unused = [c for c, name in enumerate(results.space.names) if name not in kept]
     mean, std = results.mean.copy(), results.std.copy()
     mean[:, unused] = std[:, unused] = np.nan
-    return Results(results.theta, mean, std, kept)
+    return replace(results, mean=mean, std=std, inferred=kept, joint=None)
 
 
 # ---- one row per map ----
@@ -159,7 +158,7 @@ def _read_moments(table: Any, layout: Layout) -> Results:
     for role in ("std", *(() if truth is not None else ("true",))):
         _choose(names, list(found[role]), role, table)
     theta, mean, std = (np.full((len(table), 6), np.nan) for _ in range(3))
-    for name, column in zip(names, parameter_columns(names), strict=True):
+    for name, column in zip(names, camels.CMD.columns(names), strict=True):
         mean[:, column] = _numbers(table, found["mean"][name])
         std[:, column] = _numbers(table, found["std"][name])
         theta[:, column] = (
@@ -245,7 +244,7 @@ def _read_draws(table: Any, layout: Layout) -> tuple[Results, Draws]:
     if truth is None:
         truth = _truth_of_draws(table, layout, names, shape, maps)
     mean, std = (np.full((len(maps), 6), np.nan) for _ in range(2))
-    columns = list(parameter_columns(names))
+    columns = list(camels.CMD.columns(names))
     mean[:, columns], std[:, columns] = draws.mean(axis=1), draws.std(axis=1, ddof=1)
     return Results(truth, mean, std, names), draws
 
@@ -267,7 +266,7 @@ def _truth_of_draws(
     found = _find_columns(table, "true", layout.columns.get("true", {}))
     _choose(names, list(found), "true", table)
     theta = np.full((shape[0], 6), np.nan)
-    for name, column in zip(names, parameter_columns(names), strict=True):
+    for name, column in zip(names, camels.CMD.columns(names), strict=True):
         values = _numbers(table, found[name]).reshape(shape)
         differ = np.flatnonzero((values != values[:, :1]).any(axis=1))
         if len(differ):
@@ -333,8 +332,7 @@ def _count_orientations(results: Results, layout: Layout) -> int:
 
 def _check_values(results: Results) -> None:
     for name in results.inferred:
-        (column,) = parameter_columns((name,))
-        make_marginal(column, *results.of(name))
+        make_marginal(results.space[name], *results.of(name))
 
 
 def _check_truth(results: Results, n_maps: int, n_orientations: int) -> None:

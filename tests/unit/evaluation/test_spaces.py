@@ -1,0 +1,118 @@
+"""Results, posteriors, metrics and draws of other parameters than CMD's six."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from multifield import camels
+from multifield.config.evaluation import CalibrationConfig
+from multifield.evaluation.calibration import compare_with_draws
+from multifield.evaluation.draws import Draws, draw
+from multifield.evaluation.joint import Component, JointPosterior
+from multifield.evaluation.metrics import score_results
+from multifield.evaluation.results import (
+    Results,
+    comparable,
+    joint_results,
+    read_results,
+    write_results,
+)
+from multifield.models.heads import AutoregressiveHead
+
+SPACES = {
+    "Astrid-SB7": 7,
+    "Ramses-SB5": 5,  # its sixth column is tied to another one
+    "CROCODILE-SB26": 26,
+    "IllustrisTNG-SB28": 28,
+    "IllustrisTNG-SB35": 35,
+}
+
+
+@pytest.fixture(params=SPACES)
+def space(request):
+    suite, sim_set = request.param.split("-")
+    found = camels.find_space(suite, sim_set)
+    assert len(found.free) == SPACES[request.param]
+    return found
+
+
+def gaussian_results(space: camels.ParameterSpace, n: int = 2000) -> Results:
+    """Exact posteriors with a standard deviation of 2% of the range, in coordinates."""
+    rng = np.random.default_rng(1)
+    truth = space.unscale(rng.uniform(0.2, 0.8, (n, len(space))))
+    std = space.unscale_std(np.full((n, len(space)), 0.02))
+    mean = truth + std * rng.normal(size=truth.shape)
+    unused = [c for c, name in enumerate(space.names) if name not in space.free]
+    mean[:, unused] = std[:, unused] = np.nan
+    return Results(truth, mean, std, space.free, space=space)
+
+
+def test_a_file_has_three_columns_per_parameter(tmp_path, space):
+    results = gaussian_results(space, 20)
+    write_results(tmp_path / "results.txt", results)
+    title, first, *_ = (tmp_path / "results.txt").read_text().splitlines()
+    assert title == f"# table {space.name}: {' '.join(space.names)}"
+    assert len(first.split()) == 3 * len(space)
+    read = read_results(tmp_path / "results.txt")
+    assert read.space == space
+    assert read.inferred == space.free
+    for name in ("theta", "mean", "std"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(results, name))
+
+
+def test_joint_posteriors_are_read_with_their_parameters(tmp_path, space):
+    head, n = AutoregressiveHead(len(space)), 5
+    outputs = torch.randn(n, head.n_outputs, generator=torch.Generator().manual_seed(1)).double()
+    joint = JointPosterior((Component(head, outputs),), space.free, space=space)
+    theta = space.unscale(np.full((n, len(space)), 0.5))
+    results = joint_results(theta, joint)
+    write_results(tmp_path / "results.txt", results)
+    read = read_results(tmp_path / "results.txt")
+    np.testing.assert_array_equal(read.joint.log_prob(read.truth), joint.log_prob(results.truth))
+    low = np.array([each.minimum for each in space])
+    high = np.array([each.maximum for each in space])
+    drawn = joint.sample(50, 1)
+    assert (drawn >= low[results.columns]).all()
+    assert (drawn <= high[results.columns]).all()
+
+
+def test_exact_posteriors_score_as_such(space):
+    metrics = score_results(gaussian_results(space))
+    assert tuple(metrics["chi2"]) == space.free
+    for name in space.free:
+        parameter = space[name]
+        assert metrics["normalized_RMSE"][name] == pytest.approx(0.02, rel=0.1)
+        assert metrics["chi2"][name] == pytest.approx(1, rel=0.15)
+        if parameter.scale == "log":  # relative to the value: its error in e-folds, if small
+            width = np.log(10) * (parameter.maximum - parameter.minimum)
+            assert metrics["precision"][name] == pytest.approx(0.02 * width)
+            assert metrics["relative_error"][name] == pytest.approx(0.02 * width, rel=0.2)
+
+
+def test_across_suites_every_common_cosmological_parameter_is_scored():
+    space = camels.find_space("IllustrisTNG", "SB28")
+    results = gaussian_results(space, 20)
+    theta = results.theta.copy()
+    theta[:, space.index("n_s")] = np.nan  # not in the table of the test suite
+    found = comparable(replace(results, theta=theta), "IllustrisTNG", "SIMBA")
+    assert found.inferred == ("Omega_m", "sigma_8", "Omega_b", "h")
+
+
+def test_calibration_tests_use_the_ranges_of_the_coordinates(space):
+    numbers = compare_with_draws(
+        gaussian_results(space, 200), CalibrationConfig(n_draws=50, seed=1)
+    )
+    for ranks in numbers.ranks.values():
+        assert abs(np.mean(ranks) - 0.5) < 0.12  # 5 standard errors of 200 uniform numbers: 0.10
+
+
+def test_draws_keep_their_parameters_in_a_file(tmp_path, space):
+    draws = draw(gaussian_results(space, 4), 20, 1)
+    draws.to_table().to_parquet(tmp_path / "draws.parquet")
+    read = Draws.from_table(pd.read_parquet(tmp_path / "draws.parquet"))
+    assert read.space == space
+    assert read.parameters == space.free
+    np.testing.assert_allclose(read.theta, draws.theta, rtol=1e-5, atol=1e-6)
