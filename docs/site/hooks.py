@@ -31,6 +31,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import multifield
+from multifield.camels import BUILT_IN
 from multifield.config.loader import read_parameters
 from multifield.config.schema import Parameters
 from multifield.pipeline_registry import register_pipelines
@@ -66,6 +67,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {page_of(name): package_page(name, code) for name in public_packages()}
     pages["reference/pipelines.md"] = pipelines_page()
     pages["reference/parameters.md"] = parameters_page()
+    pages["reference/suites.md"] = suites_page()
     for place, text in pages.items():
         files.append(File.generated(config, place, content=text))
     return files
@@ -314,6 +316,75 @@ def comments_of(text: str) -> Iterator[tuple[str, str]]:
             stack.append((len(key[1]), key[2]))
             yield ".".join(part for _, part in stack), " ".join([*above, key[3] or ""]).strip()
         above = []
+
+
+# ---- suites ----
+
+
+def suites_page() -> str:
+    """Write the suites, their sets and the columns of their tables, by camels/suites.yml."""
+    lines = ["# Suites and sets", SUITES_INTRODUCTION, "## Suites"]
+    rows = ["| suite | other names | sets | fields |", "|---|---|---|---|"]
+    for suite in BUILT_IN.suites.values():
+        name = f"{suite.name} (mock)" if suite.mock else suite.name
+        sets = ", ".join(suite.sets)
+        rows.append(f"| {name} | {', '.join(suite.aliases)} | {sets} | {', '.join(suite.fields)} |")
+    lines += ["\n".join(rows), "## Sets"]
+    rows = ["| suite | set | contains | simulations | box [Mpc/h] | maps per simulation | tables |"]
+    rows.append("|---|---|---|---|---|---|---|")
+    for suite in BUILT_IN.suites.values():
+        for each in suite.sets.values():
+            n = "any" if each.n_simulations is None else f"{each.n_simulations:,}"
+            maps = f"{each.maps_per_simulation} of {each.map_size} pixels"
+            tables = ", ".join(f"[{t.name}](#{t.name.lower()})" for t in each.tables)
+            meaning = f"{each.design.meaning} | {n} | {each.box:g} | {maps} | {tables}"
+            rows.append(f"| {suite.name} | {each.name} | {meaning} |")
+    lines += ["\n".join(rows), "## Parameter tables"]
+    for table in BUILT_IN.tables.values():
+        rows = ["| column | range | fiducial | drawn in | learned in | unit | meaning |"]
+        rows.append("|---|---|---|---|---|---|---|")
+        for each in table:
+            low, high = each.range
+            scales = f"{SCALES[each.drawn]} | {SCALES[each.scale or each.drawn]}"
+            tied = f" Determined by `{each.tied_to}`." if each.tied_to else ""
+            rows.append(
+                f"| `{each.name}` | {low:g} to {high:g} | {each.fiducial:g} | {scales} | "
+                f"{each.unit} | {cell(each.description)}{tied} |"
+            )
+        lines += [f"### {table.name}", "\n".join(rows)]
+    return "\n\n".join([*lines, OWN_SUITES]) + "\n"
+
+
+SCALES = {"linear": "value", "log": "logarithm"}
+SUITES_INTRODUCTION = (
+    "Every suite that `suite=` and every set that `sim_set=` can name. "
+    "`src/multifield/camels/suites.yml` has the same content, and published tables are checked "
+    "against it. CMD has maps of IllustrisTNG, SIMBA, Astrid, EAGLE and N-body suites. Sets of 50 "
+    "Mpc/h boxes have 30 maps per simulation. Their tables are read, but they cannot be trained on "
+    "yet. "
+    "A table without header is identified by its number of columns and by the ranges below. Two "
+    "columns of the same range can only be distinguished by a header."
+)
+OWN_SUITES = """## Suites of your own
+
+A YAML file with the same keys adds suites. `--params own_suites=<file>` or `own_suites` in `conf/`
+names it:
+
+```yaml
+tables:
+  two:
+    columns:
+      Omega_m: { range: [0.1, 0.5], fiducial: 0.3, cosmology: true }
+      A_wind: { range: [0.01, 100.0], fiducial: 1.0, drawn: log, description: Energy of winds. }
+suites:
+  Mine:
+    fields: [T, Mgas]
+    sets:
+      SB2: { tables: [two], n_simulations: 512 }
+```
+
+Its files are `params_SB2_Mine.txt` and `Maps_<field>_Mine_SB2_z=0.00.npy`. In Python,
+`multifield.camels.add_suites(Path("suites.yml"))` registers them."""
 
 
 # ---- text ----

@@ -78,6 +78,21 @@ class SimulationSet:
         """Parameters of the default table."""
         return self.tables[0]
 
+    def table_like(self, space: ParameterSpace) -> ParameterSpace:
+        """Return the table with which a network is tested that was trained with another one.
+
+        Parameters
+        ----------
+        space : ParameterSpace
+            Parameters of the training.
+
+        Returns
+        -------
+        table : ParameterSpace
+            The same table if the set can have it, else the default one.
+        """
+        return space if space in self.tables else self.space
+
     @property
     def inferred(self) -> tuple[str, ...]:
         """Names of the parameters of the default table that affect its maps."""

@@ -4,6 +4,7 @@ import functools
 import operator
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
@@ -49,6 +50,7 @@ class ConfigLoader(OmegaConfigLoader):
             )
             assert isinstance(merged, DictConfig)
             check_recipe(merged.get("recipe"), list(merged.get("recipes", ())))
+            add_own_suites(merged.get("own_suites"))
             self[key] = OmegaConf.to_container(merged, resolve=True)
         values: dict[str, Any] = super().__getitem__(key)
         return values
@@ -57,11 +59,42 @@ class ConfigLoader(OmegaConfigLoader):
         return functools.reduce(operator.getitem, place.split("."), self["parameters"])
 
 
+def add_own_suites(path: object) -> None:
+    """Register the suites of a user's file, before a parameter names one.
+
+    Parameters
+    ----------
+    path : object
+        Path of a YAML file with the keys of ``camels/suites.yml``. Other objects than text are
+        rejected later, with the parameters.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or it is not valid.
+    """
+    if not isinstance(path, str):
+        return
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise ValueError(f"own_suites: Expected a file of suites, got {path!r}, which is none.")
+    camels.add_suites(file)
+
+
+def _suite_name(name: str) -> str:
+    """Return the one name of a suite that has several. Unknown names are rejected later."""
+    try:
+        return camels.find_suite(name).name
+    except ValueError:
+        return name
+
+
 LOADER_ARGUMENTS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "mock",  # `kedro run` makes its own universes
     "custom_resolvers": {
         "recipe_label": camels.recipe_label,
+        "suite_name": _suite_name,
         "or_same": lambda chosen, default: default if chosen == "same" else chosen,
         # other values than flags are rejected later, by name
         "choose": lambda condition, yes, no: yes if condition is True else no,

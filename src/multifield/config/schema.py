@@ -56,6 +56,7 @@ class Parameters:
     suite: Text
     field: Text
     sim_set: Text
+    own_suites: Text | None
     parameters: Text | list[Text]
     smoothing_width: Real
     n_trials: Integer

@@ -162,7 +162,8 @@ def load_test_maps(
             f"{manifest.suite} {manifest.sim_set}: Expected {training.channels} fields of "
             f"{training.map_size} pixels, like the training maps, got {found[0]} of {found[1]}."
         )
-    space = camels.find_space(manifest.suite, manifest.sim_set)
+    sim_set = camels.find_set(manifest.sim_set, manifest.suite)
+    space = sim_set.table_like(training.space)
     return MapLoader(
         maps,
         align(space.physical(theta), space, training.space),

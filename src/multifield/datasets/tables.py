@@ -29,21 +29,34 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
         Folder of all suites.
     suite, sim_set : str
         Names of the suite and of the set.
+    trained_on : dict, optional
+        Suite and set of the training, under ``suite`` and ``sim_set``. If the set can have the
+        table of the training, its parameters are read.
     metadata : dict, optional
         Metadata for Kedro plugins.
     """
 
     def __init__(
-        self, *, path: str, suite: str, sim_set: str, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        path: str,
+        suite: str,
+        sim_set: str,
+        trained_on: dict[str, str] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         self._folder = Path(path) / suite
         self._names = camels.theta_names(suite, sim_set)
         self._set = camels.find_set(sim_set, suite)
+        self._space = self._set.space
+        if trained_on is not None:
+            trained = camels.find_space(trained_on["suite"], trained_on["sim_set"])
+            self._space = self._set.table_like(trained)
         self.metadata = metadata
 
     def load(self) -> Theta:
         """Read the table."""
-        return read_theta(find_file(self._folder, self._names), self._set)
+        return read_theta(find_file(self._folder, self._names), self._set, self._space)
 
     def save(self, data: Theta | Path) -> None:
         """Write the table, or link to a file."""
@@ -52,7 +65,7 @@ class ThetaDataset(AbstractDataset[Theta | Path, Theta]):
     def preview(self, nrows: int = 20) -> TablePreview:
         """Return the first rows for Kedro-Viz."""
         rows = self.load()[:nrows]
-        return _table(list(self._set.space.names), rows.tolist())
+        return _table(list(self._space.names), rows.tolist())
 
     def _exists(self) -> bool:
         return any((self._folder / name).is_file() for name in self._names)

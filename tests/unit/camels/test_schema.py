@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from multifield import camels
+from multifield.camels.selection import Selection
 
 OWN = {
     "tables": {
@@ -111,3 +112,22 @@ def test_text_that_is_no_yaml_is_named(tmp_path):
     (tmp_path / "suites.yml").write_text("suites: {")
     with pytest.raises(ValueError, match=r"suites\.yml: Expected a YAML file of suites"):
         camels.read_schema(tmp_path / "suites.yml")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("all", ("Omega_m", "sigma_8", "Omega_b", "h", "n_s")),
+        ("h+Omega_m", ("Omega_m", "h")),
+        (["n_s"], ("n_s",)),
+    ],
+)
+def test_only_what_affects_the_maps_is_inferred(wanted, names):
+    assert camels.choose_parameters(wanted, "Nbody_IllustrisTNG", "SB28") == names
+    with pytest.raises(ValueError, match=r"affect the maps of Nbody_.*, got 'IMFslope'"):
+        camels.choose_parameters("IMFslope", "Nbody_IllustrisTNG", "SB28")
+
+
+def test_maps_of_larger_boxes_are_refused():
+    with pytest.raises(ValueError, match=r"Expected boxes of 25 Mpc/h .* got 'SB35' \(50 Mpc/h"):
+        Selection(suite="IllustrisTNG", sim_set="SB35", field="T")

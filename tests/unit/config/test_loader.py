@@ -1,6 +1,8 @@
 import pytest
 
+from multifield import camels
 from multifield.config.loader import read_parameters
+from multifield.config.schema import check_parameters
 from tests.helpers.projects import load_catalog, load_parameters
 
 
@@ -70,3 +72,22 @@ def test_an_unknown_recipe_is_rejected(recipe):
 def test_an_unknown_environment_is_rejected():
     with pytest.raises(ValueError, match=r"environment: Expected one of base, .*mock.*'moc'"):
         read_parameters("moc", {})
+
+
+def test_both_names_of_a_suite_are_one():
+    parameters, catalog = (
+        load_parameters("cmd", suite="SwiftEAGLE"),
+        load_catalog("cmd", suite="SwiftEAGLE"),
+    )
+    assert parameters["selection"]["suite"] == parameters["test_selection"]["suite"] == "EAGLE"
+    assert catalog["theta"]["suite"] == "EAGLE"
+
+
+def test_suites_of_a_file_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(camels.suites, "SUITES", dict(camels.SUITES))
+    path = tmp_path / "suites.yml"
+    path.write_text("suites: {Mine: {fields: [T], sets: {LH: {tables: [CMD]}}}}\n")
+    runtime = {"own_suites": str(path), "suite": "Mine", "field": "T"}
+    assert check_parameters(load_parameters("cmd", **runtime)).selection.suite == "Mine"
+    with pytest.raises(ValueError, match="own_suites: Expected a file of suites"):
+        load_parameters("cmd", own_suites="nowhere.yml")

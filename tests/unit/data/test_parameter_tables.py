@@ -9,6 +9,7 @@ import pytest
 from multifield import camels
 from multifield.data.map_files import write_theta
 from multifield.data.parameter_tables import read_theta
+from multifield.datasets import ThetaDataset
 from tests.helpers.projects import ROOT
 
 REAL = Path(os.environ.get("MULTIFIELD_TABLES", ROOT.parent / "shared" / "data"))
@@ -228,3 +229,18 @@ def test_an_extra_parameter_is_told_from_a_seed(tmp_path):
         )
         theta = read_theta(path, sim_set, seven)
         assert np.isfinite(theta[:, 6]).all() == (table is seven)
+
+
+def test_a_test_set_is_read_in_the_parameters_of_the_training(tmp_path):
+    """1P has 6 or 28 columns; a network of SB28 is tested on all 28."""
+    sim_set = camels.find_set("1P", "IllustrisTNG")
+    six, extended = sim_set.tables
+    (tmp_path / "IllustrisTNG").mkdir()
+    path = tmp_path / "IllustrisTNG" / "params_1P_IllustrisTNG.txt"
+    write(path, sim_set, extended.names, draw(sim_set, extended), header="#Name {}", names=True)
+    options = {"path": str(tmp_path), "suite": "IllustrisTNG", "sim_set": "1P"}
+    for trained_on, table in (("LH", six), ("SB28", extended)):
+        training = {"suite": "IllustrisTNG", "sim_set": trained_on}
+        dataset = ThetaDataset(**options, trained_on=training)
+        assert dataset.load().shape == (12, len(table))
+        assert dataset.preview()["columns"] == list(table.names)
