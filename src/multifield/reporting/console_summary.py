@@ -54,7 +54,7 @@ def summary_table(
         caption += "\n+-: standard error from a bootstrap over simulations"
     title = [_title(suite, field, tested_on), _information(metrics, intervals or {})]
     table = Table(title="\n".join(filter(None, title)), caption=caption)
-    table.add_column("parameter")
+    table.add_column("parameter", overflow="fold")
     for heading in _COLUMNS:
         table.add_column(heading, justify="right", overflow="fold")
     for name in _parameters(metrics):

@@ -17,6 +17,7 @@ from multifield.evaluation import (
     score_results,
     simulation_of_rows,
 )
+from multifield.evaluation.draws import draw as sample
 from multifield.maps import power_spectrum
 from multifield.reporting import figures
 from multifield.reporting.figures import maps as maps_module
@@ -442,3 +443,18 @@ def test_median_spectra_in_three_bins_of_each_parameter(names):
     assert high.get_label() == f"{theta[order[3], 0]:.2f} to {theta[order[3], 0]:.2f}"
     assert figure.get_suptitle() == "T of MockTNG (mock), 4 of 4 simulations"
     draw(figure)
+
+
+@pytest.mark.parametrize("sim_set", ["SB28", "SB35"])
+def test_panels_of_many_parameters_begin_with_the_best_known(sim_set):
+    space = camels.find_space("IllustrisTNG", sim_set)
+    rng = np.random.default_rng(1)
+    truth = space.unscale(rng.random((15, len(space))))
+    std = space.unscale_std(np.tile(0.1 + np.arange(len(space))[::-1], (15, 1)))
+    results = Results(truth, truth, std, space.names, space=space)
+    figure = figures.posterior_of_maps(results, "IllustrisTNG", "T")
+    labels = [ax.get_ylabel().replace("\n", "") for ax in figure.axes]
+    assert labels == [space[name].axis_label for name in space.names[::-1]]
+    drawn = sample(results.take(slice(1)), 200, 1)
+    figure = figures.corner({"a map": drawn}, "IllustrisTNG", "T")
+    assert len(figure.axes) == 36  # a triangle of the six best known

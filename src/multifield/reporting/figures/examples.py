@@ -20,8 +20,17 @@ from multifield.reporting.figures.maps import (
     percentiles,
     unit_of,
 )
-from multifield.reporting.figures.style import PAGE_WIDTH, finish, styled, symbol, test_title
+from multifield.reporting.figures.style import (
+    PAGE_WIDTH,
+    finish,
+    in_order,
+    styled,
+    symbol,
+    test_title,
+)
 
+N_DESCRIBED = 6
+"""Largest number of parameters that are described in words."""
 _TEXT_SIZE = 7.5
 _BAR: dict[str, Any] = {"location": "bottom", "extend": "both", "pad": 0.01, "aspect": 22}
 
@@ -53,10 +62,11 @@ def typical_and_worst(
     -------
     figure : Figure
         All maps share one color scale. The text below each map gives truth, mean and standard
-        deviation of each parameter, and the chi2 of the map.
+        deviation of each parameter, at most of the `N_DESCRIBED` best known ones, and the chi2 of
+        the map.
     """
     shown = tested_on.fields[0]
-    n_lines = len(typical.results.inferred) + 1
+    n_lines = _describe(typical, 0).count("\n") + 1
     n_columns = max(len(typical.rows), len(worst.rows))
     side = min(PAGE_WIDTH * 0.88 / n_columns, 2.2)
     height = 2 * (side + 0.145 * n_lines + 0.15) + 0.45
@@ -80,14 +90,15 @@ def typical_and_worst(
 
 
 def _describe(examples: Examples, number: int) -> str:
-    """Format truth, mean and standard deviation of each parameter, and chi2 of one map."""
+    """Format truth, mean and standard deviation of the best known parameters, and chi2 of a map."""
     results = examples.results
     lines = []
-    for name in results.inferred:
+    for name in in_order(results)[:N_DESCRIBED]:
         true, mean, std = (values[number] for values in results.of(name))
-        lines.append(
-            rf"{symbol(name, results.space)}: true {true:.3f}, inferred ${mean:.3f} \pm {std:.3f}$"
-        )
+        label = symbol(name, results.space)
+        end = "\n" if "\n" in label else " "  # a long name has a line of its own
+        label = label.replace("\n", "")
+        lines.append(rf"{label}:{end}true {true:.3f}, inferred ${mean:.3f} \pm {std:.3f}$")
     return "\n".join([*lines, rf"$\chi^2 = {examples.chi2[number]:.2g}$"])
 
 
@@ -172,6 +183,7 @@ def _answer(attributions: Attributions, examples: Examples, p: int, b: int) -> s
     name = attributions.names[p]
     theta, _, _ = examples.results.of(name)
     label = symbol(name, examples.results.space)
+    label = label.replace("\n", "")
     return f"{label}: true {theta[b]:.3f}, inferred ${attributions.mean[p, b]:.3f}$"
 
 

@@ -1,5 +1,6 @@
 """Style of all figures: widths of a journal page, color-blind safe colors, titles."""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from threading import RLock
@@ -23,6 +24,7 @@ PAGE_WIDTH = 7.0
 """Width of both columns of a journal page [inch]."""
 COLUMN_WIDTH = 3.4
 """Width of one column [inch]."""
+LONGEST_LINE = 14  # characters of a name
 PULL_LIMIT = 4.0
 """Limit of the axes of pulls. Larger pulls are counted in the outermost bins."""
 
@@ -73,8 +75,17 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
 
 def symbol(parameter: str, space: camels.ParameterSpace = camels.CMD) -> str:
-    """Give the symbol of the coordinate of a parameter, for labels."""
-    return space[parameter].axis_label
+    """Give the symbol of the coordinate of a parameter, for labels. Long names have several lines."""
+    found = space[parameter]
+    if found.label != found.name:
+        return found.axis_label
+    words = re.findall(r"[A-Z]*[a-z0-9]*_?", found.name)
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1] + word) > LONGEST_LINE:
+            lines.append("")
+        lines[-1] += word
+    return found.axis_label.removesuffix(found.name) + "\n".join(lines)
 
 
 def in_order(results: Results) -> tuple[str, ...]:
