@@ -360,8 +360,8 @@ SUITES_INTRODUCTION = (
     "Every suite that `suite=` and every set that `sim_set=` can name. "
     "`src/multifield/camels/suites.yml` has the same content, and published tables are checked "
     "against it. CMD has maps of IllustrisTNG, SIMBA, Astrid, EAGLE and N-body suites. Sets of 50 "
-    "Mpc/h boxes have 30 maps per simulation. Their tables are read, but they cannot be trained on "
-    "yet. "
+    "Mpc/h boxes have 30 maps per simulation. A network is tested on maps with the pixels and the "
+    "box of its training. "
     "A table without header is identified by its number of columns and by the ranges below. Two "
     "columns of the same range can only be distinguished by a header."
 )

@@ -92,6 +92,11 @@ class Suite:
         return tuple(n for n in sim_set.inferred if known[sim_set.space.index(n)])
 
     @property
+    def maps_per_simulation(self) -> int:
+        """Number of maps per simulation."""
+        return camels.find_set(self.selection.sim_set, self.name).maps_per_simulation
+
+    @property
     def space(self) -> camels.ParameterSpace:
         """Parameters of the columns of `theta`."""
         return camels.find_space(self.name, self.selection.sim_set)
@@ -171,12 +176,12 @@ class Part:
     @property
     def index(self) -> Index:
         """Indices of the maps, as in ``suite.maps["Mtot"][suite.test.index]``."""
-        return maps_of(self.simulations)
+        return maps_of(self.simulations, self.suite.maps_per_simulation)
 
     @property
     def theta(self) -> Theta:
         """Parameters of each map, (N, P)."""
-        theta: Theta = self.suite.theta[self.index // camels.MAPS_PER_SIMULATION]
+        theta: Theta = self.suite.theta[self.index // self.suite.maps_per_simulation]
         return theta
 
     def __len__(self) -> int:

@@ -3,7 +3,6 @@
 from pydantic import ConfigDict, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.camels.fields import BOX_SIZE, MAPS_PER_SIMULATION
 from multifield.camels.suites import find_set, find_suite, parse_fields
 from multifield.core.strict_types import Text
 
@@ -33,13 +32,7 @@ class Selection:
 
     @model_validator(mode="after")
     def _suite_has_them(self) -> "Selection":
-        found = find_set(self.sim_set, self.suite)
-        if found.maps_per_simulation != MAPS_PER_SIMULATION:
-            raise ValueError(
-                f"sim_set: Expected boxes of {BOX_SIZE:g} Mpc/h with {MAPS_PER_SIMULATION} maps per "
-                f"simulation, got {self.sim_set!r} ({found.box:g} Mpc/h, "
-                f"{found.maps_per_simulation} maps), whose maps are not supported yet."
-            )
+        find_set(self.sim_set, self.suite)
         parse_fields(self.field, self.suite)
         return self
 

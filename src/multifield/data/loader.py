@@ -102,7 +102,7 @@ class MapLoader:
         Coordinates of the parameters of every simulation, or, if `simulations` is None, (N, P) of
         every map.
     simulations : tuple of int or None
-        Simulations whose 15 maps each are loaded. None loads every map of files other than CMD's,
+        Simulations whose maps are loaded. None loads every map of files other than CMD's,
         whose maps belong to no simulation. Their parameters are NaN if unknown.
     normalization : Normalization
         Mean and standard deviation of the log maps of each channel.
@@ -112,6 +112,8 @@ class MapLoader:
         Columns of `theta` that are inferred.
     space : ParameterSpace, optional
         Parameters of the columns of `theta`. By default CMD's six.
+    maps_per_simulation : int, optional
+        Number of maps per simulation.
     n_threads : int, optional
         Number of threads. 0 uses all cores. The batches do not depend on it.
     prefetch : int, optional
@@ -131,6 +133,8 @@ class MapLoader:
         Columns of `theta` that are inferred.
     space : ParameterSpace
         Parameters of the columns of `theta`.
+    maps_per_simulation : int
+        Number of maps per simulation.
     batch_size : int
         Maps per batch.
     channels : int
@@ -149,6 +153,7 @@ class MapLoader:
         batch_size: int,
         inferred: tuple[int, ...],
         space: camels.ParameterSpace = camels.CMD,
+        maps_per_simulation: int = camels.MAPS_PER_SIMULATION,
         n_threads: int = 1,
         prefetch: int = 0,
         allocate: Allocate = aligned_empty,
@@ -167,7 +172,7 @@ class MapLoader:
         self._mean, self._std = np.asarray(normalization.mean), np.asarray(normalization.std)
         self._n_threads = available_threads(n_threads)
         self._dtype: BatchType = dtype
-        self.space = space
+        self.space, self.maps_per_simulation = space, maps_per_simulation
         self._serve(theta, simulations)
         self.inferred = inferred
         self.batch_size = batch_size
@@ -216,7 +221,7 @@ class MapLoader:
     def _serve(self, theta: Theta, simulations: Simulations | None) -> None:
         """Select maps and their parameters."""
         self._table, self._simulations = theta, simulations
-        rows_of_theta, self._index = _choose(theta, simulations)
+        rows_of_theta, self._index = _choose(theta, simulations, self.maps_per_simulation)
         self.theta = theta[rows_of_theta]
         self._scaled = self.space.scale(self.theta).astype(np.float32)
 
@@ -305,10 +310,12 @@ class MapLoader:
         return Batch(x, self._scaled[rows.order], index)
 
 
-def _choose(theta: Theta, simulations: Simulations | None) -> tuple[Index, Index]:
+def _choose(
+    theta: Theta, simulations: Simulations | None, maps_per_simulation: int
+) -> tuple[Index, Index]:
     """Return the row of `theta` and the number in its file of each map."""
     if simulations is None:
         every = np.arange(len(theta), dtype=np.int64)
         return every, every
-    index = maps_of(simulations)
-    return index // camels.MAPS_PER_SIMULATION, index
+    index = maps_of(simulations, maps_per_simulation)
+    return index // maps_per_simulation, index

@@ -202,7 +202,10 @@ def verify_suite(
     camels.check_ranges(theta, suite, sim_set)
     for field_maps in maps.values():
         camels.check_map_size(field_maps.shape[-1], suite, sim_set, partial=partial)
-    files = {field: _verify_maps(field, field_maps, theta) for field, field_maps in maps.items()}
+    files = {
+        field: _verify_maps(field, field_maps, theta, suite, sim_set)
+        for field, field_maps in maps.items()
+    }
     shapes = {record.shape for record in files.values()}
     if len(shapes) > 1:
         raise ValueError(f"{suite} {sim_set}: Expected fields of one shape, got {sorted(shapes)}.")
@@ -221,8 +224,8 @@ def verify_suite(
     )
 
 
-def _verify_maps(field: str, maps: Maps, theta: Theta) -> FileRecord:
-    check_counts(maps, theta, field)
+def _verify_maps(field: str, maps: Maps, theta: Theta, suite: str, sim_set: str) -> FileRecord:
+    check_counts(maps, theta, field, camels.find_set(sim_set, suite).maps_per_simulation)
     source = source_name(maps, field)
     minimum, maximum, zeros = np.inf, -np.inf, 0
     digests = []

@@ -268,8 +268,10 @@ def write_theta(path: str | Path, theta: Theta) -> None:
         np.savetxt(partial, theta, fmt="%.5f")
 
 
-def check_counts(maps: Sized, theta: Theta, field: str) -> None:
-    """Check that there are 15 maps per row of parameters.
+def check_counts(
+    maps: Sized, theta: Theta, field: str, maps_per_simulation: int = camels.MAPS_PER_SIMULATION
+) -> None:
+    """Check the number of maps per row of parameters.
 
     Parameters
     ----------
@@ -279,15 +281,17 @@ def check_counts(maps: Sized, theta: Theta, field: str) -> None:
         Parameters of the simulations.
     field : str
         Name of the field, for messages.
+    maps_per_simulation : int, optional
+        Number of maps per simulation.
 
     Raises
     ------
     ValueError
         If the number of maps is wrong.
     """
-    expected = camels.MAPS_PER_SIMULATION * len(theta)
+    expected = maps_per_simulation * len(theta)
     if len(maps) != expected:
         raise ValueError(
-            f"{source_name(maps, field)}: Expected {expected} maps (15 for each of the "
+            f"{source_name(maps, field)}: Expected {expected} maps ({maps_per_simulation} for each of the "
             f"{len(theta)} rows of the parameter table), got {len(maps)}."
         )

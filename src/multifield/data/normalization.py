@@ -60,7 +60,8 @@ def fit_normalization(
     """
     mean, std = [], []
     for field, rows in moments.items():
-        chosen = rows[np.sort(maps_of(split.train))] if over == "training" else rows
+        of_train = maps_of(split.train, len(rows) // split.n_simulations)
+        chosen = rows[np.sort(of_train)] if over == "training" else rows
         count, field_mean, m2 = combine_moments(chosen)
         if not m2 > 0:
             raise ValueError(

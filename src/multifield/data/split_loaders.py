@@ -140,7 +140,7 @@ def load_splits(
     acting = sim_set.space.columns(chosen)
     inferred = tuple(column for column in acting if np.isfinite(theta[:, column]).all())
     for field, entry in log_maps.items():
-        check_counts(entry.maps, theta, field)
+        check_counts(entry.maps, theta, field, sim_set.maps_per_simulation)
 
     train = MapLoader(
         [entry.channel for entry in log_maps.values()],
@@ -150,6 +150,7 @@ def load_splits(
         batch_size=batch_size,
         inferred=inferred,
         space=sim_set.space,
+        maps_per_simulation=sim_set.maps_per_simulation,
         **options,
     )
     return SplitLoaders(

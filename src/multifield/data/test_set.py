@@ -148,13 +148,14 @@ def load_test_maps(
     Raises
     ------
     ValueError
-        If maps or parameters do not match the manifest, or the number of channels or pixels differs
-        from the training.
+        If maps or parameters do not match the manifest, or the number of channels or pixels or the
+        box differs from the training.
     """
     manifest.check_theta(theta)
     check_current(log_maps, manifest.checksums(tuple(log_maps)))
+    sim_set = camels.find_set(manifest.sim_set, manifest.suite)
     for field, entry in log_maps.items():
-        check_counts(entry.maps, theta, field)
+        check_counts(entry.maps, theta, field, sim_set.maps_per_simulation)
     maps = [entry.channel for entry in log_maps.values()]
     found = (len(maps), maps[0].shape[-1])
     if found != (training.channels, training.map_size):
@@ -162,7 +163,12 @@ def load_test_maps(
             f"{manifest.suite} {manifest.sim_set}: Expected {training.channels} fields of "
             f"{training.map_size} pixels, like the training maps, got {found[0]} of {found[1]}."
         )
-    sim_set = camels.find_set(manifest.sim_set, manifest.suite)
+    if sim_set.maps_per_simulation != training.train.maps_per_simulation:
+        raise ValueError(
+            f"{manifest.suite} {manifest.sim_set}: Expected maps of the box of the training "
+            f"({training.train.maps_per_simulation} per simulation), got maps of {sim_set.box:g} "
+            f"Mpc/h ({sim_set.maps_per_simulation} per simulation). Train a network on that box."
+        )
     space = sim_set.table_like(training.space)
     return MapLoader(
         maps,
@@ -172,5 +178,6 @@ def load_test_maps(
         batch_size=batch_size,
         inferred=tuple(range(len(training.space))) if keep_all else training.inferred,
         space=training.space,
+        maps_per_simulation=sim_set.maps_per_simulation,
         **options,
     )

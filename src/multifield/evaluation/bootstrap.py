@@ -24,7 +24,6 @@ from dataclasses import field
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
-from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.results import Results
 
@@ -95,7 +94,7 @@ class Resamples:
 def simulation_of_rows(
     results: Results,
     n_orientations: int,
-    maps_per_simulation: int = camels.MAPS_PER_SIMULATION,
+    maps_per_simulation: int | None = None,
 ) -> Simulation:
     """Find the simulation of each row from the order of the rows.
 
@@ -109,7 +108,7 @@ def simulation_of_rows(
     n_orientations : int
         Number of copies (orientations times shifts) of each map.
     maps_per_simulation : int, optional
-        Number of maps per simulation.
+        Number of maps per simulation. By default that of the results.
 
     Returns
     -------
@@ -122,6 +121,8 @@ def simulation_of_rows(
         If the number of rows is no multiple of the maps of one simulation, or the truth differs
         between rows of one simulation.
     """
+    if maps_per_simulation is None:
+        maps_per_simulation = results.maps_per_simulation
     block = n_orientations * maps_per_simulation
     if min(n_orientations, maps_per_simulation) < 1 or len(results) % block:
         raise ValueError(

@@ -83,11 +83,12 @@ def predict(
         unused = [column for column in range(len(space)) if column not in loader.inferred]
         mean[:, unused] = np.nan
         std[:, unused] = np.nan
-        return Results(theta, mean, std, inferred, space=space)
+        return Results(theta, mean, std, inferred, None, space, loader.maps_per_simulation)
     head = deepcopy(head).cpu()
     members = split_members(head, torch.from_numpy(output)).unbind(dim=1)
     components = tuple(Component(head, each) for each in members)
-    return joint_results(theta, JointPosterior(components, inferred, space=space))
+    posterior = JointPosterior(components, inferred, space=space)
+    return joint_results(theta, posterior, loader.maps_per_simulation)
 
 
 def _run(

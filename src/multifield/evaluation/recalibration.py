@@ -209,7 +209,9 @@ def recalibrate(results: Results, factors: Mapping[str, float]) -> Results:
             raise ValueError(f"factors: Expected a finite factor > 0 for {name}, got {factor}.")
     chosen = [factors[name] for name in results.inferred]
     if results.joint is not None:
-        return joint_results(results.theta, results.joint.widened(chosen))
+        return joint_results(
+            results.theta, results.joint.widened(chosen), results.maps_per_simulation
+        )
     std = results.std.copy()
     std[:, results.columns] *= chosen
     return replace(results, std=std)

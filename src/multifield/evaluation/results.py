@@ -28,7 +28,7 @@ Table = Float[np.ndarray, "..."]
 `check_tables` checks the shape, so that users without a runtime type checker get the error too.
 """
 
-TITLE = re.compile(r"#\s*table (\S+):")
+TITLE = re.compile(r"#\s*table (\S+), (\d+) maps per simulation:")
 """First line of results files of other tables than CMD's."""
 
 
@@ -50,6 +50,8 @@ class Results:
         `std`.
     space : ParameterSpace
         Parameters of the columns. By default CMD's six.
+    maps_per_simulation : int
+        Number of maps per simulation.
 
     Raises
     ------
@@ -64,6 +66,7 @@ class Results:
     inferred: tuple[str, ...] = camels.PARAMETER_NAMES
     joint: JointPosterior | None = None
     space: camels.ParameterSpace = camels.CMD
+    maps_per_simulation: int = camels.MAPS_PER_SIMULATION
 
     def __post_init__(self) -> None:
         for name in ("theta", "mean", "std"):
@@ -160,7 +163,11 @@ def _check_values(
             raise ValueError(f"{label} of {name}: Expected {rule}, got {values[row]} in row {row}.")
 
 
-def joint_results(theta: Table, posterior: JointPosterior) -> Results:
+def joint_results(
+    theta: Table,
+    posterior: JointPosterior,
+    maps_per_simulation: int = camels.MAPS_PER_SIMULATION,
+) -> Results:
     """Make results of joint posteriors, with their moments.
 
     Parameters
@@ -169,6 +176,8 @@ def joint_results(theta: Table, posterior: JointPosterior) -> Results:
         Coordinates of the true parameters. NaN where unknown.
     posterior : JointPosterior
         Posteriors of the M rows.
+    maps_per_simulation : int, optional
+        Number of maps per simulation.
 
     Returns
     -------
@@ -180,7 +189,9 @@ def joint_results(theta: Table, posterior: JointPosterior) -> Results:
     std = mean.copy()
     mean[:, columns], covariance = posterior.moments()
     std[:, columns] = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    return Results(theta, mean, std, posterior.parameters, posterior, posterior.space)
+    return Results(
+        theta, mean, std, posterior.parameters, posterior, posterior.space, maps_per_simulation
+    )
 
 
 def join_results(parts: Sequence[Results]) -> Results:
@@ -364,8 +375,10 @@ def write_results(path: str | os.PathLike[str], results: Results) -> None:
     rows = np.hstack([results.theta, results.mean, results.std])
     # savetxt compresses a path that ends in .gz, but not an open file
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8") as file:
-        if results.space != camels.CMD:
-            file.write(f"# table {results.space.name}: {' '.join(results.space.names)}\n")
+        n_maps, space = results.maps_per_simulation, results.space
+        if space != camels.CMD or n_maps != camels.MAPS_PER_SIMULATION:
+            names = " ".join(space.names)
+            file.write(f"# table {space.name}, {n_maps} maps per simulation: {names}\n")
         np.savetxt(file, rows)
     if results.joint is None:
         joint_path(path).unlink(missing_ok=True)  # of an earlier run
@@ -397,13 +410,13 @@ def read_results(path: str | os.PathLike[str]) -> Results:
         finite in some rows only, or the joint posteriors belong to other results. The message
         begins with the path.
     """
-    rows, space = _read_rows(Path(path))
+    rows, space, n_maps = _read_rows(Path(path))
     joint = _read_joint(Path(path))
     theta, mean, std = np.split(rows, 3, axis=1)
     unused = np.isnan(mean).all(axis=0) & np.isnan(std).all(axis=0)
     inferred = tuple(name for name, skip in zip(space.names, unused, strict=True) if not skip)
     try:
-        return Results(theta, mean, std, inferred, joint, space)
+        return Results(theta, mean, std, inferred, joint, space, n_maps)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -422,12 +435,13 @@ def _read_joint(path: Path) -> JointPosterior | None:
     return JointPosterior.from_content(content)
 
 
-def _read_rows(path: Path) -> tuple[np.ndarray, camels.ParameterSpace]:
+def _read_rows(path: Path) -> tuple[np.ndarray, camels.ParameterSpace, int]:
     n_columns = 3 * len(camels.CMD)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         title = TITLE.match(lines[0]) if lines else None
         space = camels.find_table(title[1]) if title else camels.CMD
+        n_maps = int(title[2]) if title else camels.MAPS_PER_SIMULATION
         n_columns = 3 * len(space)
         lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
         rows = np.loadtxt(lines, ndmin=2) if lines else np.empty((0, n_columns))
@@ -437,4 +451,4 @@ def _read_rows(path: Path) -> tuple[np.ndarray, camels.ParameterSpace]:
         raise ValueError(f"{path}: Expected {n_columns} numbers per map, got an empty file.")
     if rows.shape[1] != n_columns:
         raise ValueError(f"{path}: Expected {n_columns} columns, got {rows.shape[1]}.")
-    return rows, space
+    return rows, space, n_maps

@@ -83,18 +83,20 @@ def split_simulations(
     return Split(seed=seed, train=train, valid=valid, test=test)
 
 
-def maps_of(simulations: Simulations) -> Index:
+def maps_of(simulations: Simulations, maps_per_simulation: int = MAPS_PER_SIMULATION) -> Index:
     """Return the numbers of the maps of some simulations.
 
     Parameters
     ----------
     simulations : tuple of int
         Numbers of the simulations.
+    maps_per_simulation : int, optional
+        Number of maps per simulation, n.
 
     Returns
     -------
-    index : (15 S,) int64
+    index : (n S,) int64
         Numbers of their maps, simulation by simulation.
     """
-    first = np.asarray(simulations, dtype=np.int64)[:, None] * MAPS_PER_SIMULATION
-    return (first + np.arange(MAPS_PER_SIMULATION)).ravel()
+    first = np.asarray(simulations, dtype=np.int64)[:, None] * maps_per_simulation
+    return (first + np.arange(maps_per_simulation)).ravel()

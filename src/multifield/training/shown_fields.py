@@ -123,6 +123,11 @@ class FixedFields:
         """Parameters of the columns of `theta`."""
         return self._loader.space
 
+    @property
+    def maps_per_simulation(self) -> int:
+        """Number of maps per simulation."""
+        return self._loader.maps_per_simulation
+
     def ordered(self, orientations: Sequence[int]) -> Generator[DeviceBatch, None, None]:
         """Yield every map in each orientation."""
         shown = np.repeat(self._shown, len(self._loader) * len(orientations), axis=0)

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from multifield import camels
-from multifield.camels.selection import Selection
 
 OWN = {
     "tables": {
@@ -126,8 +125,3 @@ def test_only_what_affects_the_maps_is_inferred(wanted, names):
     assert camels.choose_parameters(wanted, "Nbody_IllustrisTNG", "SB28") == names
     with pytest.raises(ValueError, match=r"affect the maps of Nbody_.*, got 'IMFslope'"):
         camels.choose_parameters("IMFslope", "Nbody_IllustrisTNG", "SB28")
-
-
-def test_maps_of_larger_boxes_are_refused():
-    with pytest.raises(ValueError, match=r"Expected boxes of 25 Mpc/h .* got 'SB35' \(50 Mpc/h"):
-        Selection(suite="IllustrisTNG", sim_set="SB35", field="T")

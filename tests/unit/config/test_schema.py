@@ -61,7 +61,6 @@ def test_choices_reach_their_groups():
         ({"suite": "Illustris"}, r"  selection\.suite: Expected one of .* got 'Illustris'"),
         ({"sim_set": "LHC"}, "sim_set: .* suite IllustrisTNG .*LH, CV, .*got 'LHC'"),
         ({"sim_set": "SB28", "suite": "SIMBA"}, "sim_set: .* suite SIMBA .*got 'SB28'"),
-        ({"sim_set": "SB35"}, "sim_set: Expected boxes of 25 Mpc/h .*got 'SB35'"),
         ({"parameters": "Omega_n"}, "parameters: .*got 'Omega_n'. Did you mean 'Omega_m'?"),
         (
             {"suite": "Nbody_SIMBA", "field": "Mtot", "parameters": ["Omega_m", "A_SN1"]},

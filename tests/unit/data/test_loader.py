@@ -56,6 +56,15 @@ def collect(batches):
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
+def test_a_simulation_of_a_larger_box_has_more_maps(maps, theta):
+    """30 maps of each of three simulations in place of 15 of each of six."""
+    options = {"batch_size": 16, "inferred": (0, 1), "maps_per_simulation": 30}
+    loader = MapLoader(maps, theta[:3], (2, 0), NORMALIZATION, **options)
+    _, _, index = collect(loader.ordered((0,)))
+    np.testing.assert_array_equal(index, [*range(60, 90), *range(30)])
+    np.testing.assert_array_equal(loader.theta, np.repeat(theta[[2, 0]], 30, axis=0))
+
+
 def test_ordered_is_orientation_simulation_map(loader, maps):
     x, _, index = collect(loader.ordered(range(8)))
     expected = [*range(60, 75), *range(15, 30), *range(75, 90)]

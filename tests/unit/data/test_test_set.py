@@ -114,6 +114,13 @@ def test_maps_that_the_network_cannot_take_are_refused(target, home, message):
         load(target, training(**home))
 
 
+def test_maps_of_another_box_are_refused(target):
+    loaders, normalization = training()
+    loaders.train.maps_per_simulation = 30
+    with pytest.raises(ValueError, match=r"SIMBA CV: Expected maps of the box .* got .* 25 Mpc/h"):
+        load(target, (loaders, normalization))
+
+
 def test_other_parameters_than_were_verified_are_refused(target):
     raw, theta, manifest, log_maps, wanted = target
     with pytest.raises(ValueError, match="parameters of SIMBA CV: Expected the values"):

@@ -9,6 +9,7 @@ import torch
 
 from multifield import camels
 from multifield.config.evaluation import CalibrationConfig
+from multifield.evaluation.bootstrap import simulation_of_rows
 from multifield.evaluation.calibration import compare_with_draws
 from multifield.evaluation.draws import Draws, draw
 from multifield.evaluation.joint import Component, JointPosterior
@@ -54,13 +55,25 @@ def test_a_file_has_three_columns_per_parameter(tmp_path, space):
     results = gaussian_results(space, 20)
     write_results(tmp_path / "results.txt", results)
     title, first, *_ = (tmp_path / "results.txt").read_text().splitlines()
-    assert title == f"# table {space.name}: {' '.join(space.names)}"
+    assert title == f"# table {space.name}, 15 maps per simulation: {' '.join(space.names)}"
     assert len(first.split()) == 3 * len(space)
     read = read_results(tmp_path / "results.txt")
     assert read.space == space
     assert read.inferred == space.free
     for name in ("theta", "mean", "std"):
         np.testing.assert_array_equal(getattr(read, name), getattr(results, name))
+
+
+def test_a_file_says_how_many_maps_a_simulation_has(tmp_path):
+    results = gaussian_results(camels.CMD, 60)
+    theta = np.repeat(results.theta[:2], 30, axis=0)
+    results = replace(results, theta=theta, maps_per_simulation=30)
+    write_results(tmp_path / "results.txt", results)
+    read = read_results(tmp_path / "results.txt")
+    assert read.maps_per_simulation == 30
+    np.testing.assert_array_equal(simulation_of_rows(read, 1), np.repeat([0, 1], 30))
+    with pytest.raises(ValueError, match="another order"):
+        simulation_of_rows(replace(read, maps_per_simulation=60), 1)
 
 
 def test_joint_posteriors_are_read_with_their_parameters(tmp_path, space):

@@ -171,13 +171,18 @@ def percentiles(pixels: np.ndarray) -> tuple[float, float]:
 
 
 def draw_map(
-    ax: Axes, one_map: np.ndarray, title: str, norm: Normalize, cmap: str = "inferno"
+    ax: Axes,
+    one_map: np.ndarray,
+    title: str,
+    norm: Normalize,
+    cmap: str = "inferno",
+    box: float = camels.BOX_SIZE,
 ) -> AxesImage:
     """Draw one map over the side of its box [Mpc/h]."""
     # a logarithmic scale masks zeros; give them its darkest color
     colors = mpl.colormaps[cmap].with_extremes(bad=mpl.colormaps[cmap](0.0))
     ax.set_title(title)
-    extent = (0.0, camels.BOX_SIZE, 0.0, camels.BOX_SIZE)
+    extent = (0.0, box, 0.0, box)
     return ax.imshow(
         one_map, norm=norm, cmap=colors, extent=extent, origin="lower", interpolation="nearest"
     )

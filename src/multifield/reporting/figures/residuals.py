@@ -5,7 +5,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.evaluation.bootstrap import simulation_of_rows
 from multifield.evaluation.calibration import pulls
@@ -41,7 +40,7 @@ def residuals(
     tested_on: Selection | None = None,
     *,
     n_orientations: int = 1,
-    maps_per_simulation: int = camels.MAPS_PER_SIMULATION,
+    maps_per_simulation: int | None = None,
 ) -> Figure:
     """Draw errors against the truth, and pulls beside a unit Gaussian, one row per parameter.
 

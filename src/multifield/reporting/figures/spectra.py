@@ -70,7 +70,7 @@ def spectra(
     size = (PAGE_WIDTH, (PAGE_WIDTH / n_columns * 0.8 + 0.15) * len(rows) + 0.7)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), n_columns, squeeze=False)
-    measured = {f: _measure(maps, chosen) for f, maps in log_maps.items()}
+    measured = {f: _measure(maps, chosen, len(theta)) for f, maps in log_maps.items()}
     for (one_field, shown), row in zip(rows, axes, strict=True):
         for ax in row[len(shown) :]:
             ax.set_axis_off()
@@ -85,14 +85,16 @@ def spectra(
 
 
 def _measure(
-    log_maps: LogMaps, simulations: np.ndarray
+    log_maps: LogMaps, simulations: np.ndarray, n_simulations: int
 ) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, "S K"]]:
     """Measure the spectrum of each simulation over the first slab of each axis."""
-    slabs = np.arange(camels.N_AXES) * camels.N_SLABS
-    maps = (simulations[:, None] * camels.MAPS_PER_SIMULATION + slabs).ravel()
+    n_maps = len(log_maps.maps) // n_simulations  # one per axis and slab of equal thickness
+    n_slabs = n_maps // camels.N_AXES
+    box = camels.BOX_SIZE * n_slabs / camels.N_SLABS
+    maps = (simulations[:, None] * n_maps + np.arange(camels.N_AXES) * n_slabs).ravel()
     read = log_maps.read(maps)
     n_bins = min(MAX_BINS, read.shape[-1] // 2)
-    k, power, _ = power_spectrum(read, camels.BOX_SIZE, n_bins)
+    k, power, _ = power_spectrum(read, box, n_bins)
     return k, power.reshape(len(simulations), camels.N_AXES, -1).mean(axis=1)
 
 
