@@ -1,4 +1,4 @@
-"""Settings of `robustness`, `select_fields` and `baselines`. Values are in ``conf/``."""
+"""Settings of `robustness`, `select_fields`, `baselines` and `explain`. Values are in ``conf/``."""
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -327,3 +327,52 @@ class BaselinesConfig:
     n_bins: Integer = Field(ge=1)
     n_quantiles: Integer = Field(ge=1)
     degree: Integer = Field(ge=1, le=5)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ExplainConfig:
+    """What is removed from maps, to find what a network reads.
+
+    Attributes
+    ----------
+    k_cuts : tuple of float
+        Wave numbers between large and small scales [h/Mpc], rising, below Nyquist.
+    smoothing_widths : tuple of float
+        Widths of the Gaussian smoothing [pixels].
+    density_width : float
+        Width of the smoothing that defines the density of environments [pixels].
+    void_share : float
+        Share of the pixels that are voids, those of lowest density.
+    knot_share : float
+        Share of the pixels that are knots, those of highest density.
+    degree : int
+        Degree of the polynomial in each statistic.
+    orientations : int
+        Number of orientations of each map that a network infers from.
+    """
+
+    k_cuts: tuple[Real, ...] = Field(min_length=1)
+    smoothing_widths: tuple[Real, ...]
+    density_width: Real = Field(ge=0)
+    void_share: Real = Field(gt=0, lt=1)
+    knot_share: Real = Field(gt=0, lt=1)
+    degree: Integer = Field(ge=1, le=5)
+    orientations: Integer = Field(ge=1, le=8)
+
+    @field_validator("k_cuts", "smoothing_widths")
+    @classmethod
+    def _rising_and_positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if list(values) != sorted(set(values)) or not all(
+            0 < each < float("inf") for each in values
+        ):
+            raise ValueError(f"Expected rising numbers > 0, each once, got {values}.")
+        return values
+
+    @model_validator(mode="after")
+    def _filaments_are_left(self) -> "ExplainConfig":
+        if self.void_share + self.knot_share >= 1:
+            raise ValueError(
+                "void_share: Expected less than 1 together with knot_share, so that filaments are "
+                f"left, got {self.void_share:g} and {self.knot_share:g}."
+            )
+        return self

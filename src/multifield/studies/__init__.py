@@ -1,8 +1,8 @@
 """Studies beyond one network on one suite.
 
 This package exports the baselines. `multifield.studies.robustness` tests networks on other suites,
-`multifield.studies.field_selection` finds the most informative fields, and
-`multifield.studies.scoring` scores predictions of any program.
+`multifield.studies.field_selection` finds the most informative fields, `multifield.studies.explain`
+measures what a network reads, and `multifield.studies.scoring` scores predictions of any program.
 """
 
 from multifield.config.studies import BaselinesConfig

@@ -1,6 +1,9 @@
+import re
+
 import pytest
 from pydantic import ValidationError
 
+from multifield.config.studies import ExplainConfig
 from tests.unit.studies.robustness.examples import method, robustness
 
 
@@ -69,3 +72,22 @@ def test_maps_are_unlabelled_or_have_a_teacher():
 def test_a_mixture_has_networks_of_one_suite(changes):
     with pytest.raises(ValidationError, match=r"methods.mixed.mixture: Expected no"):
         method("mixed", mixture=True, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"k_cuts": (2.0, 1.0)}, "k_cuts.*Expected rising numbers > 0"),
+        ({"k_cuts": ()}, "k_cuts"),
+        ({"smoothing_widths": (0.0, 1.0)}, "smoothing_widths.*Expected rising numbers > 0"),
+        ({"void_share": 0.9, "knot_share": 0.1}, "void_share: Expected less than 1 together"),
+        ({"orientations": 9}, "orientations"),
+    ],
+)
+def test_a_wrong_explanation_names_the_parameter(changes, message):
+    right = {
+        **{"k_cuts": (1.0,), "smoothing_widths": (), "density_width": 1.0, "void_share": 0.5},
+        **{"knot_share": 0.1, "degree": 2, "orientations": 1},
+    }
+    with pytest.raises(ValidationError, match=re.compile(message, re.DOTALL)):
+        ExplainConfig(**right | changes)
