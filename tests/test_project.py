@@ -146,7 +146,8 @@ def test_the_default_is_the_five_stages():
 
 
 @pytest.mark.parametrize(
-    "name", [*MAIN, "train", "baselines", "describe", "predict", "robustness", "select_fields"]
+    "name",
+    [*MAIN, "train", "baselines", "describe", "predict", "robustness", "select_fields", "explain"],
 )
 def test_every_stage_runs_from_what_is_on_disk(name, catalog):
     inputs = {name for name in PIPELINES[name].inputs() if not name.startswith("params:")}

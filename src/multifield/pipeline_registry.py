@@ -6,6 +6,7 @@ from multifield.pipelines import (
     baselines,
     describe,
     evaluate,
+    explain,
     ingest,
     predict,
     preprocess,
@@ -39,5 +40,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "baselines": baselines.create_pipeline(),
         "robustness": robustness.create_pipeline(),
         "select_fields": select_fields.create_pipeline(),
+        "explain": explain.create_pipeline(),
         "__default__": sum(main.values(), Pipeline([])),
     }

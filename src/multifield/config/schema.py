@@ -18,7 +18,12 @@ from multifield.config.data import NormalizationConfig, PreprocessingConfig, Spl
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.ingest import SourceConfig, check_source
 from multifield.config.prediction import AskedMaps, CardConfig, PredictionConfig
-from multifield.config.studies import BaselinesConfig, RobustnessConfig, SelectFieldsConfig
+from multifield.config.studies import (
+    BaselinesConfig,
+    ExplainConfig,
+    RobustnessConfig,
+    SelectFieldsConfig,
+)
 from multifield.config.training import (
     Architecture,
     ExecutionConfig,
@@ -88,6 +93,7 @@ class Parameters:
     baselines: BaselinesConfig
     robustness: RobustnessConfig
     select_fields: SelectFieldsConfig
+    explain: ExplainConfig
     card: CardConfig
     prediction: PredictionConfig
 

@@ -166,6 +166,7 @@ def test_the_mock_environment_changes_only_the_scale():
         "select_fields.finalists.networks",
         *(f"select_fields.scorer.hyperparameters.{name}" for name in ("lr", "hidden")),
         *(f"select_fields.scorer.{name}" for name in ("epochs", "maps_per_set", "orientations")),
+        *(f"explain.{name}" for name in ("k_cuts", "smoothing_widths", "density_width")),
     }
     changed = {name for name in base if base[name] != mock[name]}
     assert {name for name in changed if not name.startswith("recipes.")} == scale

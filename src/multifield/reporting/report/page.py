@@ -20,7 +20,7 @@ TEMPLATE = "report.html.j2"
 N_TRIALS = 10  # in the table of the best trials
 OTHER_STAGES = {  # parameters that had no part in the results on the page
     *("recipes", "maps", "network", "prediction", "card", "baselines", "robustness"),
-    "select_fields",
+    *("select_fields", "explain"),
 }
 
 FIGURES = {
