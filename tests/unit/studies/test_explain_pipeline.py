@@ -80,7 +80,7 @@ def test_without_trained_networks_it_says_what_to_run(tuned):
         "--env",
         "test",
         "--params",
-        "suite=MockNbody,recipe=band_powers",
+        "suite=MockNbody,training.schedule=one_cycle",
     )
     assert done.returncode != 0
     assert "multifield run --pipelines tune" in done.stdout + done.stderr

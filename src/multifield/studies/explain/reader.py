@@ -47,19 +47,26 @@ class Truth:
     columns : tuple of int
         Their columns in the parameter table.
     theta : tuple of array
-        Parameter tables of training, validation and test maps, physical units.
+        Coordinates of the parameters of training, validation and test maps.
+    space : ParameterSpace, optional
+        Parameters of the table.
+    maps_per_simulation : int, optional
+        Number of maps per simulation.
     """
 
     names: tuple[str, ...]
     columns: tuple[int, ...]
     theta: tuple[Table, Table, Table]
+    space: camels.ParameterSpace = camels.CMD
+    maps_per_simulation: int = camels.MAPS_PER_SIMULATION
 
     @classmethod
     def of(cls, data: SplitLoaders) -> "Truth":
         """Read the parameters of the maps of a suite."""
         columns = tuple(sorted(data.inferred))
-        names = tuple(camels.PARAMETER_NAMES[column] for column in columns)
-        return cls(names, columns, (data.train.theta, data.valid.theta, data.test.theta))
+        names = tuple(data.space.names[column] for column in columns)
+        theta = (data.train.theta, data.valid.theta, data.test.theta)
+        return cls(names, columns, theta, data.space, data.test.maps_per_simulation)
 
     def targets(self, part: int) -> Targets:
         """Return the inferred parameters of a part: 0 training, 1 validation, 2 test."""
@@ -68,7 +75,7 @@ class Truth:
     def simulation(self, part: int) -> Simulation:
         """Return the number of the simulation of each map of a part."""
         n = len(self.theta[part])
-        return np.arange(n, dtype=np.int64) // camels.MAPS_PER_SIMULATION
+        return np.arange(n, dtype=np.int64) // self.maps_per_simulation
 
 
 class Regression:
@@ -141,14 +148,17 @@ def fit_posteriors(
     if truth.simulation(1)[-1] + 1 < SIMULATIONS_PER_PARAMETER * len(truth.names):
         covariance = np.diag(np.diag(covariance))  # of few simulations it is almost singular
     valid, test = (
-        JointPosterior.of_gaussians(mean, np.tile(covariance, (len(mean), 1, 1)), truth.names)
+        JointPosterior.of_gaussians(
+            mean, np.tile(covariance, (len(mean), 1, 1)), truth.names, truth.space
+        )
         for mean in predictions
     )
     theta, columns = truth.theta[1], list(truth.columns)
     mean, std = np.full(theta.shape, np.nan), np.full(theta.shape, np.nan)
     mean[:, columns], std[:, columns] = predictions[0], np.sqrt(np.diag(covariance))
     # a first guess needs no moments of truncated Gaussians, which take most of the time
-    fitted = fit_factors(Results(theta, mean, std, truth.names, valid), truth.simulation(1))
+    first = Results(theta, mean, std, truth.names, valid, truth.space, truth.maps_per_simulation)
+    fitted = fit_factors(first, truth.simulation(1))
     factors = np.exp(fitted.logs).tolist()
     return valid.widened(factors), test.widened(factors)
 

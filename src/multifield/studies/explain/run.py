@@ -95,6 +95,7 @@ def explain(
     *,
     device: str = "auto",
     n_threads: int = 0,
+    box: float = camels.BOX_SIZE,
 ) -> Explanation:
     """Measure what networks read from maps of scales, environments, statistics and fields.
 
@@ -117,6 +118,8 @@ def explain(
         Device of networks and statistics; see `multifield.training.choose_device`.
     n_threads : int, optional
         Number of PyTorch CPU threads. 0 keeps PyTorch's default.
+    box : float, optional
+        Side of the maps [Mpc/h].
 
     Returns
     -------
@@ -128,10 +131,10 @@ def explain(
     ValueError
         If a wave number is beyond Nyquist, or there is only one test simulation.
     """
-    check_scales(config, data.map_size)
+    check_scales(config, data.map_size, box)
     study = _Study(data, networks, fields, config, bootstrap, choose_device(device))
     rows: list[Row] = []
-    views = list_views(config, fields)
+    views = list_views(config, fields, box)
     numerics = set_numerics("float32")  # as in evaluation
     with torch_threads(n_threads), numerics, progress("views", len(views), "views") as advance:
         for name, view in views.items():
@@ -156,9 +159,9 @@ def explain(
     )
 
 
-def check_scales(config: ExplainConfig, map_size: int) -> None:
+def check_scales(config: ExplainConfig, map_size: int, box: float) -> None:
     """Raise ValueError if a wave number is beyond the Nyquist wave number of the maps."""
-    limit = nyquist(map_size)
+    limit = nyquist(map_size, box)
     beyond = [f"{k:g}" for k in config.k_cuts if k > limit]
     if beyond:
         raise ValueError(
@@ -256,7 +259,8 @@ class _Study:
     def _epsilons(self, name: str, regression: Regression, everything: np.ndarray) -> Iterator[Row]:
         """Measure the mean relative error of each parameter, as `evaluate` does."""
         _, posterior = fit_posteriors(regression.predict(everything), self.truth)
-        results = joint_results(np.asarray(self.truth.theta[2], np.float64), posterior)
+        theta = np.asarray(self.truth.theta[2], np.float64)
+        results = joint_results(theta, posterior, self.truth.maps_per_simulation)
         found = estimate_intervals(results, self.truth.simulation(2), self.bootstrap)["epsilon"]
         for parameter in self.truth.names:
             yield Row(

@@ -28,16 +28,16 @@ def unchanged(x: MapTensor) -> MapTensor:
     return x
 
 
-def wave_numbers(map_size: int) -> Float[Tensor, "L half"]:
+def wave_numbers(map_size: int, box: float = camels.BOX_SIZE) -> Float[Tensor, "L half"]:
     """Compute the moduli of the wave vectors of ``rfft2`` [h/Mpc]."""
     full = torch.fft.fftfreq(map_size, 1 / map_size)
     half = torch.fft.rfftfreq(map_size, 1 / map_size)
-    return 2 * pi / camels.BOX_SIZE * torch.hypot(full[:, None], half)
+    return 2 * pi / box * torch.hypot(full[:, None], half)
 
 
-def nyquist(map_size: int) -> float:
+def nyquist(map_size: int, box: float = camels.BOX_SIZE) -> float:
     """Compute the Nyquist wave number of a map [h/Mpc]."""
-    return pi * map_size / camels.BOX_SIZE
+    return pi * map_size / box
 
 
 def _filter(x: MapTensor, transfer: Float[Tensor, "L half"]) -> MapTensor:
@@ -46,7 +46,7 @@ def _filter(x: MapTensor, transfer: Float[Tensor, "L half"]) -> MapTensor:
     return filtered
 
 
-def low_pass(x: MapTensor, k: float) -> MapTensor:
+def low_pass(x: MapTensor, k: float, box: float = camels.BOX_SIZE) -> MapTensor:
     """Keep the modes below a wave number, with the mean.
 
     Parameters
@@ -55,18 +55,20 @@ def low_pass(x: MapTensor, k: float) -> MapTensor:
         Periodic maps.
     k : float
         Wave number [h/Mpc].
+    box : float, optional
+        Side of the maps [Mpc/h].
 
     Returns
     -------
     filtered : (B, C, L, L)
         Low-passed maps.
     """
-    return _filter(x, (wave_numbers(x.shape[-1]) < k).float())
+    return _filter(x, (wave_numbers(x.shape[-1], box) < k).float())
 
 
-def high_pass(x: MapTensor, k: float) -> MapTensor:
+def high_pass(x: MapTensor, k: float, box: float = camels.BOX_SIZE) -> MapTensor:
     """Keep the modes from a wave number on; see `low_pass`, whose result is the rest."""
-    return _filter(x, (wave_numbers(x.shape[-1]) >= k).float())
+    return _filter(x, (wave_numbers(x.shape[-1], box) >= k).float())
 
 
 def smooth(x: MapTensor, width: float) -> MapTensor:
@@ -84,8 +86,8 @@ def smooth(x: MapTensor, width: float) -> MapTensor:
     smoothed : (B, C, L, L)
         Smoothed maps.
     """
-    pixel = camels.BOX_SIZE / x.shape[-1]
-    return _filter(x, torch.exp(-0.5 * (wave_numbers(x.shape[-1]) * width * pixel).square()))
+    per_pixel = wave_numbers(x.shape[-1], box=float(x.shape[-1]))
+    return _filter(x, torch.exp(-0.5 * (per_pixel * width).square()))
 
 
 def remove_mean(x: MapTensor) -> MapTensor:
@@ -160,7 +162,9 @@ def density_channel(fields: tuple[str, ...]) -> int:
     return next((fields.index(name) for name in DENSITIES if name in fields), 0)
 
 
-def list_views(config: ExplainConfig, fields: tuple[str, ...]) -> dict[str, View]:
+def list_views(
+    config: ExplainConfig, fields: tuple[str, ...], box: float = camels.BOX_SIZE
+) -> dict[str, View]:
     """List all views of the explanation.
 
     Parameters
@@ -169,6 +173,8 @@ def list_views(config: ExplainConfig, fields: tuple[str, ...]) -> dict[str, View
         Scales, widths and environments.
     fields : tuple of str
         Names of the channels.
+    box : float, optional
+        Side of the maps [Mpc/h].
 
     Returns
     -------
@@ -177,8 +183,8 @@ def list_views(config: ExplainConfig, fields: tuple[str, ...]) -> dict[str, View
     """
     views: dict[str, View] = {"maps": unchanged, "without mean": remove_mean}
     for k in config.k_cuts:
-        views[name_view("below", k)] = partial(low_pass, k=k)
-        views[name_view("above", k)] = partial(high_pass, k=k)
+        views[name_view("below", k)] = partial(low_pass, k=k, box=box)
+        views[name_view("above", k)] = partial(high_pass, k=k, box=box)
     for width in config.smoothing_widths:
         views[name_view("smoothed", width)] = partial(smooth, width=width)
     for number, name in enumerate(CLASSES):
