@@ -305,8 +305,15 @@ class JointPosterior:
         """
         n = len(self) // n_copies
         parts = [slice(copy * n, (copy + 1) * n) for copy in range(n_copies)]
+        first = self.take(parts[0])
+        if all(first._equals(self.take(part)) for part in parts[1:]):
+            return first  # a mixture of equal copies
         components = tuple(each.take(part) for part in parts for each in self.components)
         return replace(self, components=components)
+
+    def _equals(self, other: "JointPosterior") -> bool:
+        pairs = zip(self.components, other.components, strict=True)
+        return all(torch.equal(one.outputs, another.outputs) for one, another in pairs)
 
     def inside_prior(self) -> "JointPosterior":
         """Truncate independent Gaussians to the prior, with the same means and deviations.

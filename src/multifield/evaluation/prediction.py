@@ -15,7 +15,7 @@ from multifield.core.arrays import Theta
 from multifield.data import MapLoader
 from multifield.evaluation.joint import Component, JointPosterior
 from multifield.evaluation.results import Results, join_results, joint_results
-from multifield.models import for_inference
+from multifield.models import Network, for_inference
 from multifield.models.heads import DiagonalHead, head_in, split_members
 from multifield.training import choose_device, on_device, torch_threads
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
@@ -72,7 +72,12 @@ def predict(
     dtype = conv_dtype(choose_precision(precision, place))
     with torch_threads(n_threads), set_numerics("float32"):
         copy = for_inference(network.to(place), dtype)
-        output, scaled_theta = _run(copy, loader, orientations, place)
+        # features that are not learned are equal in all orientations
+        alike = isinstance(copy, Network) and not copy.learns_features
+        shown = orientations[:1] if alike else orientations
+        output, scaled_theta = _run(copy, loader, shown, place)
+    n_copies = len(orientations) // max(1, len(shown))
+    output, scaled_theta = (np.tile(each, (n_copies, 1)) for each in (output, scaled_theta))
     _check_order(scaled_theta, theta, loader.space)
     space = loader.space
     inferred = tuple(space.names[column] for column in sorted(loader.inferred))

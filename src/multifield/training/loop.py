@@ -312,7 +312,9 @@ def _train_epoch(state: TrainingState, plan: Plan, check_stop: Check) -> None:
 
 
 def _evaluate(state: TrainingState, plan: Plan, maps: BatchSource, check_stop: Check) -> float:
-    orientations, judged_by = range(plan.config.eval_orientations), plan.config.judged_by
+    # features that are not learned are equal in all orientations
+    n_orientations = plan.config.eval_orientations if state.network.learns_features else 1
+    orientations, judged_by = range(n_orientations), plan.config.judged_by
     return evaluate_loss(state.judged, maps, orientations, plan.inferred, judged_by, check_stop)
 
 

@@ -4,7 +4,9 @@ import torch
 
 from multifield import camels
 from multifield.data import MapLoader, Normalization
-from multifield.evaluation import predict
+from multifield.evaluation import average_orientations, predict
+from multifield.models import SummaryStatistics
+from multifield.models.summary_statistics import MEMBERS
 
 SINGLE_ROUNDING = 1e-6  # relative; a few float32 operations, eps = 1.2e-7
 N_CHANNELS = 8  # six parameters, a chessboard of numbers, the number of the map
@@ -156,3 +158,25 @@ def test_it_takes_the_threads_that_it_is_given(theta):
 
     predict(Counting(), make_loader(theta), [0], n_threads=before + 1)
     assert (seen, torch.get_num_threads()) == ({before + 1}, before)
+
+
+def test_features_equal_in_all_orientations_are_computed_once(theta, monkeypatch):
+    torch.manual_seed(1)
+    network = SummaryStatistics(1, 0.0, 1, 16, head="autoregressive")
+    network.FC3.weight.data.normal_(0, 0.1)
+    shapes = []
+    encode = SummaryStatistics.encode
+    monkeypatch.setattr(
+        SummaryStatistics, "encode", lambda self, x: (shapes.append(len(x)), encode(self, x))[1]
+    )
+    maps = np.random.default_rng(2).standard_normal((30, 16, 16), dtype=np.float32)
+    normalization = Normalization(over="all", fields=("Mtot",), mean=(0.0,), std=(1.0,))
+    loader = MapLoader([maps], theta, (0, 1), normalization, batch_size=30, inferred=(0, 1))
+    results = predict(network, loader, range(8))
+    assert shapes == [30]
+    assert len(results) == 8 * 30
+    averaged = average_orientations(results, 8)
+    assert len(averaged.posterior.components) == MEMBERS  # instead of 8 times as many
+    alone = predict(network, loader, [3])
+    np.testing.assert_allclose(averaged.mean, alone.mean, rtol=1e-4)  # rounding of statistics
+    np.testing.assert_array_equal(averaged.theta, alone.theta)
