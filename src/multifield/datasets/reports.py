@@ -7,10 +7,8 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from multifield import evaluation  # loads PyTorch at the first use of a name
 from multifield.datasets.base import FileDataset, Loaded, Saved
-from multifield.evaluation import Draws, Results, read_results, results_name, write_results
-from multifield.evaluation.draws import write_files
-from multifield.evaluation.results import joint_path
 
 
 class ResultsFileDataset(FileDataset[Saved, Loaded]):
@@ -44,42 +42,46 @@ class ResultsFileDataset(FileDataset[Saved, Loaded]):
         suffix: str = "",
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        name = results_name(suite, field, label, test_suite, test_field, test_label, sim_set)
+        name = evaluation.results_name(
+            suite, field, label, test_suite, test_field, test_label, sim_set
+        )
         filepath = Path(path) / f"{name.removesuffix('.txt')}{suffix}.txt"
         super().__init__(filepath=filepath, metadata=metadata)
 
 
-class ResultsDataset(ResultsFileDataset[Results, Results]):
+class ResultsDataset(ResultsFileDataset["evaluation.Results", "evaluation.Results"]):
     """True value, posterior mean and standard deviation of every test map, in 18 columns of text.
 
     The arguments are those of `ResultsFileDataset`.
     """
 
-    def load(self) -> Results:
+    def load(self) -> "evaluation.Results":
         """Read the results."""
-        return read_results(self._filepath)
+        return evaluation.read_results(self._filepath)
 
-    def save(self, data: Results) -> None:
+    def save(self, data: "evaluation.Results") -> None:
         """Write the results."""
-        write_results(self._filepath, data)
+        evaluation.write_results(self._filepath, data)
 
 
-class FoundResultsDataset(ResultsFileDataset[Any, dict[str, Results]]):
+class FoundResultsDataset(ResultsFileDataset[Any, "dict[str, evaluation.Results]"]):
     """Results of an earlier run, if they exist, under the name ``network``.
 
     The arguments are those of `ResultsFileDataset`.
     """
 
-    def load(self) -> dict[str, Results]:
+    def load(self) -> "dict[str, evaluation.Results]":
         """Read the results if they exist."""
-        return {"network": read_results(self._filepath)} if self._exists() else {}
+        return {"network": evaluation.read_results(self._filepath)} if self._exists() else {}
 
     def save(self, data: Any) -> NoReturn:
         """Raise an error: an earlier run writes them."""
         raise DatasetError(f"{self._filepath}: Expected only loads of this dataset, got a save.")
 
 
-class TrialResultsDataset(ResultsFileDataset[Mapping[int, Results], dict[int, Results]]):
+class TrialResultsDataset(
+    ResultsFileDataset["Mapping[int, evaluation.Results]", "dict[int, evaluation.Results]"]
+):
     """Results of several trials, in files named as in `ResultsDataset` with ``_trial_<number>``.
 
     Saving removes the files of other trials, which an earlier run wrote. There may be no trials, so
@@ -89,18 +91,18 @@ class TrialResultsDataset(ResultsFileDataset[Mapping[int, Results], dict[int, Re
 
     _word = "trial"
 
-    def load(self) -> dict[int, Results]:
+    def load(self) -> "dict[int, evaluation.Results]":
         """Read the results of every trial."""
-        return {trial: read_results(path) for trial, path in self._files().items()}
+        return {trial: evaluation.read_results(path) for trial, path in self._files().items()}
 
-    def save(self, data: Mapping[int, Results]) -> None:
+    def save(self, data: "Mapping[int, evaluation.Results]") -> None:
         """Write the results of each trial."""
         for trial, results in data.items():
-            write_results(self._path(trial), results)
+            evaluation.write_results(self._path(trial), results)
         for trial, path in self._files().items():
             if trial not in data:
                 path.unlink()
-                joint_path(path).unlink(missing_ok=True)
+                evaluation.joint_path(path).unlink(missing_ok=True)
 
     def _path(self, trial: int | str) -> Path:
         return self._filepath.with_name(f"{self._filepath.stem}_{self._word}_{trial}.txt")
@@ -122,7 +124,7 @@ class EnsembleResultsDataset(TrialResultsDataset):
     _word = "ensemble"
 
 
-class DrawsFilesDataset(AbstractDataset[Mapping[str, Draws], NoReturn]):
+class DrawsFilesDataset(AbstractDataset["Mapping[str, evaluation.Draws]", NoReturn]):
     """Draws as NetCDF and as GetDist chains, in the files that a configuration asks for.
 
     Parameters
@@ -141,9 +143,9 @@ class DrawsFilesDataset(AbstractDataset[Mapping[str, Draws], NoReturn]):
         """Raise an error: other programs read these files."""
         raise DatasetError(f"{self._filepath}: Expected only saves of this dataset, got a load.")
 
-    def save(self, data: Mapping[str, Draws]) -> None:
+    def save(self, data: "Mapping[str, evaluation.Draws]") -> None:
         """Write the files; see `multifield.evaluation.draws.write_files`."""
-        write_files(self._filepath, data)
+        evaluation.write_files(self._filepath, data)
 
     def _exists(self) -> bool:
         return True  # there may be no file

@@ -4,6 +4,7 @@ from .calibration import compare_calibration as compare_calibration
 from .draws import Draws as Draws
 from .draws import select_files as select_files
 from .draws import draw as draw
+from .draws import write_files as write_files
 from .ensembles import average_networks as average_networks
 from .ensembles import combine_maps as combine_maps
 from .ensembles import combine_posteriors as combine_posteriors
@@ -34,6 +35,7 @@ from .recalibration import score_recalibrated as score_recalibrated
 from .results import Results as Results
 from .results import average_orientations as average_orientations
 from .results import comparable as comparable
+from .results import joint_path as joint_path
 from .results import read_results as read_results
 from .results import results_name as results_name
 from .results import write_results as write_results

@@ -34,3 +34,16 @@ import multifield.cli, multifield.settings, torch
 """
     done = run_python(tmp_path, "-c", code)
     assert done.returncode == 0, done.stderr
+
+
+def test_pipelines_and_datasets_do_not_import_pytorch(tmp_path):
+    """It takes more than a second, which every command would pay."""
+    code = """
+import sys
+import multifield.settings, multifield.datasets
+from multifield.pipeline_registry import register_pipelines
+register_pipelines()
+assert "torch" not in sys.modules
+"""
+    done = run_python(tmp_path, "-c", code)
+    assert done.returncode == 0, done.stderr

@@ -13,7 +13,6 @@ from multifield.config.studies import RobustnessConfig
 from multifield.config.training import ExecutionConfig, Hyperparameters, TrainingConfig
 from multifield.pipelines.records import to_frame, to_records
 from multifield.studies import robustness
-from multifield.studies.robustness import suite_maps
 from multifield.studies.robustness.folders import NetworkFolder, SuiteFolders
 
 
@@ -26,7 +25,9 @@ def bring_suites(
     folders: SuiteFolders,
 ) -> "dict[str, robustness.SuiteMaps]":
     """Prepare maps of all suites; see `multifield.studies.robustness.suite_maps.bring_suites`."""
-    return suite_maps.bring_suites(config, selection.sim_set, source, preprocessing, split, folders)
+    return robustness.suite_maps.bring_suites(
+        config, selection.sim_set, source, preprocessing, split, folders
+    )
 
 
 def train_networks(

@@ -1,4 +1,5 @@
 from . import figures as figures
+from . import suite_maps as suite_maps
 from .method_tables import compare_methods as compare_methods
 from .method_tables import of_one_suite as of_one_suite
 from .suite_maps import SuiteMaps as SuiteMaps
