@@ -124,10 +124,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def choose_recipes(asked: argparse.Namespace) -> list[Recipe]:
     """Read the chosen recipes, and add those with a switched setting."""
-    published, ours, filters = (
-        read_recipe(name, 1, asked.device, asked.compile) for name in RECIPES
-    )
-    recipes = [recipe for recipe in (published, ours, filters) if recipe.name in asked.recipes]
+    published, ours = (read_recipe(name, 1, asked.device, asked.compile) for name in RECIPES)
+    recipes = [recipe for recipe in (published, ours) if recipe.name in asked.recipes]
     return recipes + [switch(ours, published, what) for what in asked.switch]
 
 
