@@ -16,6 +16,7 @@ from multifield.evaluation import (
     score_results,
     simulation_of_rows,
 )
+from multifield.evaluation.information import robust_information
 from multifield.mock.gaussian import SUITE as GAUSSIAN
 from multifield.mock.gaussian_likelihood import cramer_rao_bound
 
@@ -35,10 +36,16 @@ def with_error(values: Sequence[np.ndarray], digits: str) -> list[str]:
     return [f"{value:{digits}} +- {e:{digits}}" for value, e in zip(mean, error, strict=True)]
 
 
-def chi2_recalibrated(network: Trained) -> np.ndarray:
-    """Compute chi2 of the test maps with sigma recalibrated on validation maps."""
+def recalibrated(network: Trained) -> Results:
+    """Recalibrate the posteriors of the test maps on validation maps."""
     factors = fit_sigma_factors(network.valid, simulation_of_rows(network.valid, 1))
-    return scores(recalibrate(network.test, factors), "chi2")
+    return recalibrate(network.test, factors)
+
+
+def nats(results: Results) -> np.ndarray:
+    """Compute the mean information of a map, which is the same in the row of every parameter."""
+    information = robust_information(results.posterior, results.truth).mean()
+    return np.full(len(results.inferred), information)
 
 
 COLUMNS: dict[str, tuple[Callable[[Trained], np.ndarray], str]] = {
@@ -46,7 +53,9 @@ COLUMNS: dict[str, tuple[Callable[[Trained], np.ndarray], str]] = {
     "RMSE, one orientation": (lambda network: scores(network.single, "RMSE"), ".5f"),
     "epsilon [%]": (lambda network: 100 * scores(network.test, "epsilon"), ".3f"),
     "chi2": (lambda network: scores(network.test, "chi2"), ".2f"),
-    "chi2 recalibrated": (chi2_recalibrated, ".2f"),
+    "chi2 recalibrated": (lambda network: scores(recalibrated(network), "chi2"), ".2f"),
+    "nats": (lambda network: nats(network.test), ".3f"),
+    "nats recalibrated": (lambda network: nats(recalibrated(network)), ".3f"),
 }
 TRIALS_HEADER = ("trial", "epochs", "cost [s]", "lr", "wd", "dr", "hidden", "validation loss", "")
 HEADER = ("recipe", "epochs", "cost [s]", "parameter", *COLUMNS)
@@ -96,10 +105,10 @@ def rows_of_truth(mock: Mock) -> list[tuple[str, ...]]:
     exact, bound = know_exactly(mock), cramer_rao_bound(mock.map_size)
     rmse, chi2 = scores(exact, "RMSE"), scores(exact, "chi2")
     epsilon = 100 * scores(exact, "epsilon")
-    blank = ("", "", "")
+    blank = ("",) * (len(COLUMNS) - 1)
     rows: list[tuple[str, ...]] = []
     for k, name in enumerate(camels.COSMOLOGY):
-        known = (f"{rmse[k]:.5f}", "", f"{epsilon[k]:.3f}", f"{chi2[k]:.2f}", "")
+        known = (f"{rmse[k]:.5f}", "", f"{epsilon[k]:.3f}", f"{chi2[k]:.2f}", "", "", "")
         rows.append(("exact posterior", "", "", name, *known))
-        rows.append(("Cramer-Rao bound", "", "", name, f"{bound[k]:.5f}", *blank, ""))
+        rows.append(("Cramer-Rao bound", "", "", name, f"{bound[k]:.5f}", *blank))
     return rows
