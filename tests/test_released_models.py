@@ -40,13 +40,14 @@ LH = np.array(
 EX = np.array(
     [FIDUCIAL, (0.3, 0.8, 1, 100, 1, 1), (0.3, 0.8, 100, 1, 1, 1), (0.3, 0.8, 0, 0, 0, 0)]
 )
+SB28 = [parameter.fiducial for parameter in camels.find_set("SB28", "IllustrisTNG").space]
 TABLES = {
     ("IllustrisTNG", "LH"): LH,
     ("SIMBA", "LH"): LH,
     ("IllustrisTNG", "CV"): np.array([FIDUCIAL, FIDUCIAL]),
     ("SIMBA", "1P"): np.array([(0.1, *FIDUCIAL[1:]), FIDUCIAL, (0.5, *FIDUCIAL[1:])]),
     ("IllustrisTNG", "EX"): EX,
-    ("IllustrisTNG", "SB28"): np.hstack([LH[:2, :2], np.full((2, 26), 7.4)]),
+    ("IllustrisTNG", "SB28"): np.hstack([LH[:2, :2], np.tile(SB28[2:], (2, 1))]),
 }
 HELD_OUT = int(np.random.RandomState(1).permutation(4)[-1])  # as the benchmark splits, of four
 TWIN_RTOL = 1e-4  # of the largest output: float32 through 20 layers, smoothing to 2e-6
@@ -68,7 +69,7 @@ def released(tmp_path_factory) -> Path:
         brighter = 1.25 if suite == "SIMBA" else 1.0  # another code, another temperature
         name = camels.maps_names(FIELD, suite, sim_set)[0]
         save_maps(home / name, np.concatenate(maps[:n]) * np.float32(brighter))
-        np.savetxt(home / camels.theta_names(suite, sim_set)[0], table, fmt="%.5f")
+        np.savetxt(home / camels.theta_names(suite, sim_set)[0], table, fmt="%.7g")
     _release_networks(folder / "inference")
     return folder
 

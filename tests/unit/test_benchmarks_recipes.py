@@ -153,5 +153,5 @@ def test_each_width_that_may_be_drawn_has_epochs_of_its_own(
     mock = get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None)
     with Workers(1, mock, recipe.training) as workers:
         sizes = fit_sizes(recipe, workers, 60.0, 15)
-    assert {hidden: size.training.epochs for hidden, size in sizes.items()} == {4: 15, 5: 12, 6: 10}
+    assert {hidden: size.training.epochs for hidden, size in sizes.items()} == {6: 10, 7: 9, 8: 8}
     assert all(size.hyperparameters.hidden == hidden for hidden, size in sizes.items())
