@@ -26,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Section, Times, markdown_table, options, say, write_report
 from benchmarks.preprocess import peak_memory
+from multifield.config.loader import read_parameters
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.models import O3Err, for_inference
@@ -96,38 +97,17 @@ def make_loader(sizes: Sizes, config: TrainingConfig) -> SplitLoaders:
 
 def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
     """Return the published recipe at the given precision."""
-    published: dict[str, Any] = {
-        "architecture": "o3_err",
-        "head": "diagonal",
-        "pretrained": None,
-        "epochs": 1,
+    published = read_parameters("base", {"epochs": 1})["training"]
+    here = {
         "batch_size": sizes.batch,
-        "maps_per_epoch": 18_000,
-        "loss": "moments",
-        "judged_by": "moments",
-        "schedule": "cyclic",
-        "warm_up": 0.1,
-        "lr_min": 1e-9,
-        "steps_up": 500,
-        "steps_down": 500,
-        "betas": (0.5, 0.999),
-        "max_gradient_norm": 0.0,
-        "weight_averaging": 0.0,
-        "eval_orientations": 8,
         "flips": True,
-        "shifts": False,
-        "seed": 1,
         "device": sizes.device,
         "precision": precision,
         "compile": sizes.compile,
-        "cudnn_benchmark": True,
-        "n_threads": 0,
-        "loader_threads": 0,
-        "prefetch": 2,
         "resident": "never",
         "checkpoint_every": 0,
     }
-    return TypeAdapter(TrainingConfig).validate_python(published)
+    return TypeAdapter(TrainingConfig).validate_python(published | here)
 
 
 def synchronize(device: torch.device) -> None:
