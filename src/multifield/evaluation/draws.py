@@ -24,7 +24,7 @@ from jaxtyping import Float
 from multifield import camels
 from multifield.config.draws import DrawsConfig
 from multifield.core.atomic_files import atomic_path
-from multifield.evaluation.joint import JointPosterior
+from multifield.evaluation.joint import JointPosterior, prior_ranges
 from multifield.evaluation.results import Results
 
 if TYPE_CHECKING:
@@ -380,9 +380,7 @@ def central_simulation(draws: Draws) -> np.ndarray:
     rows : (R,) int64
         Numbers of its maps.
     """
-    chosen = [draws.space[name] for name in draws.parameters]
-    low = np.array([each.minimum for each in chosen])
-    width = np.array([each.maximum for each in chosen]) - low
+    low, width = prior_ranges(draws.parameters, draws.space)
     distance = np.square((draws.truth - low) / width - 0.5).sum(axis=1)
     rows: np.ndarray = np.flatnonzero((draws.truth == draws.truth[np.argmin(distance)]).all(axis=1))
     return rows

@@ -22,6 +22,7 @@ from torch import nn
 
 from multifield import camels
 from multifield.core.arrays import MapBatch
+from multifield.evaluation.joint import prior_ranges
 from multifield.models.heads import head_in, split_members
 from multifield.training import choose_device, torch_threads
 
@@ -133,7 +134,7 @@ def attribute_means(
                 baseline = infer_means(begins).cpu().double().numpy().mean(axis=0, keepdims=True)
     finally:
         network.train(was_training)
-    width = np.array([p.maximum - p.minimum for p in space], np.float32)[columns]
+    width = prior_ranges(names, space)[1].astype(np.float32)
     return Attributions(
         names,
         (np.stack(values) * width[:, None, None, None, None]).astype(np.float32),

@@ -12,10 +12,10 @@ P      parameters
 import numpy as np
 from jaxtyping import Float64
 
-from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.calibration import Uniform, check_bias, check_spread, coverage_curve
+from multifield.evaluation.joint import prior_ranges
 
 Draws = Float64[np.ndarray, "M n P"]
 Values = Float64[np.ndarray, "M P"]
@@ -66,9 +66,7 @@ def rank_distances(draws: Draws, truth: Values, parameters: tuple[str, ...], see
         Ranks as in `rank_truth`. Distances are Euclidean in units of the prior ranges.
     """
     rng = np.random.default_rng([seed, 1])
-    chosen = [camels.CMD[name] for name in parameters]
-    low = np.array([parameter.minimum for parameter in chosen])
-    width = np.array([parameter.maximum for parameter in chosen]) - low
+    low, width = prior_ranges(parameters)
     points = low + width * rng.random(truth.shape)
     distance = np.sum(((truth - points) / width) ** 2, axis=1)
     of_draws = np.sum(((draws - points[:, None]) / width) ** 2, axis=2)

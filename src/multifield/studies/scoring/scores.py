@@ -18,6 +18,7 @@ from multifield.evaluation import (
 )
 from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.intervals import Intervals, percentile_interval
+from multifield.evaluation.joint import prior_ranges
 from multifield.evaluation.metrics import Metrics
 from multifield.studies.scoring.draws import check_draws
 from multifield.studies.scoring.tables import Predictions
@@ -127,8 +128,7 @@ def compute_log_prob(predictions: Predictions) -> Float64[np.ndarray, " M"]:
     results = predictions.results
     if predictions.draws is None:
         return results.posterior.log_prob(results.truth)
-    chosen = [results.space[name] for name in results.inferred]
-    width = np.array([parameter.maximum - parameter.minimum for parameter in chosen])
+    _, width = prior_ranges(results.inferred, results.space)
     draws = predictions.draws / width
     centered = draws - draws.mean(axis=1, keepdims=True)
     covariance = np.einsum("mni,mnj->mij", centered, centered) / (draws.shape[1] - 1)
