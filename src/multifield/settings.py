@@ -2,16 +2,9 @@
 
 from multifield.config.loader import LOADER_ARGUMENTS, ConfigLoader
 from multifield.core.threads import spin_briefly
+from multifield.hooks import CheckInputs, CheckParameters, PrintSummary, ShowProgress, TrackRun
 
-spin_briefly()  # before the hooks, whose imports end at PyTorch
-
-from multifield.hooks import (  # noqa: E402
-    CheckInputs,
-    CheckParameters,
-    PrintSummary,
-    ShowProgress,
-    TrackRun,
-)
+spin_briefly()  # before nodes import PyTorch
 
 # Kedro calls them in reverse order
 HOOKS = (CheckParameters(), CheckInputs(), PrintSummary(), TrackRun(), ShowProgress())

@@ -26,9 +26,6 @@ class FigureDataset(MatplotlibDataset):  # type: ignore[misc] # it is not typed
 
     def _save_to_fs(self, full_key_path: str, plot: Figure) -> None:
         with ONE_AT_A_TIME:  # another thread must not draw in its style meanwhile
-            self._save_both(full_key_path, plot)
-
-    def _save_both(self, full_key_path: str, plot: Figure) -> None:
-        super()._save_to_fs(full_key_path, plot)
-        with self._fs.open(f"{full_key_path.removesuffix('.png')}.pdf", mode="wb") as file:
-            plot.savefig(file, format="pdf")
+            super()._save_to_fs(full_key_path, plot)
+            with self._fs.open(f"{full_key_path.removesuffix('.png')}.pdf", mode="wb") as file:
+                plot.savefig(file, format="pdf")
