@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import accumulate
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -27,6 +28,7 @@ MEMBERS = 5  # networks that read the statistics; see `FeatureNetwork`
 UNITS_PER_HIDDEN = 32  # of the two hidden layers of each member
 PIXELS_AT_A_TIME = 2**19  # fits a CPU cache: 5 ms instead of 16 ms per map of 256 pixels
 LIMIT = 8.0  # [standard deviations] at which features are clipped
+Block = Literal["spectra", "tails", "scales", "moments", "contours"]
 FIRST_TENSOR = "map_shape"  # name in a state dict that only this architecture has
 
 
@@ -113,9 +115,27 @@ class SummaryStatistics(FeatureNetwork):
             return torch.cat([self._describe(some) for some in torch.split(x, n)])
 
     def _describe(self, x: Tensor) -> Tensor:
+        return torch.cat([features for _, features in self.blocks(x)], dim=1)
+
+    def blocks(self, x: Float[Tensor, "B C L L"]) -> list[tuple[Block, Tensor]]:
+        """Compute the statistics of maps in blocks, in the order of the features.
+
+        Parameters
+        ----------
+        x : (B, C, L, L)
+            Standardized maps.
+
+        Returns
+        -------
+        blocks : list of (str, (B, F_i) Tensor)
+            Name of each block with its statistics.
+        """
         halvings = [self.halve] * (count_levels(self.map_size) - 1)
         levels = list(accumulate(halvings, lambda level, halve: halve(level), initial=x))
-        features = [self.spectra(x), tails(x), couple_scales(levels, self.halve)]
-        features += [map_statistics(level) for level in levels]
-        features += [contours(level) for level in levels[:-1]]
-        return torch.cat(features, dim=1)
+        return [
+            ("spectra", self.spectra(x)),
+            ("tails", tails(x)),
+            ("scales", couple_scales(levels, self.halve)),
+            *(("moments", map_statistics(level)) for level in levels),
+            *(("contours", contours(level)) for level in levels[:-1]),
+        ]

@@ -28,7 +28,7 @@ from multifield.evaluation.bootstrap import Resamples
 from multifield.evaluation.information import Nats
 from multifield.evaluation.intervals import Interval, estimate_intervals, percentile_interval
 from multifield.evaluation.results import joint_results
-from multifield.models import Network, for_inference
+from multifield.models import Network, SummaryStatistics, for_inference
 from multifield.studies.explain import quantities as q
 from multifield.studies.explain.reader import (
     Regression,
@@ -43,9 +43,8 @@ from multifield.studies.explain.result import Explanation, Reader, Row, Topic
 from multifield.studies.explain.statistics import (
     GROUPS,
     POWER,
-    Columns,
-    Describer,
     describe_maps,
+    list_columns,
 )
 from multifield.studies.explain.views import (
     CLASSES,
@@ -184,8 +183,9 @@ class _Study:
 
     def __post_init__(self) -> None:
         self.truth = Truth.of(self.data)
-        self.describer = Describer(self.data.channels, self.data.map_size).to(self.device)
-        self.columns: Columns = self.describer.columns
+        statistics = SummaryStatistics(1, 0.0, self.data.channels, self.data.map_size)
+        self.columns = list_columns(statistics)
+        self.statistics = statistics.to(self.device)
         self.parts = (self.data.train, self.data.valid, self.data.test)
         self.copies = [for_inference(network) for network in self.networks]
         self.resamples = Resamples(self.truth.simulation(2), self.bootstrap)
@@ -199,7 +199,7 @@ class _Study:
 
     def read(self, name: str, view: View) -> Iterator[Row]:
         """Measure the information in a view, and all that needs its statistics."""
-        features = [describe_maps(part, view, self.describer, self.device) for part in self.parts]
+        features = [describe_maps(part, view, self.statistics, self.device) for part in self.parts]
         targets = [self.truth.targets(part) for part in (0, 1)]
         regression = Regression(features, targets, self.config.degree)
         everything = np.ones(len(self.columns.groups), dtype=np.bool_)
