@@ -1,8 +1,9 @@
 """Posteriors of the maps of a loader by a trained network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from copy import deepcopy
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -151,26 +152,24 @@ def _check_order(
 # ---- shifted maps ----
 
 
-class Shifted(torch.nn.Module):
-    """A network that receives every map shifted periodically.
+class Viewed(torch.nn.Module):
+    """A network that receives every map changed, for instance shifted.
 
     Parameters
     ----------
     network : torch.nn.Module
         Network that takes (B, C, L, L).
-    shift : (int, int)
-        Shift along rows and columns [pixels].
+    view : callable
+        Change of the maps, (B, C, L, L) to the same shape.
     """
 
-    def __init__(self, network: torch.nn.Module, shift: tuple[int, int]) -> None:
+    def __init__(self, network: torch.nn.Module, view: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.network = network
-        self.shift = shift
+        self.network, self.view = network, view
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Shift the maps and apply the network."""
-        shifted = torch.roll(x, self.shift, dims=(-2, -1))
-        output: torch.Tensor = self.network(shifted)  # (B, O)
+    def forward(self, x: Tensor) -> Tensor:
+        """Change the maps and apply the network."""
+        output: Tensor = self.network(self.view(x))  # (B, O)
         return output
 
 
@@ -226,12 +225,12 @@ def predict_shifted(
     network = for_inference(network)
     looks = [
         predict(
-            Shifted(network, (int(down), int(right))),
+            Viewed(network, partial(torch.roll, shifts=shift, dims=(-2, -1))),
             loader,
             orientations,
             device=device,
             n_threads=n_threads,
         )
-        for down, right in shifts
+        for shift in map(tuple, shifts.tolist())
     ]
     return join_results(looks)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from multifield.data import MapLoader, Normalization
-from multifield.evaluation.prediction import Shifted, predict_shifted
+from multifield.evaluation.prediction import Viewed, predict_shifted
 
 SIZE = 8
 
@@ -33,7 +33,8 @@ def predicted(loader, n_shifts, seed=3):
 
 def test_a_shift_is_periodic():
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert Shifted(Corner(), (1, 3))(x)[0, 0] == x[0, 0, 3, 1]
+    shifted = Viewed(Corner(), lambda maps: torch.roll(maps, (1, 3), (-2, -1)))
+    assert shifted(x)[0, 0] == x[0, 0, 3, 1]
 
 
 def test_rows_are_ordered_by_shift_then_map(loader):

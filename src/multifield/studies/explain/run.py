@@ -27,6 +27,7 @@ from multifield.evaluation import Results, average_networks, average_orientation
 from multifield.evaluation.bootstrap import Resamples
 from multifield.evaluation.information import Nats
 from multifield.evaluation.intervals import Interval, estimate_intervals, percentile_interval
+from multifield.evaluation.prediction import Viewed
 from multifield.evaluation.results import joint_results
 from multifield.models import Network, SummaryStatistics, for_inference
 from multifield.studies.explain import quantities as q
@@ -61,27 +62,6 @@ logger = logging.getLogger(__name__)
 
 ALL = "all statistics"
 MAPS, NO_MEAN = "maps", "without mean"
-
-
-class Viewed(torch.nn.Module):
-    """A network that receives every map in a view.
-
-    Parameters
-    ----------
-    network : Module
-        Network that takes (B, C, L, L).
-    view : callable
-        View of the maps.
-    """
-
-    def __init__(self, network: torch.nn.Module, view: View) -> None:
-        super().__init__()
-        self.network, self.view = network, view
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Change the maps and apply the network."""
-        output: torch.Tensor = self.network(self.view(x))
-        return output
 
 
 def explain(
@@ -205,7 +185,10 @@ class _Study:
         everything = np.ones(len(self.columns.groups), dtype=np.bool_)
         _, self.nats["statistics", name] = measure_reader(regression, everything, self.truth)
         if self.copies:
-            self.nats["network", name] = self._measure_networks(view)
+            valid, test = (self._infer(part, view) for part in self.parts[1:])
+            self.nats["network", name] = measure_network(valid, test, self.truth)
+            if name == MAPS:
+                self._inferred = valid, test
         logger.info("%s: %s", name, ", ".join(self._describe(name)))
         if name in (MAPS, NO_MEAN):
             yield from self._epsilons(name, regression, everything)
@@ -219,10 +202,6 @@ class _Study:
     def _describe(self, name: str) -> list[str]:
         found = {by: nats.mean() for (by, of), nats in self.nats.items() if of == name}
         return [f"{nats:.2f} nats by the {by}" for by, nats in found.items()]
-
-    def _measure_networks(self, view: View) -> Nats:
-        valid, test = (self._infer(part, view) for part in self.parts[1:])
-        return measure_network(valid, test, self.truth)
 
     def _infer(self, loader: MapLoader, view: View) -> Results:
         """Average the posteriors of all networks and orientations."""
@@ -294,7 +273,8 @@ class _Study:
     def explain_outputs(self) -> Iterator[Row]:
         """Measure how well groups of statistics predict the posterior means of the networks."""
         columns = list(self.truth.columns)
-        outputs = [self._infer(part, unchanged).mean[:, columns] for part in self.parts]
+        everywhere = [self._infer(self.data.train, unchanged), *self._inferred]
+        outputs = [each.mean[:, columns] for each in everywhere]
         regression = Regression(self._features, outputs[:2], self.config.degree)
         spread = (outputs[2] - outputs[2].mean(axis=0)) ** 2
         groups = [group for group in GROUPS if group in self.columns.groups]
