@@ -150,4 +150,12 @@ def _to_results(data: SplitLoaders, scaled_mean: Statistic, scaled_std: np.ndarr
     mean[:, columns], std[:, columns] = scaled_mean, scaled_std
     space = data.space
     names = tuple(space.names[column] for column in columns)
-    return Results(theta, space.unscale(mean), space.unscale_std(std), names, space=space)
+    return Results(
+        theta,
+        space.unscale(mean),
+        space.unscale_std(std),
+        names,
+        None,
+        space,
+        data.test.maps_per_simulation,
+    )
