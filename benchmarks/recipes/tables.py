@@ -1,6 +1,7 @@
 """Tables of the networks' errors, and of the smallest possible errors."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -36,6 +37,7 @@ def with_error(values: Sequence[np.ndarray], digits: str) -> list[str]:
     return [f"{value:{digits}} +- {e:{digits}}" for value, e in zip(mean, error, strict=True)]
 
 
+@cache  # two columns need it
 def recalibrated(network: Trained) -> Results:
     """Recalibrate the posteriors of the test maps on validation maps."""
     factors = fit_sigma_factors(network.valid, simulation_of_rows(network.valid, 1))
