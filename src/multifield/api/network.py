@@ -185,7 +185,7 @@ class FittedNetwork:
         for what, found, expected in (
             ("fields", suite.fields, card.fields),
             ("map_size", suite.map_size, card.map_size),
-            ("box", _box(suite.selection), _box(self._trained_on)),
+            ("box", suite.selection.simulations.box, self._trained_on.simulations.box),
             ("smoothing_width", config.smoothing_width, card.smoothing_width),
             ("remove_monopole", config.remove_monopole, card.remove_monopole),
         ):
@@ -286,10 +286,6 @@ def load_network(path: PathLike, *, n_networks: int = 1, **settings: Any) -> Fit
     losses = folder.losses(card.networks[0].trial)
     found = training.read_losses(losses) if losses.is_file() else None
     return FittedNetwork(card, networks, config, found)
-
-
-def _box(selection: Selection) -> float:
-    return camels.find_set(selection.sim_set, selection.suite).box
 
 
 def _find_card(path: Path) -> Path:

@@ -87,19 +87,19 @@ class Suite:
     @property
     def inferred(self) -> tuple[str, ...]:
         """Names of the parameters that affect the maps."""
-        sim_set = camels.find_set(self.selection.sim_set, self.name)
+        sim_set = self.selection.simulations
         known = np.isfinite(self.theta).all(axis=0)  # tables of other releases lack some
         return tuple(n for n in sim_set.inferred if known[sim_set.space.index(n)])
 
     @property
     def maps_per_simulation(self) -> int:
         """Number of maps per simulation."""
-        return camels.find_set(self.selection.sim_set, self.name).maps_per_simulation
+        return self.selection.simulations.maps_per_simulation
 
     @property
     def space(self) -> camels.ParameterSpace:
         """Parameters of the columns of `theta`."""
-        return camels.find_space(self.name, self.selection.sim_set)
+        return self.selection.simulations.space
 
     @property
     def train(self) -> "Part":

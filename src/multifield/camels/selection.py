@@ -3,6 +3,7 @@
 from pydantic import ConfigDict, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from multifield.camels.schema import SimulationSet
 from multifield.camels.suites import find_set, find_suite, parse_fields
 from multifield.core.strict_types import Text
 
@@ -35,6 +36,11 @@ class Selection:
         find_set(self.sim_set, self.suite)
         parse_fields(self.field, self.suite)
         return self
+
+    @property
+    def simulations(self) -> SimulationSet:
+        """Set of the simulations, with its parameters, box and number of maps."""
+        return find_set(self.sim_set, self.suite)
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def download_missing(selection: Selection, folder: Path, config: DownloadConfig)
     suite, sim_set = selection.suite, selection.sim_set
     homes = (folder / suite, folder)
     n_simulations = _bring_theta(selection, homes, config)
-    size = maps_size(n_simulations, camels.find_set(sim_set, suite))
+    size = maps_size(n_simulations, selection.simulations)
     missing = []
     for field in selection.fields:
         names = camels.maps_names(field, suite, sim_set)
@@ -92,7 +92,7 @@ def download_missing(selection: Selection, folder: Path, config: DownloadConfig)
 def _bring_theta(selection: Selection, homes: tuple[Path, Path], config: DownloadConfig) -> int:
     """Download the parameter table if it is missing. Return its number of rows."""
     names = camels.theta_names(selection.suite, selection.sim_set)
-    sim_set = camels.find_set(selection.sim_set, selection.suite)
+    sim_set = selection.simulations
     path = find_in_folders(homes, names)
     if path is None:
         item = _locate(selection.suite, names, homes[0], None, config)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from multifield import camels, models, reporting
+from multifield import models, reporting
 from multifield.camels.selection import Selection
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.studies import ExplainConfig
@@ -29,7 +29,7 @@ def explain_networks(
         evaluation_config.bootstrap,
         device=training_config.device,
         n_threads=training_config.n_threads,
-        box=camels.find_set(selection.sim_set, selection.suite).box,
+        box=selection.simulations.box,
     )
 
 

@@ -77,7 +77,7 @@ def typical_and_worst(
         for ax in row[len(maps) :]:
             ax.set_axis_off()
         for number, (ax, one_map) in enumerate(zip(row, maps, strict=False)):
-            image = draw_map(ax, one_map, "", norm, box=_box_of(tested_on))
+            image = draw_map(ax, one_map, "", norm, box=tested_on.simulations.box)
             ax.set(xticks=[], yticks=[])
             ax.set_xlabel(_describe(examples, number), fontsize=_TEXT_SIZE, linespacing=1.25)
     for label, ax in zip(("Typical", "Worst"), axes[:, 0], strict=True):
@@ -87,10 +87,6 @@ def typical_and_worst(
     figure.colorbar(image, ax=axes, label=label, extend="both", pad=0.02, aspect=35)
     figure.suptitle(test_title(field, suite, tested_on))
     return finish(figure)
-
-
-def _box_of(tested_on: Selection) -> float:
-    return camels.find_set(tested_on.sim_set, tested_on.suite).box
 
 
 def _describe(examples: Examples, number: int) -> str:
@@ -149,11 +145,11 @@ def saliency(
     norms = [_symmetric(each) for each in values]
     norm = Normalize(*percentiles(log_maps))
     for (b, c), row in zip(panels, axes, strict=True):
-        shown = draw_map(row[0], log_maps[b, c], "", norm, box=_box_of(tested_on))
+        shown = draw_map(row[0], log_maps[b, c], "", norm, box=tested_on.simulations.box)
         row[0].set_ylabel(log_title(fields[c]))
         for p, ax in enumerate(row[1:]):
             image = draw_map(
-                ax, values[p][b, c], "", norms[p], cmap="RdBu_r", box=_box_of(tested_on)
+                ax, values[p][b, c], "", norms[p], cmap="RdBu_r", box=tested_on.simulations.box
             )
             ax.set_title(_answer(attributions, examples, p, b), fontsize=8)
             if b == len(log_maps) - 1 and c == len(fields) - 1:
