@@ -32,7 +32,7 @@ class Design:
     meaning : str
         Description in words.
     rows : {"spread", "fiducial", "one_at_a_time", "extreme", "any"}
-        What the rows of its parameter table have in common: values in the documented ranges; the
+        Common property of the rows of its parameter table: values in the documented ranges; the
         fiducial values; the fiducial values but one; the fiducial cosmology; nothing.
     """
 

@@ -220,7 +220,7 @@ def test_parameters_that_a_table_lacks_are_unknown(tmp_path):
     assert read_theta(path, sim_set, extended).shape == (12, 28)
 
 
-def test_an_extra_parameter_is_told_from_a_seed(tmp_path):
+def test_an_extra_parameter_is_not_taken_for_a_seed(tmp_path):
     sim_set = camels.find_set("1P", "Astrid")
     six, seven = sim_set.tables
     for table, seeds in ((six, True), (seven, False)):

@@ -22,9 +22,10 @@ class Row:
     topic : str
         Question that the number answers.
     name : str
-        What was removed or read: a filter, class of pixels, group of statistics, field or parameter.
+        Name of the removed or read part: a filter, class of pixels, group of statistics, field or
+        parameter.
     quantity : str
-        What was measured; the unit is in brackets.
+        Measured quantity, with its unit in brackets.
     read_by : {"network", "statistics"}
         Trained network, or regression from statistics that was trained on the same view.
     scale : float or None
@@ -43,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Explanation:
-    """What a network reads from maps.
+    """Information that a network reads from maps.
 
     Attributes
     ----------

@@ -90,7 +90,7 @@ def explain(
     fields : tuple of str
         Names of the channels.
     config : ExplainConfig
-        What is removed from the maps.
+        Scales, widths and environments that are removed from the maps.
     bootstrap : BootstrapConfig
         Resamples of the test simulations.
     device : str, optional

@@ -140,7 +140,7 @@ def mask_classes(
     x : (B, C, L, L)
         Maps. Classes of all channels are those of the density.
     channel, width, edges
-        As for `find_classes`.
+        Arguments of `find_classes`.
     masked : tuple of int
         Numbers of the masked classes.
 
