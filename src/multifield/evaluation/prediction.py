@@ -17,7 +17,7 @@ from multifield.data import MapLoader
 from multifield.evaluation.joint import Component, JointPosterior
 from multifield.evaluation.results import Results, join_results, joint_results
 from multifield.models import Network, for_inference
-from multifield.models.heads import DiagonalHead, head_in, split_members
+from multifield.models.heads import DiagonalHead, fits_head, head_in, split_members
 from multifield.training import choose_device, on_device, torch_threads
 from multifield.training.precision import choose_precision, conv_dtype, set_numerics
 from multifield.training.shown_fields import FixedFields
@@ -123,8 +123,9 @@ def _run(
 @torch.inference_mode()
 def _forward(network: torch.nn.Module, x: Tensor) -> Float64[np.ndarray, "B O"]:
     output = network(x)
-    expected = (len(x), head_in(network).n_outputs)
-    if output.ndim != 2 or len(output) != len(x) or output.shape[1] % expected[1]:
+    head = head_in(network)
+    if not fits_head(head, output, len(x)):
+        expected = (len(x), head.n_outputs)
         raise ValueError(f"network: Expected output {expected}, got {tuple(output.shape)}.")
     values: np.ndarray = output.cpu().double().numpy()  # MPS has no float64: move first
     return values

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multifield.models.heads import HEADS, Head, split_members
+from multifield.models.heads import HEADS, Head, fits_head, split_members
 
 RECORD = "sizes_made_for"  # name in a state dict of the tensor with the sizes of the network
 MIN_MAP_SIZE = 16  # [pixels]; smaller maps have fewer than two blocks
@@ -252,8 +252,8 @@ def check_fits(network: Network, name: str) -> None:
         y = network.eval()(maps)
     network.train(was_training)
     expected = (2, network.head.n_outputs)
-    fits = isinstance(y, Tensor) and y.ndim == 2 and len(y) == 2 and y.dtype == torch.float32
-    if not fits or y.shape[1] == 0 or y.shape[1] % expected[1]:
+    fits = isinstance(y, Tensor) and fits_head(network.head, y, 2) and y.dtype == torch.float32
+    if not fits:
         found = f"{tuple(y.shape)} {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(
             f"architecture: Expected {name!r} to return {expected} float32 for two maps, the outputs "

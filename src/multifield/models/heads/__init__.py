@@ -51,6 +51,29 @@ def head_in(network: nn.Module) -> Head:
     return next(heads, DiagonalHead(len(camels.PARAMETERS)))
 
 
+def fits_head(head: Head, outputs: Tensor, n_maps: int) -> bool:
+    """Check the shape of the outputs of a network.
+
+    Parameters
+    ----------
+    head : Head
+        Head of the network.
+    outputs : Tensor
+        Outputs of the network.
+    n_maps : int
+        Number of maps B.
+
+    Returns
+    -------
+    fits : bool
+        Whether the shape is (B, K O), for K >= 1 members.
+    """
+    if outputs.ndim != 2 or len(outputs) != n_maps:
+        return False
+    n_members, rest = divmod(outputs.shape[1], head.n_outputs)
+    return n_members >= 1 and rest == 0
+
+
 def split_members(head: Head, outputs: Float[Tensor, "B KO"]) -> Float[Tensor, "B K O"]:
     """Split the outputs of a network into those of its members.
 
@@ -95,6 +118,7 @@ __all__ = [
     "FlowHead",
     "Head",
     "count_parameters",
+    "fits_head",
     "head_in",
     "head_of",
     "split_members",
