@@ -341,7 +341,7 @@ def suites_page() -> str:
             rows.append(f"| {suite.name} | {each.name} | {meaning} |")
     lines += ["\n".join(rows), "## Parameter tables"]
     for table in BUILT_IN.tables.values():
-        rows = ["| column | range | fiducial | drawn in | learned in | unit | meaning |"]
+        rows = ["| column | range | fiducial | drawn in | results in | unit | meaning |"]
         rows.append("|---|---|---|---|---|---|---|")
         for each in table:
             low, high = each.range
@@ -362,6 +362,9 @@ SUITES_INTRODUCTION = (
     "against it. CMD has maps of IllustrisTNG, SIMBA, Astrid, EAGLE and N-body suites. Sets of 50 "
     "Mpc/h boxes have 30 maps per simulation. A network is tested on maps with the pixels and the "
     "box of its training. "
+    "`drawn in` is the coordinate in which LH and SB sets draw a parameter uniformly; mock suites "
+    "draw CMD's parameters in the value. The head `diagonal` learns the coordinate of the results, "
+    "as published, and joint heads that in which a parameter is drawn. "
     "A table without header is identified by its number of columns and by the ranges below. Two "
     "columns of the same range can only be distinguished by a header."
 )

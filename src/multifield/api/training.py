@@ -165,6 +165,7 @@ def load_parts(suite: Suite, parameters: Parameters) -> SplitLoaders:
         normalization_config=parameters.normalization,
         batch_size=parameters.training.batch_size,
         parameters=parameters.training.parameters,
+        head=parameters.training.head,
         **training.loader_options(parameters.training),
     )
 

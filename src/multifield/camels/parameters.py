@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from multifield.core.arrays import Theta
+from multifield.core.arrays import Thetas
 from multifield.core.strict_types import Flag, Real, Text
 
 Drawn = Literal["linear", "log"]
@@ -109,10 +109,19 @@ class ParameterSpace:
         Name of the table.
     parameters : tuple of Parameter
         Columns of the table.
+    learned : ParameterSpace or None
+        The same parameters in the coordinates in which networks learn them, if these are not the
+        coordinates of results; see `learn_as_drawn`.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
+    learned: "ParameterSpace | None" = None
+
+    def __post_init__(self) -> None:
+        """Leave out `learned` if it has the same coordinates."""
+        if self.learned is not None and self.learned.parameters == self.parameters:
+            object.__setattr__(self, "learned", None)
 
     def __len__(self) -> int:
         """Return the number of parameters."""
@@ -193,6 +202,45 @@ class ParameterSpace:
             raise ValueError(f"parameters: Expected each name once, got {', '.join(names)}.")
         return tuple(self.index(name) for name in names)
 
+    def only(self, names: Sequence[str]) -> "ParameterSpace":
+        """Return a space of some of the parameters.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the parameters, in the order of the new columns.
+
+        Returns
+        -------
+        space : ParameterSpace
+            Space of these parameters.
+        """
+        learned = None if self.learned is None else self.learned.only(names)
+        return ParameterSpace(self.name, tuple(self[name] for name in names), learned)
+
+    @property
+    def published(self) -> "ParameterSpace":
+        """The same parameters, learned in the coordinates of results."""
+        return replace(self, learned=None)
+
+    def learn_as_drawn(self) -> "ParameterSpace":
+        """Learn the parameters in the coordinates in which they are drawn.
+
+        The prior of a joint head is uniform in what the network learns. It is right only if
+        parameters that are drawn uniformly in the logarithm are learned in the logarithm.
+
+        Returns
+        -------
+        space : ParameterSpace
+            Space with the same coordinates of results. Parameters that are drawn in the logarithm
+            are learned in the logarithm, over their documented range.
+        """
+        drawn = tuple(
+            replace(each, scale="log", bounds=each.range) if each.drawn == "log" else each
+            for each in self.parameters
+        )
+        return replace(self, learned=ParameterSpace(self.name, drawn))
+
     def choose(self, wanted: str | Sequence[str]) -> tuple[str, ...]:
         """Return the names of chosen parameters, in the order of the columns.
 
@@ -220,17 +268,17 @@ class ParameterSpace:
             raise ValueError("parameters: Expected at least one name, got none.")
         return tuple(self.names[column] for column in sorted(self.columns(names)))
 
-    def coordinates(self, theta: Theta) -> Theta:
+    def coordinates(self, theta: Thetas) -> Thetas:
         """Convert physical values to coordinates.
 
         Parameters
         ----------
-        theta : (S, P) float
+        theta : (..., P) float
             Parameters in physical units.
 
         Returns
         -------
-        coordinates : (S, P) float
+        coordinates : (..., P) float
             Values of linear parameters, logarithms to base 10 of the others. NaN where a logarithm
             does not exist.
         """
@@ -239,86 +287,107 @@ class ParameterSpace:
             return theta
         coordinates = np.array(theta)
         with np.errstate(divide="ignore", invalid="ignore"):
-            coordinates[:, logarithmic] = np.log10(theta[:, logarithmic])
+            coordinates[..., logarithmic] = np.log10(theta[..., logarithmic])
         coordinates[~np.isfinite(coordinates)] = np.nan
         return coordinates
 
-    def physical(self, coordinates: Theta) -> Theta:
+    def physical(self, coordinates: Thetas) -> Thetas:
         """Invert `coordinates`.
 
         Parameters
         ----------
-        coordinates : (S, P) float
+        coordinates : (..., P) float
             Coordinates of the parameters.
 
         Returns
         -------
-        theta : (S, P) float
+        theta : (..., P) float
             Parameters in physical units.
         """
         logarithmic = self._logarithmic
         if not logarithmic.any():
             return coordinates
         theta = np.array(coordinates)
-        theta[:, logarithmic] = 10.0 ** coordinates[:, logarithmic]
+        theta[..., logarithmic] = 10.0 ** coordinates[..., logarithmic]
         return theta
 
-    def scale(self, coordinates: Theta) -> Theta:
-        """Scale coordinates linearly to [0, 1] by their bounds, without clipping.
+    def to_learned(self, coordinates: Thetas) -> Thetas:
+        """Convert coordinates of results to those that networks learn.
 
         Parameters
         ----------
-        coordinates : (S, P) float
+        coordinates : (..., P) float
             Coordinates of the parameters.
 
         Returns
         -------
-        scaled : (S, P) float
+        learned : (..., P) float
+            The same parameters in `learned`, if that is given. Minus infinity where a logarithm
+            does not exist.
+        """
+        if self.learned is None:
+            return coordinates
+        learned = self.learned.coordinates(self.physical(coordinates))
+        return np.where(np.isnan(learned) & ~np.isnan(coordinates), -np.inf, learned)
+
+    def scale(self, coordinates: Thetas) -> Thetas:
+        """Scale parameters to [0, 1], linearly in what networks learn, without clipping.
+
+        Parameters
+        ----------
+        coordinates : (..., P) float
+            Coordinates of the parameters.
+
+        Returns
+        -------
+        scaled : (..., P) float
             Scaled parameters.
         """
-        minimum, maximum = self._bounds
-        scaled: Theta = (coordinates - minimum) / (maximum - minimum)
+        minimum, width = self.learned_range
+        scaled: Thetas = (self.to_learned(coordinates) - minimum) / width
         return scaled
 
-    def unscale(self, scaled: Theta) -> Theta:
+    def unscale(self, scaled: Thetas) -> Thetas:
         """Invert `scale`.
 
         Parameters
         ----------
-        scaled : (S, P) float
+        scaled : (..., P) float
             Scaled parameters.
 
         Returns
         -------
-        coordinates : (S, P) float
+        coordinates : (..., P) float
             Coordinates of the parameters.
         """
-        minimum, maximum = self._bounds
-        coordinates: Theta = minimum + scaled * (maximum - minimum)
-        return coordinates
+        minimum, width = self.learned_range
+        coordinates: Thetas = minimum + scaled * width
+        if self.learned is None:
+            return coordinates
+        return self.coordinates(self.learned.physical(coordinates))
 
-    def unscale_std(self, scaled_std: Theta) -> Theta:
-        """Convert standard deviations of scaled parameters to those of coordinates.
+    def unscale_std(self, scaled_std: Thetas) -> Thetas:
+        """Convert standard deviations of scaled parameters to those of what networks learn.
 
         Parameters
         ----------
-        scaled_std : (S, P) float
+        scaled_std : (..., P) float
             Standard deviations of scaled parameters.
 
         Returns
         -------
-        std : (S, P) float
-            Standard deviations of coordinates.
+        std : (..., P) float
+            Standard deviations.
         """
-        minimum, maximum = self._bounds
-        std: Theta = scaled_std * (maximum - minimum)
+        std: Thetas = scaled_std * self.learned_range[1]
         return std
 
     @cached_property
-    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        minimum = np.array([parameter.minimum for parameter in self.parameters])
-        maximum = np.array([parameter.maximum for parameter in self.parameters])
-        return minimum, maximum
+    def learned_range(self) -> tuple[np.ndarray, np.ndarray]:
+        """Minima and widths of what networks learn, (P,) each: scaled to 0, and to a width of 1."""
+        chosen = (self.learned or self).parameters
+        minimum = np.array([parameter.minimum for parameter in chosen])
+        return minimum, np.array([parameter.maximum for parameter in chosen]) - minimum
 
     @cached_property
     def _logarithmic(self) -> np.ndarray:

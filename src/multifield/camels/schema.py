@@ -62,6 +62,8 @@ class SimulationSet:
         Side of a published map [pixels].
     fixed : mapping of str to float
         Values of all rows that are not the fiducial ones.
+    drawn : {"linear"} or None
+        ``linear`` if all parameters are drawn uniformly. None if they are drawn as the tables say.
     """
 
     name: str
@@ -72,11 +74,19 @@ class SimulationSet:
     box: float = BOX_SIZE
     map_size: int = MAP_SIZE
     fixed: Mapping[str, float] = field(default_factory=dict)
+    drawn: Literal["linear"] | None = None
 
     @property
     def space(self) -> ParameterSpace:
         """Parameters of the default table."""
         return self.tables[0]
+
+    @property
+    def space_as_drawn(self) -> ParameterSpace:
+        """Parameters of the default table, learned as the set draws those that affect its maps."""
+        drawn = self.space.learn_as_drawn()
+        affected = drawn.only(self.inferred) != self.space.only(self.inferred)
+        return drawn if affected and self.drawn is None else self.space
 
     def table_like(self, space: ParameterSpace) -> ParameterSpace:
         """Return the table with which a network is tested that was trained with another one.
@@ -91,7 +101,7 @@ class SimulationSet:
         table : ParameterSpace
             The same table if the set can have it, else the default one.
         """
-        return space if space in self.tables else self.space
+        return next((table for table in self.tables if table.names == space.names), self.space)
 
     @property
     def inferred(self) -> tuple[str, ...]:
@@ -193,6 +203,7 @@ class _Set:
     box: Real = Field(default=BOX_SIZE, gt=0)
     map_size: Integer = Field(default=MAP_SIZE, ge=1)
     fixed: dict[Text, Real] = Field(default_factory=dict)
+    drawn: Literal["linear"] | None = None
 
 
 @checked_dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -340,6 +351,7 @@ def _make_suite(
             box=given.box,
             map_size=given.map_size,
             fixed=given.fixed,
+            drawn=given.drawn,
         )
     if not sets:
         raise ValueError(f"{place}.sets: Expected at least one set, got none.")

@@ -101,7 +101,7 @@ def add_suite(name: str, fields: tuple[str, ...], inferred: tuple[str, ...]) -> 
     entry = {
         "fields": fields,
         "infers": "cosmology" if inferred == COSMOLOGY else "all",
-        "sets": {"own": {"tables": [CMD.name]}},
+        "sets": {"own": {"tables": [CMD.name], "drawn": "linear"}},
     }
     (suite,) = add_suites(parse_schema({"suites": {name: entry}}, BUILT_IN))
     return suite

@@ -32,4 +32,6 @@ Digests = UInt64[np.ndarray, " N"]
 """Digest of the values of each map (XXH3, 64 bits)."""
 Theta = Float[np.ndarray, "S P"]
 """Parameters in physical units, one row per simulation or per map."""
+Thetas = Float[np.ndarray, "... P"]
+"""Parameters in arrays of any shape, such as several draws per map."""
 Index = Int64[np.ndarray, " N"]

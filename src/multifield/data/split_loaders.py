@@ -92,6 +92,7 @@ def load_splits(
     normalization_config: NormalizationConfig,
     batch_size: int,
     parameters: str | Sequence[str] = "all",
+    head: str = "diagonal",
     **options: Unpack[BatchOptions],
 ) -> SplitLoaders:
     """Create the loaders of the three parts of a split.
@@ -117,6 +118,10 @@ def load_splits(
     parameters : {"all", "cosmology"} or sequence of str, optional
         Parameters to infer; see `camels.choose_parameters`. Those that the table does not have are
         left out.
+    head : str, optional
+        Head of the networks. With `diagonal`, the published one, they learn the coordinates of
+        results. The prior of all others is uniform in what they learn, so they learn parameters as
+        the set draws them; see `camels.ParameterSpace.learn_as_drawn`.
     **options : BatchOptions
         Options of `MapLoader`.
 
@@ -137,7 +142,8 @@ def load_splits(
     _check_normalization(normalization, log_maps, split, normalization_config)
     sim_set = camels.find_set(manifest.sim_set, manifest.suite)
     chosen = camels.choose_parameters(parameters, manifest.suite, manifest.sim_set)
-    acting = sim_set.space.columns(chosen)
+    space = sim_set.space if head == "diagonal" else sim_set.space_as_drawn
+    acting = space.columns(chosen)
     inferred = tuple(column for column in acting if np.isfinite(theta[:, column]).all())
     for field, entry in log_maps.items():
         check_counts(entry.maps, theta, field, sim_set.maps_per_simulation)
@@ -149,7 +155,7 @@ def load_splits(
         normalization,
         batch_size=batch_size,
         inferred=inferred,
-        space=sim_set.space,
+        space=space,
         maps_per_simulation=sim_set.maps_per_simulation,
         **options,
     )
@@ -157,12 +163,16 @@ def load_splits(
         train=train,
         valid=train.serving(theta, split.valid),
         test=train.serving(theta, split.test),
-        causes=_list_causes(log_maps, split, normalization, manifest),
+        causes=_list_causes(log_maps, split, normalization, manifest, space),
     )
 
 
 def _list_causes(
-    log_maps: Mapping[str, LogMaps], split: Split, normalization: Normalization, manifest: Manifest
+    log_maps: Mapping[str, LogMaps],
+    split: Split,
+    normalization: Normalization,
+    manifest: Manifest,
+    space: camels.ParameterSpace,
 ) -> dict[str, str]:
     causes: dict[str, object] = {
         "suite": manifest.suite,
@@ -171,6 +181,8 @@ def _list_causes(
         **{f"split.{key}": value for key, value in asdict(split).items()},
         **{f"normalization.{key}": value for key, value in asdict(normalization).items()},
     }
+    if space.learned is not None:
+        causes["parameters"] = "learned as drawn"
     if manifest.made_by:
         causes["made_by"] = manifest.made_by
     for field, entry in log_maps.items():

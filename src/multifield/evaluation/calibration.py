@@ -65,7 +65,7 @@ from scipy import stats
 from multifield import camels
 from multifield.config.evaluation import BootstrapConfig, CalibrationConfig
 from multifield.evaluation.bootstrap import Resamples, Simulation
-from multifield.evaluation.joint import CHUNK, prior_ranges
+from multifield.evaluation.joint import CHUNK
 from multifield.evaluation.results import Results
 
 Uniform = Float64[np.ndarray, " M"]
@@ -207,9 +207,10 @@ def compare_with_draws(results: Results, config: CalibrationConfig) -> JointNumb
     """Compare the truth with draws of the joint posterior.
 
     The random points of TARP are uniform in the latin hypercube and independent of the data.
-    Distances are Euclidean in [0, 1] units. The expected coverage of TARP at credibility a is the
-    share of its ranks up to a. The random directions of the projections are uniform on the sphere
-    in [0, 1] units. Each row has its own point and direction.
+    Distances are Euclidean in [0, 1] units, linear in what the network learns. The expected
+    coverage of TARP at credibility a is the share of its ranks up to a. The random directions of
+    the projections are uniform on the sphere in [0, 1] units. Each row has its own point and
+    direction.
 
     Parameters
     ----------
@@ -230,7 +231,7 @@ def compare_with_draws(results: Results, config: CalibrationConfig) -> JointNumb
     """
     rng = np.random.default_rng([config.seed, 1])
     n, posterior, truth = config.n_draws, results.posterior, results.truth
-    low, width = prior_ranges(results.inferred, results.space)
+    space = results.space.only(results.inferred)
     points, directions = rng.random(truth.shape), rng.standard_normal(truth.shape)
     mean, std = (np.stack([results.of(name)[i] for name in results.inferred], 1) for i in (1, 2))
     pull = (mean - truth) / std
@@ -241,7 +242,7 @@ def compare_with_draws(results: Results, config: CalibrationConfig) -> JointNumb
         rows = slice(first, first + step)
         part = posterior.take(rows)
         draws = part.sample(n, int(rng.integers(2**63)))
-        u, v = (truth[rows, None] - low) / width, (draws - low) / width
+        u, v = space.scale(truth[rows, None]), space.scale(draws)
         point, direction = points[rows, None], directions[rows, :, None]
         rank["TARP"][rows] = _count_below(
             np.sum((v - point) ** 2, axis=2), np.sum((u - point) ** 2, axis=2)

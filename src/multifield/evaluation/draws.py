@@ -343,7 +343,8 @@ def draw(results: Results, n: int, seed: int, *, n_orientations: int = 1) -> Dra
         ]
     )
     truth = results.truth[: len(posterior)]
-    return Draws(theta, log_prob_of(posterior, theta), results.inferred, truth, results.space)
+    log_prob, space = log_prob_of(posterior, theta), results.space.published
+    return Draws(theta, log_prob, results.inferred, truth, space)
 
 
 def equal_tailed(theta: Float[np.ndarray, "M n P"], level: float) -> Float[np.ndarray, "M P 2"]:

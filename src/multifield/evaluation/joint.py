@@ -2,8 +2,8 @@
 
 The posterior of a row is an equal mixture of components: one per network and orientation. Each
 component is described by the outputs of a network and its head (`multifield.models.heads`). The
-prior is uniform in the latin hypercube, so a log-probability is the information of a map against
-the prior [nats].
+prior is uniform in what the network learns (`camels.ParameterSpace.learned`), so a log-probability
+is the information of a map against the prior [nats].
 
 ====== ==================================================
 letter meaning
@@ -122,6 +122,7 @@ class JointPosterior:
         posterior : JointPosterior
             The posteriors.
         """
+        space = space.published  # Gaussians of the values
         low, width = prior_ranges(parameters, space)
         columns, n_all = list(space.columns(parameters)), len(space)
         outputs = torch.full((len(mean), 2 * n_all), 0.5, dtype=torch.float64)
@@ -142,7 +143,7 @@ class JointPosterior:
         Parameters
         ----------
         mean : (M, P) float64
-            Means without truncation, in physical units.
+            Means without truncation, in the coordinates that the networks learn.
         covariance : (M, P, P) float64
             Covariances without truncation.
         parameters : tuple of str
@@ -155,7 +156,7 @@ class JointPosterior:
         posterior : JointPosterior
             The posteriors.
         """
-        low, width = prior_ranges(parameters, space)
+        low, width = space.only(parameters).learned_range
         root = np.linalg.cholesky(covariance / np.outer(width, width))
         std = np.diagonal(root, axis1=1, axis2=2)
         # theta - mean = c (theta - mean) + std * noise
@@ -220,7 +221,11 @@ class JointPosterior:
             "inferred": list(self.inferred),
             "components": components,
         }
-        return content if self.space == camels.CMD else {**content, "table": self.space.name}
+        if self.space.learned is not None:
+            content["learned"] = "as drawn"
+        return (
+            content if self.space.name == camels.CMD.name else content | {"table": self.space.name}
+        )
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> "JointPosterior":
@@ -242,6 +247,8 @@ class JointPosterior:
             head.load_state_dict(each["state"])
             components.append(Component(head, each["outputs"]))
         space = camels.find_table(content.get("table", camels.CMD.name))
+        if "learned" in content:
+            space = space.learn_as_drawn()
         return cls(
             tuple(components), tuple(content["parameters"]), tuple(content["inferred"]), space
         )
@@ -416,7 +423,6 @@ class JointPosterior:
         rng = np.random.default_rng(seed)
         shares = rng.random((len(self), n, len(self.inferred)))
         which = rng.integers(0, len(self.components), (len(self), n))
-        low, width = prior_ranges(self.parameters, self.space)
         draws = np.empty((len(self), n, len(self.parameters)))
         for number, component in enumerate(self.components):
             rows, points = np.nonzero(which == number)
@@ -426,7 +432,7 @@ class JointPosterior:
                 torch.from_numpy(shares[rows, points]),
                 self.inferred,
             )
-            draws[rows, points] = low + width * u[:, self._kept]
+            draws[rows, points] = self._space.unscale(u[:, self._kept])
         return draws
 
     def quasi_sample(self, n: int, seed: int = 0) -> Draws:
@@ -445,12 +451,10 @@ class JointPosterior:
             Draws in physical units.
         """
         (component,) = self.components
-        low, width = prior_ranges(self.parameters, self.space)
         shares = np.tile(qmc.Sobol(len(self.inferred), rng=seed).random(n), (len(self), 1))
         outputs = component.outputs.repeat_interleave(n, dim=0)
         u = self._of(component.head.quantiles, outputs, torch.from_numpy(shares), self.inferred)
-        draws: np.ndarray = low + width * u.reshape(len(self), n, -1)[:, :, self._kept]
-        return draws
+        return self._space.unscale(u.reshape(len(self), n, -1)[:, :, self._kept])
 
     def moments(self) -> tuple[Values, Float64[np.ndarray, "M P P"]]:
         """Compute means and covariances by quasi-random integration.
@@ -479,11 +483,11 @@ class JointPosterior:
         Returns
         -------
         mean : (M, P) float64
-            Means in physical units.
+            Means in the coordinates that the networks learn.
         covariance : (M, P, P) float64
             Covariances.
         """
-        low, width = prior_ranges(self.parameters, self.space)
+        low, width = self._space.learned_range
         found = [
             each.head.moments_without_edges(each.outputs, self._columns)
             for each in self.inside_prior().components
@@ -523,8 +527,12 @@ class JointPosterior:
                 f"theta: Expected shape {(len(self), len(self.parameters))}, one row per map and "
                 f"one column per parameter ({', '.join(self.parameters)}), got {theta.shape}."
             )
-        low, width = prior_ranges(self.parameters, self.space)
-        return torch.from_numpy((theta - low) / width)
+        return torch.from_numpy(self._space.scale(theta))
+
+    @property
+    def _space(self) -> camels.ParameterSpace:
+        """Space of the parameters of this posterior alone."""
+        return self.space.only(self.parameters)
 
     @property
     def _kept(self) -> list[int]:
@@ -587,7 +595,7 @@ class JointPosterior:
         return torch.from_numpy(u.reshape(len(self), N_POINTS, len(self.inferred)))
 
     def _moments_of(self, component: Component) -> tuple[np.ndarray, np.ndarray]:
-        low, width = prior_ranges(self.parameters, self.space)
+        low, width = self._space.learned_range
         if isinstance(component.head, DiagonalHead):
             columns, n_all = list(self.space.columns(self.parameters)), len(self.space)
             mean = component.outputs[:, columns].numpy()
@@ -595,6 +603,8 @@ class JointPosterior:
             covariance = std[:, :, None] ** 2 * np.eye(len(columns))
         else:
             points = self._points(component).numpy()[:, :, self._kept]
+            if self.space.learned is not None:
+                points, low, width = self._space.unscale(points), 0.0 * low, width / width
             mean = points.mean(axis=1)
             centered = points - mean[:, None]
             covariance = np.einsum("mni,mnj->mij", centered, centered) / N_POINTS
@@ -637,7 +647,7 @@ def _in_chunks(
 def prior_ranges(
     parameters: tuple[str, ...], space: camels.ParameterSpace = camels.CMD
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the prior range of each parameter.
+    """Find the range of each parameter in the coordinates of results.
 
     Parameters
     ----------

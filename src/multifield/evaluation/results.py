@@ -376,7 +376,7 @@ def write_results(path: str | os.PathLike[str], results: Results) -> None:
     # savetxt compresses a path that ends in .gz, but not an open file
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8") as file:
         n_maps, space = results.maps_per_simulation, results.space
-        if space != camels.CMD or n_maps != camels.MAPS_PER_SIMULATION:
+        if space.published != camels.CMD or n_maps != camels.MAPS_PER_SIMULATION:
             names = " ".join(space.names)
             file.write(f"# table {space.name}, {n_maps} maps per simulation: {names}\n")
         np.savetxt(file, rows)
@@ -416,7 +416,8 @@ def read_results(path: str | os.PathLike[str]) -> Results:
     unused = np.isnan(mean).all(axis=0) & np.isnan(std).all(axis=0)
     inferred = tuple(name for name, skip in zip(space.names, unused, strict=True) if not skip)
     try:
-        return Results(theta, mean, std, inferred, joint, space, n_maps)
+        of_posteriors = space if joint is None else joint.space
+        return Results(theta, mean, std, inferred, joint, of_posteriors, n_maps)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

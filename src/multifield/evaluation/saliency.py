@@ -87,7 +87,8 @@ def attribute_means(
     baselines : (K, C, L, L) float32, optional
         Standardized maps whose attributions are averaged. By default, a map without structure.
     space : ParameterSpace, optional
-        Parameters of the outputs of the network. By default CMD's six.
+        Parameters of the outputs of the network. By default CMD's six. Means are in the coordinates
+        that the network learns.
     n_steps : int, optional
         Number of quadrature points on the line, over all baselines.
     device : {"auto", "cpu", "cuda", "mps"}, optional
@@ -118,7 +119,7 @@ def attribute_means(
         "n_steps": max(1, n_steps // len(begins)),
         "internal_batch_size": max(MAPS_AT_ONCE, len(maps)),
     }
-    columns = list(space.columns(names))
+    columns, space = list(space.columns(names)), space.learned or space
     try:
         with torch_threads(n_threads):
             values = [

@@ -37,6 +37,7 @@ def load_splits(
         normalization_config=normalization_config,
         batch_size=training_config.batch_size,
         parameters=training_config.parameters,
+        head=training_config.head,
         **training.loader_options(training_config),
     )
 

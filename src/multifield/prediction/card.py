@@ -71,7 +71,7 @@ class Inferred:
     name : str
         Name of the parameter.
     minimum, maximum : float
-        Bounds of its coordinate.
+        Bounds of what the networks learn: its value, or the logarithm to base 10 of its value.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Inferred:
 
     @classmethod
     def of(cls, parameter: camels.Parameter) -> "Inferred":
-        """Copy name and bounds of a parameter."""
+        """Copy name and bounds of a parameter of what the networks learn."""
         return cls(name=parameter.name, minimum=parameter.minimum, maximum=parameter.maximum)
 
 
@@ -212,7 +212,7 @@ class ModelCard:
         """Require fields, bounds and factors that agree with each other and with CMD."""
         if camels.parse_fields(self.field, self.suite) != self.fields:
             raise ValueError(f"channels: Expected the fields of {self.field}, got {self.fields}.")
-        known = {p.name: Inferred.of(p) for p in self.space}
+        known = {p.name: Inferred.of(p) for p in self.space.learned or self.space}
         for parameter in self.parameters:
             if known.get(parameter.name) != parameter:
                 raise ValueError(
@@ -234,8 +234,12 @@ class ModelCard:
 
     @property
     def space(self) -> camels.ParameterSpace:
-        """Parameters of the table that the network was trained with."""
-        return camels.find_space(self.suite, self.sim_set)
+        """Parameters of the training table, learned as the bounds of `parameters` tell."""
+        sim_set = camels.find_set(self.sim_set, self.suite)
+        for space in (sim_set.space, sim_set.space_as_drawn):
+            if set(map(Inferred.of, space.learned or space)).issuperset(self.parameters):
+                return space
+        return sim_set.space
 
     @property
     def inferred(self) -> tuple[str, ...]:

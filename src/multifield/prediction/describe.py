@@ -225,6 +225,7 @@ def describe_networks(
         If weights do not fit the maps or their hyperparameters.
     """
     data, manifest = trained_on.data, trained_on.manifest
+    learned = data.space.learned or data.space
     return ModelCard(
         schema_version=SCHEMA,
         suite=manifest.suite,
@@ -236,7 +237,7 @@ def describe_networks(
         map_size=data.map_size,
         channels=_channels(trained_on.normalization, manifest),
         normalization_over=trained_on.normalization.over,
-        parameters=tuple(Inferred.of(data.space[column]) for column in data.inferred),
+        parameters=tuple(Inferred.of(learned[column]) for column in data.inferred),
         architecture=training.architecture,
         networks=tuple(_record(network) for network in networks),
         sigma_factors=_fit_factors(_predict(networks, data, data.valid, training)),

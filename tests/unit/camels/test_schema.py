@@ -41,6 +41,19 @@ def test_new_sets_are_learned_in_the_logarithm():
     assert np.isnan(space.coordinates(np.zeros((1, 7)))[0, 2])
 
 
+def test_sets_know_how_they_are_drawn():
+    """Mock suites draw the same table linearly, and N-body maps have no feedback parameters."""
+    for name in ("MockTNG", "MockNbody", "Nbody_SIMBA"):
+        sim_set = camels.find_set("LH", name)
+        assert sim_set.space_as_drawn == sim_set.space
+    simba = camels.find_set("LH", "SIMBA").space_as_drawn
+    theta = np.array([[0.1, 0.6, 0.25, 1.0, 2.0, 0.0]])
+    np.testing.assert_allclose(simba.scale(theta), [[0, 0, 0, 0.5, 1, -np.inf]])
+    np.testing.assert_allclose(simba.unscale(simba.scale(theta)), theta)
+    sb28 = camels.find_space("IllustrisTNG", "SB28")
+    assert sb28.learn_as_drawn() == sb28  # results have logarithms, too
+
+
 def test_parameters_are_chosen_by_name():
     space = camels.find_space("IllustrisTNG", "SB28")
     assert space.choose("cosmology") == ("Omega_m", "sigma_8", "Omega_b", "h", "n_s")

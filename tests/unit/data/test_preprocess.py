@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from multifield import camels
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.data import preprocess
 from multifield.data.manifest import theta_sha256, verify_suite
@@ -289,6 +290,18 @@ def test_load_splits_of_one_piece(inputs):
     loaders = load_splits(*inputs, **CONFIGS)
     assert (len(loaders.train), len(loaders.valid), len(loaders.test)) == (30, 15, 15)
     assert (loaders.channels, loaders.map_size, loaders.inferred) == (1, 16, tuple(range(6)))
+
+
+def test_only_joint_heads_learn_logarithms(inputs):
+    """SIMBA's feedback parameters are drawn in the logarithm."""
+    published = load_splits(*inputs, **CONFIGS)
+    assert published.space == camels.find_space("SIMBA", "LH")
+    assert "parameters" not in published.causes
+    joint = load_splits(*inputs, **CONFIGS, head="autoregressive")
+    assert joint.causes == {**published.causes, "parameters": "learned as drawn"}
+    np.testing.assert_array_equal(joint.train.theta, published.train.theta)
+    geometric = joint.space.unscale(np.full((1, 6), 0.5))
+    np.testing.assert_allclose(geometric, [[0.3, 0.8, 1, 1, 1, 1]])
 
 
 @pytest.mark.parametrize(

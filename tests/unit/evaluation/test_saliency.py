@@ -83,3 +83,15 @@ def test_it_takes_the_threads_that_it_is_given(maps):
     network = Counting(np.ones((12, 1, 16, 16), np.float32))
     attribute_means(network, maps, ("Omega_m",), n_steps=2, device="cpu", n_threads=before + 1)
     assert (seen, torch.get_num_threads()) == ({before + 1}, before)
+
+
+def test_attributions_are_of_what_is_learned(maps):
+    """Of the logarithm, where a network learns it: they add up only there."""
+    weights = np.random.default_rng(1).normal(size=(12, 1, 16, 16)).astype(np.float32)
+    drawn = camels.CMD.learn_as_drawn()
+    found = attribute_means(Linear(0.01 * weights), maps, ("A_SN1",), space=drawn, device="cpu")
+    assert found.baseline_mean == pytest.approx([0.0])  # log10 of the middle, 1
+    assert np.abs(found.gap).max() < 1e-5
+    width = np.log10(4.0) - np.log10(0.25)
+    expected = 0.01 * width * maps * weights[2]
+    np.testing.assert_allclose(found.values[0], expected, rtol=1e-4, atol=1e-6)  # float32

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -95,6 +96,22 @@ def test_a_later_schema_is_named_before_its_unknown_keys():
     with pytest.raises(ValidationError, match=r"schema_version: Expected 1, got 2") as caught:
         CARD.validate_json(as_json(schema_version=2, colour="blue"))
     assert caught.value.error_count() == 1
+
+
+def test_the_bounds_tell_what_the_networks_learned():
+    """A network with a joint head learns A_SN1 in the logarithm, where the suite draws it so."""
+    a_sn1 = camels.CMD["A_SN1"]
+    log = Inferred(name="A_SN1", minimum=np.log10(0.25), maximum=np.log10(4.0))
+    options = {"suite": "IllustrisTNG", "sigma_factors": ()}
+    values, logs = (
+        make_card(**options, parameters=(*make_card().parameters, each))
+        for each in (Inferred.of(a_sn1), log)
+    )
+    assert values.space == camels.CMD
+    assert logs.space == camels.CMD.learn_as_drawn()
+    assert make_card(**options).space == camels.CMD  # of cosmology alone both are the same
+    with pytest.raises(ValidationError, match="A_SN1"):  # mock suites draw the value
+        make_card(sigma_factors=(), parameters=(log,))
 
 
 @pytest.mark.parametrize(

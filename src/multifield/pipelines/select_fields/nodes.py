@@ -40,6 +40,7 @@ def gather_fields(
         "normalization_config": normalization_config,
         "batch_size": training_config.batch_size,
         "parameters": training_config.parameters,
+        "head": training_config.head,
         **training.loader_options(training_config),
     }
     return FieldLoaders(log_maps, normalization, others)

@@ -134,6 +134,7 @@ def saliency(
         error.
     """
     fields = tested_on.fields
+    learned = examples.results.space.learned or examples.results.space
     panels = [(b, c) for b in range(len(log_maps)) for c in range(len(fields))]
     n_columns = 1 + len(attributions.names)
     side = 2.0  # [inch]
@@ -153,7 +154,7 @@ def saliency(
             )
             ax.set_title(_answer(attributions, examples, p, b), fontsize=8)
             if b == len(log_maps) - 1 and c == len(fields) - 1:
-                label = _bar_label(symbol(attributions.names[p], examples.results.space), powers[p])
+                label = _bar_label(symbol(attributions.names[p], learned), powers[p])
                 bar = figure.colorbar(image, ax=axes[:, p + 1], label=label, **_BAR)
                 bar.locator = MaxNLocator(4, symmetric=True)
         for ax in row:
@@ -161,9 +162,7 @@ def saliency(
     figure.colorbar(shown, ax=axes[:, 0], label="(log map $-$ mean) / std", **_BAR)
     draw_scale_bar(axes[0, 0])
     figure.suptitle(test_title(field, suite, tested_on))
-    figure.supxlabel(
-        _saliency_caption(attributions, examples.results.space), fontsize=_TEXT_SIZE, color="0.35"
-    )
+    figure.supxlabel(_saliency_caption(attributions, learned), fontsize=_TEXT_SIZE, color="0.35")
     return finish(figure)
 
 
@@ -182,11 +181,10 @@ def _bar_label(label: str, power: int) -> str:
 
 
 def _answer(attributions: Attributions, examples: Examples, p: int, b: int) -> str:
-    name = attributions.names[p]
-    theta, _, _ = examples.results.of(name)
-    label = symbol(name, examples.results.space)
-    label = label.replace("\n", "")
-    return f"{label}: true {theta[b]:.3f}, inferred ${attributions.mean[p, b]:.3f}$"
+    name, results = attributions.names[p], examples.results
+    true = results.space.to_learned(results.theta)[b, results.space.index(name)]
+    label = symbol(name, results.space.learned or results.space).replace("\n", "")
+    return f"{label}: true {true:.3f}, inferred ${attributions.mean[p, b]:.3f}$"
 
 
 def _saliency_caption(attributions: Attributions, space: camels.ParameterSpace) -> str:

@@ -90,7 +90,7 @@ def symbol(parameter: str, space: camels.ParameterSpace = camels.CMD) -> str:
 
 def in_order(results: Results) -> tuple[str, ...]:
     """Order parameters for panels: CMD's as they are, others with most information first."""
-    if results.space == camels.CMD:
+    if results.space.published == camels.CMD:
         return results.inferred
     _, width = prior_ranges(results.inferred, results.space)
     share = results.std[:, results.columns].mean(axis=0) / width

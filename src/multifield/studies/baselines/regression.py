@@ -58,7 +58,8 @@ def infer_with_baselines(data: SplitLoaders, config: BaselinesConfig) -> dict[st
     columns = list(data.inferred)
     with progress("statistics", sum(len(part) for part in parts), "maps") as advance:
         statistics = [_measure(part, config, advance) for part in parts]
-    train, valid = (part.space.scale(part.theta)[:, columns] for part in parts[:2])
+    space = data.space.published
+    train, valid = (space.scale(part.theta)[:, columns] for part in parts[:2])
     results = {}
     for name, chosen in BASELINES.items():
         features = [_join(each, chosen) for each in statistics]
@@ -148,7 +149,7 @@ def _to_results(data: SplitLoaders, scaled_mean: Statistic, scaled_std: np.ndarr
     mean, std = np.full_like(theta, np.nan), np.full_like(theta, np.nan)
     columns = list(data.inferred)
     mean[:, columns], std[:, columns] = scaled_mean, scaled_std
-    space = data.space
+    space = data.space.published
     names = tuple(space.names[column] for column in columns)
     return Results(
         theta,

@@ -47,9 +47,9 @@ class Truth:
     columns : tuple of int
         Their columns in the parameter table.
     theta : tuple of array
-        Coordinates of the parameters of training, validation and test maps.
+        Parameters of training, validation and test maps, in the coordinates that networks learn.
     space : ParameterSpace, optional
-        Parameters of the table.
+        Parameters of the table in these coordinates.
     maps_per_simulation : int, optional
         Number of maps per simulation.
     """
@@ -65,8 +65,14 @@ class Truth:
         """Read the parameters of the maps of a suite."""
         columns = tuple(sorted(data.inferred))
         names = tuple(data.space.names[column] for column in columns)
-        theta = (data.train.theta, data.valid.theta, data.test.theta)
-        return cls(names, columns, theta, data.space, data.test.maps_per_simulation)
+        space = data.space
+        train, valid, test = (
+            space.to_learned(part.theta) for part in (data.train, data.valid, data.test)
+        )
+        maps_per_simulation = data.test.maps_per_simulation
+        return cls(
+            names, columns, (train, valid, test), space.learned or space, maps_per_simulation
+        )
 
     def targets(self, part: int) -> Targets:
         """Return the inferred parameters of a part: 0 training, 1 validation, 2 test."""
@@ -227,11 +233,13 @@ def measure_network(valid: Results, test: Results, truth: Truth) -> Nats:
     second one, if changed maps shift the means.
     """
     factors = np.exp(fit_factors(valid, truth.simulation(1)).logs).tolist()
-    ways = [(valid.posterior.widened(factors), test.posterior.widened(factors))]
     means = [each.mean[:, list(truth.columns)] for each in (valid, test)]
-    ways.append(fit_posteriors(_fit_affine(means[0], means[1], truth), truth))
-    best = max(ways, key=lambda way: robust_information(way[0], truth.targets(1)).mean())
-    return robust_information(best[1], truth.targets(2))
+    fitted = fit_posteriors(_fit_affine(means[0], means[1], truth), truth)
+    ways = [
+        [robust_information(each.posterior.widened(factors), each.truth) for each in (valid, test)],
+        [robust_information(each, truth.targets(part)) for part, each in enumerate(fitted, 1)],
+    ]
+    return max(ways, key=lambda nats: nats[0].mean())[1]
 
 
 def shapley_values(
