@@ -13,8 +13,8 @@ constexpr std::int64_t max_elements = 2097151;  // along an axis; their number f
 
 py::array_t<float> require_slabs(const py::object& value, const std::string& name) {
     auto slabs = require_maps(value, name);
-    if (slabs.shape(0) != static_cast<py::ssize_t>(n_axes * n_slabs))
-        refuse(name, "shape (15, L, L)", shape_of(slabs));
+    if (slabs.shape(0) == 0 || slabs.shape(0) % static_cast<py::ssize_t>(n_axes) != 0)
+        refuse(name, "shape (3 S, L, L) with S >= 1 slabs", shape_of(slabs));
     require_writable(slabs, name);
     return slabs;
 }
@@ -46,12 +46,12 @@ void deposit_slabs(const py::object& displacement_like, const py::object& speed_
     const float* const speed_source = speed.data();
     float* const mass_target = mass.mutable_data();
     float* const mean_speed_target = mean_speed.mutable_data();
-    const std::size_t side = length(mass, 1);
+    const std::size_t n_slabs = length(mass, 0) / n_axes, side = length(mass, 1);
 
     const py::gil_scoped_release release;  // raw pointers only below this line
     mapkernels::deposit_slabs(source.data(), speed_source, static_cast<std::size_t>(n),
-                              static_cast<std::size_t>(refine), side, n_threads, mass_target,
-                              mean_speed_target);
+                              static_cast<std::size_t>(refine), n_slabs, side, n_threads,
+                              mass_target, mean_speed_target);
 }
 
 void deposit_mesh(const py::object& displacement_like, const py::object& density_like) {
@@ -94,7 +94,7 @@ void bind_particles(py::module_& module) {
         "deposit_slabs", &deposit_slabs, py::arg("displacement"), py::arg("speed"),
         py::arg("refine"), py::arg("mass"), py::arg("mean_speed"), py::arg("n_threads") = 1,
         "Move (n refine)^3 mass elements by a displacement (3, n, n, n) and project mass and\n"
-        "mean speed onto five slabs along each axis, (15, L, L).");
+        "mean speed onto S slabs along each axis, (3 S, L, L).");
     module.def("deposit_mesh", &deposit_mesh, py::arg("displacement"), py::arg("density"),
                "Spread the particles of a displaced lattice (3, n, n, n) over a periodic mesh\n"
                "(m, m, m) by cloud-in-cell.");

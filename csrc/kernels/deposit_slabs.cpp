@@ -185,13 +185,14 @@ struct PixelPair {
     }
 };
 
-/// Mass and momentum in the five slabs of one axis.
+/// Mass and momentum in the slabs of one axis.
 class Slabs {
 public:
-    Slabs(std::size_t axis, std::size_t side)
+    Slabs(std::size_t axis, std::size_t n_slabs, std::size_t side)
         : across_(axis),
           rows_(axis == 0 ? 1 : 0),
           columns_(axis == 2 ? 1 : 2),
+          n_slabs_(n_slabs),
           side_(side),
           sums_(n_slabs * side * side) {}
 
@@ -201,9 +202,9 @@ public:
         const double* const columns = row.position[columns_].data();
         for (std::size_t k = 0; k < row.length; ++k) {
             const auto slab = static_cast<std::size_t>(
-                static_cast<std::int64_t>(static_cast<double>(n_slabs) * across[k]));
+                static_cast<std::int64_t>(static_cast<double>(n_slabs_) * across[k]));
             const PixelPair i(rows[k], side_), j(columns[k], side_);
-            Sum* const pixels = sums_.data() + std::min(slab, n_slabs - 1) * side_ * side_;
+            Sum* const pixels = sums_.data() + std::min(slab, n_slabs_ - 1) * side_ * side_;
             Sum* const low = pixels + i.low * side_;
             Sum* const high = pixels + i.high * side_;
             const double to_low = row.weight * (1.0 - i.above), to_high = row.weight * i.above;
@@ -237,6 +238,7 @@ private:
     std::size_t across_;
     std::size_t rows_;
     std::size_t columns_;
+    std::size_t n_slabs_;
     std::size_t side_;
     std::vector<Sum> sums_;
 };
@@ -244,7 +246,8 @@ private:
 }  // namespace
 
 void deposit_slabs(const float* displacement, const float* speed, std::size_t n, std::size_t refine,
-                   std::size_t side, int n_threads, float* mass, float* mean_speed) {
+                   std::size_t n_slabs, std::size_t side, int n_threads, float* mass,
+                   float* mean_speed) {
     const std::size_t n_elements = n * refine;
     const double total = std::pow(static_cast<double>(n_elements), 3);
     const double element_mass = static_cast<double>(n_slabs * side * side) / total;
@@ -252,7 +255,7 @@ void deposit_slabs(const float* displacement, const float* speed, std::size_t n,
     for_each_block(n_axes, n_threads, [&](std::size_t first, std::size_t last) {
         Mover mover(displacement, speed, n, refine);
         std::vector<Slabs> slabs;
-        for (std::size_t axis = first; axis < last; ++axis) slabs.emplace_back(axis, side);
+        for (std::size_t axis = first; axis < last; ++axis) slabs.emplace_back(axis, n_slabs, side);
         const auto add = [&](const ElementRow& row) {
             for (Slabs& each : slabs) each.add(row);
         };

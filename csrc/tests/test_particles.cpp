@@ -21,11 +21,12 @@ void check_mean(const Floats& values, double tolerance) {
 void check_lattice(const Floats& displacement, std::size_t n, std::size_t refine,
                    std::size_t side) {
     const Floats speed(n * n * n, 2.0F), potential(side * side * side, 3.0F);
-    Floats mass(15 * side * side), threaded(mass.size()), mean_speed(mass.size());
-    mapkernels::deposit_slabs(displacement.data(), speed.data(), n, refine, side, 1, mass.data(),
-                              mean_speed.data());
+    const std::size_t n_slabs = 1 + side;
+    Floats mass(3 * n_slabs * side * side), threaded(mass.size()), mean_speed(mass.size());
+    mapkernels::deposit_slabs(displacement.data(), speed.data(), n, refine, n_slabs, side, 1,
+                              mass.data(), mean_speed.data());
     check_mean(mass, 1e-6);
-    mapkernels::deposit_slabs(displacement.data(), speed.data(), n, refine, side, 3,
+    mapkernels::deposit_slabs(displacement.data(), speed.data(), n, refine, n_slabs, side, 3,
                               threaded.data(), mean_speed.data());
     check(threaded == mass, "three threads, bit for bit");
     Floats density(side * side * side), acceleration(3 * n * n * n, 1.0F);

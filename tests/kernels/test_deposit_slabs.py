@@ -7,9 +7,9 @@ from tests.helpers import tolerances
 from tests.helpers.kernel_inputs import FEW, SEEDS
 
 
-def deposited(kernels, displacement, side, refine=1, n_threads=1):
+def deposited(kernels, displacement, side, refine=1, n_threads=1, n_slabs=5):
     """Mass and mean speed, where the speed of a lattice point is the modulus of its displacement."""
-    mass = np.full((15, side, side), np.nan, np.float32)
+    mass = np.full((3 * n_slabs, side, side), np.nan, np.float32)
     mean_speed = np.full_like(mass, np.nan)
     kernels.deposit_slabs(displacement, moduli(displacement), refine, mass, mean_speed, n_threads)
     return mass, mean_speed
@@ -31,13 +31,13 @@ class TestDepositSlabs:
         refine=st.integers(1, 3),
         side=st.integers(1, 12),
         scale=st.sampled_from([0.02, 0.3, 5.0]),
+        n_slabs=st.sampled_from([1, 5, 10]),
     )
-    def test_equals_float64(self, kernels, seed, n, refine, side, scale):
+    def test_equals_float64(self, kernels, seed, n, refine, side, scale, n_slabs):
         displacement = random_displacement(seed, n, scale)
-        ours = deposited(kernels, displacement, side, refine)
-        for maps, answer in zip(
-            ours, deposited(reference, displacement, side, refine), strict=True
-        ):
+        ours = deposited(kernels, displacement, side, refine, n_slabs=n_slabs)
+        answers = deposited(reference, displacement, side, refine, n_slabs=n_slabs)
+        for maps, answer in zip(ours, answers, strict=True):
             np.testing.assert_allclose(maps, answer, rtol=tolerances.DEPOSIT_RTOL)
 
     def test_mass_is_conserved_along_each_axis(self, kernels):

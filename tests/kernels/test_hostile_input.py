@@ -212,7 +212,8 @@ class TestDepositSlabs:
         with pytest.raises(ValueError, match=r"displacement: Expected shape \(3, n, n, n\)"):
             deposit(np.zeros((2, 2, 2, 2), np.float32))
         with pytest.raises(
-            ValueError, match=r"mass: Expected shape \(15, L, L\), got \(14, 4, 4\)"
+            ValueError,
+            match=r"mass: Expected shape \(3 S, L, L\) with S >= 1 slabs, got \(14, 4, 4\)",
         ):
             deposit(good, mass_shape=(14, 4, 4))
         with pytest.raises(ValueError, match="mean_speed: Expected shape of mass"):

@@ -6,7 +6,7 @@ These functions are the Python interface of `mapkernels`; see `multifield.maps.t
 import numpy as np
 from jaxtyping import Float32
 
-from multifield.camels import MAPS_PER_SIMULATION
+from multifield.camels import N_AXES, N_SLABS
 from multifield.maps.kernels import mapkernels
 
 
@@ -16,9 +16,10 @@ def deposit_slabs(
     n_pixels: int,
     refine: int,
     *,
+    n_slabs: int = N_SLABS,
     n_threads: int = 1,
-) -> tuple[Float32[np.ndarray, "15 L L"], Float32[np.ndarray, "15 L L"]]:
-    """Displace a lattice of mass elements and project them onto five slabs along each axis.
+) -> tuple[Float32[np.ndarray, "N L L"], Float32[np.ndarray, "N L L"]]:
+    """Displace a lattice of mass elements and project them onto slabs along each axis.
 
     Elements at q = (i + 0.5) / (n refine) in a periodic unit box move to q + psi(q). The
     displacement psi is interpolated trilinearly from the lattice of particles at (i + 0.5) / n. If
@@ -36,30 +37,32 @@ def deposit_slabs(
         Pixels per side, L, of the maps.
     refine : int
         Mass elements per lattice point, along each axis.
+    n_slabs : int, optional
+        Number of slabs per axis, S. By default 5, as in CMD.
     n_threads : int, optional
         Threads over the three axes, of which at most three are used. The result does not depend on
         it.
 
     Returns
     -------
-    mass : (15, L, L) float32
-        Surface density in units of its mean over the five slabs of an axis, that is 1 + contrast.
-        The number of a map is axis * 5 + slab. Rows and columns are the two other axes in
-        increasing order.
-    mean_speed : (15, L, L) float32
+    mass : (3 S, L, L) float32
+        Surface density in units of its mean over the slabs of an axis, that is 1 + contrast. The
+        number of a map is axis * S + slab. Rows and columns are the two other axes in increasing
+        order.
+    mean_speed : (3 S, L, L) float32
         Mass-weighted mean of `speed`, in its unit. 0 where there is no mass.
 
     Raises
     ------
     ValueError
         If `displacement` is not (3, n, n, n), not C-contiguous or not finite, `speed` has another
-        shape, or `n_pixels` or `refine` is less than 1.
+        shape, or `n_pixels`, `n_slabs` or `refine` is less than 1.
     TypeError
         If `displacement` or `speed` is not float32.
     """
     if n_pixels < 1:
         raise ValueError(f"n_pixels: Expected >= 1, got {n_pixels}.")
-    mass = np.empty((MAPS_PER_SIMULATION, n_pixels, n_pixels), np.float32)
+    mass = np.empty((N_AXES * n_slabs, n_pixels, n_pixels), np.float32)
     mean_speed = np.empty_like(mass)
     mapkernels.deposit_slabs(displacement, speed, refine, mass, mean_speed, n_threads)
     return mass, mean_speed

@@ -9,15 +9,15 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from multifield.camels import MAPS_PER_SIMULATION, N_AXES, N_SLABS
+from multifield.camels import N_AXES
 
 LatticeField = Float32[np.ndarray, "3 n n n"]
 """Vector at each point of a cubic lattice."""
 LatticeScalar = Float32[np.ndarray, "n n n"]
 Mesh = Float32[np.ndarray, "m m m"]
 """Scalar at each node i / m of a periodic mesh."""
-SlabMaps = Float32[np.ndarray, "15 L L"]
-"""Maps of one simulation, in the order axis * 5 + slab."""
+SlabMaps = Float32[np.ndarray, "N L L"]
+"""Maps of one simulation, in the order axis * S + slab, for S slabs per axis."""
 
 
 def deposit_slabs(
@@ -28,7 +28,7 @@ def deposit_slabs(
     mean_speed: SlabMaps,
     n_threads: int = 1,
 ) -> None:
-    """Displace a lattice of mass elements and project them onto five slabs along each axis.
+    """Displace a lattice of mass elements and project them onto slabs along each axis.
 
     Elements start at ((i + 0.5) / (n refine)) in a periodic unit box and move by the displacement,
     which is interpolated trilinearly from the lattice of particles at ((i + 0.5) / n). Elements of
@@ -43,10 +43,10 @@ def deposit_slabs(
         Modulus of the velocity at the lattice points.
     refine : int
         Mass elements per lattice point, along each axis.
-    mass : (15, L, L) float32
-        Output array of the mass, in units of its mean over the five slabs of an axis. The number of
-        a map is axis * 5 + slab. Rows and columns are the two other axes in increasing order.
-    mean_speed : (15, L, L) float32
+    mass : (3 S, L, L) float32
+        Output array of the mass, in units of its mean over the S slabs of an axis. The number of a
+        map is axis * S + slab. Rows and columns are the two other axes in increasing order.
+    mean_speed : (3 S, L, L) float32
         Output array of the mass-weighted mean of `speed`. 0 where there is no mass.
     n_threads : int, optional
         Ignored.
@@ -55,11 +55,11 @@ def deposit_slabs(
     particle = [_of_particles(x.reshape(speed.shape), refine) for x in _moved(displacement, 1)]
     position = np.where(crossed, particle, _moved(displacement, refine))
     modulus = np.where(crossed, _of_particles(speed, refine), _at_elements(speed, refine))
-    side = mass.shape[1]
-    element_mass = N_SLABS * side**2 / modulus.size
-    for number in range(MAPS_PER_SIMULATION):
-        axis, slab = divmod(number, N_SLABS)
-        inside = np.floor(N_SLABS * position[axis]) == slab
+    side, n_slabs = mass.shape[1], len(mass) // N_AXES
+    element_mass = n_slabs * side**2 / modulus.size
+    for number in range(len(mass)):
+        axis, slab = divmod(number, n_slabs)
+        inside = np.floor(n_slabs * position[axis]) == slab
         plane = [position[other][inside] for other in range(N_AXES) if other != axis]
         weight = _cloud_in_cell(plane, np.ones(inside.sum()), side)
         momentum = _cloud_in_cell(plane, modulus[inside], side)
