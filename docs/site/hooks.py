@@ -363,8 +363,8 @@ SUITES_INTRODUCTION = (
     "Mpc/h boxes have 30 maps per simulation. A network is tested on maps with the pixels and the "
     "box of its training. "
     "`drawn in` is the coordinate in which LH and SB sets draw a parameter uniformly; mock suites "
-    "draw CMD's parameters in the value. The head `diagonal` learns the coordinate of the results, "
-    "as published, and joint heads that in which a parameter is drawn. "
+    "with the table CMD draw its parameters in the value. The head `diagonal` learns the "
+    "coordinate of the results, as published, and joint heads that in which a parameter is drawn. "
     "A table without header is identified by its number of columns and by the ranges below. Two "
     "columns of the same range can only be distinguished by a header."
 )

@@ -22,8 +22,8 @@ class MockConfig:
 
     With equal settings, MockNbody and MockTNG have the same parameters and structures, as CMD's
     N-body and hydrodynamic suites. MockSIMBA and MockAstrid have other parameters and structures,
-    as CMD's suites. MockGaussian and MockTwoFields have MockTNG's parameters, random fields without
-    structure, and use no lattice.
+    as CMD's suites, and so have MockTNG50 and MockSB. MockGaussian and MockTwoFields have MockTNG's
+    parameters, random fields without structure, and use no lattice.
 
     Attributes
     ----------

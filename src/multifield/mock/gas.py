@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import constants
 
-from multifield.camels import BOX_SIZE, HUBBLE
+from multifield.camels import HUBBLE
 from multifield.core.arrays import Maps
 from multifield.maps.transforms import gaussian_smooth
 from multifield.mock.gas_models import GasModel, Saturation
@@ -45,9 +45,8 @@ ERG_PER_CM3 = (
 )  # 1 M_sun (km/s)^2 / kpc^3 in [erg cm^-3]
 KPC3_PER_MPC3 = 1e9
 FIDUCIAL_OMEGA_M = 0.3  # CMD's CV set; data.rst
-PHOTO_OMEGA_M = (
-    -0.29
-)  # T_0 ~ (Omega_b / sqrt(Omega_m))^(1/1.7); Hui and Gnedin 1997, astro-ph/9612232
+# T_0 ~ (Omega_b h / sqrt(Omega_m))^(1/1.7); Hui and Gnedin 1997, astro-ph/9612232
+PHOTO_OMEGA_M, PHOTO_OMEGA_B_H = -0.29, 1 / 1.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +102,7 @@ def paint_fields(
     Parameters
     ----------
     universe : Universe
-        Density and speed of matter, 15 maps each.
+        Density and speed of matter.
     feedback : Feedback
         Astrophysical parameters.
     model : GasModel
@@ -113,13 +112,13 @@ def paint_fields(
 
     Returns
     -------
-    fields : dict of (15, L, L) float32
+    fields : dict of (N, L, L) float32
         Maps of each field in the units of `camels.FIELDS`. Only Mstar can be 0; other fields are >
         0. Mtot is the sum of Mgas, Mcdm and Mstar. Winds conserve mass, so its mean is the cosmic
         mean.
     """
     n_pixels = universe.density.shape[1]
-    pixels = n_pixels / BOX_SIZE  # [pixels/(Mpc/h)]
+    pixels = n_pixels / universe.background.box  # [pixels/(Mpc/h)]
     scatter = _Scatter(n_pixels, model.scatter_length * pixels, generator)
     baryons = _move_baryons(universe, feedback, model, scatter, pixels)
     shocked = _shocked_fraction(universe, model, pixels)
@@ -146,7 +145,7 @@ def _move_baryons(
 ) -> _Baryons:
     """Form stars, eject gas and metals, and spread them over their distance."""
     depth = _depth(universe)
-    baryons = universe.density * np.float32(OMEGA_B / universe.Omega_m)
+    baryons = universe.density * np.float32(universe.background.Omega_b / universe.Omega_m)
     stars = baryons * _star_fraction(depth, feedback, model, scatter)
     from_galaxies, from_groups = _ejected_fractions(depth, feedback, model, scatter)
     gas, metals = baryons - stars, model.metal_yield * stars
@@ -232,8 +231,10 @@ def _temperature(
 ) -> Maps:
     """Average the temperature of gas at rest, supernova winds and jets, weighted by mass, [K]."""
     gas = baryons.gas
-    overdensity = gas / np.float32(OMEGA_B / universe.Omega_m)
+    overdensity = gas / np.float32(universe.background.Omega_b / universe.Omega_m)
     late = (universe.Omega_m / FIDUCIAL_OMEGA_M) ** PHOTO_OMEGA_M
+    background = universe.background
+    late *= (background.Omega_b * background.h / (OMEGA_B * HUBBLE)) ** PHOTO_OMEGA_B_H
     photoionized = model.photo_temperature * late * overdensity**model.photo_slope
     # a well of 1 Mpc/h has v^2 = (3/2) Omega_m (H_0 R)^2 density, and k T = mu m_p v^2 / 2
     virial = (0.75 * FIDUCIAL_OMEGA_M * 100.0**2 / SOUND_SPEED_SQUARED) * _depth(universe)  # [K]
@@ -255,7 +256,7 @@ def _wind_temperature(speed: float, thermalized: float) -> float:
 def _masses(universe: Universe, baryons: _Baryons) -> dict[str, Maps]:
     """Compute surface densities, [(M_sun/h)/(Mpc/h)^2]."""
     unit = np.float32(mean_surface_density(universe.Omega_m))
-    cdm = universe.density * np.float32(1.0 - OMEGA_B / universe.Omega_m)
+    cdm = universe.density * np.float32(1.0 - universe.background.Omega_b / universe.Omega_m)
     return {
         "Mgas": unit * baryons.gas,
         "Mcdm": unit * cdm,
@@ -313,8 +314,10 @@ def _neutral_fraction(
     universe: Universe, baryons: _Baryons, temperature: Maps, model: GasModel, scatter: _Scatter
 ) -> Maps:
     """Photoionization equilibrium, n_HI / n_H ~ density T^-0.7, plus self-shielded gas."""
-    overdensity = baryons.gas / np.float32(OMEGA_B / universe.Omega_m)
-    thin = model.photo_neutral * overdensity * (temperature / 1.0e4) ** -0.7
+    overdensity = baryons.gas / np.float32(universe.background.Omega_b / universe.Omega_m)
+    background = universe.background
+    mean_density = background.Omega_b * background.h**2 / (OMEGA_B * HUBBLE**2)
+    thin = model.photo_neutral * mean_density * overdensity * (temperature / 1.0e4) ** -0.7
     cold = baryons.stayed / baryons.gas
     shielded = (
         model.shield_neutral
@@ -335,10 +338,12 @@ def _magnetic_field(
     scatter: _Scatter,
 ) -> Maps:
     """Add a compressed seed field and a dynamo in stirred gas, B^2 / (8 pi) ~ P, in [Gauss]."""
-    overdensity = baryons.gas / np.float32(OMEGA_B / universe.Omega_m)
+    overdensity = baryons.gas / np.float32(universe.background.Omega_b / universe.Omega_m)
     compressed = model.seed_field * overdensity ** (2.0 / 3.0)
     stirred = shocked + (baryons.sn_wind + baryons.agn_wind) / baryons.gas
-    energy = model.dynamo * stirred**2 * pressure * np.float32(ERG_PER_CM3 * HUBBLE**2)
+    energy = (
+        model.dynamo * stirred**2 * pressure * np.float32(ERG_PER_CM3 * universe.background.h**2)
+    )
     field: Maps = np.hypot(compressed, np.sqrt(8.0 * np.pi * energy))
     field *= scatter.draw(field, model.scatter_ionization)
     return field

@@ -5,6 +5,7 @@ how hot it arrives, how many metals form. Nothing is fitted to IllustrisTNG, SIM
 the direction of a difference is borrowed, such as the far and hot jets of SIMBA.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -202,3 +203,35 @@ MOCK_ASTRID = replace(
     shield_neutral=0.45,
 )
 """Third suite, which differs otherwise. Robust methods were chosen without it."""
+
+STRENGTHS = {
+    "StarFormationEfficiency": {"star_fraction": 1.0},
+    "MetalYield": {"metal_yield": 1.0},
+    "ThermalWindFraction": {"thermalized": 1.0},
+    "BlackHoleDepth": {"group_depth": 1.0},
+    # photoionization equilibrium, and gas that shields itself; Rahmati et al. 2013, arXiv:1210.7808
+    "UVBackground": {"photo_neutral": -1.0, "shield_density": 2 / 3},
+}
+"""Powers with which a parameter multiplies strengths of the model."""
+
+
+def change_strengths(model: GasModel, values: Mapping[str, float]) -> GasModel:
+    """Change the strengths of a model by the parameters of a simulation.
+
+    Parameters
+    ----------
+    model : GasModel
+        Gas model of the suite.
+    values : mapping of str to float
+        Values of parameters in `STRENGTHS`.
+
+    Returns
+    -------
+    model : GasModel
+        Model of the simulation.
+    """
+    for parameter, value in values.items():
+        powers = STRENGTHS[parameter]
+        changes = {name: getattr(model, name) * value**power for name, power in powers.items()}
+        model = replace(model, **changes)
+    return model

@@ -9,18 +9,32 @@ from dataclasses import replace
 
 import numpy as np
 
-from multifield.camels import MAPS_PER_SIMULATION, PARAMETER_NAMES, SUITES, parse_fields
+from multifield.camels import (
+    BUILT_IN,
+    FEEDBACK,
+    SUITES,
+    SimulationSet,
+    find_suite,
+    parse_fields,
+)
 from multifield.config.ingest import MockConfig
 from multifield.core.arrays import Maps, Theta
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
 from multifield.mock import gaussian, two_fields
 from multifield.mock.gas import Feedback, paint_fields
-from multifield.mock.gas_models import MOCK_ASTRID, MOCK_SIMBA, MOCK_TNG, GasModel
+from multifield.mock.gas_models import (
+    MOCK_ASTRID,
+    MOCK_SIMBA,
+    MOCK_TNG,
+    GasModel,
+    change_strengths,
+)
 from multifield.mock.universe import (
     GAS_SCATTER,
     INITIAL_CONDITIONS,
     OMEGA_B,
+    Background,
     Universe,
     make_universe,
     random_generator,
@@ -33,11 +47,13 @@ GAS_MODELS: dict[str, GasModel | None] = {
     "MockTNG": MOCK_TNG,
     "MockSIMBA": MOCK_SIMBA,
     "MockAstrid": MOCK_ASTRID,
+    "MockTNG50": MOCK_TNG,
+    "MockSB": MOCK_TNG,
 }
 """Gas model of each mock suite that simulates a universe; None for a suite without baryons."""
 
-HYPERCUBES = {"MockSIMBA": 1, "MockAstrid": 2}
-"""Latin hypercube of suites with separate parameters and structures; 0 for other suites."""
+HYPERCUBES = {"MockSIMBA": 1, "MockAstrid": 2, "MockTNG50": 3, "MockSB": 4}
+"""Design of suites with separate parameters and structures; 0 for other suites."""
 
 MOCK_SUITES = (*GAS_MODELS, gaussian.SUITE, two_fields.SUITE)
 """Names of the mock suites."""
@@ -55,13 +71,13 @@ class MockBlocks:
         Fields of the suite. All fields of a simulation share one universe.
     config : MockConfig
         Map size and seed.
-    theta : (S, 6) float64
-        Parameters of each simulation, inside or outside the latin hypercube.
+    theta : (S, P) float64
+        Parameters of each simulation, inside or outside their ranges.
 
     Yields
     ------
-    maps : dict of (15, L, L) float32
-        Fields of one simulation, maps ordered axis * 5 + slab.
+    maps : dict of (N, L, L) float32
+        Fields of one simulation, one map per axis and slab, ordered by axis.
     """
 
     suite: str
@@ -71,7 +87,7 @@ class MockBlocks:
 
     def __post_init__(self) -> None:
         check_mock(self.suite, self.fields)
-        check_theta(self.theta)
+        check_theta(self.theta, self.suite)
 
     def __len__(self) -> int:
         """Count simulations."""
@@ -79,8 +95,9 @@ class MockBlocks:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape of all maps of a field, (15 S, L, L)."""
-        return MAPS_PER_SIMULATION * len(self), self.config.map_size, self.config.map_size
+        """Shape of all maps of a field, (N S, L, L)."""
+        n_maps = set_of(self.suite).maps_per_simulation * len(self)
+        return n_maps, self.config.map_size, self.config.map_size
 
     @property
     def shapes(self) -> dict[str, tuple[int, int, int]]:
@@ -131,29 +148,38 @@ def check_mock(suite: str, fields: tuple[str, ...]) -> None:
     parse_fields("_".join(fields), suite)
 
 
-def check_theta(theta: Theta) -> None:
+def set_of(suite: str) -> SimulationSet:
+    """Return the only set of a mock suite, with its box and its parameters."""
+    (sim_set,) = find_suite(suite).sets.values()
+    return sim_set
+
+
+def check_theta(theta: Theta, suite: str) -> None:
     """Check that every row of a parameter table describes a universe.
 
     Raises
     ------
     ValueError
-        If there are not six columns, a value is not finite and positive, or Omega_m is below
+        If the number of columns is wrong, a value is not finite and positive, or Omega_m is below
         Omega_b.
     """
-    if theta.shape[1] != len(PARAMETER_NAMES):
-        raise ValueError(f"theta: Expected {len(PARAMETER_NAMES)} columns, got {theta.shape[1]}.")
-    minimum = np.array([OMEGA_B] + [0.0] * (len(PARAMETER_NAMES) - 1))
+    names = set_of(suite).space.names
+    if theta.shape[1] != len(names):
+        raise ValueError(f"theta: Expected {len(names)} columns, got {theta.shape[1]}.")
+    minimum = np.zeros(theta.shape)
+    baryons = theta[:, names.index("Omega_b")] if "Omega_b" in names else OMEGA_B
+    minimum[:, names.index("Omega_m")] = baryons
     bad = np.argwhere(~(np.isfinite(theta) & (theta > minimum)))
     if len(bad):
         row, column = bad[0]
         raise ValueError(
-            f"theta: Expected a finite {PARAMETER_NAMES[column]} > {minimum[column]}, got "
+            f"theta: Expected a finite {names[column]} > {minimum[row, column]}, got "
             f"{theta[row, column]} in row {row}."
         )
 
 
 def make_suite(suite: str, fields: tuple[str, ...], config: MockConfig) -> tuple[Theta, MockBlocks]:
-    """Draw the parameters of a latin-hypercube set and prepare its simulations.
+    """Draw the parameters of a mock suite and prepare its simulations.
 
     Parameters
     ----------
@@ -166,13 +192,21 @@ def make_suite(suite: str, fields: tuple[str, ...], config: MockConfig) -> tuple
 
     Returns
     -------
-    theta : (S, 6) float64
-        Parameters in CMD's column order. If a suite infers two parameters, the last four have no
-        effect, as in CMD's N-body tables.
+    theta : (S, P) float64
+        Parameters in the order of the suite's table. If a suite infers two parameters, the last
+        four have no effect, as in CMD's N-body tables.
     blocks : MockBlocks
         Simulations, computed when iterated over.
     """
-    theta = sample_theta(config.n_simulations, config.seed, HYPERCUBES.get(suite, 0))
+    check_mock(suite, fields)
+    sim_set = set_of(suite)
+    theta = sample_theta(
+        config.n_simulations,
+        config.seed,
+        HYPERCUBES.get(suite, 0),
+        sim_set.space,
+        sobol=sim_set.design == BUILT_IN.designs["SB"],
+    )
     return theta, MockBlocks(suite, fields, config, theta)
 
 
@@ -189,7 +223,7 @@ def simulate(
         Fields of the suite.
     config : MockConfig
         Map size, lattice and seed. The numbers of simulations and threads have no effect.
-    theta : (S, 6) float64
+    theta : (S, P) float64
         Parameter table.
     simulation : int
         Row of the table. Row and seed determine the random numbers, so the same row of another
@@ -197,12 +231,13 @@ def simulate(
 
     Returns
     -------
-    maps : dict of (15, L, L) float32
-        Maps of each field in the units of `camels.FIELDS`, ordered axis * 5 + slab.
+    maps : dict of (N, L, L) float32
+        Maps of each field in the units of `camels.FIELDS`, one per axis and slab, ordered by axis.
     """
     check_mock(suite, fields)
-    check_theta(theta)
-    values = dict(zip(PARAMETER_NAMES, theta[simulation].tolist(), strict=True))
+    check_theta(theta, suite)
+    sim_set = set_of(suite)
+    values = dict(zip(sim_set.space.names, theta[simulation].tolist(), strict=True))
     Omega_m, sigma_8 = values.pop("Omega_m"), values.pop("sigma_8")
     hypercube = HYPERCUBES.get(suite, 0)
     generator = random_generator(config.seed, simulation, INITIAL_CONDITIONS, hypercube)
@@ -216,6 +251,7 @@ def simulate(
             Omega_m, sigma_8, map_size=config.map_size, generator=generator
         )
         return {field: drawn[field] for field in fields}
+    varied = {name: values.pop(name) for name in ("Omega_b", "h", "n_s") if name in values}
     universe = make_universe(
         Omega_m,
         sigma_8,
@@ -223,17 +259,20 @@ def simulate(
         lattice=config.lattice,
         refine=config.refine,
         generator=generator,
+        background=Background(box=sim_set.box, **varied),
     )
-    painted = _paint(universe, suite, Feedback(**values), config.seed, simulation)
+    painted = _paint(universe, suite, values, config.seed, simulation)
     return {field: painted[field] for field in fields}
 
 
 def _paint(
-    universe: Universe, suite: str, feedback: Feedback, seed: int, simulation: int
+    universe: Universe, suite: str, values: dict[str, float], seed: int, simulation: int
 ) -> dict[str, Maps]:
     model = GAS_MODELS[suite]
     if model is None:
         return {"Mtot": total_matter(universe)}
+    feedback = Feedback(**{name: values.pop(name) for name in FEEDBACK})
+    model = change_strengths(model, values)
     generator = random_generator(seed, simulation, GAS_SCATTER, HYPERCUBES.get(suite, 0))
     return paint_fields(universe, feedback, model, generator)
 

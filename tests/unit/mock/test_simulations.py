@@ -5,7 +5,8 @@ from pydantic import ValidationError
 from multifield.camels import COSMOLOGY, FIELDS, SUITES
 from multifield.config.ingest import MockConfig
 from multifield.mock import GAS_MODELS, HYPERCUBES, MOCK_SUITES, MockBlocks, make_suite, simulate
-from multifield.mock.simulations import _simulate_ahead
+from multifield.mock.simulations import _simulate_ahead, set_of
+from multifield.mock.universe import mean_surface_density
 
 SMALL = {
     "n_simulations": 3,
@@ -19,6 +20,11 @@ SMALL = {
 
 def config(**changes: int) -> MockConfig:
     return MockConfig(**(SMALL | changes))
+
+
+def fiducial(suite: str, **changes: float) -> np.ndarray:
+    space = set_of(suite).space
+    return np.array([[changes.get(each.name, each.fiducial) for each in space]])
 
 
 def all_maps(suite: str, field: str, **changes: int) -> np.ndarray:
@@ -81,9 +87,8 @@ def test_hydrodynamic_suites_have_hypercubes_of_their_own():
 
 @pytest.mark.parametrize("suite", HYPERCUBES)
 def test_hydrodynamic_suites_have_structures_of_their_own(suite):
-    theta = np.array([[0.3, 0.8, 1.0, 1.0, 1.0, 1.0]])
     one, other = (
-        simulate(name, ("Mcdm",), config(map_size=32, lattice=32), theta, 0)["Mcdm"]
+        simulate(name, ("Mcdm",), config(map_size=32, lattice=32), fiducial(name), 0)["Mcdm"][:15]
         for name in ("MockTNG", suite)
     )
     # 15 maps of 32 pixels, of which few are independent: scatter 0.03
@@ -192,6 +197,55 @@ def test_impossible_universes_are_refused(column, value, message):
     theta[1, column] = value
     with pytest.raises(ValueError, match=message):
         MockBlocks("MockTNG", ("T",), config(), theta)
+
+
+def test_matter_is_more_than_baryons():
+    theta = fiducial("MockSB", Omega_m=0.06, Omega_b=0.065)
+    with pytest.raises(ValueError, match=r"a finite Omega_m > 0\.065, got 0\.06 in row 0"):
+        MockBlocks("MockSB", ("T",), config(), theta)
+
+
+def test_a_larger_box_has_more_maps_of_the_same_slabs():
+    _, blocks = make_suite("MockTNG50", ("Mcdm",), config(n_simulations=2))
+    assert blocks.shape == (60, 16, 16)
+    Omega_m, Omega_b = blocks.theta[0, [0, 6]]
+    maps = next(iter(blocks))["Mcdm"]
+    means = maps.reshape(3, -1).mean(axis=1, dtype=np.float64)  # 3 axes
+    np.testing.assert_allclose(means, mean_surface_density(Omega_m - Omega_b), rtol=1e-5)
+
+
+EFFECTS = {  # parameter of MockSB: field whose mean it raises, or lowers
+    "A_SN1": ("Mstar", -1),
+    "A_AGN1": ("T", 1),
+    "A_SN2": ("T", 1),
+    "A_AGN2": ("T", 1),
+    "Omega_b": ("Mgas", 1),
+    "StarFormationEfficiency": ("Mstar", 1),
+    "MetalYield": ("Z", 1),
+    "ThermalWindFraction": ("T", 1),
+    "BlackHoleDepth": ("T", -1),
+    "UVBackground": ("HI", -1),
+}
+
+
+@pytest.mark.parametrize("parameter", EFFECTS)
+def test_every_parameter_changes_the_maps(parameter):
+    field, sign = EFFECTS[parameter]
+    low, high = (
+        simulate("MockSB", (field,), config(lattice=8), fiducial("MockSB", **{parameter: value}), 0)
+        for value in set_of("MockSB").space[parameter].range
+    )
+    assert sign * np.log(high[field].mean() / low[field].mean()) > 0.01
+
+
+@pytest.mark.parametrize("parameter", ["h", "n_s"])
+def test_the_power_spectrum_has_a_shape(parameter):
+    """At one sigma_8, both raise small scales over large ones."""
+    low, high = (
+        simulate("MockSB", ("Mcdm",), config(), fiducial("MockSB", **{parameter: value}), 0)["Mcdm"]
+        for value in set_of("MockSB").space[parameter].range
+    )
+    assert np.log(high).std() > np.log(low).std()
 
 
 def test_five_columns_are_refused():

@@ -3,10 +3,11 @@ import threading
 import numpy as np
 import pytest
 
-from multifield.camels import BOX_SIZE, PARAMETERS
+from multifield.camels import BOX_SIZE, PARAMETERS, find_space
 from multifield.maps.power_spectrum import power_spectrum
 from multifield.mock.universe import (
     INITIAL_CONDITIONS,
+    Background,
     linear_field,
     linear_power,
     make_universe,
@@ -39,6 +40,25 @@ def test_theta_is_a_latin_hypercube_in_the_bounds():
         assert unit.max() <= 1
         # one value per stratum of 40, unless rounding to 5 decimals moved it to the next
         assert len(np.unique(np.floor(unit * 40))) >= 39
+
+
+def test_energies_are_drawn_in_the_logarithm():
+    space = find_space("MockTNG50", "LH")
+    theta = sample_theta(40, 7, 3, space)
+    for column, parameter in zip(theta.T, space, strict=True):
+        scale = np.log if parameter.name in ("A_SN1", "A_AGN1") else np.asarray
+        low, high = scale(np.array(parameter.range))
+        strata = np.floor((scale(column) - low) / (high - low) * 40)
+        assert len(np.unique(strata)) >= 39
+
+
+def test_a_sobol_sequence_fills_every_stratum():
+    space = find_space("MockSB", "SB14")
+    unit = space.scale(space.coordinates(sample_theta(32, 7, 4, space, sobol=True)))
+    assert unit.shape == (32, 14)
+    for column in unit.T:
+        assert len(np.unique(np.floor(column * 32))) >= 31  # but for rounding
+    assert len(sample_theta(24, 7, 4, space, sobol=True)) == 24
 
 
 def test_theta_survives_a_text_file(tmp_path):
@@ -81,6 +101,19 @@ def test_linear_power_grows_as_sigma_8_squared():
     k = np.geomspace(0.3, 10, 50)
     ratio = linear_power(k, 0.3, 1.0) / linear_power(k, 0.3, 0.6)
     np.testing.assert_allclose(ratio, (1.0 / 0.6) ** 2, rtol=1e-10)
+
+
+def test_a_larger_box_has_the_power_at_its_wave_numbers():
+    """The same white noise in two boxes: modes m have k = 2 pi m / box, and cells are 8 times as big."""
+    large = Background(box=50.0)
+    ours, of_cmd = (
+        linear_field(16, 0.3, 0.8, np.random.default_rng(4), background)
+        for background in (large, Background())
+    )
+    k = 2 * np.pi * np.arange(1, 8) / np.array([[50.0], [25.0]])
+    ratio = np.sqrt(linear_power(k[0], 0.3, 0.8) / linear_power(k[1], 0.3, 0.8) / 8)
+    np.testing.assert_allclose(np.abs(ours[1:8, 0, 0] / of_cmd[1:8, 0, 0]), ratio, rtol=1e-5)
+    assert large.n_slabs == 10
 
 
 def test_linear_field_is_proportional_to_sigma_8():
