@@ -178,7 +178,9 @@ class PrintSummary:
             records = to_records(catalog.load("predictions"))
             card = catalog.load("prediction_card")
             false_alarms = card.novelty.false_alarms
-            table = prediction_table(records, card.suite, card.field, card.inferred, false_alarms)
+            table = prediction_table(
+                records, card.suite, card.field, card.inferred, false_alarms, card.space
+            )
             print_table(table, files)
         if "smallest_field_sets" in outputs:
             from multifield.studies.field_selection import selection_table
@@ -209,6 +211,7 @@ class PrintSummary:
             selection.field,
             catalog.load(f"params:{tested}"),
             catalog.load(f"{prefix}metrics_intervals"),
+            selection.simulations.space,
         )
         print_table(table, (where, _how_to_see_pipelines()), heading="Next:")
 

@@ -30,6 +30,7 @@ def summary_table(
     field: str | None = None,
     tested_on: Selection | None = None,
     intervals: Intervals | None = None,
+    space: camels.ParameterSpace = camels.CMD,
 ) -> Table:
     """Lay out metrics as a table, one row per parameter below the information.
 
@@ -43,6 +44,8 @@ def summary_table(
         Test maps, for the title if they are of another suite or set.
     intervals : dict of dict of Interval, optional
         Intervals of the same metrics. Metrics of `_WITH_ERROR` are shown with their standard error.
+    space : ParameterSpace, optional
+        Parameters of the metrics. By default CMD's six.
 
     Returns
     -------
@@ -59,7 +62,8 @@ def summary_table(
         table.add_column(heading, justify="right", overflow="fold")
     for name in _parameters(metrics):
         table.add_row(
-            name, *(_cell(metrics, intervals or {}, heading, name) for heading in _COLUMNS)
+            _label(name, space),
+            *(_cell(metrics, intervals or {}, heading, name) for heading in _COLUMNS),
         )
     return table
 
@@ -93,6 +97,12 @@ def _parameters(metrics: Metrics) -> list[str]:
     """List the parameters with any of the metrics shown, in CMD's order."""
     shown = (name for metric, _, _ in _COLUMNS.values() for name in metrics[metric])
     return camels.in_table_order(shown)
+
+
+def _label(name: str, space: camels.ParameterSpace) -> str:
+    """Name the coordinate of a parameter."""
+    is_log = name in space.names and space[name].scale == "log"
+    return f"log10 {name}" if is_log else name
 
 
 def _cell(metrics: Metrics, intervals: Intervals, heading: str, name: str) -> str:
@@ -134,6 +144,7 @@ def prediction_table(
     field: str,
     inferred: Sequence[str],
     false_alarms: float,
+    space: camels.ParameterSpace = camels.CMD,
 ) -> Table:
     """Lay out the first predictions, one row per map.
 
@@ -147,6 +158,8 @@ def prediction_table(
         Names of the parameters.
     false_alarms : float
         Expected share of flagged maps among maps like the validation maps.
+    space : ParameterSpace, optional
+        Parameters of the predictions. By default CMD's six.
 
     Returns
     -------
@@ -166,7 +179,7 @@ def prediction_table(
     table = Table(title=f"trained on {_name(suite, field)}", caption=caption)
     table.add_column("map", justify="right")
     for name in inferred:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(_label(name, space), justify="right", overflow="fold")
     table.add_column("p-value", justify="right")
     for record in records[:N_SHOWN]:
         values = [

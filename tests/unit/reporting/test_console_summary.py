@@ -51,6 +51,14 @@ def test_only_inferred_parameters_have_a_row(make_results):
     assert summary_table(metrics).row_count == 2
 
 
+def test_logarithms_are_named_within_80_columns(make_results):
+    space = camels.find_space("MockTNG50", "LH")
+    text = printed(score_results(make_results()), [], space=space)
+    assert "log10 A_SN1" in text
+    assert "log10 A_SN2" not in text
+    assert "…" not in text
+
+
 def test_undefined_metric_is_a_dash(make_results):
     metrics = score_results(make_results(inferred=("Omega_m",), n_simulations=1))
     row = next(line for line in printed(metrics, []).splitlines() if "Omega_m" in line)

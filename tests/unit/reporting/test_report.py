@@ -232,6 +232,17 @@ def test_all_six_parameters_have_their_symbols(make_report):
     assert "&Omega;<sub>m</sub>, &sigma;<sub>8</sub>, A<sub>SN1</sub>" in html  # of TARP
 
 
+def test_logarithms_are_named(make_report):
+    """Results of MockTNG50 are the logarithms of two parameters; those of MockTNG are values."""
+    inferred = ("sigma_8", "A_SN1")
+    shown = page.render_report(make_report(inferred=inferred))
+    assert "log<sub>10</sub>" not in shown
+    shown = page.render_report(make_report(suite="MockTNG50", inferred=inferred))
+    assert "log<sub>10</sub>&nbsp;A<sub>SN1</sub>" in shown
+    assert "log<sub>10</sub>&nbsp;&sigma;" not in shown
+    assert "are in dex" in shown
+
+
 def test_a_figure_that_is_missing_is_named(make_report):
     with pytest.raises(ValueError, match=r"figures: Expected .*saliency.*, got losses"):
         render_report(make_report(figures={"losses": PNG}))

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +85,20 @@ def render_report(report: RunReport) -> str:
         raise ValueError(
             f"figures: Expected {', '.join(FIGURES)}, got {', '.join(report.figures)}."
         )
-    return fill_template(TEMPLATE, **_fill(report))
+    return fill_template(TEMPLATE, report.trained_on.simulations.space, **_fill(report))
 
 
-def fill_template(template: str, **variables: Any) -> str:
+def fill_template(
+    template: str, space: camels.ParameterSpace = camels.CMD, **variables: Any
+) -> str:
     """Render a page of this folder. All text is escaped.
 
     Parameters
     ----------
     template : str
         Name of the template, which extends ``page.html.j2``.
+    space : ParameterSpace, optional
+        Parameters of the numbers. By default CMD's six.
     **variables : object
         Variables of the template.
 
@@ -109,8 +114,9 @@ def fill_template(template: str, **variables: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["symbol"] = _symbol
-    return environment.get_template(template).render(variables)
+    environment.filters["symbol"] = partial(_symbol, space=space)
+    logarithms = any(each.scale == "log" for each in space)
+    return environment.get_template(template).render(variables, logarithms=logarithms)
 
 
 def _fill(report: RunReport) -> dict[str, Any]:
@@ -153,9 +159,14 @@ def _fill(report: RunReport) -> dict[str, Any]:
     }
 
 
-def _symbol(name: str) -> Markup:
-    """Format one parameter name, or several joined with +, as HTML."""
-    return Markup(", ").join(_SYMBOLS.get(part, part) for part in name.split("+"))
+def _symbol(name: str, space: camels.ParameterSpace) -> Markup:
+    """Format the coordinate of one parameter, or of several joined with +, as HTML."""
+    symbols = []
+    for part in name.split("+"):
+        is_log = part in space.names and space[part].scale == "log"
+        prefix = Markup("log<sub>10</sub>&nbsp;") if is_log else Markup()
+        symbols.append(prefix + _SYMBOLS.get(part, part))
+    return Markup(", ").join(symbols)
 
 
 def inline(png: bytes) -> str:
