@@ -25,7 +25,6 @@ from kedro.io import DatasetError
 from kedro.utils import is_kedro_project
 from pydantic import TypeAdapter
 
-from multifield import camels
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.folder import copy_configuration, find_configuration, find_project
 from multifield.config.loader import read_parameters
@@ -197,11 +196,8 @@ def _parse_columns(_: click.Context, option: click.Parameter, texts: Sequence[st
     columns = {}
     for text in texts:
         name, equals, column = text.partition("=")
-        if not equals or name not in camels.PARAMETER_NAMES:
-            known = ", ".join(camels.PARAMETER_NAMES)
-            raise click.BadParameter(
-                f"Expected PARAMETER=COLUMN with one of {known}, got {text!r}.", param=option
-            )
+        if not equals:
+            raise click.BadParameter(f"Expected PARAMETER=COLUMN, got {text!r}.", param=option)
         columns[name] = column
     return columns
 
@@ -231,10 +227,8 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option(
     "--maps-per-simulation",
-    default=camels.MAPS_PER_SIMULATION,
-    show_default=True,
     type=click.IntRange(min=1),
-    help="Maps per simulation. 1 for independent rows.",
+    help="Maps per simulation. 1 for independent rows. Default: that of the file, or 15.",
 )
 @click.option(
     "--orientations",
@@ -247,6 +241,12 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
     callback=_parse_parameters,
     help="Parameters to score, joined with commas. Default: all in the file.",
 )
+@click.option(
+    "--table",
+    default="",
+    help="Parameter table of a CSV or Parquet file, such as IllustrisTNG_28. Default: that of the "
+    "file, or CMD.",
+)
 @click.option("--truth", type=EXISTING, help="Table of true parameters, per map or simulation.")
 @_names_columns("true")
 @_names_columns("mean")
@@ -256,9 +256,10 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 def score(
     files: Sequence[Path],
     output: Path,
-    maps_per_simulation: int,
+    maps_per_simulation: int | None,
     orientations: int | None,
     parameters: tuple[str, ...],
+    table: str,
     truth: Path | None,
     **columns: Columns,
 ) -> None:
@@ -276,6 +277,7 @@ def score(
         parameters=parameters,
         columns=columns,
         truth=truth,
+        table=table,
     )
     settings = read_parameters("base", {})["evaluation"]
     config = TypeAdapter(EvaluationConfig).validate_python(settings)

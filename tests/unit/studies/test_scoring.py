@@ -83,6 +83,52 @@ def test_columns_are_found_by_name(tmp_path, results, forms, suffix):
     assert same(read_predictions(path, Layout()).results, results)
 
 
+@pytest.fixture
+def many():
+    """Means and standard deviations of the 28 parameters of SB28, of four simulations of 30 maps."""
+    space = camels.find_space("IllustrisTNG", "SB28")
+    rng = np.random.default_rng(1)
+    theta = np.repeat(space.unscale(rng.random((4, 28))), 30, axis=0)
+    std = space.unscale_std(rng.uniform(0.05, 0.1, theta.shape))
+    mean = theta + std * rng.normal(size=theta.shape)
+    return Results(theta, mean, std, space.names, space=space, maps_per_simulation=30)
+
+
+@pytest.mark.parametrize("form", ["moments", "draws", "text"])
+def test_any_table_is_scored(tmp_path, many, form):
+    """By name, in any order of the columns; 18 columns are 84 here."""
+    layout = Layout(table=many.space.name, maps_per_simulation=30)
+    if form == "text":
+        path, layout = tmp_path / "results.txt", Layout()  # the file tells both
+        write_results(path, many)
+    else:
+        path = tmp_path / "table.parquet"
+        table = as_table(many) if form == "moments" else as_draws(many)
+        table.iloc[:, ::-1].to_parquet(path)
+    predictions = read_predictions(path, layout)
+    assert predictions.results.space == many.space
+    assert predictions.results.inferred == many.inferred
+    assert predictions.maps_per_simulation == 30
+    if form != "draws":
+        assert same(predictions.results, many)
+    scores = score_predictions(predictions, BOOTSTRAP, CALIBRATION)
+    expected = score_results(many)["RMSE"]
+    for name in many.inferred:  # moments of 40 draws differ by a sixth of a standard deviation
+        assert scores.metrics["RMSE"][name] == pytest.approx(expected[name], rel=0.1)
+
+
+def test_values_of_a_published_table_are_converted(tmp_path, many):
+    """--truth with a text of physical values; results are logarithms of some."""
+    truth, path = tmp_path / "params.txt", tmp_path / "table.csv"
+    np.savetxt(truth, many.space.physical(many.theta[::30]), fmt="%.17g")
+    as_table(many).drop(columns=[f"{name}_true" for name in many.inferred]).to_csv(path)
+    layout = Layout(table=many.space.name, maps_per_simulation=30, truth=truth)
+    found = read_predictions(path, layout).results
+    np.testing.assert_allclose(found.theta, many.theta, rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match=r"table: Expected one of CMD, .*got 'SB28'"):
+        read_predictions(path, replace(layout, table="SB28"))
+
+
 def test_columns_may_be_told(tmp_path, results):
     path = tmp_path / "table.csv"
     table = as_table(results).rename(columns={"Omega_m_true": "om", "sigma_8_std": "width"})

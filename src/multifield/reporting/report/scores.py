@@ -37,6 +37,8 @@ class ScoreReport:
         Its interval.
     tests : sequence of mapping
         Calibration tests.
+    space : ParameterSpace
+        Parameters of the table of the file.
     figures : mapping of str to bytes
         PNG of each figure of `SCORE_FIGURES`.
     n_rows, n_simulations, n_orientations, n_draws : int
@@ -56,6 +58,7 @@ class ScoreReport:
     log_prob: float
     log_prob_interval: Interval | None
     tests: Sequence[Mapping[str, Any]]
+    space: camels.ParameterSpace
     figures: Mapping[str, bytes]
     n_rows: int
     n_simulations: int
@@ -81,6 +84,7 @@ def render_scores(report: ScoreReport) -> str:
     """
     return fill_template(
         "scores.html.j2",
+        report.space,
         title=f"Scores of {report.name}",
         report=report,
         headings=list(tables.KEY_METRICS),
@@ -118,6 +122,7 @@ def render_comparison(
     }
     return fill_template(
         "comparison.html.j2",
+        reports[0].space,
         title=f"Comparison of {len(reports)} predictions",
         reports=reports,
         reference=reports[0].name,

@@ -12,6 +12,7 @@ P      parameters
 import numpy as np
 from jaxtyping import Float64
 
+from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Resamples, Simulation
 from multifield.evaluation.calibration import Uniform, check_bias, check_spread, coverage_curve
@@ -46,7 +47,13 @@ def rank_truth(draws: Draws, truth: Values, seed: int) -> Values:
     return ranks
 
 
-def rank_distances(draws: Draws, truth: Values, parameters: tuple[str, ...], seed: int) -> Uniform:
+def rank_distances(
+    draws: Draws,
+    truth: Values,
+    parameters: tuple[str, ...],
+    seed: int,
+    space: camels.ParameterSpace = camels.CMD,
+) -> Uniform:
     """Rank the truth among the draws by distance to a random point (TARP).
 
     Parameters
@@ -58,7 +65,9 @@ def rank_distances(draws: Draws, truth: Values, parameters: tuple[str, ...], see
     parameters : tuple of str
         Names of the P parameters.
     seed : int
-        Seed of the points, which are uniform in the latin hypercube.
+        Seed of the points, which are uniform in the prior ranges.
+    space : ParameterSpace, optional
+        Parameters of the table. By default CMD's six.
 
     Returns
     -------
@@ -66,7 +75,7 @@ def rank_distances(draws: Draws, truth: Values, parameters: tuple[str, ...], see
         Ranks as in `rank_truth`. Distances are Euclidean in units of the prior ranges.
     """
     rng = np.random.default_rng([seed, 1])
-    low, width = prior_ranges(parameters)
+    low, width = prior_ranges(parameters, space)
     points = low + width * rng.random(truth.shape)
     distance = np.sum(((truth - points) / width) ** 2, axis=1)
     of_draws = np.sum(((draws - points[:, None]) / width) ** 2, axis=2)
@@ -82,6 +91,7 @@ def check_draws(
     simulation: Simulation,
     bootstrap: BootstrapConfig,
     seed: int,
+    space: camels.ParameterSpace = camels.CMD,
 ) -> list[Test]:
     """Run the tests of `multifield.evaluation.check_calibration` on draws.
 
@@ -99,6 +109,8 @@ def check_draws(
         Number of resamples, seed and level of the bands.
     seed : int
         Seed of the ranks.
+    space : ParameterSpace, optional
+        Parameters of the table. By default CMD's six.
 
     Returns
     -------
@@ -122,6 +134,6 @@ def check_draws(
         for test, numbers in uniform.items():
             curve = coverage_curve(numbers, resamples)
             record(name, test, curve.statistic, curve.p_value)
-    curve = coverage_curve(rank_distances(draws, truth, parameters, seed), resamples)
+    curve = coverage_curve(rank_distances(draws, truth, parameters, seed, space), resamples)
     record("+".join(parameters), "TARP", curve.statistic, curve.p_value)
     return tests

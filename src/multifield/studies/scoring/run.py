@@ -148,6 +148,7 @@ def _write_scores(
         log_prob=mean,
         log_prob_interval=interval,
         tests=scores.tests,
+        space=predictions.results.space,
         figures=figures,
         n_rows=len(predictions.results),
         n_simulations=int(scores.simulation.max()) + 1,

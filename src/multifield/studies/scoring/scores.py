@@ -95,6 +95,7 @@ def score_predictions(
             simulation,
             bootstrap,
             calibration.seed,
+            results.space,
         )
     return Scores(
         predictions,

@@ -12,6 +12,7 @@ import pandas as pd
 
 from multifield import camels
 from multifield.evaluation import Results, read_results
+from multifield.evaluation.draws import TABLE
 from multifield.evaluation.metrics import make_marginal
 from multifield.studies.scoring.draws import Draws
 
@@ -34,8 +35,8 @@ class Layout:
 
     Attributes
     ----------
-    maps_per_simulation : int
-        Number of maps per simulation. 1 for independent rows.
+    maps_per_simulation : int or None
+        Number of maps per simulation. 1 for independent rows. None: that of the file, or 15.
     orientations : int or None
         Number of orientations of each map. None requires a table without repeated truths.
     parameters : tuple of str
@@ -45,13 +46,17 @@ class Layout:
         their names.
     truth : path or None
         Table of the true parameters, if the file has none.
+    table : str
+        Name of the parameter table of a CSV or Parquet file, such as ``IllustrisTNG_28``. Empty:
+        that of the file, or CMD.
     """
 
-    maps_per_simulation: int = camels.MAPS_PER_SIMULATION
+    maps_per_simulation: int | None = None
     orientations: int | None = None
     parameters: tuple[str, ...] = ()
     columns: Mapping[str, Names] = field(default_factory=dict)
     truth: Path | None = None
+    table: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,23 +111,25 @@ def read_predictions(path: PathLike, layout: Layout) -> Predictions:
 
 def _read(path: Path, layout: Layout) -> Predictions:
     draws = None
-    camels.CMD.columns(layout.parameters)
     if path.suffix not in READERS:
-        if layout.truth is not None or any(layout.columns.values()):
+        if layout.truth is not None or layout.table or any(layout.columns.values()):
             raise ValueError(
-                "columns: Expected a CSV or Parquet file with --truth or column names."
+                "columns: Expected a CSV or Parquet file with --truth, --table or column names."
             )
         results = _select(read_results(path), layout.parameters)
     else:
         table = READERS[path.suffix](path)
-        if MAP in table and any(name in table for name in camels.PARAMETER_NAMES):
-            results, draws = _read_draws(table, layout)
+        space = camels.find_table(layout.table or table.attrs.get(TABLE, camels.CMD.name))
+        space.columns(layout.parameters)
+        if MAP in table and any(name in table for name in space.names):
+            results, draws = _read_draws(table, layout, space)
         else:
-            results = _read_moments(table, layout)
+            results = _read_moments(table, layout, space)
     _check_values(results)
     n_orientations = _count_orientations(results, layout)
-    _check_truth(results, layout.maps_per_simulation, n_orientations)
-    return Predictions(results, n_orientations, layout.maps_per_simulation, draws)
+    n_maps = layout.maps_per_simulation or results.maps_per_simulation
+    _check_truth(results, n_maps, n_orientations)
+    return Predictions(results, n_orientations, n_maps, draws)
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
@@ -135,6 +142,7 @@ def _select(results: Results, parameters: tuple[str, ...]) -> Results:
     """Keep some parameters. The benchmark's files of N-body suites have numbers for all six."""
     if not parameters:
         return results
+    results.space.columns(parameters)
     missing = [name for name in parameters if name not in results.inferred]
     if missing:
         raise ValueError(
@@ -150,33 +158,38 @@ def _select(results: Results, parameters: tuple[str, ...]) -> Results:
 # ---- one row per map ----
 
 
-def _read_moments(table: Any, layout: Layout) -> Results:
+def _read_moments(table: Any, layout: Layout, space: camels.ParameterSpace) -> Results:
     """Read a table with columns for truth, mean and standard deviation."""
-    found = {role: _find_columns(table, role, layout.columns.get(role, {})) for role in ROLES}
-    names = _choose(layout.parameters, list(found["mean"]), "mean", table)
-    truth = _read_truth(layout, len(table))
+    found = {
+        role: _find_columns(table, role, layout.columns.get(role, {}), space) for role in ROLES
+    }
+    names = _choose(layout.parameters, list(found["mean"]), "mean", table, space)
+    truth = _read_truth(layout, len(table), space)
     for role in ("std", *(() if truth is not None else ("true",))):
-        _choose(names, list(found[role]), role, table)
-    theta, mean, std = (np.full((len(table), 6), np.nan) for _ in range(3))
-    for name, column in zip(names, camels.CMD.columns(names), strict=True):
+        _choose(names, list(found[role]), role, table, space)
+    theta, mean, std = (np.full((len(table), len(space)), np.nan) for _ in range(3))
+    for name, column in zip(names, space.columns(names), strict=True):
         mean[:, column] = _numbers(table, found["mean"][name])
         std[:, column] = _numbers(table, found["std"][name])
         theta[:, column] = (
             _numbers(table, found["true"][name]) if truth is None else truth[:, column]
         )
-    return Results(theta, mean, std, names)
+    return Results(theta, mean, std, names, space=space)
 
 
-def _find_columns(table: Any, role: str, told: Names) -> dict[str, str]:
+def _find_columns(
+    table: Any, role: str, told: Names, space: camels.ParameterSpace
+) -> dict[str, str]:
     """Find the column of each parameter, by options or by its name."""
     for name, column in told.items():
+        space.index(name)
         if column not in table:
             raise ValueError(
                 f"--{role} {name}={column}: Expected one of the columns "
                 f"{', '.join(map(str, table.columns))}."
             )
     found = dict(told)
-    for name in camels.PARAMETER_NAMES:
+    for name in space.names:
         if name in told:
             continue
         forms = {f"{a}_{b}" for word in ROLES[role] for a, b in ((name, word), (word, name))}
@@ -189,7 +202,7 @@ def _find_columns(table: Any, role: str, told: Names) -> dict[str, str]:
             )
         if matches:
             found[name] = matches[0]
-    return {name: found[name] for name in camels.PARAMETER_NAMES if name in found}
+    return {name: found[name] for name in space.names if name in found}
 
 
 def _plain(column: object) -> str:
@@ -197,12 +210,16 @@ def _plain(column: object) -> str:
 
 
 def _choose(
-    parameters: tuple[str, ...], present: Sequence[str], role: str, table: Any
+    parameters: tuple[str, ...],
+    present: Sequence[str],
+    role: str,
+    table: Any,
+    space: camels.ParameterSpace,
 ) -> tuple[str, ...]:
     """Return the parameters to score; ValueError if the role has no column for one."""
     missing = [name for name in parameters if name not in present]
     if missing or not present:
-        name = missing[0] if missing else camels.PARAMETER_NAMES[0]
+        name = missing[0] if missing else space.names[0]
         word = ROLES[role][0]
         way = " Give the true parameters with --truth FILE." if role == "true" else ""
         raise ValueError(
@@ -223,9 +240,9 @@ def _numbers(table: Any, column: str) -> np.ndarray:
 # ---- one row per draw ----
 
 
-def _read_draws(table: Any, layout: Layout) -> tuple[Results, Draws]:
+def _read_draws(table: Any, layout: Layout, space: camels.ParameterSpace) -> tuple[Results, Draws]:
     """Read draws of posteriors; all maps have the same number of them."""
-    present = [name for name in camels.PARAMETER_NAMES if name in table]
+    present = [name for name in space.names if name in table]
     missing = [name for name in layout.parameters if name not in present]
     if missing:
         raise ValueError(f"columns: Expected draws of {missing[0]}, got {', '.join(present)}.")
@@ -240,13 +257,13 @@ def _read_draws(table: Any, layout: Layout) -> tuple[Results, Draws]:
     shape = (len(maps), int(counts[0]))
     draws = np.stack([_numbers(table, name).reshape(shape) for name in names], axis=2)
     _check_draws(draws, names, maps)
-    truth = _read_truth(layout, len(maps))
+    truth = _read_truth(layout, len(maps), space)
     if truth is None:
-        truth = _truth_of_draws(table, layout, names, shape, maps)
-    mean, std = (np.full((len(maps), 6), np.nan) for _ in range(2))
-    columns = list(camels.CMD.columns(names))
+        truth = _truth_of_draws(table, layout, names, shape, maps, space)
+    mean, std = (np.full((len(maps), len(space)), np.nan) for _ in range(2))
+    columns = list(space.columns(names))
     mean[:, columns], std[:, columns] = draws.mean(axis=1), draws.std(axis=1, ddof=1)
-    return Results(truth, mean, std, names), draws
+    return Results(truth, mean, std, names, space=space), draws
 
 
 def _check_draws(draws: Draws, names: tuple[str, ...], maps: np.ndarray) -> None:
@@ -260,13 +277,18 @@ def _check_draws(draws: Draws, names: tuple[str, ...], maps: np.ndarray) -> None
 
 
 def _truth_of_draws(
-    table: Any, layout: Layout, names: tuple[str, ...], shape: tuple[int, int], maps: np.ndarray
+    table: Any,
+    layout: Layout,
+    names: tuple[str, ...],
+    shape: tuple[int, int],
+    maps: np.ndarray,
+    space: camels.ParameterSpace,
 ) -> np.ndarray:
     """Read the truth, which is repeated for each draw of a map."""
-    found = _find_columns(table, "true", layout.columns.get("true", {}))
-    _choose(names, list(found), "true", table)
-    theta = np.full((shape[0], 6), np.nan)
-    for name, column in zip(names, camels.CMD.columns(names), strict=True):
+    found = _find_columns(table, "true", layout.columns.get("true", {}), space)
+    _choose(names, list(found), "true", table, space)
+    theta = np.full((shape[0], len(space)), np.nan)
+    for name, column in zip(names, space.columns(names), strict=True):
         values = _numbers(table, found[name]).reshape(shape)
         differ = np.flatnonzero((values != values[:, :1]).any(axis=1))
         if len(differ):
@@ -282,34 +304,36 @@ def _truth_of_draws(
 # ---- the truth ----
 
 
-def _read_truth(layout: Layout, n_rows: int) -> np.ndarray | None:
-    """Read the table of true parameters, (M, 6), one row per row of the file or simulation."""
+def _read_truth(layout: Layout, n_rows: int, space: camels.ParameterSpace) -> np.ndarray | None:
+    """Read the table of true parameters, (M, P), one row per row of the file or simulation."""
     if layout.truth is None:
         return None
-    path, theta = layout.truth, np.full((0, 6), np.nan)
+    path = layout.truth
     if path.suffix in READERS:
         table = READERS[path.suffix](path)
-        found = _find_columns(table, "true", layout.columns.get("true", {}))
-        found |= {name: name for name in camels.PARAMETER_NAMES if name in table}
-        theta = np.full((len(table), 6), np.nan)
+        found = _find_columns(table, "true", layout.columns.get("true", {}), space)
+        found |= {name: name for name in space.names if name in table}
+        theta = np.full((len(table), len(space)), np.nan)
         for name, column in found.items():
-            theta[:, camels.PARAMETER_NAMES.index(name)] = _numbers(table, column)
+            theta[:, space.index(name)] = _numbers(table, column)
     else:
         rows = np.loadtxt(path, ndmin=2)
-        theta = np.full((len(rows), 6), np.nan)
-        n = min(rows.shape[1], 6)  # CMD's tables have a seventh column with a seed
+        theta = np.full((len(rows), len(space)), np.nan)
+        n = min(rows.shape[1], len(space))  # CMD's tables have a seventh column with a seed
         theta[:, :n] = rows[:, :n]
+        theta = space.coordinates(theta)
+    n_per_simulation = layout.maps_per_simulation or camels.MAPS_PER_SIMULATION
     n_maps = n_rows // (layout.orientations or 1)
     if len(theta) != n_rows:
         if len(theta) == n_maps:
             theta = np.tile(theta, (n_rows // n_maps, 1))
-        elif len(theta) * layout.maps_per_simulation == n_maps:
-            theta = np.repeat(theta, layout.maps_per_simulation, axis=0)
+        elif len(theta) * n_per_simulation == n_maps:
+            theta = np.repeat(theta, n_per_simulation, axis=0)
             theta = np.tile(theta, (n_rows // n_maps, 1))
         else:
             raise ValueError(
                 f"--truth {path}: Expected {n_rows} rows, one per row of the predictions, or one "
-                f"per simulation of {layout.maps_per_simulation} maps, got {len(theta)}."
+                f"per simulation of {n_per_simulation} maps, got {len(theta)}."
             )
     return theta
 
@@ -319,7 +343,7 @@ def _count_orientations(results: Results, layout: Layout) -> int:
     if layout.orientations is not None:
         return layout.orientations
     for n in range(8, 1, -1):
-        copies = results.theta.reshape(n, -1, 6) if len(results) % n == 0 else None
+        copies = results.theta.reshape(n, -1, len(results.space)) if len(results) % n == 0 else None
         if copies is not None and np.array_equal(
             copies, np.broadcast_to(copies[:1], copies.shape), equal_nan=True
         ):
