@@ -271,6 +271,36 @@ def test_maps_of_a_user(columns, suite, data, tmp_path):
     assert "trained on MyUniverse: Mtot" in done.stdout, done.stderr
 
 
+def test_maps_of_a_registered_suite(tmp_path):
+    """Three parameters, one drawn in the logarithm, and a box with 30 maps per simulation."""
+    path = tmp_path / "suites.yml"
+    path.write_text(
+        "tables: {three: {columns: {"
+        "Omega_m: {range: [0.1, 0.5], fiducial: 0.3, cosmology: true}, "
+        "A: {range: [0.01, 100.0], fiducial: 1.0, drawn: log}, "
+        "B: {range: [-1.0, 1.0], fiducial: 0.0}}}}\n"
+        "suites: {MyBox: {fields: [T], sets: {SB3: {tables: [three], box: 50.0}}}}\n"
+    )
+    camels.add_suites(path)
+    rng = np.random.default_rng(1)
+    space = camels.find_space("MyBox", "SB3")
+    theta = space.physical(space.unscale(rng.random((8, 3))))
+    maps = np.exp(rng.normal(size=(240, 16, 16))).astype(np.float32)
+    arguments = {"theta": theta, "sim_set": "SB3", "data": tmp_path / "data"}
+    own = mf.load_suite("MyBox", "T", maps=maps, **arguments, n_valid=2, n_test=2)
+    assert own.inferred == ("Omega_m", "A", "B")
+    assert own.maps_per_simulation == 30
+    np.testing.assert_allclose(own.theta[:, 1], np.log10(theta[:, 1]))
+    network = mf.train(own, epochs=1, hidden=2, batch_size=32, device="cpu", n_threads=1)
+    network.save(tmp_path / "net")
+    posterior = mf.load_network(tmp_path / "net").infer(own.test)
+    assert posterior.mean.shape == (60, 3)
+    with pytest.raises(ValueError, match=r"in 3 columns \(Omega_m, A, B\), got shape \(8, 2\)"):
+        mf.load_suite("MyBox", "T", maps=maps, **{**arguments, "theta": theta[:, :2]})
+    with pytest.raises(ValueError, match=r"shape \(240, L, L\), 30 maps per simulation"):
+        mf.load_suite("MyBox", "T", maps=maps[:120], **arguments)
+
+
 def test_files_of_a_user_are_linked(suite, data, tmp_path):
     np.save(tmp_path / "maps.npy", suite.maps["Mtot"])
     np.savetxt(tmp_path / "theta.txt", suite.theta)

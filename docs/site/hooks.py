@@ -387,7 +387,8 @@ suites:
 ```
 
 Its files are `params_SB2_Mine.txt` and `Maps_<field>_Mine_SB2_z=0.00.npy`. In Python,
-`multifield.camels.add_suites(Path("suites.yml"))` registers them."""
+`multifield.camels.add_suites(Path("suites.yml"))` registers them. `load_suite` then also takes
+arrays: `mf.load_suite("Mine", "T", sim_set="SB2", maps=maps, theta=theta)`."""
 
 
 # ---- text ----

@@ -223,13 +223,15 @@ def load_suite(
         Folder with published files, in it or in ``<folder>/<suite>/``. If not given, that of the
         configuration.
     maps : mapping of str to array or path, optional
-        Your maps of each field, (15 S, L, L) float32: 15 maps per simulation, ordered by
-        simulation. L is a power of two from 16. For one field, an array or path without mapping.
-    theta : (S, 6) or (S, 2) array or path, optional
+        Your maps of each field, (15 S, L, L) float32: 15 maps per simulation, or those of the set,
+        ordered by simulation. L is a power of two from 16. For one field, an array or path without mapping.
+    theta : (S, 6), (S, 2) or (S, P) array or path, optional
         Parameters of your simulations, required with `maps`. Columns as
-        `multifield.camels.PARAMETERS`, or only Omega_m and sigma_8.
+        `multifield.camels.PARAMETERS`, or only Omega_m and sigma_8; or those of the set `sim_set`
+        of a suite that `multifield.camels.add_suites` registered, whose box gives the number of
+        maps per simulation.
     sim_set : str, optional
-        Set of simulations of a published suite.
+        Set of simulations of a published or registered suite.
     data : path-like, optional
         Data folder, with the file names of the pipelines.
     environment : str, optional
@@ -262,9 +264,9 @@ def load_suite(
     if (maps is None) != (theta is None):
         raise ValueError("maps, theta: Expected both or none, got one.")
     if maps is not None and theta is not None:
-        sim_set = "own"
         given |= {"source.partial": True, "source.kind": "folder"}
-        write_user_maps(name, field.split("_"), maps, theta, data / RAW / name)
+        fields = field.split("_")
+        sim_set = write_user_maps(name, fields, maps, theta, data / RAW / name, sim_set)
         folder = data / RAW
     if environment is None:
         environment = "mock" if camels.find_suite(name).mock else "base"
