@@ -44,9 +44,10 @@ def suite_matrices(records: Records) -> Figure:
     """
     fields = list(dict.fromkeys(record["field"] for record in records))
     figure = Figure(figsize=(PAGE_WIDTH, ROW_HEIGHT * len(fields) + 0.6), layout="constrained")
-    axes = figure.subplots(len(fields), len(camels.COSMOLOGY), squeeze=False)
+    names = dict.fromkeys(record["parameter"] for record in records)
+    axes = figure.subplots(len(fields), len(names), squeeze=False)
     for field, row in zip(fields, axes, strict=True):
-        for parameter, ax in zip(camels.COSMOLOGY, row, strict=True):
+        for parameter, ax in zip(names, row, strict=True):
             _draw_matrix(
                 ax, [r for r in records if (r["field"], r["parameter"]) == (field, parameter)]
             )
@@ -91,9 +92,10 @@ def smoothing_scan(records: Records) -> Figure:
     """
     fields = list(dict.fromkeys(record["field"] for record in records))
     figure = Figure(figsize=(PAGE_WIDTH, 2.2 * len(fields) + 0.6), layout="constrained")
-    axes = figure.subplots(len(fields), len(camels.COSMOLOGY), squeeze=False)
+    names = dict.fromkeys(record["parameter"] for record in records)
+    axes = figure.subplots(len(fields), len(names), squeeze=False)
     for field, row in zip(fields, axes, strict=True):
-        for parameter, ax in zip(camels.COSMOLOGY, row, strict=True):
+        for parameter, ax in zip(names, row, strict=True):
             _draw_scan(
                 ax, [r for r in records if (r["field"], r["parameter"]) == (field, parameter)]
             )
@@ -128,4 +130,6 @@ def _draw_scan(ax: Axes, records: Records) -> None:
 
 
 def _label(parameter: str) -> str:
-    return camels.PARAMETERS[camels.PARAMETER_NAMES.index(parameter)].label
+    tables = camels.BUILT_IN.tables.values()
+    labels = (table[parameter].label for table in tables if parameter in table.names)
+    return next(labels, parameter)

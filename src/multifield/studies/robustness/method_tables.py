@@ -9,7 +9,6 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from multifield import camels
 from multifield.config.studies import PLAIN, RobustnessConfig
 
 logger = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ def compare_methods(records: Records, config: RobustnessConfig) -> list[dict[str
     for field in config.studied:
         here = [r for r in records if r["field"] == field and float(r["smoothing_width"]) == width]
         for method in (PLAIN.name, *(each.name for each in config.methods)):
-            for parameter in camels.COSMOLOGY:
+            for parameter in dict.fromkeys(record["parameter"] for record in records):
                 chosen = [r for r in here if (r["method"], r["parameter"]) == (method, parameter)]
                 row = {"field": field, "method": method, "parameter": parameter}
                 own = [r for r in here if r["parameter"] == parameter]

@@ -6,7 +6,6 @@ from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
-from multifield import camels
 from multifield.config.data import NormalizationConfig
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.prediction import NoveltyConfig
@@ -163,7 +162,7 @@ class _Study:
     def _join(self, task: Task) -> tuple[TrainingSuites, TrainingConfig]:
         chosen = [self.suites[name] for name in task.suites]
         # as many steps as for the n maps of one suite: an epoch ends after more than n - 1 maps
-        n_maps = max(len(each.split.train) for each in chosen) * camels.MAPS_PER_SIMULATION
+        n_maps = max(len(each.split.train) * each.maps_per_simulation for each in chosen)
         settings = replace(
             self.training,
             epochs=self.config.epochs,
@@ -253,7 +252,7 @@ def score_all(
                 widen(results, taus), config.orientations, evaluation.bootstrap, config.clip
             )
             records += [head | score for score in scores]
-        _log(records[-2 * len(suites) :])
+        _log(records[-len(data.space.cosmology) * len(suites) :])
     return records
 
 
@@ -267,7 +266,8 @@ def _fit_disagreement(
         left_out.append(
             _infer(network, suite, suite.split.valid, config.orientations, evaluation.precision)
         )
-    return fit_disagreement(left_out) if left_out else dict.fromkeys(camels.COSMOLOGY, 0.0)
+    names = each.joined.data.space.cosmology
+    return fit_disagreement(left_out) if left_out else dict.fromkeys(names, 0.0)
 
 
 def _load(each: Trained, suite: SuiteMaps, simulations: Simulations) -> MapLoader:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation import Results, estimate_intervals, score_results, simulation_of_rows
 from multifield.evaluation.calibration import pulls
@@ -44,7 +43,7 @@ def score_test(
     metrics = score_results(results)
     intervals = estimate_intervals(results, simulation, bootstrap)
     records: list[Record] = []
-    for name in camels.COSMOLOGY:
+    for name in results.inferred:
         record: Record = {"parameter": name}
         for metric in WITH_INTERVAL:
             interval = intervals[metric].get(name)
@@ -104,7 +103,7 @@ def fit_disagreement(left_out: Sequence[Results]) -> Disagreement:
     """
     taus = {}
     for name in left_out[0].inferred:
-        column = camels.PARAMETER_NAMES.index(name)
+        column = left_out[0].space.index(name)
         unexplained = [
             float(np.mean((r.mean - r.theta)[:, column] ** 2 - r.std[:, column] ** 2))
             for r in left_out

@@ -17,6 +17,7 @@ from multifield.config.studies import RobustnessConfig
 from multifield.core.arrays import Theta
 from multifield.data import LogMaps
 from multifield.data.manifest import verify_suite
+from multifield.data.parameter_tables import align
 from multifield.evaluation.bootstrap import simulation_of_rows
 from multifield.evaluation.results import Results
 from multifield.ingest.raw_maps import bring_raw, make_log_maps
@@ -32,18 +33,25 @@ class SuiteMaps:
     ----------
     suite : str
         Name of the suite.
-    theta : (S, 6) float64
-        Parameters of each simulation.
+    theta : (S, P) float64
+        Coordinates of the parameters of each simulation.
     split : Split
         Split of the simulations.
     log_maps : mapping of (field, smoothing width [pixels]) to LogMaps
         Log maps of single fields.
+    space : ParameterSpace
+        Parameters of the columns of `theta`, the same for all suites of a study. By default CMD's
+        six.
+    maps_per_simulation : int
+        Number of maps per simulation.
     """
 
     suite: str
     theta: Theta
     split: Split
     log_maps: Mapping[tuple[str, float], LogMaps]
+    space: camels.ParameterSpace = camels.CMD
+    maps_per_simulation: int = camels.MAPS_PER_SIMULATION
 
 
 def bring_suites(
@@ -83,18 +91,20 @@ def bring_suites(
     ------
     ValueError
         If log maps are stored in 16 bits, which cannot be joined, or if suites have different
-        numbers of simulations.
+        numbers of simulations, boxes, or no common cosmological parameter.
     """
     if preprocessing.compact:
         raise ValueError("preprocessing.compact: Expected false for robustness, got True.")
     suites = {}
+    sets = {suite: camels.find_set(sim_set, suite) for suite in config.suites}
+    space = find_common(sets)
     for suite in config.suites:
         selection = Selection(suite=suite, sim_set=sim_set, field="_".join(config.single_fields))
         maps, theta = bring_raw(selection, source, folders.raw / suite)
         manifest = verify_suite(suite, sim_set, maps, theta, partial=source.partial)
         suites[suite] = SuiteMaps(
             suite,
-            theta,
+            align(sets[suite].space.physical(theta), sets[suite].space, space),
             split_simulations(
                 len(theta),
                 split_config.seed,
@@ -112,9 +122,55 @@ def bring_suites(
                     folders.log_maps / suite,
                 ).items()
             },
+            space,
+            sets[suite].maps_per_simulation,
         )
     check_equal_sizes(suites)
     return suites
+
+
+def find_common(sets: Mapping[str, camels.SimulationSet]) -> camels.ParameterSpace:
+    """Find the parameters that networks of several suites have.
+
+    Parameters
+    ----------
+    sets : mapping of suite to SimulationSet
+        Set of each suite.
+
+    Returns
+    -------
+    space : ParameterSpace
+        CMD's six if all sets have them, else the cosmological parameters that all have, over the
+        ranges of all.
+
+    Raises
+    ------
+    ValueError
+        If boxes differ, or there is no common cosmological parameter.
+    """
+    boxes = {suite: each.box for suite, each in sets.items()}
+    if len(set(boxes.values())) > 1:
+        raise ValueError(
+            f"robustness.suites: Expected suites of one box, got {boxes} Mpc/h. Leave some out."
+        )
+    spaces = [each.space for each in sets.values()]
+    if all(space.names == camels.PARAMETER_NAMES for space in spaces):
+        return camels.CMD
+    shared = [n for n in spaces[0].cosmology if all(n in space.cosmology for space in spaces)]
+    if not shared:
+        raise ValueError(
+            "robustness.suites: Expected a cosmological parameter that all suites have, got none "
+            f"in the tables {', '.join(space.name for space in spaces)}."
+        )
+    lows, highs = zip(
+        *[zip(*[s[n].range for n in shared], strict=True) for s in spaces], strict=True
+    )
+    bounds = zip(np.min(lows, axis=0).tolist(), np.max(highs, axis=0).tolist(), strict=True)
+    name = "+".join(dict.fromkeys(space.name for space in spaces))
+    found = spaces[0].only(shared)
+    return camels.ParameterSpace(
+        name, tuple(replace(p, bounds=each) for p, each in zip(found, bounds, strict=True))
+    )
 
 
 def check_equal_sizes(suites: Mapping[str, SuiteMaps]) -> None:
@@ -173,10 +229,10 @@ def take_as_labels(suite: SuiteMaps, inferred: Results, n_orientations: int) -> 
         simulation. Other rows and parameters that were not inferred are NaN.
     """
     simulation = simulation_of_rows(inferred, n_orientations)
-    n_maps = n_orientations * camels.MAPS_PER_SIMULATION
+    n_maps = n_orientations * suite.maps_per_simulation
     theta = suite.theta.copy()
     for name in inferred.inferred:
-        column = camels.PARAMETER_NAMES.index(name)
+        column = suite.space.index(name)
         sums = np.bincount(simulation, weights=inferred.mean[:, column])
         theta[list(suite.split.train), column] = sums / n_maps
     return replace(suite, theta=theta)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multifield import camels, training
+from multifield import training
 from multifield.config.data import NormalizationConfig
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Theta
@@ -15,9 +15,6 @@ from multifield.data.joined import JoinedMaps
 from multifield.maps import Split
 from multifield.maps.splits import Simulations
 from multifield.studies.robustness.suite_maps import SuiteMaps
-
-COLUMNS = tuple(camels.PARAMETER_NAMES.index(name) for name in camels.COSMOLOGY)
-"""Columns of the cosmological parameters; astrophysical ones mean something else in each suite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +95,7 @@ def join_suites(
     train = tuple(copy * n + number for copy in range(len(widths)) for number in seen.train)
 
     def load(simulations: Simulations) -> MapLoader:
-        return _load(channels, theta, simulations, _standardized(names, over), config)
+        return _load(suites[0], channels, theta, simulations, _standardized(names, over), config)
 
     data = SplitLoaders(
         train=load(train),
@@ -175,25 +172,29 @@ def load_suite(
         Loader of the simulations.
     """
     maps = [suite.log_maps[name, width].maps for name in field.split("_")]
-    return _load(
-        [JoinedMaps((each,)) for each in maps], suite.theta, simulations, normalization, config
-    )
+    channels = [JoinedMaps((each,)) for each in maps]
+    return _load(suite, channels, suite.theta, simulations, normalization, config)
 
 
 def _load(
+    suite: SuiteMaps,
     channels: list[JoinedMaps],
     theta: Theta,
     simulations: Simulations,
     normalization: Normalization,
     config: TrainingConfig,
 ) -> MapLoader:
+    """Load maps. Astrophysical parameters mean something else in each suite, and are left out."""
+    space = suite.space
     return MapLoader(
         channels,
         theta,
         simulations,
         normalization,
         batch_size=config.batch_size,
-        inferred=COLUMNS,
+        inferred=space.columns(space.cosmology),
+        space=space,
+        maps_per_simulation=suite.maps_per_simulation,
         **training.loader_options(config),
     )
 

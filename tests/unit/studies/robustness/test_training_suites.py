@@ -8,7 +8,7 @@ from multifield.config.data import NormalizationConfig
 from multifield.data import LogMaps, Normalization
 from multifield.maps.splits import maps_of
 from multifield.studies.robustness import join_suites, load_suite
-from multifield.studies.robustness.suite_maps import without_parameters
+from multifield.studies.robustness.suite_maps import find_common, without_parameters
 from multifield.studies.robustness.training_suites import fit_scale
 from tests.helpers.tolerances import SCALED_TWICE_ATOL
 from tests.unit.studies.robustness.examples import N, make_suite_maps
@@ -56,6 +56,32 @@ def test_every_map_keeps_its_own_parameters(suites):
         np.testing.assert_allclose(
             written, camels.unscale_theta(theta.astype(float))[:, 0], atol=1e-5
         )
+
+
+def test_suites_of_other_tables_share_cosmological_parameters(suites):
+    """SB28 and SB7 have Omega_b in common, over different ranges; others are left out."""
+    sets = {s: camels.find_set(n, s) for s, n in (("IllustrisTNG", "SB28"), ("Astrid", "SB7"))}
+    space = find_common(sets)
+    assert space.names == ("Omega_m", "sigma_8", "Omega_b")
+    assert space["Omega_b"].bounds == (0.01, 0.09)  # of SB7, which is wider
+    thetas = [camels.unscale_theta(np.random.default_rng(s).random((N, 6))) for s in (0, 1)]
+    aligned = [
+        replace(each, theta=theta[:, :3], space=space)
+        for each, theta in zip(suites, thetas, strict=True)
+    ]
+    data = join_suites(aligned, "T", (0.0,), OVER, config(), {}).data
+    assert data.space == space
+    assert data.inferred == (0, 1, 2)
+    _, theta, _ = batches(data.train)
+    assert theta.shape[1] == 3
+
+
+def test_suites_that_cannot_be_joined_are_refused():
+    of = camels.find_set
+    with pytest.raises(ValueError, match=r"suites of one box, got .*'MockTNG50': 50"):
+        find_common({"MockTNG": of("LH", "MockTNG"), "MockTNG50": of("LH", "MockTNG50")})
+    six = {suite: of("LH", suite) for suite in ("IllustrisTNG", "SIMBA", "Nbody_SIMBA")}
+    assert find_common(six) == camels.CMD
 
 
 def test_training_maps_have_all_widths_and_others_the_first(suites):
