@@ -458,3 +458,16 @@ def test_panels_of_many_parameters_begin_with_the_best_known(sim_set):
     drawn = sample(results.take(slice(1)), 200, 1)
     figure = figures.corner({"a map": drawn}, "IllustrisTNG", "T")
     assert len(figure.axes) == 36  # a triangle of the six best known
+
+
+@pytest.mark.parametrize("table", ["IllustrisTNG_35", "MockSB_14", "SIMBA_28"])
+def test_lines_of_labels_are_short(table):
+    """Also those that begin with log10; labels of neighbouring panels do not touch."""
+    space = camels.BUILT_IN.tables[table]
+    for parameter in space:
+        label = figures.style.symbol(parameter.name, space).replace(r"$\log_{10}$", "log10")
+        plain = label.removeprefix("log10 ").replace("\n", "")
+        assert plain in (parameter.name, parameter.label)
+        for line in label.split("\n"):
+            is_one_word = len(line.split("_")) == 1 and " " not in line
+            assert len(line) <= 14 or is_one_word or "$" in line, line

@@ -25,6 +25,7 @@ PAGE_WIDTH = 7.0
 COLUMN_WIDTH = 3.4
 """Width of one column [inch]."""
 LONGEST_LINE = 14  # characters of a name
+LOG10 = 6  # characters of the prefix of a logarithm
 PULL_LIMIT = 4.0
 """Limit of the axes of pulls. Larger pulls are counted in the outermost bins."""
 
@@ -80,12 +81,13 @@ def symbol(parameter: str, space: camels.ParameterSpace = camels.CMD) -> str:
     if found.label != found.name:
         return found.axis_label
     words = re.findall(r"[A-Z]*[a-z0-9]*_?", found.name)
-    lines = [""]
+    lines, prefix = [""], found.axis_label.removesuffix(found.name)
     for word in words:
-        if lines[-1] and len(lines[-1] + word) > LONGEST_LINE:
+        taken = LOG10 if prefix and len(lines) == 1 else 0
+        if (lines[-1] or taken) and taken + len(lines[-1] + word) > LONGEST_LINE:
             lines.append("")
         lines[-1] += word
-    return found.axis_label.removesuffix(found.name) + "\n".join(lines)
+    return prefix + "\n".join(lines)
 
 
 def in_order(results: Results) -> tuple[str, ...]:
