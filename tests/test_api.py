@@ -413,7 +413,7 @@ def test_a_missing_published_file_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("maps", "message"),
     [
-        (np.ones((3, 8, 8), np.float32), r"Expected shape \(N, 16, 16\).*got \(3, 8, 8\)"),
+        (np.ones((3, 8, 8), np.float32), r"Expected maps of 16 pixels .*got 8 pixels"),
         (np.ones((3, 16, 16)), "Expected float32, got float64"),
         ({"T": np.ones((3, 16, 16), np.float32)}, "Expected fields Mtot, got T"),
         ("nothing.npy", "nothing.npy"),

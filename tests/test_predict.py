@@ -77,7 +77,7 @@ def training():
 
 @pytest.fixture(scope="module")
 def maps(project, card):
-    return open_new_maps(str(project / "data/01_raw/MockTNG"), card.fields, card.map_size)
+    return open_new_maps(str(project / "data/01_raw/MockTNG"), card.fields)
 
 
 def results(project: Path, suffix: str) -> object:
@@ -201,6 +201,7 @@ def test_the_network_of_train_has_a_card_and_intervals(project, folder):
 
 
 def test_the_card_records_the_training(project, card):
+    assert (card.box, card.pixel_size) == (25, 25 / 16)
     manifest = json.loads(
         (project / f"data/01_raw/MockTNG/manifest_{FIELD}_MockTNG_LH.json").read_text()
     )
@@ -222,6 +223,15 @@ def test_without_a_network_it_says_what_to_run(tmp_path):
     assert f"card_MockTNG_{FIELD}_{LABEL}.json" in output
     assert "`multifield run --pipelines ingest,preprocess,tune` first" in output
     assert "`multifield run --pipelines ingest,preprocess,describe`" in output
+
+
+def test_maps_of_another_box_are_refused(project, predicted):
+    choices = f"{CHOICES},maps=data/01_raw/MockTNG,maps_box=50"
+    done = run_kedro(project, "run", "--env", "test", "--pipelines", "predict", "--params", choices)
+    assert done.returncode == 2
+    output = " ".join((done.stdout + done.stderr).split())
+    assert "Expected maps of 16 pixels and 25 Mpc/h per side" in output
+    assert "got 16 pixels and 50 Mpc/h" in output
 
 
 # ---- the library with the same networks ----

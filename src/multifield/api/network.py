@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -51,7 +51,9 @@ class FittedNetwork:
     settings: TrainingConfig
     losses: "Losses | None" = None
 
-    def infer(self, maps: NewMaps, *, orientations: int = 8) -> Posterior:
+    def infer(
+        self, maps: NewMaps, *, orientations: int = 8, box: float | int | Literal["same"] = "same"
+    ) -> Posterior:
         """Infer the posterior of each map.
 
         Parameters
@@ -62,6 +64,8 @@ class FittedNetwork:
             folder of files named after their fields; or a mapping of field to array or file.
         orientations : int, optional
             Number of orientations of each map, 1 to 8. The posterior is their equal mixture.
+        box : float or "same", optional
+            Side of raw maps [Mpc/h]. ``same``: that of the training maps.
 
         Returns
         -------
@@ -77,8 +81,10 @@ class FittedNetwork:
             raise ValueError(f"orientations: Expected 1 to 8, got {orientations}.")
         if isinstance(maps, Part):
             return self._infer_part(maps, orientations)
+        opened = self._open(maps)
+        prediction.check_geometry(self.card, opened, box)
         results, records = prediction.infer_parameters(
-            self._open(maps),
+            opened,
             self.card,
             self.networks,
             orientations=orientations,
@@ -205,9 +211,9 @@ class FittedNetwork:
 
     def _open(self, maps: np.ndarray | PathLike | Mapping[str, Any]) -> dict[str, Maps]:
         """Return the checked raw maps of each field."""
-        fields, size = self.card.fields, self.card.map_size
+        fields = self.card.fields
         if not isinstance(maps, Mapping) and not isinstance(maps, np.ndarray):
-            return prediction.open_new_maps(str(maps), fields, size)
+            return prediction.open_new_maps(str(maps), fields)
         if isinstance(maps, np.ndarray):
             if len(fields) > 1:
                 raise ValueError(
@@ -217,26 +223,22 @@ class FittedNetwork:
         if set(maps) != set(fields):
             raise ValueError(f"maps: Expected fields {', '.join(fields)}, got {', '.join(maps)}.")
         opened = {field: self._open_field(maps[field], field) for field in fields}
-        if len({len(each) for each in opened.values()}) > 1:
-            numbers = {field: len(each) for field, each in opened.items()}
-            raise ValueError(f"maps: Expected equal numbers of maps per field, got {numbers}.")
+        if len({each.shape for each in opened.values()}) > 1:
+            shapes = {field: each.shape for field, each in opened.items()}
+            raise ValueError(f"maps: Expected maps of one shape for all fields, got {shapes}.")
         return opened
 
     def _open_field(self, source: Any, field: str) -> Maps:
-        size = self.card.map_size
         if not isinstance(source, np.ndarray):
-            return prediction.open_new_maps(str(source), (field,), size)[field]
+            return prediction.open_new_maps(str(source), (field,))[field]
         maps = source[np.newaxis] if source.ndim == 2 else source
         if maps.dtype != np.float32:
             raise TypeError(
                 f"maps of {field}: Expected float32, got {maps.dtype.name}. Convert them with "
                 "maps.astype(np.float32)."
             )
-        if maps.ndim != 3 or maps.shape[1:] != (size, size) or not len(maps):
-            raise ValueError(
-                f"maps of {field}: Expected shape (N, {size}, {size}), as in the training, got "
-                f"{source.shape}."
-            )
+        if maps.ndim != 3 or maps.shape[1] != maps.shape[2] or not maps.size:
+            raise ValueError(f"maps of {field}: Expected shape (N, L, L), got {source.shape}.")
         return np.ascontiguousarray(maps)
 
     def _posterior(

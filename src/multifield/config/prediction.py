@@ -13,6 +13,7 @@ from multifield.core.strict_types import Integer, Real
 
 FileName = Annotated[str, Field(min_length=1)]
 FileOfField = Annotated[dict[str, FileName], Field(min_length=1)]
+PositiveReal = Annotated[Real, Field(gt=0)]
 AskedMaps = FileName | FileOfField | None
 
 
@@ -81,6 +82,8 @@ class PredictionConfig:
     ----------
     maps : str, dict of str to str, or None
         File, folder, or one file per field.
+    box : float or "same"
+        Side of the maps [Mpc/h]. ``same``: that of the training maps.
     network : {"study", "single"}
         Whether the best networks of a study infer, or the network of `train`.
     orientations : int
@@ -92,6 +95,7 @@ class PredictionConfig:
     """
 
     maps: AskedMaps
+    box: PositiveReal | Literal["same"]
     network: Literal["study", "single"]
     orientations: Integer = Field(ge=1, le=8)
     top_k: Integer = Field(ge=1)

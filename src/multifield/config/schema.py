@@ -75,6 +75,7 @@ class Parameters:
     scheduler: Text | None
     storage: Storage
     maps: AskedMaps
+    maps_box: Real | Literal["same"]
     network: Text
     models_folder: Text
     parity: Flag

@@ -1,5 +1,6 @@
 from .card import ModelCard as ModelCard
 from .card import check_is_of as check_is_of
+from .geometry import check_geometry as check_geometry
 from .describe import Trained as Trained
 from .describe import TrainedOn as TrainedOn
 from .describe import describe_networks as describe_networks

@@ -25,7 +25,7 @@ from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.novelty import NoveltyReference
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the schema of a card. Every change of the schema increments it."""
 
 STRICT = ConfigDict(extra="forbid")
@@ -150,7 +150,9 @@ class ModelCard:
     remove_monopole : bool
         Whether each log map's own mean is subtracted.
     map_size : int
-        Pixels per side.
+        Pixels per side of the training maps.
+    box : float
+        Side of the training maps [Mpc/h].
     channels : tuple of Channel
         Fields in the order of the channels.
     normalization_over : str
@@ -183,6 +185,7 @@ class ModelCard:
     smoothing_width: float = Field(ge=0, allow_inf_nan=False)
     remove_monopole: bool
     map_size: PositiveInt
+    box: PositiveFloat
     channels: tuple[Channel, ...] = Field(min_length=1)
     normalization_over: Literal["training", "all"]
     parameters: tuple[Inferred, ...] = Field(min_length=1)
@@ -231,6 +234,11 @@ class ModelCard:
     def fields(self) -> tuple[str, ...]:
         """Names of the fields in the order of the channels."""
         return tuple(channel.field for channel in self.channels)
+
+    @property
+    def pixel_size(self) -> float:
+        """Side of a pixel of the training maps [Mpc/h]."""
+        return self.box / self.map_size
 
     @property
     def space(self) -> camels.ParameterSpace:

@@ -235,6 +235,7 @@ def describe_networks(
         smoothing_width=trained_on.preprocessing.smoothing_width,
         remove_monopole=trained_on.preprocessing.remove_monopole,
         map_size=data.map_size,
+        box=camels.find_set(manifest.sim_set, manifest.suite).box,
         channels=_channels(trained_on.normalization, manifest),
         normalization_over=trained_on.normalization.over,
         parameters=tuple(Inferred.of(learned[column]) for column in data.inferred),

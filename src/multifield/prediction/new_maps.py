@@ -15,7 +15,7 @@ HOW = (
 )
 
 
-def open_new_maps(asked: AskedMaps, fields: tuple[str, ...], map_size: int) -> dict[str, Maps]:
+def open_new_maps(asked: AskedMaps, fields: tuple[str, ...]) -> dict[str, Maps]:
     """Memory-map the maps of a run.
 
     Parameters
@@ -24,13 +24,11 @@ def open_new_maps(asked: AskedMaps, fields: tuple[str, ...], map_size: int) -> d
         Path of a file or of a folder (see `find_new_maps`), or field -> path.
     fields : tuple of str
         Fields of the networks, in the order of their channels.
-    map_size : int
-        Pixels per side of the training maps.
 
     Returns
     -------
     maps : dict of field to (N, L, L) float32
-        Raw maps in the order of `fields`, with the same N. A file with a single map may be (L, L).
+        Raw maps in the order of `fields`, with the same N and L. A file with a single map may be (L, L).
 
     Raises
     ------
@@ -40,16 +38,12 @@ def open_new_maps(asked: AskedMaps, fields: tuple[str, ...], map_size: int) -> d
     paths = find_new_maps(asked, fields)
     maps = {field: open_maps(path, single=True) for field, path in paths.items()}
     first = next(iter(paths))
+    (n_maps, n_pixels, _) = maps[first].shape
     for field, each in maps.items():
-        if each.shape[1] != map_size:
+        if each.shape[:2] != (n_maps, n_pixels):
             raise ValueError(
-                f"{paths[field]}: Expected maps of {map_size} pixels per side, as in training, "
-                f"got {each.shape[1]}."
-            )
-        if len(each) != len(maps[first]):
-            raise ValueError(
-                f"{paths[field]}: Expected {len(maps[first])} maps, as in {paths[first]}, "
-                f"got {len(each)}."
+                f"{paths[field]}: Expected {n_maps} maps of {n_pixels} pixels per side, as in "
+                f"{paths[first]}, got {len(each)} of {each.shape[1]}."
             )
     return maps
 

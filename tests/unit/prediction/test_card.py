@@ -26,7 +26,7 @@ CARD = TypeAdapter(ModelCard)
 
 def make_card(**changes) -> ModelCard:
     values = {
-        "schema_version": 1,
+        "schema_version": 2,
         "suite": "MockTNG",
         "sim_set": "LH",
         "field": "T_Mgas",
@@ -34,6 +34,7 @@ def make_card(**changes) -> ModelCard:
         "smoothing_width": 2.0,
         "remove_monopole": False,
         "map_size": 16,
+        "box": 25.0,
         "channels": tuple(
             Channel(
                 field=field,
@@ -93,8 +94,8 @@ def test_the_fields_are_channels_in_their_order():
 
 
 def test_a_later_schema_is_named_before_its_unknown_keys():
-    with pytest.raises(ValidationError, match=r"schema_version: Expected 1, got 2") as caught:
-        CARD.validate_json(as_json(schema_version=2, colour="blue"))
+    with pytest.raises(ValidationError, match=r"schema_version: Expected 2, got 3") as caught:
+        CARD.validate_json(as_json(schema_version=3, colour="blue"))
     assert caught.value.error_count() == 1
 
 
@@ -118,8 +119,9 @@ def test_the_bounds_tell_what_the_networks_learned():
     ("changes", "message"),
     [
         ({"colour": "blue"}, "colour"),
-        ({"schema_version": None}, "schema_version: Expected 1"),
+        ({"schema_version": None}, "schema_version: Expected 2"),
         ({"map_size": 0}, "map_size"),
+        ({"box": 0.0}, "box"),
         ({"field": "Mgas_T"}, "channels: Expected the fields of Mgas_T"),
         ({"suite": "TNG"}, "suite: Expected one of"),
         ({"networks": []}, "networks"),

@@ -13,7 +13,9 @@ from multifield.pipelines.records import draws_for_files, to_frame
 
 def open_maps(card: "prediction.ModelCard", config: PredictionConfig) -> dict[str, Maps]:
     """Open the maps to predict; see `multifield.prediction.open_new_maps`."""
-    return prediction.open_new_maps(config.maps, card.fields, card.map_size)
+    maps = prediction.open_new_maps(config.maps, card.fields)
+    prediction.check_geometry(card, maps, config.box)
+    return maps
 
 
 def load_networks(
