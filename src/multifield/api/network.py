@@ -171,6 +171,7 @@ class FittedNetwork:
             inferred=card.space.columns(card.inferred),
             space=card.space,
             maps_per_simulation=suite.maps_per_simulation,
+            box=suite.box,
             **training.loader_options(self.settings),
         )
         results = prediction.predict_together(self.networks, loader, orientations, self.settings)
@@ -191,7 +192,8 @@ class FittedNetwork:
         for what, found, expected in (
             ("fields", suite.fields, card.fields),
             ("map_size", suite.map_size, card.map_size),
-            ("box", suite.selection.simulations.box, self._trained_on.simulations.box),
+            ("box", suite.box, card.box),
+            ("cut-outs", bool(config.cutout), not card.periodic),
             ("smoothing_width", config.smoothing_width, card.smoothing_width),
             ("remove_monopole", config.remove_monopole, card.remove_monopole),
         ):

@@ -19,6 +19,7 @@ OF_SUITES = {
     "partial": "source.partial",
     "download": "source.download.enabled",
     "smoothing_width": "smoothing_width",
+    "cutout": "cutout",
     "remove_monopole": "preprocessing.remove_monopole",
     "compact": "preprocessing.compact",
     "n_valid": "split.n_valid",

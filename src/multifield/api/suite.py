@@ -81,7 +81,16 @@ class Suite:
 
     @property
     def map_size(self) -> int:
-        """Number of pixels per side of a map."""
+        """Number of pixels per side of a map or cut-out."""
+        return self.parameters.preprocessing.pixels(self._raw_size)
+
+    @property
+    def box(self) -> float:
+        """Side of a map or cut-out [Mpc/h]."""
+        return self.selection.simulations.box * self.map_size / self._raw_size
+
+    @property
+    def _raw_size(self) -> int:
         return int(self.maps[self.fields[0]].shape[-1])
 
     @property
@@ -240,7 +249,8 @@ def load_suite(
     **settings : object
         Settings that replace those of ``conf``. Mock suites: ``n_simulations``, ``map_size``
         [pixels], ``lattice``, ``refine``, ``seed``, ``n_threads``. Published suites: ``partial``,
-        ``download``. Preprocessing: ``smoothing_width`` [pixels], ``remove_monopole``, ``compact``.
+        ``download``. Preprocessing: ``smoothing_width`` and ``cutout`` [pixels],
+        ``remove_monopole``, ``compact``.
         Split: ``n_valid`` and ``n_test`` [simulations; 5% if the set does not have CMD's size],
         ``split_seed``; ``normalize_over``, "training" or "all".
 
@@ -352,5 +362,6 @@ def _write_descriptions(suite: Suite) -> None:
         parameters.preprocessing.smoothing_width,
         parameters.preprocessing.remove_monopole,
     )
+    label += parameters.preprocessing.suffix
     write_json(folder / f"split_{ends}.json", suite.split)
     write_json(folder / f"normalization_{selection.field}_{ends}_{label}.json", suite.normalization)

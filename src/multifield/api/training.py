@@ -136,7 +136,7 @@ def model_folder(suite: Suite, parameters: Parameters) -> ModelFolder:
         path=Path(parameters.models_folder).expanduser(),
         suite=suite.name,
         field=suite.selection.field,
-        label=label,
+        label=label + preprocessing.suffix,
     )
 
 

@@ -70,6 +70,7 @@ _LABEL_WORDS = {"o3_err": "o3"}
 
 _LABEL = re.compile(
     r"all_(?:one_cycle|steps_\d+_\d+)_(\w+?)(?:_autoregressive|_flow)?(?:_smoothing_[\d.e+-]+)?(?:_no_monopole)?"
+    r"(?:_cutout_\d+)?"
     r"(?:_field_(?:scorer|finalists))?"
 )
 
@@ -157,6 +158,7 @@ def log_maps_name(
     smoothing_width: float | int,
     remove_monopole: bool,
     compact: bool = False,
+    suffix: str = "",
 ) -> str:
     """Return the file name of preprocessed maps, which the benchmark does not store.
 
@@ -170,12 +172,14 @@ def log_maps_name(
         Whether the mean of each log map is subtracted.
     compact : bool, optional
         Whether the maps are stored in 16 bits, which adds ``_float16``.
+    suffix : str, optional
+        End of the name for cut-outs.
 
     Returns
     -------
     name : str
         File name.
     """
-    suffix = _preprocessing_suffix(smoothing_width, remove_monopole)
-    suffix += "_float16" if compact else ""
-    return f"log_Maps_{field}_{suite}_{sim_set}_{REDSHIFT_LABEL}{suffix}.npy"
+    of_maps = _preprocessing_suffix(smoothing_width, remove_monopole) + suffix
+    of_maps += "_float16" if compact else ""
+    return f"log_Maps_{field}_{suite}_{sim_set}_{REDSHIFT_LABEL}{of_maps}.npy"

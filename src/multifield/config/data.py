@@ -8,6 +8,22 @@ from pydantic.dataclasses import dataclass
 from multifield.core.strict_types import Flag, Integer, Real
 
 
+def cutout_suffix(cutout: int) -> str:
+    """Return the end of the names of files that depend on cut-outs.
+
+    Parameters
+    ----------
+    cutout : int
+        Pixels per side of the cut-outs. 0: whole maps.
+
+    Returns
+    -------
+    suffix : str
+        ``_cutout_<pixels>``, or nothing for whole maps.
+    """
+    return f"_cutout_{cutout}" if cutout else ""
+
+
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class PreprocessingConfig:
     """Preprocessing of each map.
@@ -20,6 +36,9 @@ class PreprocessingConfig:
         Whether the mean of each log map is subtracted.
     compact : bool
         Whether log maps are stored in 16 bits.
+    cutout : int
+        Pixels per side of the cut-out of each map, which is not periodic. 0 keeps whole periodic
+        maps.
     n_threads : int
         Number of threads. 0 uses all cores.
     """
@@ -27,7 +46,38 @@ class PreprocessingConfig:
     smoothing_width: Real = Field(ge=0)
     remove_monopole: Flag
     compact: Flag
+    cutout: Integer = Field(ge=0)
     n_threads: Integer = Field(ge=0)
+
+    @property
+    def suffix(self) -> str:
+        """End of the names of files that depend on the cut-outs; see `cutout_suffix`."""
+        return cutout_suffix(self.cutout)
+
+    def pixels(self, map_size: int) -> int:
+        """Return the number of pixels per side of a log map.
+
+        Parameters
+        ----------
+        map_size : int
+            Pixels per side of the raw map.
+
+        Returns
+        -------
+        pixels : int
+            Pixels per side of the log map.
+
+        Raises
+        ------
+        ValueError
+            If the cut-out is larger than the map.
+        """
+        if self.cutout > map_size:
+            raise ValueError(
+                f"preprocessing.cutout: Expected at most {map_size} pixels, the side of the maps, "
+                f"got {self.cutout}. Use --params cutout=..."
+            )
+        return self.cutout or map_size
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

@@ -64,6 +64,7 @@ class Parameters:
     own_suites: Text | None
     parameters: Text | list[Text]
     smoothing_width: Real
+    cutout: Integer
     n_trials: Integer
     epochs: Integer
     recipe: Text
@@ -116,6 +117,19 @@ class Parameters:
             raise ValueError(
                 f"tuning.keep_weights: Expected 0 or at least evaluation.top_k ({tested}), got {kept}."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _shifts_need_periodic_maps(self) -> "Parameters":
+        for name, shifts in (
+            ("training", self.training.shifts),
+            ("evaluation", self.evaluation.shifts),
+        ):
+            if shifts and self.preprocessing.cutout:
+                raise ValueError(
+                    f"{name}.shifts: Expected none with cut-outs, which are not periodic "
+                    f"(cutout={self.preprocessing.cutout}), got {shifts}."
+                )
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from multifield.data.parameter_tables import read_theta
 from multifield.data.preprocess import (
     LogMaps,
     Preprocessing,
+    compute_log_maps,
     moments_of_log_maps,
     open_log_maps,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "Normalization",
     "Preprocessing",
     "SplitLoaders",
+    "compute_log_maps",
     "fit_normalization",
     "load_splits",
     "moments_of_log_maps",

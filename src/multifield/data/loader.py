@@ -114,6 +114,8 @@ class MapLoader:
         Parameters of the columns of `theta`. By default CMD's six.
     maps_per_simulation : int, optional
         Number of maps per simulation.
+    box : float, optional
+        Side of a map [Mpc/h].
     n_threads : int, optional
         Number of threads. 0 uses all cores. The batches do not depend on it.
     prefetch : int, optional
@@ -135,6 +137,8 @@ class MapLoader:
         Parameters of the columns of `theta`.
     maps_per_simulation : int
         Number of maps per simulation.
+    box : float
+        Side of a map [Mpc/h].
     batch_size : int
         Maps per batch.
     channels : int
@@ -154,6 +158,7 @@ class MapLoader:
         inferred: tuple[int, ...],
         space: camels.ParameterSpace = camels.CMD,
         maps_per_simulation: int = camels.MAPS_PER_SIMULATION,
+        box: float = camels.BOX_SIZE,
         n_threads: int = 1,
         prefetch: int = 0,
         allocate: Allocate = aligned_empty,
@@ -173,6 +178,7 @@ class MapLoader:
         self._n_threads = available_threads(n_threads)
         self._dtype: BatchType = dtype
         self.space, self.maps_per_simulation = space, maps_per_simulation
+        self.box = box
         self._serve(theta, simulations)
         self.inferred = inferred
         self.batch_size = batch_size

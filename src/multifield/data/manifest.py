@@ -87,6 +87,23 @@ class Manifest:
                 "the old maps are not valid for the new ones."
             )
 
+    def side(self, n_pixels: int) -> float:
+        """Return the side of maps or cut-outs of the files.
+
+        Parameters
+        ----------
+        n_pixels : int
+            Pixels per side of the map or cut-out.
+
+        Returns
+        -------
+        side : float
+            Side [Mpc/h].
+        """
+        box = camels.find_set(self.sim_set, self.suite).box
+        (whole,) = {record.shape[-1] for name, record in self.files.items() if name != "theta"}
+        return box * n_pixels / whole
+
     def checksums(self, names: tuple[str, ...]) -> dict[str, str]:
         """Return the SHA-256 of the files of some fields.
 

@@ -21,8 +21,9 @@ from multifield.core.progress import progress
 from multifield.core.threads import available_threads
 from multifield.data.map_files import write_header
 from multifield.data.stored import ArrayMaps, Encoding
+from multifield.maps.cutouts import cut_corner, smooth_cutouts
 from multifield.maps.memory import aligned_empty, open_maps, read_ahead, source_name
-from multifield.maps.transforms import map_moments, preprocess_block
+from multifield.maps.transforms import check_pixels, map_moments, preprocess_block
 
 _one_writer = threading.Lock()  # lock of a file whose position is shared by threads
 BLOCK_BYTES = 2 * 2**20  # 8 CMD maps, which are still in cache when they are written
@@ -74,6 +75,14 @@ class LogMaps:
         return maps if self.encoding is None else self.encoding.decode(maps)
 
     @property
+    def share(self) -> float:
+        """Side of a map in units of the side of the box; below 1 for cut-outs."""
+        if "cutout" not in self.provenance:
+            return 1.0
+        pixels, _, whole, _ = self.provenance["cutout"].split()
+        return int(pixels) / int(whole)
+
+    @property
     def channel(self) -> ArrayMaps:
         """Log maps as a channel of a `MapLoader`."""
         return ArrayMaps(self.maps, self.encoding)
@@ -113,7 +122,15 @@ class Preprocessing:
             "remove_monopole": str(self.config.remove_monopole),
             "kept_as": "float16" if self.config.compact else "float32",
             "raw_sha256": self.raw_sha256,
-        }
+        } | self._cutout
+
+    @property
+    def _cutout(self) -> dict[str, str]:
+        # absent for whole maps, so that studies of earlier versions keep their fingerprint
+        if not self.config.cutout:
+            return {}
+        whole = self.raw.shape[-1]
+        return {"cutout": f"{self.config.pixels(whole)} of {whole} pixels"}
 
     def write(self, path: Path) -> None:
         """Write the log maps to a file and their moments beside it, atomically.
@@ -138,7 +155,9 @@ class Preprocessing:
                 # faster than writing float32 maps and reading them back
                 encoding = Encoding.of(moments_of_log_maps(self.raw, self.field, self.config))
             with partial.open("wb") as file:
-                write_header(file, self.raw.shape, np.float16 if encoding else np.float32)
+                size = self.config.pixels(self.raw.shape[-1])
+                shape = (len(self.raw), size, size)
+                write_header(file, shape, np.float16 if encoding else np.float32)
                 file.flush()
                 _preprocess_to_file(
                     self.raw, self.field, self.config, moments, digests, file, encoding
@@ -188,6 +207,35 @@ def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> M
     return moments
 
 
+def compute_log_maps(
+    raw: Maps, block: slice, field: str, config: PreprocessingConfig
+) -> Float32[np.ndarray, "M K K"]:
+    """Compute the log maps of a block of raw maps in memory.
+
+    Parameters
+    ----------
+    raw : (N, L, L) float32
+        Raw maps.
+    block : slice
+        First and last number of the maps of the block.
+    field : str
+        Name of the field, which determines the logarithm.
+    config : PreprocessingConfig
+        Settings of the preprocessing.
+
+    Returns
+    -------
+    log_maps : (M, K, K) float32
+        Log maps of K pixels per side, bitwise identical to those of `Preprocessing.write`.
+    """
+    n_maps, size = len(raw[block]), config.pixels(raw.shape[-1])
+    log_maps = np.empty((n_maps, size, size), np.float32)
+    moments = np.empty((len(raw), 3))
+    n_threads = available_threads(config.n_threads)
+    _preprocess_block(raw, block, log_maps, moments, field, config, n_threads)
+    return log_maps
+
+
 def _preprocess_to_file(
     raw: Maps,
     field: str,
@@ -205,12 +253,13 @@ def _preprocess_to_file(
     n_block = max(1, BLOCK_BYTES // max(1, raw[0].nbytes))
     n_threads = available_threads(config.n_threads) + 1
     begin = file.tell()
-    n_bytes = raw[0].nbytes // 2 if encoding else raw[0].nbytes  # per map in the file
+    size = config.pixels(raw.shape[-1])
+    n_bytes = size**2 * (2 if encoding else 4)  # per map in the file
 
     def preprocess(first: int) -> int:
         block = slice(first, first + n_block)
         read_ahead(raw[first + n_threads * n_block :][:n_block])
-        out = aligned_empty(raw[block].shape, np.float32)
+        out = aligned_empty((len(raw[block]), size, size), np.float32)
         _preprocess_block(raw, block, out, moments, field, config, n_threads=1)
         kept = encoding.encode(out) if encoding else out
         digests[:, block] = map_digests(raw[block]), map_digests(kept)
@@ -234,18 +283,23 @@ def _preprocess_to_file(
 def _preprocess_block(
     raw: Maps,
     block: slice,
-    out: Float32[np.ndarray, "M L L"] | None,
+    out: Float32[np.ndarray, "M K K"] | None,
     moments: Moments,
     field: str,
     config: PreprocessingConfig,
     n_threads: int,
 ) -> None:
+    maps, width = raw[block], config.smoothing_width
+    if config.cutout:
+        check_pixels(maps, field, allow_zero=True, first_map=block.start, n_threads=n_threads)
+        cutouts = cut_corner(maps, config.pixels(maps.shape[-1]))
+        maps, width = smooth_cutouts(cutouts, width, n_threads=n_threads), 0.0
     preprocess_block(
-        raw[block],
+        maps,
         out,
         moments[block],
         field=field,
-        width=config.smoothing_width,
+        width=width,
         without_monopole=config.remove_monopole,
         n_threads=n_threads,
         first_map=block.start,

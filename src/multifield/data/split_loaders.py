@@ -50,6 +50,11 @@ class SplitLoaders:
         return self.train.map_size
 
     @property
+    def box(self) -> float:
+        """Side of a map [Mpc/h]."""
+        return self.train.box
+
+    @property
     def inferred(self) -> tuple[int, ...]:
         """Columns of the parameter table that are inferred."""
         return self.train.inferred
@@ -148,6 +153,7 @@ def load_splits(
     for field, entry in log_maps.items():
         check_counts(entry.maps, theta, field, sim_set.maps_per_simulation)
 
+    first = next(iter(log_maps.values()))
     train = MapLoader(
         [entry.channel for entry in log_maps.values()],
         theta,
@@ -157,6 +163,7 @@ def load_splits(
         inferred=inferred,
         space=space,
         maps_per_simulation=sim_set.maps_per_simulation,
+        box=manifest.side(first.maps.shape[-1]),
         **options,
     )
     return SplitLoaders(

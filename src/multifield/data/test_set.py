@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isclose
 from typing import Unpack
 
 from multifield import camels
@@ -17,6 +18,8 @@ from multifield.data.parameter_tables import align
 from multifield.data.preprocess import LogMaps, Preprocessing, check_current
 from multifield.data.split_loaders import SplitLoaders
 from multifield.maps.splits import Simulations, split_simulations
+
+BOX_TOLERANCE = 1e-3  # relative; less than half a pixel of the largest maps
 
 
 def choose_simulations(
@@ -163,11 +166,12 @@ def load_test_maps(
             f"{manifest.suite} {manifest.sim_set}: Expected {training.channels} fields of "
             f"{training.map_size} pixels, like the training maps, got {found[0]} of {found[1]}."
         )
-    if sim_set.maps_per_simulation != training.train.maps_per_simulation:
+    box = manifest.side(found[1])
+    if not isclose(box, training.box, rel_tol=BOX_TOLERANCE):
         raise ValueError(
-            f"{manifest.suite} {manifest.sim_set}: Expected maps of the box of the training "
-            f"({training.train.maps_per_simulation} per simulation), got maps of {sim_set.box:g} "
-            f"Mpc/h ({sim_set.maps_per_simulation} per simulation). Train a network on that box."
+            f"{manifest.suite} {manifest.sim_set}: Expected {found[1]} pixels of {training.box:g} "
+            f"Mpc/h, as in the training, got {box:g} Mpc/h. Train a network on maps of that box and "
+            "pixel size."
         )
     space = sim_set.table_like(training.space)
     return MapLoader(
@@ -179,5 +183,6 @@ def load_test_maps(
         inferred=tuple(range(len(training.space))) if keep_all else training.inferred,
         space=training.space,
         maps_per_simulation=sim_set.maps_per_simulation,
+        box=box,
         **options,
     )

@@ -96,6 +96,8 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
         Whether the mean of each log map is subtracted.
     compact : bool, optional
         Whether the log maps are stored in 16 bits.
+    suffix : str, optional
+        End of the names for cut-outs; see `multifield.config.data.cutout_suffix`.
     metadata : dict, optional
         Metadata for Kedro plugins.
     """
@@ -110,13 +112,16 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
         smoothing_width: float | int,
         remove_monopole: bool,
         compact: bool = False,
+        suffix: str = "",
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._suite, self._compact = suite, compact
         self._paths = {
             name: Path(path)
             / suite
-            / camels.log_maps_name(name, suite, sim_set, smoothing_width, remove_monopole, compact)
+            / camels.log_maps_name(
+                name, suite, sim_set, smoothing_width, remove_monopole, compact, suffix
+            )
             for name in camels.parse_fields(field, suite)
         }
         self.metadata = metadata

@@ -87,6 +87,7 @@ def make_log_maps(
             config.smoothing_width,
             config.remove_monopole,
             config.compact,
+            config.suffix,
         )
         log_maps[field] = _make_or_open(
             Preprocessing(raw, field, config, checksums[field], manifest.files[field].digest),

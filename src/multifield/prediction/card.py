@@ -153,6 +153,8 @@ class ModelCard:
         Pixels per side of the training maps.
     box : float
         Side of the training maps [Mpc/h].
+    periodic : bool
+        Whether the training maps are whole periodic maps, not cut-outs.
     channels : tuple of Channel
         Fields in the order of the channels.
     normalization_over : str
@@ -186,6 +188,7 @@ class ModelCard:
     remove_monopole: bool
     map_size: PositiveInt
     box: PositiveFloat
+    periodic: bool
     channels: tuple[Channel, ...] = Field(min_length=1)
     normalization_over: Literal["training", "all"]
     parameters: tuple[Inferred, ...] = Field(min_length=1)

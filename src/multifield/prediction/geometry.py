@@ -5,10 +5,9 @@ from math import isclose
 from typing import Literal
 
 from multifield.core.arrays import Maps
+from multifield.data.test_set import BOX_TOLERANCE
 from multifield.maps.memory import source_name
 from multifield.prediction.card import ModelCard
-
-BOX_TOLERANCE = 1e-3  # relative; less than half a pixel of the largest maps
 
 
 def check_geometry(

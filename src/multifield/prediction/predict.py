@@ -8,12 +8,10 @@ from multifield.config.data import PreprocessingConfig
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
 from multifield.core.progress import progress
-from multifield.core.threads import available_threads
-from multifield.data import MapLoader, moments_of_log_maps
+from multifield.data import MapLoader, compute_log_maps, moments_of_log_maps
 from multifield.evaluation import Results, average_networks, average_orientations, recalibrate
 from multifield.evaluation import predict as predict_loader
 from multifield.evaluation.results import join_results
-from multifield.maps.transforms import preprocess_block
 from multifield.models import ModelFolder, Network, find_architecture, load_weights
 from multifield.prediction.card import ModelCard
 from multifield.prediction.novelty import measure
@@ -117,6 +115,7 @@ def infer_parameters(
         smoothing_width=card.smoothing_width,
         remove_monopole=card.remove_monopole,
         compact=False,
+        cutout=0 if card.periodic else card.map_size,
         n_threads=training.loader_threads,
     )
     for field, raw in maps.items():
@@ -183,9 +182,9 @@ def _blocks(
     n_block = batch_size * max(1, BLOCK_BYTES // batch_bytes)
     columns = card.space.columns(card.inferred)
     for first in range(0, n_maps, n_block):
-        blocks = {field: raw[first : first + n_block] for field, raw in maps.items()}
+        block = slice(first, first + n_block)
         log_maps = [
-            _log_maps(block, field, first, preprocessing) for field, block in blocks.items()
+            compute_log_maps(raw, block, field, preprocessing) for field, raw in maps.items()
         ]
         unknown = np.full((len(log_maps[0]), len(card.space)), np.nan)
         yield (
@@ -198,24 +197,10 @@ def _blocks(
                 batch_size=batch_size,
                 inferred=columns,
                 space=card.space,
+                box=card.box,
                 **loader_options(training),
             ),
         )
-
-
-def _log_maps(raw: Maps, field: str, first: int, config: PreprocessingConfig) -> Maps:
-    log_maps = np.empty(raw.shape, np.float32)
-    preprocess_block(
-        raw,
-        log_maps,
-        np.empty((len(raw), 3)),
-        field=field,
-        width=config.smoothing_width,
-        without_monopole=config.remove_monopole,
-        n_threads=available_threads(config.n_threads),
-        first_map=first,
-    )
-    return log_maps
 
 
 def list_records(

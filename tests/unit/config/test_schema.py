@@ -52,6 +52,14 @@ def test_choices_reach_their_groups():
             r"source\.mock\.nsimulations: .* Did you mean 'n_simulations'",
         ),
         ({"maps": {}}, "maps: .*at least 1 item"),
+        (
+            {"cutout": 32, "training": {"shifts": True}},
+            r"training\.shifts: Expected none with cut-outs, .*cutout=32.* got True",
+        ),
+        (
+            {"cutout": 32, "evaluation": {"shifts": 2}},
+            r"evaluation\.shifts: Expected none with cut-outs, .*got 2",
+        ),
         ({"training": {"epoch": 5}}, r"training\.epoch: Unknown parameter"),
         (
             {"training": {"batch_size": 0}},

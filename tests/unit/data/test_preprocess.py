@@ -20,8 +20,12 @@ from multifield.maps.memory import open_maps
 from multifield.maps.splits import Split, maps_of, split_simulations
 from tests.helpers import tolerances
 
-PLAIN = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)
-SMOOTH = PreprocessingConfig(smoothing_width=2, remove_monopole=True, compact=False, n_threads=2)
+PLAIN = PreprocessingConfig(
+    smoothing_width=0, remove_monopole=False, compact=False, cutout=0, n_threads=1
+)
+SMOOTH = PreprocessingConfig(
+    smoothing_width=2, remove_monopole=True, compact=False, cutout=0, n_threads=2
+)
 
 
 def preprocessed(raw, path, config, field="Mtot"):
@@ -35,6 +39,43 @@ def test_the_benchmark_order(tmp_path, lognormal_maps):
         expected = np.log10(ndimage.gaussian_filter(raw.astype(np.float64), 2, mode="wrap"))
         expected -= expected.mean()
         np.testing.assert_allclose(ours, expected, atol=tolerances.LOG_MAP_ATOL)
+
+
+def test_cut_outs_are_mirrored_at_their_edges(tmp_path, lognormal_maps):
+    config = dataclasses.replace(SMOOTH, cutout=13)
+    log_maps = preprocessed(lognormal_maps, tmp_path / "log.npy", config)
+    assert log_maps.provenance["cutout"] == "13 of 16 pixels"
+    assert log_maps.share == 13 / 16
+    for raw, ours in zip(lognormal_maps, log_maps.maps, strict=True):
+        corner = raw[:13, :13].astype(np.float64)
+        expected = np.log10(ndimage.gaussian_filter(corner, 2, mode="reflect"))
+        np.testing.assert_allclose(ours, expected - expected.mean(), atol=tolerances.LOG_MAP_ATOL)
+
+
+def test_cut_outs_in_16_bits(tmp_path, lognormal_maps):
+    config = dataclasses.replace(PLAIN, cutout=16, compact=True)
+    log_maps = preprocessed(lognormal_maps, tmp_path / "log.npy", config)
+    expected = np.log10(lognormal_maps[:, :16, :16].astype(np.float64))
+    np.testing.assert_allclose(log_maps.read(slice(None)), expected, atol=5e-3)
+
+
+def test_a_cut_out_larger_than_the_map_is_refused(tmp_path, lognormal_maps):
+    config = dataclasses.replace(PLAIN, cutout=4096)
+    with pytest.raises(ValueError, match=r"preprocessing\.cutout: Expected at most .* got 4096"):
+        preprocessed(lognormal_maps, tmp_path / "log.npy", config)
+
+
+def test_a_bad_pixel_of_a_cut_out_is_named(tmp_path, lognormal_maps):
+    maps = lognormal_maps.copy()
+    maps[2, 3, 5] = 0
+    config = dataclasses.replace(PLAIN, cutout=16)
+    with pytest.raises(
+        ValueError, match=r"Mtot: map 2 .*pixel \(3, 5\): Expected a finite value > 0"
+    ):
+        preprocessed(maps, tmp_path / "log.npy", config)
+    maps[2, 3, 5] = np.nan
+    with pytest.raises(ValueError, match=r"Mtot: map 2 .*pixel \(3, 5\): .* got nan"):
+        preprocessed(maps, tmp_path / "log.npy", dataclasses.replace(config, smoothing_width=1))
 
 
 def test_blocks_do_not_matter(tmp_path, lognormal_maps, monkeypatch):
@@ -93,7 +134,7 @@ def test_a_slow_disk_gets_every_block_whole(tmp_path, lognormal_maps, monkeypatc
     monkeypatch.setattr(preprocess, "FLUSH_BYTES", 5 * lognormal_maps[0].nbytes)
     monkeypatch.setattr(preprocess, "_write_block", write_slowly)
     config = PreprocessingConfig(
-        smoothing_width=0, remove_monopole=False, compact=False, n_threads=6
+        smoothing_width=0, remove_monopole=False, compact=False, cutout=0, n_threads=6
     )
     slow = preprocessed(lognormal_maps, tmp_path / "slow.npy", config)
     np.testing.assert_array_equal(slow.maps, whole.maps)

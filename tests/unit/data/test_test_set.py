@@ -16,7 +16,9 @@ from multifield.maps.splits import split_simulations
 
 SPLIT = SplitConfig(seed=1, n_valid=50, n_test=50)
 HOME = Selection(suite="IllustrisTNG", sim_set="LH", field="T")
-PLAIN = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)
+PLAIN = PreprocessingConfig(
+    smoothing_width=0, remove_monopole=False, compact=False, cutout=0, n_threads=1
+)
 
 
 def elsewhere(suite="SIMBA", sim_set="LH"):
@@ -116,8 +118,10 @@ def test_maps_that_the_network_cannot_take_are_refused(target, home, message):
 
 def test_maps_of_another_box_are_refused(target):
     loaders, normalization = training()
-    loaders.train.maps_per_simulation = 30
-    with pytest.raises(ValueError, match=r"SIMBA CV: Expected maps of the box .* got .* 25 Mpc/h"):
+    loaders.train.box = 50.0
+    with pytest.raises(
+        ValueError, match=r"SIMBA CV: Expected 16 pixels of 50 Mpc/h.* got 25 Mpc/h"
+    ):
         load(target, (loaders, normalization))
 
 

@@ -35,6 +35,7 @@ def make_card(**changes) -> ModelCard:
         "remove_monopole": False,
         "map_size": 16,
         "box": 25.0,
+        "periodic": True,
         "channels": tuple(
             Channel(
                 field=field,

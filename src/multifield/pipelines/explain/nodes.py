@@ -29,7 +29,7 @@ def explain_networks(
         evaluation_config.bootstrap,
         device=training_config.device,
         n_threads=training_config.n_threads,
-        box=selection.simulations.box,
+        box=data.box,
     )
 
 

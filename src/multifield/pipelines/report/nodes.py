@@ -155,7 +155,13 @@ def plot_saliency(
         n_threads=training_config.n_threads,
     )
     return reporting.figures.saliency(
-        attributions, batch.x, examples, selection.suite, selection.field, test_selection
+        attributions,
+        batch.x,
+        examples,
+        selection.suite,
+        selection.field,
+        test_selection,
+        data.box,
     )
 
 

@@ -110,6 +110,7 @@ def saliency(
     suite: str,
     field: str,
     tested_on: Selection,
+    box: float = camels.BOX_SIZE,
 ) -> Figure:
     """Draw maps beside the attributions of the posterior means to their pixels.
 
@@ -125,6 +126,8 @@ def saliency(
         Suite and fields of the training maps, for the title.
     tested_on : Selection
         Test maps. Their fields are the channels.
+    box : float, optional
+        Side of a map or cut-out [Mpc/h].
 
     Returns
     -------
@@ -146,12 +149,10 @@ def saliency(
     norms = [_symmetric(each) for each in values]
     norm = Normalize(*percentiles(log_maps))
     for (b, c), row in zip(panels, axes, strict=True):
-        shown = draw_map(row[0], log_maps[b, c], "", norm, box=tested_on.simulations.box)
+        shown = draw_map(row[0], log_maps[b, c], "", norm, box=box)
         row[0].set_ylabel(log_title(fields[c]))
         for p, ax in enumerate(row[1:]):
-            image = draw_map(
-                ax, values[p][b, c], "", norms[p], cmap="RdBu_r", box=tested_on.simulations.box
-            )
+            image = draw_map(ax, values[p][b, c], "", norms[p], cmap="RdBu_r", box=box)
             ax.set_title(_answer(attributions, examples, p, b), fontsize=8)
             if b == len(log_maps) - 1 and c == len(fields) - 1:
                 label = _bar_label(symbol(attributions.names[p], learned), powers[p])

@@ -90,7 +90,7 @@ def _measure(
     """Measure the spectrum of each simulation over the first slab of each axis."""
     n_maps = len(log_maps.maps) // n_simulations  # one per axis and slab of equal thickness
     n_slabs = n_maps // camels.N_AXES
-    box = camels.BOX_SIZE * n_slabs / camels.N_SLABS
+    box = log_maps.share * camels.BOX_SIZE * n_slabs / camels.N_SLABS
     maps = (simulations[:, None] * n_maps + np.arange(camels.N_AXES) * n_slabs).ravel()
     read = log_maps.read(maps)
     n_bins = min(MAX_BINS, read.shape[-1] // 2)

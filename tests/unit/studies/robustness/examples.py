@@ -15,7 +15,9 @@ from multifield.studies.robustness import SuiteMaps
 from tests.unit.training.examples import save_and_open
 
 N = 6  # simulations per suite: two for training, two for validation, two for tests
-RAW = PreprocessingConfig(smoothing_width=0, remove_monopole=False, compact=False, n_threads=1)
+RAW = PreprocessingConfig(
+    smoothing_width=0, remove_monopole=False, compact=False, cutout=0, n_threads=1
+)
 
 
 def method(name: str = "several_suites", **changes: Any) -> Method:
