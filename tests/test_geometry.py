@@ -51,3 +51,43 @@ def test_a_suite_with_other_cut_outs_is_refused(data, network):
     whole = mf.load_suite("MockNbody", "Mtot", data=data, environment="test", smoothing_width=1)
     with pytest.raises(ValueError, match=r"Expected box 12\.5, as in the training, got 25"):
         network.infer(whole.test)
+
+
+def test_a_larger_map_is_the_mixture_of_its_tiles(suite, network):
+    whole = np.array(suite.maps["Mtot"][suite.test.index[:7]])
+    found = network.infer(whole, orientations=2, box=25)
+    tiles = [
+        network.infer(np.ascontiguousarray(whole[:, i : i + 16, j : j + 16]), orientations=2)
+        for i in (0, 16)
+        for j in (0, 16)
+    ]
+    means, stds = np.stack([each.mean for each in tiles]), np.stack([each.std for each in tiles])
+    np.testing.assert_allclose(found.mean, means.mean(axis=0), rtol=1e-5)
+    variance = (stds**2).mean(axis=0) + means.var(axis=0)
+    np.testing.assert_allclose(found.std, np.sqrt(variance), rtol=1e-4)
+    assert found.sample(5).shape == (7, 5, 2)
+    table = found.table()
+    assert (table["tiles"] == 4).all()
+    distances = np.sort([each.table()["distance"] for each in tiles], axis=0)
+    np.testing.assert_allclose(table["distance"], distances[1], rtol=1e-5)
+    of_median = np.max([each.table()["p_value"] for each in tiles], axis=0)
+    assert (table["p_value"] <= np.minimum(1, 2 * of_median)).all()
+
+
+def test_blocks_of_large_maps_do_not_matter(suite, network, monkeypatch):
+    whole = np.array(suite.maps["Mtot"][suite.test.index[:7]])
+    expected = network.infer(whole, orientations=2, box=25)
+    monkeypatch.setattr("multifield.prediction.predict.BLOCK_BYTES", 1)
+    found = network.infer(np.concatenate([whole] * 5), orientations=2, box=25)
+    np.testing.assert_allclose(found.mean, np.tile(expected.mean, (5, 1)), rtol=1e-5)
+    assert found.table().index.tolist() == list(range(35))
+
+
+@pytest.mark.parametrize("value", [0, np.nan, -1])
+def test_a_bad_pixel_of_a_large_map_is_named(suite, network, value):
+    whole = np.array(suite.maps["Mtot"][:2])
+    whole[1, 20, 3] = value
+    with pytest.raises(
+        ValueError, match=r"Mtot: map 1 .*pixel \(20, 3\): Expected a finite value > 0"
+    ):
+        network.infer(whole, box=25)

@@ -65,7 +65,8 @@ class FittedNetwork:
         orientations : int, optional
             Number of orientations of each map, 1 to 8. The posterior is their equal mixture.
         box : float or "same", optional
-            Side of raw maps [Mpc/h]. ``same``: that of the training maps.
+            Side of raw maps [Mpc/h]. ``same``: that of the training maps. Larger maps are cut into
+            tiles, if the networks are trained on cut-outs; see `multifield.prediction.geometry`.
 
         Returns
         -------
@@ -82,13 +83,13 @@ class FittedNetwork:
         if isinstance(maps, Part):
             return self._infer_part(maps, orientations)
         opened = self._open(maps)
-        prediction.check_geometry(self.card, opened, box)
         results, records = prediction.infer_parameters(
             opened,
             self.card,
             self.networks,
             orientations=orientations,
             training=self.settings,
+            box=box,
         )
         return self._posterior(results, orientations, records, None)
 
@@ -251,7 +252,8 @@ class FittedNetwork:
         tested_on: Selection | None,
     ) -> Posterior:
         factors = self.card.factors(len(self.networks), orientations)
-        return Posterior(results, orientations, records, factors, self._trained_on, tested_on)
+        n_views = len(results) // len(records)  # orientations of all tiles of a map
+        return Posterior(results, n_views, records, factors, self._trained_on, tested_on)
 
 
 def load_network(path: PathLike, *, n_networks: int = 1, **settings: Any) -> FittedNetwork:

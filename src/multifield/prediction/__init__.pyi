@@ -1,6 +1,7 @@
 from .card import ModelCard as ModelCard
 from .card import check_is_of as check_is_of
-from .geometry import check_geometry as check_geometry
+from .geometry import Geometry as Geometry
+from .geometry import find_geometry as find_geometry
 from .describe import Trained as Trained
 from .describe import TrainedOn as TrainedOn
 from .describe import describe_networks as describe_networks

@@ -1,19 +1,25 @@
 """Infer the parameters of new maps."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
+from jaxtyping import Float32
 
 from multifield.config.data import PreprocessingConfig
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
 from multifield.core.progress import progress
+from multifield.core.threads import available_threads
 from multifield.data import MapLoader, compute_log_maps, moments_of_log_maps
 from multifield.evaluation import Results, average_networks, average_orientations, recalibrate
 from multifield.evaluation import predict as predict_loader
 from multifield.evaluation.results import join_results
+from multifield.maps.memory import blocks_of
+from multifield.maps.transforms import adds_one, check_pixels
 from multifield.models import ModelFolder, Network, find_architecture, load_weights
 from multifield.prediction.card import ModelCard
+from multifield.prediction.geometry import Geometry, find_geometry
 from multifield.prediction.novelty import measure
 from multifield.training import loader_options
 
@@ -74,6 +80,7 @@ def infer_parameters(
     *,
     orientations: int,
     training: TrainingConfig,
+    box: float | int | Literal["same"] = "same",
 ) -> tuple[Results, list[Record]]:
     """Infer the posterior of each map.
 
@@ -92,24 +99,35 @@ def infer_parameters(
         Number of orientations of each map to average, 1 to 8.
     training : TrainingConfig
         Device, batch size and number of threads.
+    box : float or "same", optional
+        Side of the maps [Mpc/h]. ``same``: that of the training maps.
 
     Returns
     -------
     results : Results
-        Posteriors, rows ordered (orientation, map). The truth is NaN.
+        Posteriors, rows ordered (orientation, tile, map). The truth is NaN.
     records : list of dict
         One row per map. ``map`` is its number in the file. Each parameter has ``<name>_mean``,
         ``<name>_std`` and ``<name>_std_recalibrated``. If it is learned in the logarithm, these are
         of the logarithm to base 10, and ``<name>_median``, ``<name>_low`` and ``<name>_high`` are
         median and recalibrated 68% interval in physical units. ``distance`` and ``p_value`` are explained
         in `multifield.prediction.novelty`. ``unlike_training`` is True for out-of-distribution
-        maps.
+        maps. ``tiles`` is the number of tiles of the map.
 
     Raises
     ------
     ValueError
         If a pixel has no logarithm. The message names the file, the map, the pixel and the value.
+        Also if the networks cannot take maps of this size.
+
+    Notes
+    -----
+    The posterior of a map of several tiles is the equal mixture of those of its tiles. Its
+    intervals contain the truth at least as often as those of the tiles. It is not narrower than
+    that of a typical tile: a product would need to know how the errors of tiles are correlated.
     """
+    geometry = find_geometry(card, maps, box)
+    n_views = orientations * geometry.n_tiles
     factors = card.factors(len(networks), orientations)
     preprocessing = PreprocessingConfig(
         smoothing_width=card.smoothing_width,
@@ -119,19 +137,22 @@ def infer_parameters(
         n_threads=training.loader_threads,
     )
     for field, raw in maps.items():
-        moments_of_log_maps(raw, field, preprocessing)
+        if geometry.is_plain:
+            moments_of_log_maps(raw, field, preprocessing)
+        else:
+            _check_raw(raw, field, training.loader_threads)
     parts, records = [], list[Record]()
     n_maps = len(next(iter(maps.values())))
     with progress("predict", n_maps, "maps") as advance:
-        for first, loader in _blocks(maps, card, preprocessing, training):
+        for first, loader in _blocks(maps, card, geometry, preprocessing, training):
             found = predict_together(networks, loader, orientations, training)
-            maps_found = average_orientations(found, orientations)
+            maps_found = average_orientations(found, n_views)
             records += list_records(first, maps_found, factors, card, loader, training)
             parts.append(found)
-            advance(len(loader))
-    # from (block, orientation, map) to (orientation, map)
-    orientation = [np.repeat(np.arange(orientations), len(part) // orientations) for part in parts]
-    order = np.argsort(np.concatenate(orientation), kind="stable")
+            advance(len(maps_found))
+    # from (block, view, map) to (view, map)
+    view = [np.repeat(np.arange(n_views), len(part) // n_views) for part in parts]
+    order = np.argsort(np.concatenate(view), kind="stable")
     return join_results(parts).take(order), records
 
 
@@ -169,22 +190,35 @@ def predict_together(
     return average_networks(found)
 
 
+def _check_raw(raw: Maps, field: str, n_threads: int) -> None:
+    """Check every pixel of maps that are changed before the logarithm."""
+    for first, block in blocks_of(raw):
+        check_pixels(
+            block,
+            field,
+            allow_zero=adds_one(field),
+            first_map=first,
+            n_threads=available_threads(n_threads),
+        )
+
+
 def _blocks(
     maps: Mapping[str, Maps],
     card: ModelCard,
+    geometry: Geometry,
     preprocessing: PreprocessingConfig,
     training: TrainingConfig,
 ) -> Iterator[tuple[int, MapLoader]]:
     """Yield the first map number and the loader of each block of whole batches."""
     fields = list(maps.values())
     n_maps, batch_size = len(fields[0]), training.batch_size
-    batch_bytes = batch_size * len(fields) * fields[0][0].nbytes
-    n_block = batch_size * max(1, BLOCK_BYTES // batch_bytes)
+    batch_bytes = batch_size * len(fields) * 4 * card.map_size**2
+    n_block = max(1, batch_size * max(1, BLOCK_BYTES // batch_bytes) // geometry.n_tiles)
     columns = card.space.columns(card.inferred)
     for first in range(0, n_maps, n_block):
         block = slice(first, first + n_block)
         log_maps = [
-            compute_log_maps(raw, block, field, preprocessing) for field, raw in maps.items()
+            _log_maps(raw, block, field, geometry, preprocessing) for field, raw in maps.items()
         ]
         unknown = np.full((len(log_maps[0]), len(card.space)), np.nan)
         yield (
@@ -201,6 +235,15 @@ def _blocks(
                 **loader_options(training),
             ),
         )
+
+
+def _log_maps(
+    raw: Maps, block: slice, field: str, geometry: Geometry, config: PreprocessingConfig
+) -> Float32[np.ndarray, "T M M"]:
+    if geometry.is_plain:
+        return compute_log_maps(raw, block, field, config)
+    maps = geometry.apply(raw[block])
+    return compute_log_maps(maps, slice(0, len(maps)), field, config)
 
 
 def list_records(
@@ -224,7 +267,7 @@ def list_records(
     card : ModelCard
         Card of the networks.
     loader : MapLoader
-        The maps.
+        The maps, or all their tiles, rows ordered (tile, map).
     training : TrainingConfig
         Number of threads.
 
@@ -237,9 +280,12 @@ def list_records(
     numbers = measure(
         loader, novelty.n_bins, novelty.n_quantiles, n_threads=training.loader_threads
     )
-    distances = novelty.distances(numbers)
+    of_tiles = novelty.distances(numbers).reshape(-1, len(results))
+    n_tiles, distances = len(of_tiles), np.quantile(of_tiles, 0.5, axis=0, method="lower")
     p_values = novelty.p_values(distances)
-    columns: dict[str, np.ndarray] = {"map": np.arange(first, first + len(loader))}
+    if n_tiles > 1:  # twice the median is a valid p-value, however the tiles are correlated
+        p_values = np.minimum(1.0, 2 * p_values)
+    columns: dict[str, np.ndarray] = {"map": np.arange(first, first + len(results))}
     for name in results.inferred:
         _, columns[f"{name}_mean"], columns[f"{name}_std"] = results.of(name)
         _, _, columns[f"{name}_std_recalibrated"] = recalibrated.of(name)
@@ -252,5 +298,6 @@ def list_records(
             )
     columns |= {"distance": distances, "p_value": p_values}
     columns["unlike_training"] = novelty.flag(p_values)
+    columns["tiles"] = np.full(len(results), n_tiles)
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows]

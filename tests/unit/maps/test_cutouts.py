@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from multifield.maps.cutouts import cut_corner, smooth_cutouts
+from multifield.maps.cutouts import cut_corner, cut_tiles, smooth_cutouts, tile_corners
 from tests.helpers import tolerances
 
 
@@ -30,3 +30,20 @@ def test_opposite_edges_do_not_mix():
     cutouts = np.ones((1, 16, 16), np.float32)
     cutouts[0, 0] = 100
     assert smooth_cutouts(cutouts, 1.0)[0, -1].max() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("n_pixels", [5, 8, 10, 12, 13])
+def test_few_tiles_cover_a_map(n_pixels):
+    corners = tile_corners(n_pixels, 5)
+    covered = np.zeros((n_pixels, n_pixels), int)
+    for i, j in corners:
+        covered[i : i + 5, j : j + 5] += 1
+    assert covered.min() == 1
+    assert len(corners) == (-(-n_pixels // 5)) ** 2
+    assert (covered.max() == 1) == (n_pixels % 5 == 0)
+
+
+def test_tiles_are_ordered_by_tile_and_map(lognormal_maps):
+    tiles = cut_tiles(lognormal_maps, 8).reshape(4, len(lognormal_maps), 8, 8)
+    np.testing.assert_array_equal(tiles[1], lognormal_maps[:, :8, 8:])
+    np.testing.assert_array_equal(tiles[2], lognormal_maps[:, 8:, :8])

@@ -14,7 +14,7 @@ from multifield.pipelines.records import draws_for_files, to_frame
 def open_maps(card: "prediction.ModelCard", config: PredictionConfig) -> dict[str, Maps]:
     """Open the maps to predict; see `multifield.prediction.open_new_maps`."""
     maps = prediction.open_new_maps(config.maps, card.fields)
-    prediction.check_geometry(card, maps, config.box)
+    prediction.find_geometry(card, maps, config.box)
     return maps
 
 
@@ -35,7 +35,7 @@ def infer_parameters(
 ) -> "tuple[Any, Any, evaluation.Results]":
     """Predict every map, for CSV and Parquet; see `multifield.prediction.infer_parameters`."""
     results, records = prediction.infer_parameters(
-        maps, card, networks, orientations=config.orientations, training=training
+        maps, card, networks, orientations=config.orientations, training=training, box=config.box
     )
     names = prediction.name_files(maps)
     frame = to_frame({**record, **names} for record in records)
@@ -43,7 +43,8 @@ def infer_parameters(
 
 
 def draw_posteriors(
-    results: "evaluation.Results", config: PredictionConfig
+    results: "evaluation.Results", predictions: Any, config: PredictionConfig
 ) -> "tuple[Any, dict[str, evaluation.Draws]]":
     """Draw from the posterior of each map, for files; see `multifield.evaluation.draw`."""
-    return draws_for_files(results, config.orientations, config.draws)
+    n_views = len(results) // len(predictions)  # orientations of all tiles of a map
+    return draws_for_files(results, n_views, config.draws)

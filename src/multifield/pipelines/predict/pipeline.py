@@ -37,7 +37,7 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.draw_posteriors,
-                inputs=["predicted_results", "params:prediction"],
+                inputs=["predicted_results", "predictions", "params:prediction"],
                 outputs=["predicted_draws", "predicted_draws_files"],
                 name="draw_posteriors",
             ),
