@@ -68,6 +68,7 @@ def test_a_larger_map_is_the_mixture_of_its_tiles(suite, network):
     assert found.sample(5).shape == (7, 5, 2)
     table = found.table()
     assert (table["tiles"] == 4).all()
+    assert (table["regridded_from"] == 0).all()
     distances = np.sort([each.table()["distance"] for each in tiles], axis=0)
     np.testing.assert_allclose(table["distance"], distances[1], rtol=1e-5)
     of_median = np.max([each.table()["p_value"] for each in tiles], axis=0)
@@ -91,3 +92,12 @@ def test_a_bad_pixel_of_a_large_map_is_named(suite, network, value):
         ValueError, match=r"Mtot: map 1 .*pixel \(20, 3\): Expected a finite value > 0"
     ):
         network.infer(whole, box=25)
+
+
+def test_maps_with_smaller_pixels_are_regridded(suite, network):
+    """Pixels that are split in four give the same map, and so the same posterior."""
+    cutouts = np.array(suite.maps["Mtot"][suite.test.index[:5], :16, :16])
+    finer = cutouts.repeat(2, axis=1).repeat(2, axis=2)
+    found = network.infer(finer, orientations=1, box=12.5)
+    np.testing.assert_allclose(found.mean, network.infer(cutouts, orientations=1).mean, rtol=1e-5)
+    assert (found.table()["regridded_from"] == 32).all()

@@ -103,7 +103,7 @@ def test_one_row_per_map(predicted):
         *[f"{name}_{statistic}" for name in PARAMETER_NAMES for statistic in statistics],
         "distance",
         "p_value",
-        *("unlike_training", "tiles", "file", "sha256"),
+        *("unlike_training", "tiles", "regridded_from", "file", "sha256"),
     ]
     assert table["unlike_training"].dtype == bool
 
@@ -230,7 +230,8 @@ def test_maps_of_another_box_are_refused(project, predicted):
     done = run_kedro(project, "run", "--env", "test", "--pipelines", "predict", "--params", choices)
     assert done.returncode == 2
     output = " ".join((done.stdout + done.stderr).split())
-    assert "Expected maps of 1.562 Mpc/h per pixel, as in the training, got 3.125" in output
+    assert "Expected maps of at most 1.562 Mpc/h per pixel" in output
+    assert "got 3.125 (16 pixels and 50 Mpc/h)" in output
 
 
 # ---- the library with the same networks ----

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isclose
 from typing import Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from multifield.core.arrays import Maps
 from multifield.data.test_set import BOX_TOLERANCE
 from multifield.maps.cutouts import cut_tiles, tile_corners
 from multifield.maps.memory import source_name
+from multifield.maps.regrid import regrid
 from multifield.prediction.card import ModelCard
 
 
@@ -21,19 +21,27 @@ class Geometry:
 
     Attributes
     ----------
+    n_file : int
+        Pixels per side of the new maps in their file.
     n_pixels : int
-        Pixels per side of the new maps.
+        Pixels per side at the training's pixel size.
     map_size : int
         Pixels per side of the training maps, which are those of a tile.
     """
 
+    n_file: int
     n_pixels: int
     map_size: int
 
     @property
     def is_plain(self) -> bool:
         """Whether the maps are used unchanged."""
-        return self.n_pixels == self.map_size
+        return self.n_file == self.n_pixels == self.map_size
+
+    @property
+    def regridded_from(self) -> int:
+        """Pixels per side before regridding, 0 if the maps are not regridded."""
+        return 0 if self.n_file == self.n_pixels else self.n_file
 
     @property
     def n_tiles(self) -> int:
@@ -41,19 +49,20 @@ class Geometry:
         return len(tile_corners(self.n_pixels, self.map_size))
 
     def apply(self, maps: Maps) -> Float32[np.ndarray, "T M M"]:
-        """Cut maps into tiles.
+        """Regrid maps to the training's pixel size and cut them into tiles.
 
         Parameters
         ----------
         maps : (N, L, L) float32
-            Raw maps of `n_pixels` pixels per side.
+            Raw maps of L = `n_file` pixels per side.
 
         Returns
         -------
         tiles : (T, M, M) float32
             Tiles of M = `map_size` pixels per side, rows ordered (tile, map).
         """
-        return cut_tiles(maps, self.map_size)
+        gridded = regrid(maps, self.n_pixels) if self.regridded_from else maps
+        return cut_tiles(gridded, self.map_size)
 
 
 def find_geometry(
@@ -73,7 +82,8 @@ def find_geometry(
     Returns
     -------
     geometry : Geometry
-        How the maps are cut.
+        How the maps are regridded and cut. Pixels of another size are regridded to the nearest
+        whole number of the training's pixels.
 
     Raises
     ------
@@ -81,29 +91,31 @@ def find_geometry(
         If the networks cannot take such maps. The message says what to set or to train.
     """
     field, first = next(iter(maps.items()))
-    size, n_pixels = card.map_size, first.shape[-1]
+    size, n_file = card.map_size, first.shape[-1]
     side = card.box if box == "same" else box
+    n_pixels = size if box == "same" else round(side / card.pixel_size)
     expected = f"{size} pixels and {card.box:g} Mpc/h per side, as in the training"
-    found = f"{n_pixels} pixels" if box == "same" else f"{n_pixels} pixels and {side:g} Mpc/h"
+    found = f"{n_file} pixels" if box == "same" else f"{n_file} pixels and {side:g} Mpc/h"
     start = f"{source_name(first, f'maps of {field}')}: Expected maps of"
-    if box == "same" and n_pixels != size:
+    if box == "same" and n_file != size:
         raise ValueError(
             f"{start} {expected}, got {found}. State their side in Mpc/h with --params "
             "maps_box=... or infer(box=...)."
         )
-    if not isclose(side / n_pixels, card.pixel_size, rel_tol=BOX_TOLERANCE):
+    if side / n_file > card.pixel_size * (1 + BOX_TOLERANCE):
         raise ValueError(
-            f"{start} {card.pixel_size:.4g} Mpc/h per pixel, as in the training, got "
-            f"{side / n_pixels:.4g} ({found})."
+            f"{start} at most {card.pixel_size:.4g} Mpc/h per pixel, as in the training, got "
+            f"{side / n_file:.4g} ({found}). Train networks on maps with such pixels."
         )
     if n_pixels < size:
         raise ValueError(
-            f"{start} at least {expected}, got {found}. Train networks on cut-outs of at most "
-            f"{n_pixels} pixels with --params cutout=..."
+            f"{start} at least {card.box:g} Mpc/h per side, as in the training, got {side:g} Mpc/h. "
+            f"Train networks on cut-outs of at most {n_pixels} pixels with --params cutout=..."
         )
     if n_pixels > size and card.periodic:
         raise ValueError(
-            f"{start} {expected}, got {found}. Tiles of larger maps are not periodic. Train networks "
-            f"on cut-outs with --params cutout={size // 2}."
+            f"{start} {card.box:g} Mpc/h per side, as in the training, got {side:g} Mpc/h. Tiles of "
+            "larger maps are not periodic. Train networks on cut-outs with --params "
+            f"cutout={size // 2}."
         )
-    return Geometry(n_pixels, size)
+    return Geometry(n_file, n_pixels, size)

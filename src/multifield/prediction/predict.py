@@ -112,7 +112,8 @@ def infer_parameters(
         of the logarithm to base 10, and ``<name>_median``, ``<name>_low`` and ``<name>_high`` are
         median and recalibrated 68% interval in physical units. ``distance`` and ``p_value`` are explained
         in `multifield.prediction.novelty`. ``unlike_training`` is True for out-of-distribution
-        maps. ``tiles`` is the number of tiles of the map.
+        maps. ``tiles`` is the number of tiles of the map, and ``regridded_from`` its pixels per side
+        before regridding, 0 if it was not regridded.
 
     Raises
     ------
@@ -122,6 +123,8 @@ def infer_parameters(
 
     Notes
     -----
+    Maps of another pixel size are regridded before anything else; see `multifield.maps.regrid`.
+
     The posterior of a map of several tiles is the equal mixture of those of its tiles. Its
     intervals contain the truth at least as often as those of the tiles. It is not narrower than
     that of a typical tile: a product would need to know how the errors of tiles are correlated.
@@ -147,7 +150,9 @@ def infer_parameters(
         for first, loader in _blocks(maps, card, geometry, preprocessing, training):
             found = predict_together(networks, loader, orientations, training)
             maps_found = average_orientations(found, n_views)
-            records += list_records(first, maps_found, factors, card, loader, training)
+            records += list_records(
+                first, maps_found, factors, card, loader, training, geometry.regridded_from
+            )
             parts.append(found)
             advance(len(maps_found))
     # from (block, view, map) to (view, map)
@@ -253,6 +258,7 @@ def list_records(
     card: ModelCard,
     loader: MapLoader,
     training: TrainingConfig,
+    regridded_from: int = 0,
 ) -> list[Record]:
     """Make the records of the maps of a loader.
 
@@ -270,6 +276,8 @@ def list_records(
         The maps, or all their tiles, rows ordered (tile, map).
     training : TrainingConfig
         Number of threads.
+    regridded_from : int, optional
+        Pixels per side before regridding. 0: the maps are not regridded.
 
     Returns
     -------
@@ -299,5 +307,6 @@ def list_records(
     columns |= {"distance": distances, "p_value": p_values}
     columns["unlike_training"] = novelty.flag(p_values)
     columns["tiles"] = np.full(len(results), n_tiles)
+    columns["regridded_from"] = np.full(len(results), regridded_from)
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows]
