@@ -115,7 +115,12 @@ def ours(folder: Path, width: float, consume: Consume) -> None:
     manifest = TypeAdapter(Manifest).validate_json((folder / "manifest.json").read_bytes())
     theta = read_theta(folder / camels.theta_names(SUITE, SET)[0])
     config = PreprocessingConfig(
-        smoothing_width=width, remove_monopole=False, compact=False, cutout=0, n_threads=0
+        smoothing_width=width,
+        remove_monopole=False,
+        compact=False,
+        cutout=0,
+        mask=None,
+        n_threads=0,
     )
     raw = open_maps(raw_path(folder))
     to_do = Preprocessing(raw, FIELD, config, manifest.checksums((FIELD,))[FIELD])

@@ -101,3 +101,71 @@ def test_maps_with_smaller_pixels_are_regridded(suite, network):
     found = network.infer(finer, orientations=1, box=12.5)
     np.testing.assert_allclose(found.mean, network.infer(cutouts, orientations=1).mean, rtol=1e-5)
     assert (found.table()["regridded_from"] == 32).all()
+
+
+# ---- masks ----
+
+
+@pytest.fixture(scope="module")
+def mask(data) -> np.ndarray:
+    row, column = np.mgrid[:16, :16]
+    mask = (row - 5) ** 2 + (column - 9) ** 2 < 20
+    data.mkdir(exist_ok=True)
+    np.save(data / "mask.npy", mask)
+    return mask
+
+
+@pytest.fixture(scope="module")
+def masked_suite(data, mask) -> mf.Suite:
+    return mf.load_suite(
+        "MockNbody", "Mtot", data=data, cutout=16, mask=f"{data}/mask.npy", **SMALL
+    )
+
+
+@pytest.fixture(scope="module")
+def masked_network(masked_suite) -> mf.FittedNetwork:
+    return mf.train(masked_suite, **QUICK)
+
+
+def test_masked_pixels_are_ignored(masked_suite, masked_network, mask, tmp_path):
+    masked_network.save(tmp_path)
+    network = mf.load_network(tmp_path)
+    expected = network.infer(masked_suite.test, orientations=1)
+    cutouts = np.array(masked_suite.maps["Mtot"][masked_suite.test.index, :16, :16])
+    cutouts[:, mask] = np.nan
+    np.testing.assert_array_equal(network.infer(cutouts, orientations=1).mean, expected.mean)
+
+
+def test_nan_outside_the_mask_is_refused(masked_network, network, mask):
+    maps = np.ones((2, 16, 16), np.float32)
+    maps[1, 15, 15] = np.nan
+    for each in (masked_network, network):
+        with pytest.raises(ValueError, match=r"map 1 .*pixel \(15, 15\).*got nan.*mask=\.\.\."):
+            each.infer(maps)
+
+
+def test_a_mask_does_not_fit_other_pixels(masked_network):
+    with pytest.raises(
+        ValueError, match="to which the mask of the training belongs, got 32 pixels"
+    ):
+        masked_network.infer(np.ones((2, 32, 32), np.float32), box=25)
+
+
+def test_maps_with_another_mask_are_refused(suite, masked_network):
+    with pytest.raises(ValueError, match=r"Expected mask \w{6}, as in the training, got none"):
+        masked_network.infer(suite.test)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.zeros((8, 8), bool), r"Expected a mask of shape \(16, 16\)"),
+        (np.ones((16, 16), bool), "a mask of all pixels"),
+    ],
+)
+def test_a_wrong_mask_is_refused(wrong, message, data, tmp_path):
+    np.save(tmp_path / "mask.npy", wrong)
+    with pytest.raises(ValueError, match=message):
+        mf.load_suite(
+            "MockNbody", "Mtot", data=data, cutout=16, mask=f"{tmp_path}/mask.npy", **SMALL
+        )

@@ -1,5 +1,6 @@
 """Trained networks: storage and inference."""
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +13,15 @@ from pydantic import TypeAdapter
 from multifield import camels, evaluation, models, prediction, reporting, training
 from multifield.api.posterior import Posterior
 from multifield.api.settings import OF_LOADING, make_parameters, place_settings
-from multifield.api.suite import Part
+from multifield.api.suite import Part, Suite
 from multifield.camels.selection import Selection
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
 from multifield.core.atomic_files import write_json
 from multifield.core.checksums import sha256
-from multifield.data import MapLoader
+from multifield.data import MapLoader, read_mask_of
 from multifield.data.parameter_tables import align
+from multifield.maps.masks import encode_mask
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.describe import SINGLE
 
@@ -194,6 +196,7 @@ class FittedNetwork:
             ("fields", suite.fields, card.fields),
             ("map_size", suite.map_size, card.map_size),
             ("box", suite.box, card.box),
+            ("mask", _name_of(_mask_of(suite)), _name_of(card.mask)),
             ("cut-outs", bool(config.cutout), not card.periodic),
             ("smoothing_width", config.smoothing_width, card.smoothing_width),
             ("remove_monopole", config.remove_monopole, card.remove_monopole),
@@ -254,6 +257,15 @@ class FittedNetwork:
         factors = self.card.factors(len(self.networks), orientations)
         n_views = len(results) // len(records)  # orientations of all tiles of a map
         return Posterior(results, n_views, records, factors, self._trained_on, tested_on)
+
+
+def _mask_of(suite: Suite) -> str | None:
+    mask = read_mask_of(suite.parameters.preprocessing, suite.map_size)
+    return None if mask is None else encode_mask(mask)
+
+
+def _name_of(mask: str | None) -> str:
+    return "none" if mask is None else hashlib.sha256(mask.encode()).hexdigest()[:6]
 
 
 def load_network(path: PathLike, *, n_networks: int = 1, **settings: Any) -> FittedNetwork:

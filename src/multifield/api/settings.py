@@ -20,6 +20,7 @@ OF_SUITES = {
     "download": "source.download.enabled",
     "smoothing_width": "smoothing_width",
     "cutout": "cutout",
+    "mask": "mask",
     "remove_monopole": "preprocessing.remove_monopole",
     "compact": "preprocessing.compact",
     "n_valid": "split.n_valid",

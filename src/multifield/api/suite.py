@@ -250,7 +250,7 @@ def load_suite(
         Settings that replace those of ``conf``. Mock suites: ``n_simulations``, ``map_size``
         [pixels], ``lattice``, ``refine``, ``seed``, ``n_threads``. Published suites: ``partial``,
         ``download``. Preprocessing: ``smoothing_width`` and ``cutout`` [pixels],
-        ``remove_monopole``, ``compact``.
+        ``mask`` (file), ``remove_monopole``, ``compact``.
         Split: ``n_valid`` and ``n_test`` [simulations; 5% if the set does not have CMD's size],
         ``split_seed``; ``normalize_over``, "training" or "all".
 

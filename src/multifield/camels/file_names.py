@@ -70,7 +70,7 @@ _LABEL_WORDS = {"o3_err": "o3"}
 
 _LABEL = re.compile(
     r"all_(?:one_cycle|steps_\d+_\d+)_(\w+?)(?:_autoregressive|_flow)?(?:_smoothing_[\d.e+-]+)?(?:_no_monopole)?"
-    r"(?:_cutout_\d+)?"
+    r"(?:_cutout_\d+)?(?:_mask_[0-9a-f]{6})?"
     r"(?:_field_(?:scorer|finalists))?"
 )
 
@@ -173,7 +173,7 @@ def log_maps_name(
     compact : bool, optional
         Whether the maps are stored in 16 bits, which adds ``_float16``.
     suffix : str, optional
-        End of the name for cut-outs.
+        End of the name for cut-outs and masks.
 
     Returns
     -------

@@ -1,27 +1,34 @@
 """Settings of preprocessing, split and normalization. Values and reasons are in ``conf/``."""
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass
 
-from multifield.core.strict_types import Flag, Integer, Real
+from multifield.core.checksums import sha256
+from multifield.core.strict_types import Flag, Integer, Real, Text
 
 
-def cutout_suffix(cutout: int) -> str:
-    """Return the end of the names of files that depend on cut-outs.
+def pixels_suffix(cutout: int, mask: str | None) -> str:
+    """Return the end of the names of files that depend on cut-outs and mask.
 
     Parameters
     ----------
     cutout : int
         Pixels per side of the cut-outs. 0: whole maps.
+    mask : str or None
+        File of the mask. None: no pixel is masked.
 
     Returns
     -------
     suffix : str
-        ``_cutout_<pixels>``, or nothing for whole maps.
+        ``_cutout_<pixels>`` and ``_mask_<checksum>``, if they apply.
     """
-    return f"_cutout_{cutout}" if cutout else ""
+    suffix = f"_cutout_{cutout}" if cutout else ""
+    if mask is None or not Path(mask).expanduser().is_file():  # rejected with the parameters
+        return suffix
+    return f"{suffix}_mask_{sha256(Path(mask).expanduser())[:6]}"
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -39,6 +46,8 @@ class PreprocessingConfig:
     cutout : int
         Pixels per side of the cut-out of each map, which is not periodic. 0 keeps whole periodic
         maps.
+    mask : str or None
+        File of the mask of all maps. None: no pixel is masked.
     n_threads : int
         Number of threads. 0 uses all cores.
     """
@@ -47,12 +56,25 @@ class PreprocessingConfig:
     remove_monopole: Flag
     compact: Flag
     cutout: Integer = Field(ge=0)
+    mask: Text | None
     n_threads: Integer = Field(ge=0)
+
+    @field_validator("mask")
+    @classmethod
+    def _mask_is_a_file(cls, mask: str | None) -> str | None:
+        if mask is not None and not Path(mask).expanduser().is_file():
+            raise ValueError(f"Expected a .npy file, got {mask!r}, which is none.")
+        return mask
+
+    @property
+    def mask_file(self) -> Path | None:
+        """File of the mask of all maps. None if no pixel is masked."""
+        return None if self.mask is None else Path(self.mask).expanduser()
 
     @property
     def suffix(self) -> str:
-        """End of the names of files that depend on the cut-outs; see `cutout_suffix`."""
-        return cutout_suffix(self.cutout)
+        """End of the names of files that depend on the pixels; see `pixels_suffix`."""
+        return pixels_suffix(self.cutout, self.mask)
 
     def pixels(self, map_size: int) -> int:
         """Return the number of pixels per side of a log map.

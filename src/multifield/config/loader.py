@@ -11,7 +11,7 @@ from kedro.config import OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from multifield import camels
-from multifield.config.data import cutout_suffix
+from multifield.config.data import pixels_suffix
 from multifield.config.folder import find_configuration
 from multifield.config.prediction import maps_name
 from multifield.config.schema import check_recipe
@@ -103,7 +103,7 @@ LOADER_ARGUMENTS: dict[str, Any] = {
         "run_name": camels.run_name,
         "test_folder": lambda test, at_home: "" if test == at_home else f"/test_{test}",
         "maps_name": maps_name,
-        "cutout_suffix": cutout_suffix,
+        "pixels_suffix": pixels_suffix,
         "expand_user": os.path.expanduser,
     },
 }

@@ -65,6 +65,7 @@ class Parameters:
     parameters: Text | list[Text]
     smoothing_width: Real
     cutout: Integer
+    mask: Text | None
     n_trials: Integer
     epochs: Integer
     recipe: Text

@@ -10,6 +10,7 @@ from multifield.data.preprocess import (
     compute_log_maps,
     moments_of_log_maps,
     open_log_maps,
+    read_mask_of,
 )
 from multifield.data.split_loaders import SplitLoaders, load_splits
 
@@ -25,6 +26,7 @@ __all__ = [
     "load_splits",
     "moments_of_log_maps",
     "open_log_maps",
+    "read_mask_of",
     "read_theta",
     "save_maps",
 ]

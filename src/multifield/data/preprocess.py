@@ -16,12 +16,13 @@ from multifield import camels
 from multifield.config.data import PreprocessingConfig
 from multifield.core.arrays import Digests, Index, Maps, Moments, StoredMaps
 from multifield.core.atomic_files import atomic_path
-from multifield.core.checksums import join_digests, map_digests
+from multifield.core.checksums import join_digests, map_digests, sha256
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
 from multifield.data.map_files import write_header
 from multifield.data.stored import ArrayMaps, Encoding
 from multifield.maps.cutouts import cut_corner, smooth_cutouts
+from multifield.maps.masks import Mask, fill_masked, read_mask
 from multifield.maps.memory import aligned_empty, open_maps, read_ahead, source_name
 from multifield.maps.transforms import check_pixels, map_moments, preprocess_block
 
@@ -122,15 +123,17 @@ class Preprocessing:
             "remove_monopole": str(self.config.remove_monopole),
             "kept_as": "float16" if self.config.compact else "float32",
             "raw_sha256": self.raw_sha256,
-        } | self._cutout
+        } | self._of_pixels
 
     @property
-    def _cutout(self) -> dict[str, str]:
+    def _of_pixels(self) -> dict[str, str]:
         # absent for whole maps, so that studies of earlier versions keep their fingerprint
-        if not self.config.cutout:
-            return {}
-        whole = self.raw.shape[-1]
-        return {"cutout": f"{self.config.pixels(whole)} of {whole} pixels"}
+        found, whole = {}, self.raw.shape[-1]
+        if self.config.cutout:
+            found["cutout"] = f"{self.config.pixels(whole)} of {whole} pixels"
+        if self.config.mask_file is not None:
+            found["mask"] = sha256(self.config.mask_file)
+        return found
 
     def write(self, path: Path) -> None:
         """Write the log maps to a file and their moments beside it, atomically.
@@ -147,20 +150,21 @@ class Preprocessing:
             message names the raw file, the map and the pixel. Also if the raw maps have changed
             since they were verified.
         """
+        mask = read_mask_of(self.config, self.raw.shape[-1])
         moments = np.empty((len(self.raw), 3))
         digests = np.empty((2, len(self.raw)), np.uint64)
         with atomic_path(moments_path(path)) as moments_partial, atomic_path(path) as partial:
             encoding = None
             if self.config.compact:
                 # faster than writing float32 maps and reading them back
-                encoding = Encoding.of(moments_of_log_maps(self.raw, self.field, self.config))
+                encoding = Encoding.of(moments_of_log_maps(self.raw, self.field, self.config, mask))
             with partial.open("wb") as file:
                 size = self.config.pixels(self.raw.shape[-1])
                 shape = (len(self.raw), size, size)
                 write_header(file, shape, np.float16 if encoding else np.float32)
                 file.flush()
                 _preprocess_to_file(
-                    self.raw, self.field, self.config, moments, digests, file, encoding
+                    self.raw, self.field, self.config, mask, moments, digests, file, encoding
                 )
             if self.raw_digest not in ("", join_digests(digests[0])):
                 raise ValueError(
@@ -173,7 +177,29 @@ class Preprocessing:
                 np.savez(file, moments=moments, digests=digests[1], provenance=provenance, **how)
 
 
-def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> Moments:
+def read_mask_of(config: PreprocessingConfig, map_size: int) -> Mask | None:
+    """Read the mask of maps or cut-outs; see `multifield.maps.masks.read_mask`.
+
+    Parameters
+    ----------
+    config : PreprocessingConfig
+        Settings with the file of the mask.
+    map_size : int
+        Pixels per side of the raw maps.
+
+    Returns
+    -------
+    mask : (L, L) bool or None
+        True where maps have no data. None if no pixel is masked.
+    """
+    if config.mask_file is None:
+        return None
+    return read_mask(config.mask_file, config.pixels(map_size))
+
+
+def moments_of_log_maps(
+    raw: Maps, field: str, config: PreprocessingConfig, mask: Mask | None = None
+) -> Moments:
     """Return count, mean and M2 of every log map, without storing the log maps.
 
     Parameters
@@ -184,6 +210,8 @@ def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> M
         Name of the field, which determines the logarithm.
     config : PreprocessingConfig
         Settings of the preprocessing.
+    mask : (L, L) bool, optional
+        Mask of the maps or cut-outs.
 
     Returns
     -------
@@ -202,13 +230,13 @@ def moments_of_log_maps(raw: Maps, field: str, config: PreprocessingConfig) -> M
         for first in range(0, len(raw), n_block):
             read_ahead(raw[first + n_block :][:n_block])
             chunk = slice(first, first + n_block)
-            _preprocess_block(raw, chunk, None, moments, field, config, n_threads)
+            _preprocess_block(raw, chunk, None, moments, field, config, mask, n_threads)
             advance(len(raw[chunk]))
     return moments
 
 
 def compute_log_maps(
-    raw: Maps, block: slice, field: str, config: PreprocessingConfig
+    raw: Maps, block: slice, field: str, config: PreprocessingConfig, mask: Mask | None = None
 ) -> Float32[np.ndarray, "M K K"]:
     """Compute the log maps of a block of raw maps in memory.
 
@@ -222,6 +250,8 @@ def compute_log_maps(
         Name of the field, which determines the logarithm.
     config : PreprocessingConfig
         Settings of the preprocessing.
+    mask : (L, L) bool, optional
+        Mask of the maps or cut-outs.
 
     Returns
     -------
@@ -232,7 +262,7 @@ def compute_log_maps(
     log_maps = np.empty((n_maps, size, size), np.float32)
     moments = np.empty((len(raw), 3))
     n_threads = available_threads(config.n_threads)
-    _preprocess_block(raw, block, log_maps, moments, field, config, n_threads)
+    _preprocess_block(raw, block, log_maps, moments, field, config, mask, n_threads)
     return log_maps
 
 
@@ -240,6 +270,7 @@ def _preprocess_to_file(
     raw: Maps,
     field: str,
     config: PreprocessingConfig,
+    mask: Mask | None,
     moments: Moments,
     digests: UInt64[np.ndarray, "2 N"],
     file: BinaryIO,
@@ -260,7 +291,7 @@ def _preprocess_to_file(
         block = slice(first, first + n_block)
         read_ahead(raw[first + n_threads * n_block :][:n_block])
         out = aligned_empty((len(raw[block]), size, size), np.float32)
-        _preprocess_block(raw, block, out, moments, field, config, n_threads=1)
+        _preprocess_block(raw, block, out, moments, field, config, mask, n_threads=1)
         kept = encoding.encode(out) if encoding else out
         digests[:, block] = map_digests(raw[block]), map_digests(kept)
         _write_block(file, kept, begin + first * n_bytes)
@@ -287,13 +318,14 @@ def _preprocess_block(
     moments: Moments,
     field: str,
     config: PreprocessingConfig,
+    mask: Mask | None,
     n_threads: int,
 ) -> None:
     maps, width = raw[block], config.smoothing_width
+    if config.cutout or mask is not None:
+        maps = _check_and_fill(maps, field, config, mask, block.start, n_threads)
     if config.cutout:
-        check_pixels(maps, field, allow_zero=True, first_map=block.start, n_threads=n_threads)
-        cutouts = cut_corner(maps, config.pixels(maps.shape[-1]))
-        maps, width = smooth_cutouts(cutouts, width, n_threads=n_threads), 0.0
+        maps, width = smooth_cutouts(maps, width, n_threads=n_threads), 0.0
     preprocess_block(
         maps,
         out,
@@ -304,6 +336,25 @@ def _preprocess_block(
         n_threads=n_threads,
         first_map=block.start,
     )
+
+
+def _check_and_fill(
+    maps: Maps,
+    field: str,
+    config: PreprocessingConfig,
+    mask: Mask | None,
+    first_map: int,
+    n_threads: int,
+) -> Float32[np.ndarray, "M K K"]:
+    """Cut maps, check their pixels and fill the masked ones, which may be NaN."""
+    cutouts = cut_corner(maps, config.pixels(maps.shape[-1]))
+    if mask is None:
+        # the whole maps, because their memory map names the file
+        check_pixels(maps, field, allow_zero=True, first_map=first_map, n_threads=n_threads)
+        return cutouts
+    others = np.where(mask, np.float32(1), cutouts)
+    check_pixels(others, field, allow_zero=True, first_map=first_map, n_threads=n_threads)
+    return fill_masked(cutouts, mask)
 
 
 def _write_block(file: BinaryIO, block: StoredMaps, offset: int) -> None:

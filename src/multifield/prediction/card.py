@@ -21,6 +21,7 @@ from pydantic.dataclasses import dataclass
 from multifield import camels
 from multifield.config.training import Hyperparameters
 from multifield.data.normalization import Normalization
+from multifield.maps.masks import Mask, decode_mask
 from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.novelty import NoveltyReference
@@ -155,6 +156,9 @@ class ModelCard:
         Side of the training maps [Mpc/h].
     periodic : bool
         Whether the training maps are whole periodic maps, not cut-outs.
+    mask : str or None
+        Mask of the training maps, from `multifield.maps.masks.encode_mask`. None if no pixel is
+        masked.
     channels : tuple of Channel
         Fields in the order of the channels.
     normalization_over : str
@@ -189,6 +193,7 @@ class ModelCard:
     map_size: PositiveInt
     box: PositiveFloat
     periodic: bool
+    mask: str | None
     channels: tuple[Channel, ...] = Field(min_length=1)
     normalization_over: Literal["training", "all"]
     parameters: tuple[Inferred, ...] = Field(min_length=1)
@@ -225,6 +230,7 @@ class ModelCard:
                     f"parameters: Expected a parameter of {self.suite} {self.sim_set} with its bounds, "
                     f"got {parameter}."
                 )
+        self.decoded_mask()
         for entry in self.sigma_factors:
             if tuple(entry.factors) != self.inferred:
                 raise ValueError(
@@ -237,6 +243,16 @@ class ModelCard:
     def fields(self) -> tuple[str, ...]:
         """Names of the fields in the order of the channels."""
         return tuple(channel.field for channel in self.channels)
+
+    def decoded_mask(self) -> Mask | None:
+        """Return the mask of the training maps.
+
+        Returns
+        -------
+        mask : (L, L) bool or None
+            True where maps have no data. None if no pixel is masked.
+        """
+        return None if self.mask is None else decode_mask(self.mask, self.map_size)
 
     @property
     def pixel_size(self) -> float:

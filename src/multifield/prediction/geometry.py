@@ -118,4 +118,10 @@ def find_geometry(
             "larger maps are not periodic. Train networks on cut-outs with --params "
             f"cutout={size // 2}."
         )
-    return Geometry(n_file, n_pixels, size)
+    geometry = Geometry(n_file, n_pixels, size)
+    if card.mask is not None and not geometry.is_plain:
+        raise ValueError(
+            f"{start} {size} pixels per side, to which the mask of the training belongs, got {found}. "
+            "Cut or regrid the maps yourself."
+        )
+    return geometry

@@ -137,13 +137,11 @@ def infer_parameters(
         remove_monopole=card.remove_monopole,
         compact=False,
         cutout=0 if card.periodic else card.map_size,
+        mask=None,  # given as an array
         n_threads=training.loader_threads,
     )
     for field, raw in maps.items():
-        if geometry.is_plain:
-            moments_of_log_maps(raw, field, preprocessing)
-        else:
-            _check_raw(raw, field, training.loader_threads)
+        _check_maps(raw, field, card, geometry, preprocessing)
     parts, records = [], list[Record]()
     n_maps = len(next(iter(maps.values())))
     with progress("predict", n_maps, "maps") as advance:
@@ -195,6 +193,24 @@ def predict_together(
     return average_networks(found)
 
 
+def _check_maps(
+    raw: Maps, field: str, card: ModelCard, geometry: Geometry, config: PreprocessingConfig
+) -> None:
+    """Check every pixel of maps."""
+    try:
+        if geometry.is_plain:
+            moments_of_log_maps(raw, field, config, card.decoded_mask())
+        else:
+            _check_raw(raw, field, config.n_threads)
+    except ValueError as error:
+        if "got nan" not in str(error):
+            raise
+        raise ValueError(
+            f"{error} Networks take masked maps if they are trained with the mask. Use --params "
+            "mask=... in the training."
+        ) from None
+
+
 def _check_raw(raw: Maps, field: str, n_threads: int) -> None:
     """Check every pixel of maps that are changed before the logarithm."""
     for first, block in blocks_of(raw):
@@ -223,7 +239,8 @@ def _blocks(
     for first in range(0, n_maps, n_block):
         block = slice(first, first + n_block)
         log_maps = [
-            _log_maps(raw, block, field, geometry, preprocessing) for field, raw in maps.items()
+            _log_maps(raw, block, field, card, geometry, preprocessing)
+            for field, raw in maps.items()
         ]
         unknown = np.full((len(log_maps[0]), len(card.space)), np.nan)
         yield (
@@ -243,10 +260,15 @@ def _blocks(
 
 
 def _log_maps(
-    raw: Maps, block: slice, field: str, geometry: Geometry, config: PreprocessingConfig
+    raw: Maps,
+    block: slice,
+    field: str,
+    card: ModelCard,
+    geometry: Geometry,
+    config: PreprocessingConfig,
 ) -> Float32[np.ndarray, "T M M"]:
     if geometry.is_plain:
-        return compute_log_maps(raw, block, field, config)
+        return compute_log_maps(raw, block, field, config, card.decoded_mask())
     maps = geometry.apply(raw[block])
     return compute_log_maps(maps, slice(0, len(maps)), field, config)
 

@@ -52,6 +52,7 @@ def test_choices_reach_their_groups():
             r"source\.mock\.nsimulations: .* Did you mean 'n_simulations'",
         ),
         ({"maps": {}}, "maps: .*at least 1 item"),
+        ({"mask": "none.npy"}, r"preprocessing\.mask: Expected a \.npy file, got 'none\.npy'"),
         (
             {"cutout": 32, "training": {"shifts": True}},
             r"training\.shifts: Expected none with cut-outs, .*cutout=32.* got True",

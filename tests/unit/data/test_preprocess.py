@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from multifield import camels
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
+from multifield.core.checksums import sha256
 from multifield.data import preprocess
 from multifield.data.manifest import theta_sha256, verify_suite
 from multifield.data.map_files import save_maps, write_theta
@@ -21,10 +22,10 @@ from multifield.maps.splits import Split, maps_of, split_simulations
 from tests.helpers import tolerances
 
 PLAIN = PreprocessingConfig(
-    smoothing_width=0, remove_monopole=False, compact=False, cutout=0, n_threads=1
+    smoothing_width=0, remove_monopole=False, compact=False, cutout=0, mask=None, n_threads=1
 )
 SMOOTH = PreprocessingConfig(
-    smoothing_width=2, remove_monopole=True, compact=False, cutout=0, n_threads=2
+    smoothing_width=2, remove_monopole=True, compact=False, cutout=0, mask=None, n_threads=2
 )
 
 
@@ -76,6 +77,20 @@ def test_a_bad_pixel_of_a_cut_out_is_named(tmp_path, lognormal_maps):
     maps[2, 3, 5] = np.nan
     with pytest.raises(ValueError, match=r"Mtot: map 2 .*pixel \(3, 5\): .* got nan"):
         preprocessed(maps, tmp_path / "log.npy", dataclasses.replace(config, smoothing_width=1))
+
+
+def test_masked_pixels_do_not_matter(tmp_path, lognormal_maps, rng):
+    mask = rng.random((12, 12)) < 0.3
+    np.save(tmp_path / "mask.npy", mask)
+    config = dataclasses.replace(SMOOTH, cutout=12, compact=True, mask=str(tmp_path / "mask.npy"))
+    expected = preprocessed(lognormal_maps, tmp_path / "log.npy", config)
+    changed = lognormal_maps.copy()
+    changed[:, :12, :12][:, mask] = np.nan
+    found = preprocessed(changed, tmp_path / "changed.npy", config)
+    np.testing.assert_array_equal(found.maps, expected.maps)
+    np.testing.assert_array_equal(found.moments, expected.moments)
+    assert found.provenance["mask"] == sha256(tmp_path / "mask.npy")
+    assert config.suffix == f"_cutout_12_mask_{found.provenance['mask'][:6]}"
 
 
 def test_blocks_do_not_matter(tmp_path, lognormal_maps, monkeypatch):
@@ -134,7 +149,7 @@ def test_a_slow_disk_gets_every_block_whole(tmp_path, lognormal_maps, monkeypatc
     monkeypatch.setattr(preprocess, "FLUSH_BYTES", 5 * lognormal_maps[0].nbytes)
     monkeypatch.setattr(preprocess, "_write_block", write_slowly)
     config = PreprocessingConfig(
-        smoothing_width=0, remove_monopole=False, compact=False, cutout=0, n_threads=6
+        smoothing_width=0, remove_monopole=False, compact=False, cutout=0, mask=None, n_threads=6
     )
     slow = preprocessed(lognormal_maps, tmp_path / "slow.npy", config)
     np.testing.assert_array_equal(slow.maps, whole.maps)

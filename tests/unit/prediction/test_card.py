@@ -36,6 +36,7 @@ def make_card(**changes) -> ModelCard:
         "map_size": 16,
         "box": 25.0,
         "periodic": True,
+        "mask": None,
         "channels": tuple(
             Channel(
                 field=field,
@@ -123,6 +124,7 @@ def test_the_bounds_tell_what_the_networks_learned():
         ({"schema_version": None}, "schema_version: Expected 2"),
         ({"map_size": 0}, "map_size"),
         ({"box": 0.0}, "box"),
+        ({"mask": "AAAA"}, "mask: Expected a packed mask"),
         ({"field": "Mgas_T"}, "channels: Expected the fields of Mgas_T"),
         ({"suite": "TNG"}, "suite: Expected one of"),
         ({"networks": []}, "networks"),
