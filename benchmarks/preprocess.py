@@ -120,6 +120,7 @@ def ours(folder: Path, width: float, consume: Consume) -> None:
         compact=False,
         cutout=0,
         mask=None,
+        zeros="refuse",
         n_threads=0,
     )
     raw = open_maps(raw_path(folder))

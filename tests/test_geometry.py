@@ -169,3 +169,42 @@ def test_a_wrong_mask_is_refused(wrong, message, data, tmp_path):
         mf.load_suite(
             "MockNbody", "Mtot", data=data, cutout=16, mask=f"{tmp_path}/mask.npy", **SMALL
         )
+
+
+# ---- zeros ----
+
+
+@pytest.fixture(scope="module")
+def holes(data, suite) -> tuple[np.ndarray, np.ndarray]:
+    """Maps with a zero pixel in every third one, and their parameters."""
+    maps = np.array(suite.maps["Mtot"][:, :16, :16])
+    maps[::3, 4, 7] = 0
+    return maps, suite.theta
+
+
+def test_zeros_are_refused_or_get_a_stored_floor(holes, tmp_path):
+    maps, theta = holes
+    arguments = {"maps": maps, "theta": theta, "n_valid": 4, "n_test": 6}
+    with pytest.raises(
+        ValueError, match=r"pixel \(4, 7\): Expected a finite value > 0.*zeros=floor"
+    ):
+        mf.load_suite("Holes", "Mtot", data=tmp_path / "data", **arguments)
+    own = mf.load_suite("Holes", "Mtot", data=tmp_path / "data", zeros="floor", **arguments)
+    trained_on = maps[own.train.index]
+    floor = float(trained_on[trained_on > 0].min())
+    assert own.log_maps["Mtot"].floor == floor
+    assert own.log_maps["Mtot"].read(slice(1))[0, 4, 7] == pytest.approx(np.log10(floor), rel=1e-6)
+
+    mf.train(own, **QUICK).save(tmp_path / "net")
+    network = mf.load_network(tmp_path / "net")
+    assert network.card.channels[0].floor == floor
+    expected = network.infer(own.test, orientations=1)
+    found = network.infer(maps[own.test.index], orientations=1)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    assert found.table()["floored"].tolist() == [int(number % 3 == 0) for number in own.test.index]
+    np.testing.assert_array_equal(
+        network.infer(
+            np.where(maps == 0, np.float32(floor), maps)[own.test.index], orientations=1
+        ).mean,
+        expected.mean,
+    )

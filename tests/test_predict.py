@@ -103,7 +103,7 @@ def test_one_row_per_map(predicted):
         *[f"{name}_{statistic}" for name in PARAMETER_NAMES for statistic in statistics],
         "distance",
         "p_value",
-        *("unlike_training", "tiles", "regridded_from", "file", "sha256"),
+        *("unlike_training", "tiles", "regridded_from", "floored", "file", "sha256"),
     ]
     assert table["unlike_training"].dtype == bool
 

@@ -196,6 +196,7 @@ class FittedNetwork:
             ("fields", suite.fields, card.fields),
             ("map_size", suite.map_size, card.map_size),
             ("box", suite.box, card.box),
+            ("floors", _floors(suite), {each.field: each.floor for each in card.channels}),
             ("mask", _name_of(_mask_of(suite)), _name_of(card.mask)),
             ("cut-outs", bool(config.cutout), not card.periodic),
             ("smoothing_width", config.smoothing_width, card.smoothing_width),
@@ -257,6 +258,10 @@ class FittedNetwork:
         factors = self.card.factors(len(self.networks), orientations)
         n_views = len(results) // len(records)  # orientations of all tiles of a map
         return Posterior(results, n_views, records, factors, self._trained_on, tested_on)
+
+
+def _floors(suite: Suite) -> dict[str, float | None]:
+    return {field: each.floor for field, each in suite.log_maps.items()}
 
 
 def _mask_of(suite: Suite) -> str | None:

@@ -21,6 +21,7 @@ OF_SUITES = {
     "smoothing_width": "smoothing_width",
     "cutout": "cutout",
     "mask": "mask",
+    "zeros": "zeros",
     "remove_monopole": "preprocessing.remove_monopole",
     "compact": "preprocessing.compact",
     "n_valid": "split.n_valid",

@@ -16,6 +16,7 @@ from multifield.camels.selection import Selection
 from multifield.config.schema import Parameters
 from multifield.core.arrays import Index, Maps, Theta
 from multifield.core.atomic_files import write_json
+from multifield.data.fills import find_floors
 from multifield.data.manifest import Manifest, verify_suite
 from multifield.data.map_files import find_file
 from multifield.data.normalization import Normalization, fit_normalization
@@ -250,7 +251,7 @@ def load_suite(
         Settings that replace those of ``conf``. Mock suites: ``n_simulations``, ``map_size``
         [pixels], ``lattice``, ``refine``, ``seed``, ``n_threads``. Published suites: ``partial``,
         ``download``. Preprocessing: ``smoothing_width`` and ``cutout`` [pixels],
-        ``mask`` (file), ``remove_monopole``, ``compact``.
+        ``mask`` (file), ``zeros`` ("refuse" or "floor"), ``remove_monopole``, ``compact``.
         Split: ``n_valid`` and ``n_test`` [simulations; 5% if the set does not have CMD's size],
         ``split_seed``; ``normalize_over``, "training" or "all".
 
@@ -290,11 +291,13 @@ def load_suite(
         given = {**_keep_shares(parameters, len(table)), **given}
     parameters = make_parameters(environment, {**given, **choices}, OF_SUITES)
     manifest = _verify(selection, raw, table, parameters, data / RAW / name)
-    log_maps = make_log_maps(
-        selection, raw, manifest, parameters.preprocessing, data / LOG_MAPS / name
-    )
     config = parameters.split
     split = split_simulations(len(table), config.seed, n_valid=config.n_valid, n_test=config.n_test)
+    preprocessing = parameters.preprocessing
+    floors = find_floors(raw, split, preprocessing)
+    log_maps = make_log_maps(
+        selection, raw, manifest, preprocessing, data / LOG_MAPS / name, floors
+    )
     moments = {field: entry.moments for field, entry in log_maps.items()}
     normalization = fit_normalization(moments, split, parameters.normalization.over)
     suite = Suite(

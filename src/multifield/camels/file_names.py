@@ -70,7 +70,7 @@ _LABEL_WORDS = {"o3_err": "o3"}
 
 _LABEL = re.compile(
     r"all_(?:one_cycle|steps_\d+_\d+)_(\w+?)(?:_autoregressive|_flow)?(?:_smoothing_[\d.e+-]+)?(?:_no_monopole)?"
-    r"(?:_cutout_\d+)?(?:_mask_[0-9a-f]{6})?"
+    r"(?:_cutout_\d+)?(?:_mask_[0-9a-f]{6})?(?:_floor)?"
     r"(?:_field_(?:scorer|finalists))?"
 )
 

@@ -10,8 +10,8 @@ from multifield.core.checksums import sha256
 from multifield.core.strict_types import Flag, Integer, Real, Text
 
 
-def pixels_suffix(cutout: int, mask: str | None) -> str:
-    """Return the end of the names of files that depend on cut-outs and mask.
+def pixels_suffix(cutout: int, mask: str | None, zeros: str) -> str:
+    """Return the end of the names of files that depend on cut-outs, mask and zeros.
 
     Parameters
     ----------
@@ -19,16 +19,18 @@ def pixels_suffix(cutout: int, mask: str | None) -> str:
         Pixels per side of the cut-outs. 0: whole maps.
     mask : str or None
         File of the mask. None: no pixel is masked.
+    zeros : {"refuse", "floor"}
+        What happens to zero pixels.
 
     Returns
     -------
     suffix : str
-        ``_cutout_<pixels>`` and ``_mask_<checksum>``, if they apply.
+        ``_cutout_<pixels>``, ``_mask_<checksum>`` and ``_floor``, if they apply.
     """
     suffix = f"_cutout_{cutout}" if cutout else ""
-    if mask is None or not Path(mask).expanduser().is_file():  # rejected with the parameters
-        return suffix
-    return f"{suffix}_mask_{sha256(Path(mask).expanduser())[:6]}"
+    if mask is not None and Path(mask).expanduser().is_file():  # else rejected with the parameters
+        suffix += f"_mask_{sha256(Path(mask).expanduser())[:6]}"
+    return suffix + ("_floor" if zeros == "floor" else "")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -48,6 +50,9 @@ class PreprocessingConfig:
         maps.
     mask : str or None
         File of the mask of all maps. None: no pixel is masked.
+    zeros : {"refuse", "floor"}
+        What happens to a zero pixel under log10: an error, or the smallest positive pixel of the
+        training maps replaces it.
     n_threads : int
         Number of threads. 0 uses all cores.
     """
@@ -57,6 +62,7 @@ class PreprocessingConfig:
     compact: Flag
     cutout: Integer = Field(ge=0)
     mask: Text | None
+    zeros: Literal["refuse", "floor"]
     n_threads: Integer = Field(ge=0)
 
     @field_validator("mask")
@@ -74,7 +80,7 @@ class PreprocessingConfig:
     @property
     def suffix(self) -> str:
         """End of the names of files that depend on the pixels; see `pixels_suffix`."""
-        return pixels_suffix(self.cutout, self.mask)
+        return pixels_suffix(self.cutout, self.mask, self.zeros)
 
     def pixels(self, map_size: int) -> int:
         """Return the number of pixels per side of a log map.

@@ -66,6 +66,7 @@ class Parameters:
     smoothing_width: Real
     cutout: Integer
     mask: Text | None
+    zeros: Text
     n_trials: Integer
     epochs: Integer
     recipe: Text

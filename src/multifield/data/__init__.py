@@ -1,5 +1,6 @@
 """From map files to batches: log maps, splits, normalization, augmentation and loaders."""
 
+from multifield.data.fills import NONE, Fills, find_floors, read_mask_of
 from multifield.data.loader import Batch, MapLoader
 from multifield.data.map_files import save_maps
 from multifield.data.normalization import Normalization, fit_normalization
@@ -10,18 +11,20 @@ from multifield.data.preprocess import (
     compute_log_maps,
     moments_of_log_maps,
     open_log_maps,
-    read_mask_of,
 )
 from multifield.data.split_loaders import SplitLoaders, load_splits
 
 __all__ = [
+    "NONE",
     "Batch",
+    "Fills",
     "LogMaps",
     "MapLoader",
     "Normalization",
     "Preprocessing",
     "SplitLoaders",
     "compute_log_maps",
+    "find_floors",
     "fit_normalization",
     "load_splits",
     "moments_of_log_maps",

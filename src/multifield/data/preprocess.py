@@ -19,12 +19,13 @@ from multifield.core.atomic_files import atomic_path
 from multifield.core.checksums import join_digests, map_digests, sha256
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
+from multifield.data.fills import NONE, Fills, check_and_fill, read_mask_of
+from multifield.data.manifest import Manifest
 from multifield.data.map_files import write_header
 from multifield.data.stored import ArrayMaps, Encoding
-from multifield.maps.cutouts import cut_corner, smooth_cutouts
-from multifield.maps.masks import Mask, fill_masked, read_mask
+from multifield.maps.cutouts import smooth_cutouts
 from multifield.maps.memory import aligned_empty, open_maps, read_ahead, source_name
-from multifield.maps.transforms import check_pixels, map_moments, preprocess_block
+from multifield.maps.transforms import map_moments, preprocess_block
 
 _one_writer = threading.Lock()  # lock of a file whose position is shared by threads
 BLOCK_BYTES = 2 * 2**20  # 8 CMD maps, which are still in cache when they are written
@@ -84,6 +85,11 @@ class LogMaps:
         return int(pixels) / int(whole)
 
     @property
+    def floor(self) -> float | None:
+        """Value of pixels that were zero. None if there was no floor."""
+        return float(self.provenance["floor"]) if "floor" in self.provenance else None
+
+    @property
     def channel(self) -> ArrayMaps:
         """Log maps as a channel of a `MapLoader`."""
         return ArrayMaps(self.maps, self.encoding)
@@ -105,6 +111,8 @@ class Preprocessing:
         SHA-256 of the raw file.
     raw_digest : str
         Digest of the raw maps, from their manifest. If empty, it is not compared.
+    floor : float or None
+        Value of zero pixels. None keeps them.
     """
 
     raw: Maps
@@ -112,6 +120,7 @@ class Preprocessing:
     config: PreprocessingConfig
     raw_sha256: str
     raw_digest: str = ""
+    floor: float | None = None
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -133,6 +142,8 @@ class Preprocessing:
             found["cutout"] = f"{self.config.pixels(whole)} of {whole} pixels"
         if self.config.mask_file is not None:
             found["mask"] = sha256(self.config.mask_file)
+        if self.floor is not None:
+            found["floor"] = repr(self.floor)
         return found
 
     def write(self, path: Path) -> None:
@@ -150,21 +161,23 @@ class Preprocessing:
             message names the raw file, the map and the pixel. Also if the raw maps have changed
             since they were verified.
         """
-        mask = read_mask_of(self.config, self.raw.shape[-1])
+        fills = Fills(read_mask_of(self.config, self.raw.shape[-1]), self.floor)
         moments = np.empty((len(self.raw), 3))
         digests = np.empty((2, len(self.raw)), np.uint64)
         with atomic_path(moments_path(path)) as moments_partial, atomic_path(path) as partial:
             encoding = None
             if self.config.compact:
                 # faster than writing float32 maps and reading them back
-                encoding = Encoding.of(moments_of_log_maps(self.raw, self.field, self.config, mask))
+                encoding = Encoding.of(
+                    moments_of_log_maps(self.raw, self.field, self.config, fills)
+                )
             with partial.open("wb") as file:
                 size = self.config.pixels(self.raw.shape[-1])
                 shape = (len(self.raw), size, size)
                 write_header(file, shape, np.float16 if encoding else np.float32)
                 file.flush()
                 _preprocess_to_file(
-                    self.raw, self.field, self.config, mask, moments, digests, file, encoding
+                    self.raw, self.field, self.config, fills, moments, digests, file, encoding
                 )
             if self.raw_digest not in ("", join_digests(digests[0])):
                 raise ValueError(
@@ -177,28 +190,47 @@ class Preprocessing:
                 np.savez(file, moments=moments, digests=digests[1], provenance=provenance, **how)
 
 
-def read_mask_of(config: PreprocessingConfig, map_size: int) -> Mask | None:
-    """Read the mask of maps or cut-outs; see `multifield.maps.masks.read_mask`.
+def prepare(
+    maps: Mapping[str, Maps],
+    manifest: Manifest,
+    config: PreprocessingConfig,
+    floors: Mapping[str, float],
+) -> dict[str, Preprocessing]:
+    """Check that raw files are those of a manifest, and describe their log maps.
 
     Parameters
     ----------
+    maps : mapping of field to (N, L, L) float32
+        Memory maps of the raw files.
+    manifest : Manifest
+        Their manifest.
     config : PreprocessingConfig
-        Settings with the file of the mask.
-    map_size : int
-        Pixels per side of the raw maps.
+        Settings of the preprocessing.
+    floors : mapping of field to float
+        Values of zero pixels; see `multifield.data.fills.find_floors`.
 
     Returns
     -------
-    mask : (L, L) bool or None
-        True where maps have no data. None if no pixel is masked.
+    log_maps : dict of field to Preprocessing
+        Log maps that are not computed yet.
+
+    Raises
+    ------
+    ValueError
+        If a file has changed since it was verified.
     """
-    if config.mask_file is None:
-        return None
-    return read_mask(config.mask_file, config.pixels(map_size))
+    manifest.check_files(maps)
+    checksums = manifest.checksums(tuple(maps))
+    return {
+        field: Preprocessing(
+            raw, field, config, checksums[field], manifest.files[field].digest, floors.get(field)
+        )
+        for field, raw in maps.items()
+    }
 
 
 def moments_of_log_maps(
-    raw: Maps, field: str, config: PreprocessingConfig, mask: Mask | None = None
+    raw: Maps, field: str, config: PreprocessingConfig, fills: Fills = NONE
 ) -> Moments:
     """Return count, mean and M2 of every log map, without storing the log maps.
 
@@ -210,8 +242,8 @@ def moments_of_log_maps(
         Name of the field, which determines the logarithm.
     config : PreprocessingConfig
         Settings of the preprocessing.
-    mask : (L, L) bool, optional
-        Mask of the maps or cut-outs.
+    fills : Fills, optional
+        Values of pixels without data.
 
     Returns
     -------
@@ -230,13 +262,13 @@ def moments_of_log_maps(
         for first in range(0, len(raw), n_block):
             read_ahead(raw[first + n_block :][:n_block])
             chunk = slice(first, first + n_block)
-            _preprocess_block(raw, chunk, None, moments, field, config, mask, n_threads)
+            _preprocess_block(raw, chunk, None, moments, field, config, fills, n_threads)
             advance(len(raw[chunk]))
     return moments
 
 
 def compute_log_maps(
-    raw: Maps, block: slice, field: str, config: PreprocessingConfig, mask: Mask | None = None
+    raw: Maps, block: slice, field: str, config: PreprocessingConfig, fills: Fills = NONE
 ) -> Float32[np.ndarray, "M K K"]:
     """Compute the log maps of a block of raw maps in memory.
 
@@ -250,8 +282,8 @@ def compute_log_maps(
         Name of the field, which determines the logarithm.
     config : PreprocessingConfig
         Settings of the preprocessing.
-    mask : (L, L) bool, optional
-        Mask of the maps or cut-outs.
+    fills : Fills, optional
+        Values of pixels without data.
 
     Returns
     -------
@@ -262,7 +294,7 @@ def compute_log_maps(
     log_maps = np.empty((n_maps, size, size), np.float32)
     moments = np.empty((len(raw), 3))
     n_threads = available_threads(config.n_threads)
-    _preprocess_block(raw, block, log_maps, moments, field, config, mask, n_threads)
+    _preprocess_block(raw, block, log_maps, moments, field, config, fills, n_threads)
     return log_maps
 
 
@@ -270,7 +302,7 @@ def _preprocess_to_file(
     raw: Maps,
     field: str,
     config: PreprocessingConfig,
-    mask: Mask | None,
+    fills: Fills,
     moments: Moments,
     digests: UInt64[np.ndarray, "2 N"],
     file: BinaryIO,
@@ -291,7 +323,7 @@ def _preprocess_to_file(
         block = slice(first, first + n_block)
         read_ahead(raw[first + n_threads * n_block :][:n_block])
         out = aligned_empty((len(raw[block]), size, size), np.float32)
-        _preprocess_block(raw, block, out, moments, field, config, mask, n_threads=1)
+        _preprocess_block(raw, block, out, moments, field, config, fills, n_threads=1)
         kept = encoding.encode(out) if encoding else out
         digests[:, block] = map_digests(raw[block]), map_digests(kept)
         _write_block(file, kept, begin + first * n_bytes)
@@ -318,12 +350,13 @@ def _preprocess_block(
     moments: Moments,
     field: str,
     config: PreprocessingConfig,
-    mask: Mask | None,
+    fills: Fills,
     n_threads: int,
 ) -> None:
     maps, width = raw[block], config.smoothing_width
-    if config.cutout or mask is not None:
-        maps = _check_and_fill(maps, field, config, mask, block.start, n_threads)
+    if config.cutout or not fills.are_none:
+        size = config.pixels(maps.shape[-1])
+        maps = check_and_fill(maps, field, size, fills, block.start, n_threads)
     if config.cutout:
         maps, width = smooth_cutouts(maps, width, n_threads=n_threads), 0.0
     preprocess_block(
@@ -336,25 +369,6 @@ def _preprocess_block(
         n_threads=n_threads,
         first_map=block.start,
     )
-
-
-def _check_and_fill(
-    maps: Maps,
-    field: str,
-    config: PreprocessingConfig,
-    mask: Mask | None,
-    first_map: int,
-    n_threads: int,
-) -> Float32[np.ndarray, "M K K"]:
-    """Cut maps, check their pixels and fill the masked ones, which may be NaN."""
-    cutouts = cut_corner(maps, config.pixels(maps.shape[-1]))
-    if mask is None:
-        # the whole maps, because their memory map names the file
-        check_pixels(maps, field, allow_zero=True, first_map=first_map, n_threads=n_threads)
-        return cutouts
-    others = np.where(mask, np.float32(1), cutouts)
-    check_pixels(others, field, allow_zero=True, first_map=first_map, n_threads=n_threads)
-    return fill_masked(cutouts, mask)
 
 
 def _write_block(file: BinaryIO, block: StoredMaps, offset: int) -> None:

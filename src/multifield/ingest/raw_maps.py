@@ -56,6 +56,7 @@ def make_log_maps(
     manifest: Manifest,
     config: PreprocessingConfig,
     folder: Path,
+    floors: Mapping[str, float] | None = None,
 ) -> dict[str, LogMaps]:
     """Open existing log maps of the same raw maps and settings, and compute the others.
 
@@ -71,6 +72,8 @@ def make_log_maps(
         Settings of the preprocessing.
     folder : Path
         Folder of the log maps.
+    floors : mapping of field to float, optional
+        Values of zero pixels; see `multifield.data.fills.find_floors`.
 
     Returns
     -------
@@ -90,7 +93,14 @@ def make_log_maps(
             config.suffix,
         )
         log_maps[field] = _make_or_open(
-            Preprocessing(raw, field, config, checksums[field], manifest.files[field].digest),
+            Preprocessing(
+                raw,
+                field,
+                config,
+                checksums[field],
+                manifest.files[field].digest,
+                (floors or {}).get(field),
+            ),
             folder / name,
         )
     return log_maps

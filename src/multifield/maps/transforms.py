@@ -240,10 +240,11 @@ def preprocess_block(
     number, pixel = divmod(first, maps[0].size)
     smoothed = gaussian_smooth(maps[number : number + 1], width).flat[pixel]
     rule = ">= 0" if plus_one else "> 0"
+    hint = "" if smoothed else " --params zeros=floor gives zeros the smallest training pixel."
     after = f" after smoothing by {width:g} pixels" if width else ""
     raise ValueError(
         f"{place}: Expected a finite value {rule}{after}, because {field} is transformed to "
-        f"{FIELDS[field].transform}, got {smoothed}."
+        f"{FIELDS[field].transform}, got {smoothed}.{hint}"
     )
 
 

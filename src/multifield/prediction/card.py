@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield import camels
 from multifield.config.training import Hyperparameters
+from multifield.data.fills import Fills
 from multifield.data.normalization import Normalization
 from multifield.maps.masks import Mask, decode_mask
 from multifield.maps.splits import Split
@@ -52,6 +53,8 @@ class Channel:
         Name of the file of training maps.
     raw_sha256 : str
         SHA-256 of that file.
+    floor : float or None
+        Value of zero pixels, in the units of the field. None: they are not replaced.
     """
 
     field: str
@@ -61,6 +64,7 @@ class Channel:
     std: float = Field(gt=0, allow_inf_nan=False)
     raw_file: str
     raw_sha256: str
+    floor: PositiveFloat | None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -253,6 +257,22 @@ class ModelCard:
             True where maps have no data. None if no pixel is masked.
         """
         return None if self.mask is None else decode_mask(self.mask, self.map_size)
+
+    def fills(self, field: str) -> Fills:
+        """Return the values of pixels without data.
+
+        Parameters
+        ----------
+        field : str
+            Name of a field.
+
+        Returns
+        -------
+        fills : Fills
+            Mask and floor.
+        """
+        floors = {channel.field: channel.floor for channel in self.channels}
+        return Fills(self.decoded_mask(), floors[field])
 
     @property
     def pixel_size(self) -> float:

@@ -239,7 +239,7 @@ def describe_networks(
         box=data.box,
         periodic=not trained_on.preprocessing.cutout,
         mask=_mask(trained_on.preprocessing, data.map_size),
-        channels=_channels(trained_on.normalization, manifest),
+        channels=_channels(trained_on.normalization, manifest, data.causes),
         normalization_over=trained_on.normalization.over,
         parameters=tuple(Inferred.of(learned[column]) for column in data.inferred),
         architecture=training.architecture,
@@ -260,7 +260,14 @@ def _mask(preprocessing: PreprocessingConfig, map_size: int) -> str | None:
     return None if mask is None else encode_mask(mask)
 
 
-def _channels(normalization: Normalization, manifest: Manifest) -> tuple[Channel, ...]:
+def _channels(
+    normalization: Normalization, manifest: Manifest, causes: Mapping[str, str]
+) -> tuple[Channel, ...]:
+    floors = {
+        field: causes[f"log_maps.{field}.floor"]
+        for field in normalization.fields
+        if f"log_maps.{field}.floor" in causes
+    }
     statistics = zip(normalization.fields, normalization.mean, normalization.std, strict=True)
     return tuple(
         Channel(
@@ -271,6 +278,7 @@ def _channels(normalization: Normalization, manifest: Manifest) -> tuple[Channel
             std=std,
             raw_file=manifest.files[field].name,
             raw_sha256=manifest.files[field].sha256,
+            floor=float(floors[field]) if field in floors else None,
         )
         for field, mean, std in statistics
     )

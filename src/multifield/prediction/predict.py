@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from multifield.config.data import PreprocessingConfig
 from multifield.config.training import TrainingConfig
-from multifield.core.arrays import Maps
+from multifield.core.arrays import Index, Maps
 from multifield.core.progress import progress
 from multifield.core.threads import available_threads
 from multifield.data import MapLoader, compute_log_maps, moments_of_log_maps
@@ -113,7 +113,8 @@ def infer_parameters(
         median and recalibrated 68% interval in physical units. ``distance`` and ``p_value`` are explained
         in `multifield.prediction.novelty`. ``unlike_training`` is True for out-of-distribution
         maps. ``tiles`` is the number of tiles of the map, and ``regridded_from`` its pixels per side
-        before regridding, 0 if it was not regridded.
+        before regridding, 0 if it was not regridded. ``floored`` is the number of its zero pixels that
+        got the floor.
 
     Raises
     ------
@@ -137,7 +138,8 @@ def infer_parameters(
         remove_monopole=card.remove_monopole,
         compact=False,
         cutout=0 if card.periodic else card.map_size,
-        mask=None,  # given as an array
+        mask=None,  # in the fills of the card, like the floor
+        zeros="refuse",
         n_threads=training.loader_threads,
     )
     for field, raw in maps.items():
@@ -149,7 +151,14 @@ def infer_parameters(
             found = predict_together(networks, loader, orientations, training)
             maps_found = average_orientations(found, n_views)
             records += list_records(
-                first, maps_found, factors, card, loader, training, geometry.regridded_from
+                first,
+                maps_found,
+                factors,
+                card,
+                loader,
+                training,
+                geometry.regridded_from,
+                _count_floored(maps, card, slice(first, first + len(maps_found))),
             )
             parts.append(found)
             advance(len(maps_found))
@@ -193,15 +202,29 @@ def predict_together(
     return average_networks(found)
 
 
+def _count_floored(
+    maps: Mapping[str, Maps], card: ModelCard, block: slice
+) -> Int64[np.ndarray, " M"]:
+    """Count the zeros of each map, in all fields with a floor, before regridding."""
+    floored = np.zeros(len(next(iter(maps.values()))[block]), np.int64)
+    for field, raw in maps.items():
+        fills = card.fills(field)
+        if fills.floor is not None:
+            seen = True if fills.mask is None else ~fills.mask
+            floored += np.count_nonzero((raw[block] == 0) & seen, axis=(1, 2))
+    return floored
+
+
 def _check_maps(
     raw: Maps, field: str, card: ModelCard, geometry: Geometry, config: PreprocessingConfig
 ) -> None:
     """Check every pixel of maps."""
     try:
         if geometry.is_plain:
-            moments_of_log_maps(raw, field, config, card.decoded_mask())
+            moments_of_log_maps(raw, field, config, card.fills(field))
         else:
-            _check_raw(raw, field, config.n_threads)
+            allow_zero = adds_one(field) or card.fills(field).floor is not None
+            _check_raw(raw, field, allow_zero, config.n_threads)
     except ValueError as error:
         if "got nan" not in str(error):
             raise
@@ -211,13 +234,13 @@ def _check_maps(
         ) from None
 
 
-def _check_raw(raw: Maps, field: str, n_threads: int) -> None:
+def _check_raw(raw: Maps, field: str, allow_zero: bool, n_threads: int) -> None:
     """Check every pixel of maps that are changed before the logarithm."""
     for first, block in blocks_of(raw):
         check_pixels(
             block,
             field,
-            allow_zero=adds_one(field),
+            allow_zero=allow_zero,
             first_map=first,
             n_threads=available_threads(n_threads),
         )
@@ -268,9 +291,9 @@ def _log_maps(
     config: PreprocessingConfig,
 ) -> Float32[np.ndarray, "T M M"]:
     if geometry.is_plain:
-        return compute_log_maps(raw, block, field, config, card.decoded_mask())
+        return compute_log_maps(raw, block, field, config, card.fills(field))
     maps = geometry.apply(raw[block])
-    return compute_log_maps(maps, slice(0, len(maps)), field, config)
+    return compute_log_maps(maps, slice(0, len(maps)), field, config, card.fills(field))
 
 
 def list_records(
@@ -281,6 +304,7 @@ def list_records(
     loader: MapLoader,
     training: TrainingConfig,
     regridded_from: int = 0,
+    floored: Index | int = 0,
 ) -> list[Record]:
     """Make the records of the maps of a loader.
 
@@ -300,6 +324,8 @@ def list_records(
         Number of threads.
     regridded_from : int, optional
         Pixels per side before regridding. 0: the maps are not regridded.
+    floored : (N,) int64, optional
+        Number of zero pixels of each map that got the floor.
 
     Returns
     -------
@@ -330,5 +356,6 @@ def list_records(
     columns["unlike_training"] = novelty.flag(p_values)
     columns["tiles"] = np.full(len(results), n_tiles)
     columns["regridded_from"] = np.full(len(results), regridded_from)
+    columns["floored"] = np.broadcast_to(floored, len(results))
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -12,6 +12,7 @@ from multifield import camels
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.core.checksums import sha256
 from multifield.data import preprocess
+from multifield.data.fills import find_floors
 from multifield.data.manifest import theta_sha256, verify_suite
 from multifield.data.map_files import save_maps, write_theta
 from multifield.data.normalization import fit_normalization
@@ -22,10 +23,22 @@ from multifield.maps.splits import Split, maps_of, split_simulations
 from tests.helpers import tolerances
 
 PLAIN = PreprocessingConfig(
-    smoothing_width=0, remove_monopole=False, compact=False, cutout=0, mask=None, n_threads=1
+    smoothing_width=0,
+    remove_monopole=False,
+    compact=False,
+    cutout=0,
+    mask=None,
+    zeros="refuse",
+    n_threads=1,
 )
 SMOOTH = PreprocessingConfig(
-    smoothing_width=2, remove_monopole=True, compact=False, cutout=0, mask=None, n_threads=2
+    smoothing_width=2,
+    remove_monopole=True,
+    compact=False,
+    cutout=0,
+    mask=None,
+    zeros="refuse",
+    n_threads=2,
 )
 
 
@@ -93,6 +106,33 @@ def test_masked_pixels_do_not_matter(tmp_path, lognormal_maps, rng):
     assert config.suffix == f"_cutout_12_mask_{found.provenance['mask'][:6]}"
 
 
+def test_zeros_get_the_least_pixel_of_the_training_maps(tmp_path, rng):
+    raw = rng.uniform(1, 9, (30, 8, 8)).astype(np.float32)
+    raw[17, 2, 3] = raw[4, 1, 1] = 0
+    raw[20, 5, 5] = 0.5
+    raw[3, 5, 5] = 0.25  # of simulation 0
+    split = Split(train=(1,), valid=(0,), test=(), seed=1)
+    config = dataclasses.replace(PLAIN, zeros="floor")
+    assert find_floors({"HI": raw, "Mstar": raw}, split, config) == {"HI": 0.5}
+    assert find_floors({"HI": raw}, split, PLAIN) == {}
+    Preprocessing(raw, "HI", config, "abc", floor=0.5).write(tmp_path / "log.npy")
+    log_maps = preprocess.open_log_maps(tmp_path / "log.npy")
+    assert log_maps.floor == 0.5
+    expected = np.log10(np.where(raw == 0, 0.5, raw))
+    np.testing.assert_allclose(log_maps.maps, expected, atol=tolerances.LOG_MAP_ATOL)
+    assert config.suffix == "_floor"
+
+
+def test_a_field_of_zeros_has_no_floor():
+    split = Split(train=(0,), valid=(1,), test=(), seed=1)
+    with pytest.raises(ValueError, match=r"zeros: Expected a positive pixel .* maps of HI"):
+        find_floors(
+            {"HI": np.zeros((30, 8, 8), np.float32)},
+            split,
+            dataclasses.replace(PLAIN, zeros="floor"),
+        )
+
+
 def test_blocks_do_not_matter(tmp_path, lognormal_maps, monkeypatch):
     whole = preprocessed(lognormal_maps, tmp_path / "whole.npy", SMOOTH)
     monkeypatch.setattr(preprocess, "BLOCK_BYTES", 3 * lognormal_maps[0].nbytes)
@@ -149,7 +189,13 @@ def test_a_slow_disk_gets_every_block_whole(tmp_path, lognormal_maps, monkeypatc
     monkeypatch.setattr(preprocess, "FLUSH_BYTES", 5 * lognormal_maps[0].nbytes)
     monkeypatch.setattr(preprocess, "_write_block", write_slowly)
     config = PreprocessingConfig(
-        smoothing_width=0, remove_monopole=False, compact=False, cutout=0, mask=None, n_threads=6
+        smoothing_width=0,
+        remove_monopole=False,
+        compact=False,
+        cutout=0,
+        mask=None,
+        zeros="refuse",
+        n_threads=6,
     )
     slow = preprocessed(lognormal_maps, tmp_path / "slow.npy", config)
     np.testing.assert_array_equal(slow.maps, whole.maps)

@@ -14,7 +14,13 @@ from tests.helpers import tolerances
 from tests.unit.training.examples import make_theta
 
 PLAIN = PreprocessingConfig(
-    smoothing_width=1, remove_monopole=False, compact=False, cutout=0, mask=None, n_threads=1
+    smoothing_width=1,
+    remove_monopole=False,
+    compact=False,
+    cutout=0,
+    mask=None,
+    zeros="refuse",
+    n_threads=1,
 )
 COMPACT = dataclasses.replace(PLAIN, compact=True)
 HALF_ULP = 2**-11  # of float16 in [1, 2); in [2^e, 2^(e + 1)) it is 2^e times this

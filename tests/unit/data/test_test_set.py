@@ -17,7 +17,13 @@ from multifield.maps.splits import split_simulations
 SPLIT = SplitConfig(seed=1, n_valid=50, n_test=50)
 HOME = Selection(suite="IllustrisTNG", sim_set="LH", field="T")
 PLAIN = PreprocessingConfig(
-    smoothing_width=0, remove_monopole=False, compact=False, cutout=0, mask=None, n_threads=1
+    smoothing_width=0,
+    remove_monopole=False,
+    compact=False,
+    cutout=0,
+    mask=None,
+    zeros="refuse",
+    n_threads=1,
 )
 
 

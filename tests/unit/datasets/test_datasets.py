@@ -36,7 +36,13 @@ TESTED = {
     "sim_set": "CV",
 }
 PREPROCESSING = PreprocessingConfig(
-    smoothing_width=2, remove_monopole=False, compact=False, cutout=0, mask=None, n_threads=1
+    smoothing_width=2,
+    remove_monopole=False,
+    compact=False,
+    cutout=0,
+    mask=None,
+    zeros="refuse",
+    n_threads=1,
 )
 
 
@@ -119,7 +125,13 @@ def test_log_maps(tmp_path, lognormal_maps):
     )
     assert not dataset.exists()
     config = PreprocessingConfig(
-        smoothing_width=2, remove_monopole=False, compact=False, cutout=0, mask=None, n_threads=1
+        smoothing_width=2,
+        remove_monopole=False,
+        compact=False,
+        cutout=0,
+        mask=None,
+        zeros="refuse",
+        n_threads=1,
     )
     dataset.save({f: Preprocessing(lognormal_maps, f, config, "abc") for f in ("T", "HI")})
     assert dataset.exists()
@@ -136,7 +148,13 @@ def compact_dataset(folder, *, compact=True):
 
 def compact_maps(lognormal_maps):
     config = PreprocessingConfig(
-        smoothing_width=2, remove_monopole=False, compact=True, cutout=0, mask=None, n_threads=1
+        smoothing_width=2,
+        remove_monopole=False,
+        compact=True,
+        cutout=0,
+        mask=None,
+        zeros="refuse",
+        n_threads=1,
     )
     return {f: Preprocessing(lognormal_maps, f, config, "abc") for f in ("T", "HI")}
 

@@ -46,6 +46,7 @@ def make_card(**changes) -> ModelCard:
                 std=0.1,
                 raw_file=f"Maps_{field}.npy",
                 raw_sha256="0" * 64,
+                floor=None,
             )
             for field in ("T", "Mgas")
         ),

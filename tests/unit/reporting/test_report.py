@@ -220,6 +220,14 @@ def test_provenance_is_complete(make_report):
         assert part in text
 
 
+def test_zeros_that_got_a_floor_are_said(make_report):
+    sentence = "Zero pixels under log10 got the smallest positive pixel of the training maps."
+    assert sentence not in render_report(make_report())
+    report = make_report()
+    parameters = {**report.parameters, "preprocessing": {"zeros": "floor"}}
+    assert sentence in render_report(make_report(parameters=parameters))
+
+
 def test_credentials_in_an_address_are_left_out(make_report):
     html = render_report(make_report())
     assert "secret" not in html

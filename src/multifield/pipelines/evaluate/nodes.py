@@ -16,12 +16,11 @@ from multifield.data.loader import MapLoader
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import MapStream
 from multifield.data.normalization import Normalization
-from multifield.data.preprocess import LogMaps, Preprocessing
+from multifield.data.preprocess import LogMaps, Preprocessing, prepare
 from multifield.data.split_loaders import SplitLoaders
 from multifield.ingest.sources import open_test_source
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.ingest.nodes import verify_maps
-from multifield.pipelines.preprocess.nodes import preprocess_maps
 from multifield.pipelines.records import draws_for_files, to_frame
 from multifield.training.causes import fingerprint
 
@@ -64,7 +63,8 @@ def preprocess_test_maps(
 ) -> dict[str, Preprocessing | LogMaps]:
     """Preprocess test maps or reuse log maps; see `multifield.data.test_set.reuse_log_maps`."""
     at_width = test_set.at_width(preprocessing, config.smoothing_width)
-    wanted = preprocess_maps(maps, manifest, at_width)
+    floors = {field: each.floor for field, each in log_maps.items() if each.floor is not None}
+    wanted = prepare(maps, manifest, at_width, floors)
     return test_set.reuse_log_maps(wanted, log_maps, selection, test_selection)
 
 

@@ -4,26 +4,19 @@ from collections.abc import Mapping
 
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.core.arrays import Maps, Theta
-from multifield.data import normalization
+from multifield.data import fills, normalization
 from multifield.data.manifest import Manifest
 from multifield.data.normalization import Normalization
-from multifield.data.preprocess import LogMaps, Preprocessing
+from multifield.data.preprocess import LogMaps, Preprocessing, prepare
 from multifield.maps import splits
 from multifield.maps.splits import Split
 
 
 def preprocess_maps(
-    maps: Mapping[str, Maps], manifest: Manifest, config: PreprocessingConfig
+    maps: Mapping[str, Maps], manifest: Manifest, config: PreprocessingConfig, split: Split
 ) -> dict[str, Preprocessing]:
-    """Smooth each field and take its log; see `multifield.data.preprocess.Preprocessing`."""
-    manifest.check_files(maps)
-    checksums = manifest.checksums(tuple(maps))
-    return {
-        field: Preprocessing(
-            field_maps, field, config, checksums[field], manifest.files[field].digest
-        )
-        for field, field_maps in maps.items()
-    }
+    """Smooth each field and take its log; see `multifield.data.preprocess.prepare`."""
+    return prepare(maps, manifest, config, fills.find_floors(maps, split, config))
 
 
 def split_simulations(theta: Theta, config: SplitConfig) -> Split:

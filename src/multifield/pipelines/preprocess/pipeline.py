@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 nodes.preprocess_maps,
-                inputs=["raw_maps", "manifest", "params:preprocessing"],
+                inputs=["raw_maps", "manifest", "params:preprocessing", "split"],
                 outputs="log_maps",
                 name="preprocess_maps",
             ),

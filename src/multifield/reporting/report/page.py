@@ -153,6 +153,7 @@ def _fill(report: RunReport) -> dict[str, Any]:
             )
         ),
         "few_trials": sum(trial["state"] == "COMPLETE" for trial in report.trials) < MIN_TRIALS,
+        "zeros_got_a_floor": parameters.get("preprocessing", {}).get("zeros") == "floor",
         "level": 100 * parameters["evaluation"]["bootstrap"]["level"],
         "figures": {name: inline(png) for name, png in report.figures.items()},
         "captions": FIGURES,

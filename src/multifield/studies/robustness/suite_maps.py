@@ -90,11 +90,13 @@ def bring_suites(
     Raises
     ------
     ValueError
-        If log maps are stored in 16 bits, which cannot be joined, or if suites have different
-        numbers of simulations, boxes, or no common cosmological parameter.
+        If log maps are stored in 16 bits, which cannot be joined, if zeros get a floor, or if
+        suites have different numbers of simulations, boxes, or no common cosmological parameter.
     """
     if preprocessing.compact:
         raise ValueError("preprocessing.compact: Expected false for robustness, got True.")
+    if preprocessing.zeros != "refuse":
+        raise ValueError("zeros: Expected refuse for robustness, got floor.")
     suites = {}
     sets = {suite: camels.find_set(sim_set, suite) for suite in config.suites}
     space = find_common(sets)

@@ -16,7 +16,13 @@ from tests.unit.training.examples import save_and_open
 
 N = 6  # simulations per suite: two for training, two for validation, two for tests
 RAW = PreprocessingConfig(
-    smoothing_width=0, remove_monopole=False, compact=False, cutout=0, mask=None, n_threads=1
+    smoothing_width=0,
+    remove_monopole=False,
+    compact=False,
+    cutout=0,
+    mask=None,
+    zeros="refuse",
+    n_threads=1,
 )
 
 
