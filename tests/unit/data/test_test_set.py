@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from multifield import camels
+from multifield.camels.schema import parse_schema
 from multifield.camels.selection import Selection
 from multifield.config.data import PreprocessingConfig, SplitConfig
 from multifield.data import Preprocessing, SplitLoaders
@@ -129,6 +132,33 @@ def test_maps_of_another_box_are_refused(target):
         ValueError, match=r"SIMBA CV: Expected 16 pixels of 50 Mpc/h.* got 25 Mpc/h"
     ):
         load(target, (loaders, normalization))
+
+
+def test_cut_outs_of_a_larger_box_are_tested(tmp_path, rng, monkeypatch):
+    """Cut-outs of 16 of 32 pixels of 50 Mpc/h are like maps of 16 pixels of 25 Mpc/h."""
+    sets = {"LH": {"tables": ["CMD"], "box": 50.0, "map_size": 32}}
+    entry = {"suites": {"Large": {"fields": ["T"], "sets": sets}}}
+    (suite,) = parse_schema(entry, camels.suites.BUILT_IN).suites.values()
+    monkeypatch.setitem(camels.SUITES, "Large", suite)
+    raw = np.exp(rng.normal(10, 1.0, (60, 32, 32))).astype(np.float32)
+    theta = np.tile([0.3, 0.8, 1.0, 1.0, 1.0, 1.0], (2, 1))
+    save_maps(tmp_path / "Maps_T_Large_LH_z=0.00.npy", raw)
+    write_theta(tmp_path / "params_LH_Large.txt", theta)
+    maps = {"T": open_maps(tmp_path / "Maps_T_Large_LH_z=0.00.npy")}
+    manifest = verify_suite("Large", "LH", maps, theta)
+    config = replace(PLAIN, cutout=16)
+    Preprocessing(maps["T"], "T", config, manifest.checksums(("T",))["T"]).write(
+        tmp_path / "log.npy"
+    )
+    log_maps = {"T": open_log_maps(tmp_path / "log.npy")}
+    loader = load((raw, theta, manifest, log_maps, None), training())
+    assert (len(loader), loader.box, loader.maps_per_simulation) == (60, 25.0, 30)
+    loaders, normalization = training()
+    loaders.train.box = 50.0
+    with pytest.raises(
+        ValueError, match=r"Large LH: Expected 16 pixels of 50 Mpc/h.* got 25 Mpc/h"
+    ):
+        load((raw, theta, manifest, log_maps, None), (loaders, normalization))
 
 
 def test_other_parameters_than_were_verified_are_refused(target):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from multifield.camels import recipe_label
+from multifield.camels import recipe_label, word_of_label
 from multifield.models import ModelFolder
 
 
@@ -57,3 +57,9 @@ def test_another_architecture_has_names_of_its_own() -> None:
         folder.database.name == "SIMBA_summary_statistics_T_all_steps_500_500_summary_statistics.db"
     )
     assert folder.weights(3).name == "weights_SIMBA_T_3_all_steps_500_500_summary_statistics.pt"
+
+
+@pytest.mark.parametrize("suffix", ["_cutout_128", "_mask_0a1b2c", "_cutout_16_mask_0a1b2c_floor"])
+def test_the_architecture_is_found_in_labels_of_other_pixels(suffix):
+    label = recipe_label(500, 500, 2, True, "summary_statistics", head="flow") + suffix
+    assert word_of_label(label) == "summary_statistics"
