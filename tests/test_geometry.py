@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import multifield as mf
+from multifield.maps import gaussian_smooth
 
 SMALL = {"environment": "test", "map_size": 32, "smoothing_width": 1}
 QUICK = {"epochs": 1, "hidden": 2, "batch_size": 32, "device": "cpu", "n_threads": 1}
@@ -101,6 +102,14 @@ def test_maps_with_smaller_pixels_are_regridded(suite, network):
     found = network.infer(finer, orientations=1, box=12.5)
     np.testing.assert_allclose(found.mean, network.infer(cutouts, orientations=1).mean, rtol=1e-5)
     assert (found.table()["regridded_from"] == 32).all()
+
+
+def test_maps_that_are_smoothed_already(data):
+    whole = mf.load_suite("MockNbody", "Mtot", data=data, **SMALL)
+    network = mf.train(whole, **QUICK)
+    maps = np.array(whole.maps["Mtot"][whole.test.index[:5]])
+    found = network.infer(gaussian_smooth(maps, 1.0), orientations=1, smoothed=True)
+    np.testing.assert_array_equal(found.mean, network.infer(maps, orientations=1).mean)
 
 
 # ---- masks ----

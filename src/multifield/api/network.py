@@ -54,7 +54,12 @@ class FittedNetwork:
     losses: "Losses | None" = None
 
     def infer(
-        self, maps: NewMaps, *, orientations: int = 8, box: float | int | Literal["same"] = "same"
+        self,
+        maps: NewMaps,
+        *,
+        orientations: int = 8,
+        box: float | int | Literal["same"] = "same",
+        smoothed: bool = False,
     ) -> Posterior:
         """Infer the posterior of each map.
 
@@ -69,6 +74,8 @@ class FittedNetwork:
         box : float or "same", optional
             Side of raw maps [Mpc/h]. ``same``: that of the training maps. Larger maps are cut into
             tiles, if the networks are trained on cut-outs; see `multifield.prediction.geometry`.
+        smoothed : bool, optional
+            Whether raw maps have the smoothing of the training already.
 
         Returns
         -------
@@ -92,6 +99,7 @@ class FittedNetwork:
             orientations=orientations,
             training=self.settings,
             box=box,
+            smoothed=smoothed,
         )
         return self._posterior(results, orientations, records, None)
 

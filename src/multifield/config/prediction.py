@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from multifield.config.draws import DrawsConfig
-from multifield.core.strict_types import Integer, Real
+from multifield.core.strict_types import Flag, Integer, Real
 
 FileName = Annotated[str, Field(min_length=1)]
 FileOfField = Annotated[dict[str, FileName], Field(min_length=1)]
@@ -84,6 +84,8 @@ class PredictionConfig:
         File, folder, or one file per field.
     box : float or "same"
         Side of the maps [Mpc/h]. ``same``: that of the training maps.
+    smoothed : bool
+        Whether the maps have the smoothing of the training already.
     network : {"study", "single"}
         Whether the best networks of a study infer, or the network of `train`.
     orientations : int
@@ -96,6 +98,7 @@ class PredictionConfig:
 
     maps: AskedMaps
     box: PositiveReal | Literal["same"]
+    smoothed: Flag
     network: Literal["study", "single"]
     orientations: Integer = Field(ge=1, le=8)
     top_k: Integer = Field(ge=1)

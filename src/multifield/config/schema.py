@@ -79,6 +79,7 @@ class Parameters:
     storage: Storage
     maps: AskedMaps
     maps_box: Real | Literal["same"]
+    maps_smoothed: Flag
     network: Text
     models_folder: Text
     parity: Flag

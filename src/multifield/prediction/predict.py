@@ -81,6 +81,7 @@ def infer_parameters(
     orientations: int,
     training: TrainingConfig,
     box: float | int | Literal["same"] = "same",
+    smoothed: bool = False,
 ) -> tuple[Results, list[Record]]:
     """Infer the posterior of each map.
 
@@ -101,6 +102,8 @@ def infer_parameters(
         Device, batch size and number of threads.
     box : float or "same", optional
         Side of the maps [Mpc/h]. ``same``: that of the training maps.
+    smoothed : bool, optional
+        Whether the maps have the smoothing of the training already.
 
     Returns
     -------
@@ -134,7 +137,7 @@ def infer_parameters(
     n_views = orientations * geometry.n_tiles
     factors = card.factors(len(networks), orientations)
     preprocessing = PreprocessingConfig(
-        smoothing_width=card.smoothing_width,
+        smoothing_width=0.0 if smoothed else card.smoothing_width,
         remove_monopole=card.remove_monopole,
         compact=False,
         cutout=0 if card.periodic else card.map_size,

@@ -35,7 +35,13 @@ def infer_parameters(
 ) -> "tuple[Any, Any, evaluation.Results]":
     """Predict every map, for CSV and Parquet; see `multifield.prediction.infer_parameters`."""
     results, records = prediction.infer_parameters(
-        maps, card, networks, orientations=config.orientations, training=training, box=config.box
+        maps,
+        card,
+        networks,
+        orientations=config.orientations,
+        training=training,
+        box=config.box,
+        smoothed=config.smoothed,
     )
     names = prediction.name_files(maps)
     frame = to_frame({**record, **names} for record in records)
