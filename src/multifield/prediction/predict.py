@@ -136,21 +136,14 @@ def infer_parameters(
     geometry = find_geometry(card, maps, box)
     n_views = orientations * geometry.n_tiles
     factors = card.factors(len(networks), orientations)
-    preprocessing = PreprocessingConfig(
-        smoothing_width=0.0 if smoothed else card.smoothing_width,
-        remove_monopole=card.remove_monopole,
-        compact=False,
-        cutout=0 if card.periodic else card.map_size,
-        mask=None,  # in the fills of the card, like the floor
-        zeros="refuse",
-        n_threads=training.loader_threads,
-    )
+    width = 0.0 if smoothed else card.smoothing_width
+    preprocessing = preprocessing_of(card, width, training)
     for field, raw in maps.items():
-        _check_maps(raw, field, card, geometry, preprocessing)
+        check_maps(raw, field, card, geometry, preprocessing)
     parts, records = [], list[Record]()
     n_maps = len(next(iter(maps.values())))
     with progress("predict", n_maps, "maps") as advance:
-        for first, loader in _blocks(maps, card, geometry, preprocessing, training):
+        for first, loader in load_blocks(maps, card, geometry, preprocessing, training):
             found = predict_together(networks, loader, orientations, training)
             maps_found = average_orientations(found, n_views)
             records += list_records(
@@ -169,6 +162,36 @@ def infer_parameters(
     view = [np.repeat(np.arange(n_views), len(part) // n_views) for part in parts]
     order = np.argsort(np.concatenate(view), kind="stable")
     return join_results(parts).take(order), records
+
+
+def preprocessing_of(
+    card: ModelCard, width: float, training: TrainingConfig
+) -> PreprocessingConfig:
+    """Give the preprocessing of new maps.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Card of the networks.
+    width : float
+        Smoothing width [pixels].
+    training : TrainingConfig
+        Number of threads.
+
+    Returns
+    -------
+    preprocessing : PreprocessingConfig
+        Settings of the preprocessing. Mask and floor are in the fills of the card.
+    """
+    return PreprocessingConfig(
+        smoothing_width=width,
+        remove_monopole=card.remove_monopole,
+        compact=False,
+        cutout=0 if card.periodic else card.map_size,
+        mask=None,
+        zeros="refuse",
+        n_threads=training.loader_threads,
+    )
 
 
 def predict_together(
@@ -218,10 +241,29 @@ def _count_floored(
     return floored
 
 
-def _check_maps(
+def check_maps(
     raw: Maps, field: str, card: ModelCard, geometry: Geometry, config: PreprocessingConfig
 ) -> None:
-    """Check every pixel of maps."""
+    """Check every pixel of new maps.
+
+    Parameters
+    ----------
+    raw : (N, L, L) float32
+        Raw maps of one field.
+    field : str
+        Name of the field.
+    card : ModelCard
+        Card of the networks.
+    geometry : Geometry
+        How the maps are regridded and cut.
+    config : PreprocessingConfig
+        Smoothing and logarithm.
+
+    Raises
+    ------
+    ValueError
+        If a pixel has no logarithm. The message names the file, the map, the pixel and the value.
+    """
     try:
         if geometry.is_plain:
             moments_of_log_maps(raw, field, config, card.fills(field))
@@ -249,14 +291,35 @@ def _check_raw(raw: Maps, field: str, allow_zero: bool, n_threads: int) -> None:
         )
 
 
-def _blocks(
+def load_blocks(
     maps: Mapping[str, Maps],
     card: ModelCard,
     geometry: Geometry,
     preprocessing: PreprocessingConfig,
     training: TrainingConfig,
 ) -> Iterator[tuple[int, MapLoader]]:
-    """Yield the first map number and the loader of each block of whole batches."""
+    """Preprocess maps in memory, block by block of whole batches.
+
+    Parameters
+    ----------
+    maps : mapping of field to (N, L, L) float32
+        Raw maps in the units and the order of the card's channels.
+    card : ModelCard
+        Card of the networks.
+    geometry : Geometry
+        How the maps are regridded and cut.
+    preprocessing : PreprocessingConfig
+        Smoothing and logarithm.
+    training : TrainingConfig
+        Batch size and number of threads.
+
+    Yields
+    ------
+    first : int
+        Number of the first map of the block.
+    loader : MapLoader
+        Standardized maps of the block, rows ordered (tile, map).
+    """
     fields = list(maps.values())
     n_maps, batch_size = len(fields[0]), training.batch_size
     batch_bytes = batch_size * len(fields) * 4 * card.map_size**2
