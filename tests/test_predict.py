@@ -161,6 +161,28 @@ def test_in_distribution_maps_are_not_flagged(card, predicted):
     assert rate < 0.15  # six simulations of 16 pixels
 
 
+def test_maps_are_compared_with_the_training_maps(project, predicted):
+    """All maps of the suite are alike, and contain the validation maps."""
+    (table,) = (project / "data/07_model_output").glob("compared_*_of_MockTNG_*.csv")
+    assert len(pd.read_csv(table)) == 0
+    asked = ("maps=data/01_raw/MockTNG", "prediction.training_maps=data/01_raw/MockTNG")
+    printed = run(project, "predict", *asked, "prediction.top_k=2")
+    found = pd.read_csv(table)
+    assert found["smoothing"].tolist() == [0, 1, 2]
+    assert (found["p_value"] > 0.05).all()
+    assert "new maps against validation maps" in printed
+    assert str(table.relative_to(project)) in " ".join(printed.split())
+
+
+def test_maps_of_another_training_are_refused(project, tmp_path):
+    for path in (project / "data/01_raw/MockTNG").glob("Maps_*.npy"):
+        np.save(tmp_path / path.name, np.load(path)[::-1])
+    asked = f"{CHOICES},maps={tmp_path},prediction.training_maps={tmp_path}"
+    done = run_kedro(project, "run", "--env", "test", "--pipelines", "predict", "--params", asked)
+    assert done.returncode == 2
+    assert "Expected the training maps of the networks" in " ".join(done.stderr.split())
+
+
 def test_a_copied_folder_needs_nothing_else(project, predicted, tmp_path):
     """Neither training maps nor split, statistics or study are needed."""
     elsewhere = make_project(tmp_path / "elsewhere")

@@ -182,6 +182,11 @@ class PrintSummary:
                 records, card.suite, card.field, card.inferred, false_alarms, card.space
             )
             print_table(table, files)
+        if "compared_scales" in outputs:
+            from multifield.reporting.console_summary import scales_table
+
+            if scales := to_records(catalog.load("compared_scales")):
+                print_table(scales_table(scales), [_path_of(catalog, "compared_scales")])
         if "smallest_field_sets" in outputs:
             from multifield.studies.field_selection import selection_table
 

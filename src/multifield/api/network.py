@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import TypeAdapter
 
 from multifield import camels, evaluation, models, prediction, reporting, training
@@ -102,6 +103,68 @@ class FittedNetwork:
             smoothed=smoothed,
         )
         return self._posterior(results, orientations, records, None)
+
+    def compare(
+        self,
+        maps: NewMaps,
+        reference: Part,
+        *,
+        maps_per_simulation: int | Literal["same"] = "same",
+        box: float | int | Literal["same"] = "same",
+        smoothed: bool = False,
+    ) -> pd.DataFrame:
+        """Test whether a set of maps is like the validation maps, at several smoothing scales.
+
+        Parameters
+        ----------
+        maps : Part, array, path or mapping
+            Maps as for `infer`, ordered by simulation.
+        reference : Part
+            Validation maps of the training, ``suite.valid``.
+        maps_per_simulation : int or "same", optional
+            Number of consecutive maps of one simulation. ``same``: that of the training maps. 1: all
+            maps are of different simulations.
+        box : float or "same", optional
+            Side of raw maps [Mpc/h]. ``same``: that of the training maps.
+        smoothed : bool, optional
+            Whether raw maps have the smoothing of the training already.
+
+        Returns
+        -------
+        table : pandas.DataFrame
+            One row per smoothing width [pixels]: discrepancy of both sets, its median for sets that
+            are alike, p-value and numbers of simulations. See
+            `multifield.prediction.comparison`.
+
+        Raises
+        ------
+        TypeError, ValueError, FileNotFoundError
+            If fields, pixels, shape or type differ from those of the training maps, or `reference`
+            has other simulations than the validation of the training.
+        """
+        if (reference.suite.selection, reference.simulations) != (
+            self._trained_on,
+            self.card.split.valid,
+        ):
+            raise ValueError(
+                f"reference: Expected suite.valid of {self.card.suite} with the split of the training, "
+                f"split_seed={self.card.split.seed}, got {reference!r}."
+            )
+        self._check_preprocessing(reference)
+        if isinstance(maps, Part):
+            maps_per_simulation = maps.suite.maps_per_simulation
+            self._check_part(maps)
+        records = prediction.compare_with_training(
+            _raw_maps(maps) if isinstance(maps, Part) else self._open(maps),
+            reference.suite.maps,
+            self.card,
+            self.networks[0],
+            training=self.settings,
+            maps_per_simulation=maps_per_simulation,
+            box=box,
+            smoothed=smoothed,
+        )
+        return pd.DataFrame(records)
 
     def save(self, folder: PathLike) -> None:
         """Save weights, losses and card in a folder for `multifield.load_network`.
@@ -198,6 +261,18 @@ class FittedNetwork:
 
     def _check_part(self, part: Part) -> None:
         """Check that maps are preprocessed as the training maps, and were not trained on."""
+        self._check_preprocessing(part)
+        suite, card = part.suite, self.card
+        seen = set(part.simulations) & set(card.split.train)
+        if part.name != "train" and suite.selection == self._trained_on and seen:
+            raise ValueError(
+                f"maps: Expected maps that were not trained on, got {len(seen)} simulations of "
+                f"{suite.name} that were. Load the suite with the split of the network, "
+                f"split_seed={card.split.seed}, n_valid={len(card.split.valid)}, "
+                f"n_test={len(card.split.test)}, and use suite.test."
+            )
+
+    def _check_preprocessing(self, part: Part) -> None:
         suite, card = part.suite, self.card
         config = suite.parameters.preprocessing
         for what, found, expected in (
@@ -215,14 +290,6 @@ class FittedNetwork:
                     f"maps: Expected {what} {expected}, as in the training, got {found}. Load the "
                     "suite with this value."
                 )
-        seen = set(part.simulations) & set(card.split.train)
-        if part.name != "train" and suite.selection == self._trained_on and seen:
-            raise ValueError(
-                f"maps: Expected maps that were not trained on, got {len(seen)} simulations of "
-                f"{suite.name} that were. Load the suite with the split of the network, "
-                f"split_seed={card.split.seed}, n_valid={len(card.split.valid)}, "
-                f"n_test={len(card.split.test)}, and use suite.test."
-            )
 
     def _open(self, maps: np.ndarray | PathLike | Mapping[str, Any]) -> dict[str, Maps]:
         """Return the checked raw maps of each field."""
@@ -266,6 +333,15 @@ class FittedNetwork:
         factors = self.card.factors(len(self.networks), orientations)
         n_views = len(results) // len(records)  # orientations of all tiles of a map
         return Posterior(results, n_views, records, factors, self._trained_on, tested_on)
+
+
+def _raw_maps(part: Part) -> dict[str, Maps]:
+    """Copy the raw maps or cut-outs of a part."""
+    size = part.suite.map_size
+    return {
+        field: np.ascontiguousarray(raw[part.index][:, :size, :size])
+        for field, raw in part.suite.maps.items()
+    }
 
 
 def _floors(suite: Suite) -> dict[str, float | None]:

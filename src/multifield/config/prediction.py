@@ -86,6 +86,11 @@ class PredictionConfig:
         Side of the maps [Mpc/h]. ``same``: that of the training maps.
     smoothed : bool
         Whether the maps have the smoothing of the training already.
+    training_maps : str, dict of str to str, or None
+        File, folder, or one file per field, of the training maps, to compare the maps with them.
+    maps_per_simulation : int or "same"
+        Number of consecutive maps of one simulation, for this comparison. ``same``: that of the
+        training maps.
     network : {"study", "single"}
         Whether the best networks of a study infer, or the network of `train`.
     orientations : int
@@ -99,6 +104,8 @@ class PredictionConfig:
     maps: AskedMaps
     box: PositiveReal | Literal["same"]
     smoothed: Flag
+    training_maps: AskedMaps
+    maps_per_simulation: Annotated[Integer, Field(ge=1)] | Literal["same"]
     network: Literal["study", "single"]
     orientations: Integer = Field(ge=1, le=8)
     top_k: Integer = Field(ge=1)

@@ -1,5 +1,8 @@
 from .card import ModelCard as ModelCard
 from .card import check_is_of as check_is_of
+from .comparison import COLUMNS as COLUMNS
+from .comparison import compare_with_training as compare_with_training
+from .comparison import open_training_maps as open_training_maps
 from .geometry import Geometry as Geometry
 from .geometry import find_geometry as find_geometry
 from .describe import Trained as Trained

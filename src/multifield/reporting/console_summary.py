@@ -138,6 +138,34 @@ def with_error(value: float, error: float) -> str:
     return f"{value:.{decimals}f}+-{error:.{decimals}f}"
 
 
+def scales_table(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Lay out the comparison of new maps with the validation maps, one row per smoothing scale.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        Comparison from `multifield.prediction.compare_with_training`.
+
+    Returns
+    -------
+    table : rich.table.Table
+        The table.
+    """
+    first = records[0]
+    caption = (
+        f"{first['simulations']} new and {first['validation_simulations']} validation simulations, "
+        f"{first['maps_per_simulation']} maps of each"
+    )
+    table = Table(title="new maps against validation maps", caption=caption)
+    for heading in ("smoothing [pixels]", "MMD", "if alike", "p-value"):
+        table.add_column(heading, justify="right")
+    for record in records:
+        numbers = (record[name] for name in ("mmd", "mmd_alike"))
+        shown = (f"{number:.3f}" for number in numbers)
+        table.add_row(f"{record['smoothing']:g}", *shown, f"{record['p_value']:.2g}")
+    return table
+
+
 def prediction_table(
     records: Sequence[Mapping[str, Any]],
     suite: str,

@@ -11,6 +11,7 @@ from multifield.evaluation import estimate_intervals, score_results, simulation_
 from multifield.reporting.console_summary import (
     N_SHOWN,
     prediction_table,
+    scales_table,
     summary_table,
     with_error,
 )
@@ -141,3 +142,16 @@ def test_predictions_show_the_first_maps_and_count_flags_within_80_columns():
     assert "*: out-of-distribution" in text
     plain = prediction_table([records[1]], "MockTNG", "Mgas_T", names, 0.01)
     assert [column.header for column in plain.columns] == ["map", *names, "p-value"]
+
+
+def test_scales_have_one_row_each():
+    numbers = {"simulations": 6, "validation_simulations": 50, "maps_per_simulation": 15}
+    records = [
+        {"smoothing": scale, "mmd": 0.1234, "mmd_alike": 0.05, "p_value": 0.001, **numbers}
+        for scale in (0, 1, 2)
+    ]
+    console = Console(file=io.StringIO(), width=80)
+    print_table(scales_table(records), [], console)
+    text = " ".join(console.file.getvalue().split())
+    assert text.count("0.123 │ 0.050 │ 0.001") == 3
+    assert "6 new and 50 validation simulations, 15 maps of each" in text

@@ -48,6 +48,32 @@ def infer_parameters(
     return frame, frame, results
 
 
+def compare_with_training(
+    maps: Mapping[str, Maps],
+    card: "prediction.ModelCard",
+    networks: "list[models.Network]",
+    training: TrainingConfig,
+    config: PredictionConfig,
+) -> Any:
+    """Compare the maps with the validation maps; see `prediction.compare_with_training`.
+
+    The table has no rows if no training maps are given.
+    """
+    if config.training_maps is None:
+        return to_frame([]).reindex(columns=prediction.COLUMNS)
+    records = prediction.compare_with_training(
+        maps,
+        prediction.open_training_maps(config.training_maps, card),
+        card,
+        networks[0],
+        training=training,
+        maps_per_simulation=config.maps_per_simulation,
+        box=config.box,
+        smoothed=config.smoothed,
+    )
+    return to_frame(records)
+
+
 def draw_posteriors(
     results: "evaluation.Results", predictions: Any, config: PredictionConfig
 ) -> "tuple[Any, dict[str, evaluation.Draws]]":

@@ -36,6 +36,18 @@ def create_pipeline() -> Pipeline:
                 name="infer_parameters",
             ),
             node(
+                nodes.compare_with_training,
+                inputs=[
+                    "new_maps",
+                    "prediction_card",
+                    "predicting_networks",
+                    "params:training",
+                    "params:prediction",
+                ],
+                outputs="compared_scales",
+                name="compare_with_training",
+            ),
+            node(
                 nodes.draw_posteriors,
                 inputs=["predicted_results", "predictions", "params:prediction"],
                 outputs=["predicted_draws", "predicted_draws_files"],
