@@ -24,7 +24,7 @@ from multifield.models.network import Sizes, require_axes
 from multifield.models.pyramid import Halve, count_levels
 from multifield.models.spectra import Spectra
 
-MEMBERS = 5  # networks that read the statistics; see `FeatureNetwork`
+MEMBERS = 10  # networks that read the statistics; see `FeatureNetwork`
 UNITS_PER_HIDDEN = 32  # of the two hidden layers of each member
 PIXELS_AT_A_TIME = 2**19  # fits a CPU cache: 5 ms instead of 16 ms per map of 256 pixels
 LIMIT = 8.0  # [standard deviations] at which features are clipped
@@ -39,8 +39,8 @@ class SummaryStatistics(FeatureNetwork):
     is also blurred and halved repeatedly, down to 4 x 4 pixels. Each level adds moments
     (`map_statistics`), gradients and contours (`contours`), and correlations of small-scale power
     with larger scales (`couple_scales`). Several fields add their correlations. Linear layers infer
-    the parameters from the standardized statistics, divided by the number of fields. Five members
-    do so side by side, and their posteriors are mixed.
+    the parameters from the standardized statistics, divided by the number of fields. Ten members
+    do so side by side; their posteriors are corrected and mixed.
 
     All statistics are invariant under the eight orientations, and under shifts by multiples of the
     last level's pixels. So they are computed once, and an epoch costs only the linear layers.

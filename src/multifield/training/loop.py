@@ -13,6 +13,7 @@ import torch
 
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import SplitLoaders
+from multifield.models.feature_network import LeftOutNetwork
 from multifield.models.network import Network
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.causes import describe_run
@@ -22,6 +23,7 @@ from multifield.training.device_maps import Sources, choose_sources, keep_featur
 from multifield.training.loss_files import Losses
 from multifield.training.precision import choose_precision, set_numerics
 from multifield.training.step import (
+    Folds,
     Objective,
     PlainObjective,
     average_weights,
@@ -200,9 +202,9 @@ def train_network(
     ):
         torch.manual_seed(seed)
         network = build_network(data, hyperparameters, config, device)
+        minimized = objective or _choose_objective(network, data, config)
         optimizer = make_optimizer(network, hyperparameters, config)
         averaged = average_weights(network, config)
-        minimized = objective or PlainObjective(config.loss, config.judged_by)
         plan = Plan(
             _choose_sources(data, network, minimized, config, device),
             data.inferred,
@@ -220,6 +222,16 @@ def train_network(
         with listen_for_stop(asked_to_stop, SIGNALS if stored else ()) as check_stop:
             _train(state, plan, report, stored, check_stop)
     return TrainedNetwork(losses=np.array(state.rows, np.float64), state=state.best_state)
+
+
+def _choose_objective(
+    network: Network, data: SplitLoaders, config: TrainingConfig
+) -> PlainObjective:
+    """Return the loss of the configuration; several members each leave out some simulations."""
+    folds = None
+    if isinstance(network, LeftOutNetwork) and network.n_members > 1:
+        folds = Folds(network.n_members, data.train.maps_per_simulation)
+    return PlainObjective(config.loss, config.judged_by, folds)
 
 
 def _choose_sources(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from multifield.config.training import Hyperparameters, TrainingConfig
+from multifield.core.arrays import Index
 from multifield.data import Batch, SplitLoaders
 from multifield.models.heads import Head, head_in
 from multifield.models.network import Network, Sizes, check_fits, for_inference
@@ -191,6 +192,25 @@ class Objective(Protocol):
         """Return the losses of a batch for the inferred parameters, `columns`."""
 
 
+class Folds(NamedTuple):
+    """Parts of the simulations, each of which one member of a network leaves out.
+
+    Attributes
+    ----------
+    n : int
+        Number of parts.
+    maps_per_simulation : int
+        Number of consecutive maps per simulation.
+    """
+
+    n: int
+    maps_per_simulation: int
+
+    def of_maps(self, index: Index) -> Index:
+        """Return the part of each map by its number in the file, (B,)."""
+        return index // self.maps_per_simulation % self.n
+
+
 @dataclass(frozen=True)
 class PlainObjective:
     """Loss of the network's output for unchanged maps.
@@ -201,15 +221,23 @@ class PlainObjective:
         Name of the minimized loss in `multifield.training.loss.LOSSES`.
     judged_by : str
         Name of the loss for reports and model selection.
+    folds : Folds, optional
+        What each member of the network leaves out. By default they learn from all simulations.
     """
 
     needs_maps: ClassVar[bool] = False
     loss: str = "moments"
     judged_by: str = "moments"
+    folds: Folds | None = None
 
     def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Return the losses of a batch."""
-        return self.of_outputs(head_in(network), network(batch.x), batch, columns)
+        if self.folds is None:
+            outputs = network(batch.x)
+        else:
+            left_out = torch.from_numpy(self.folds.of_maps(batch.index))
+            outputs = network(batch.x, left_out.to(batch.x.device))
+        return self.of_outputs(head_in(network), outputs, batch, columns)
 
     def of_outputs(
         self, head: Head, outputs: Tensor, batch: DeviceBatch, columns: list[int]
