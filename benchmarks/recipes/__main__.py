@@ -24,7 +24,7 @@ from multifield.config.ingest import MockConfig
 from multifield.maps import maps_of, split_simulations
 from multifield.mock.gaussian import SUITE as GAUSSIAN
 
-RECIPES = ("published", "multifield")
+RECIPES = ("published", "multifield", "combined")
 
 
 def measure(mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int, jobs: int) -> None:
@@ -101,9 +101,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=0,
         help="trials per search, each in --seconds; seeds then apply to searches. 0: no search",
     )
-    parser.add_argument(
-        "--recipes", nargs="*", default=["published", "multifield"], choices=RECIPES
-    )
+    parser.add_argument("--recipes", nargs="*", default=RECIPES, choices=RECIPES)
     parser.add_argument("--switch", nargs="*", default=[], choices=list(SWITCHES))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument(
@@ -124,9 +122,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def choose_recipes(asked: argparse.Namespace) -> list[Recipe]:
     """Read the chosen recipes, and add those with a switched setting."""
-    published, ours = (read_recipe(name, 1, asked.device, asked.compile) for name in RECIPES)
-    recipes = [recipe for recipe in (published, ours) if recipe.name in asked.recipes]
-    return recipes + [switch(ours, published, what) for what in asked.switch]
+    recipes = {name: read_recipe(name, 1, asked.device, asked.compile) for name in RECIPES}
+    published, ours = recipes["published"], recipes["multifield"]
+    chosen = [recipe for name, recipe in recipes.items() if name in asked.recipes]
+    return chosen + [switch(ours, published, what) for what in asked.switch]
 
 
 def make_mock(asked: argparse.Namespace) -> Mock:

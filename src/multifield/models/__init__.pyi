@@ -1,4 +1,5 @@
 from .feature_network import FeatureNetwork as FeatureNetwork
+from .feature_network import LeftOutNetwork as LeftOutNetwork
 from .model_folder import ModelFolder as ModelFolder
 from .network import Network as Network
 from .network import for_inference as for_inference
@@ -6,6 +7,7 @@ from .o3_err import O3Err as O3Err
 from .registry import find_architecture as find_architecture
 from .registry import import_architecture as import_architecture
 from .registry import register_architecture as register_architecture
+from .statistics_and_filters import StatisticsAndFilters as StatisticsAndFilters
 from .summary_statistics import SummaryStatistics as SummaryStatistics
 from .weights import StateDict as StateDict
 from .weights import load_state as load_state

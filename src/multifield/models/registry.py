@@ -22,6 +22,7 @@ GROUP = "multifield.architectures"
 BUILT_IN = {
     "o3_err": "multifield.models.o3_err:O3Err",
     "summary_statistics": "multifield.models.summary_statistics:SummaryStatistics",
+    "statistics_and_filters": "multifield.models.statistics_and_filters:StatisticsAndFilters",
 }
 ARGUMENTS = ("hidden", "dropout", "channels", "map_size", "n_parameters")
 METHODS = ("encode", "infer")

@@ -29,6 +29,7 @@ StateDict = dict[str, Tensor]
 MARKS = {
     "C01.weight": "o3_err",
     FIRST_TENSOR: "summary_statistics",
+    "filters.C01.weight": "statistics_and_filters",
 }
 """Tensor name that identifies the architecture of a state dict."""
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,11 @@ from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import SplitLoaders
 from multifield.models.feature_network import LeftOutNetwork
 from multifield.models.network import Network
+from multifield.models.statistics_and_filters import (
+    STATISTICS_HIDDEN,
+    StatisticsAndFilters,
+)
+from multifield.models.summary_statistics import SummaryStatistics
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.causes import describe_run
 from multifield.training.checkpoint import Checkpoint, TrainingState
@@ -35,6 +40,10 @@ from multifield.training.step import (
     train_step,
 )
 from multifield.training.stopping import SIGNALS, Check, TrainingInterrupted, listen_for_stop
+
+# values of recipe `multifield`; the statistics are computed once, so an epoch takes a second
+MEMBERS_HYPERPARAMETERS = Hyperparameters(lr=1.5e-3, wd=0.6, dr=0.0, hidden=STATISTICS_HIDDEN)
+MEMBERS_EPOCHS = 40
 
 logger = logging.getLogger(__name__)
 
@@ -203,6 +212,11 @@ def train_network(
         torch.manual_seed(seed)
         network = build_network(data, hyperparameters, config, device)
         minimized = objective or _choose_objective(network, data, config)
+        if isinstance(network, StatisticsAndFilters):
+            _check_objective(minimized, config)
+            resumes = checkpoint is not None and checkpoint.exists()
+            if config.pretrained is None and not resumes:
+                _train_members(network.statistics, data, config, seed, asked_to_stop)
         optimizer = make_optimizer(network, hyperparameters, config)
         averaged = average_weights(network, config)
         plan = Plan(
@@ -232,6 +246,34 @@ def _choose_objective(
     if isinstance(network, LeftOutNetwork) and network.n_members > 1:
         folds = Folds(network.n_members, data.train.maps_per_simulation)
     return PlainObjective(config.loss, config.judged_by, folds)
+
+
+def _check_objective(objective: Objective, config: TrainingConfig) -> None:
+    if not isinstance(objective, PlainObjective) or objective.folds is None:
+        raise ValueError(
+            "training.architecture: Expected one that can be trained with the loss of a study, such "
+            f"as summary_statistics or o3_err, got {config.architecture!r}."
+        )
+
+
+def _train_members(
+    statistics: SummaryStatistics,
+    data: SplitLoaders,
+    config: TrainingConfig,
+    seed: int,
+    asked_to_stop: Callable[[], bool] | None,
+) -> None:
+    """Train the members that read the statistics, each without a part of the simulations."""
+    logger.info("Training the members on the statistics for %d epochs", MEMBERS_EPOCHS)
+    trained = train_network(
+        data,
+        MEMBERS_HYPERPARAMETERS,
+        replace(config, architecture="summary_statistics", epochs=MEMBERS_EPOCHS),
+        seed=seed,
+        asked_to_stop=asked_to_stop,
+    )
+    statistics.load_state_dict(trained.state)
+    logger.info("Members: lowest validation loss %.4f", trained.best_valid_loss)
 
 
 def _choose_sources(

@@ -13,7 +13,7 @@ from multifield.training import train_network
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data
 
 
-@pytest.fixture(params=["o3_err", "summary_statistics"])
+@pytest.fixture(params=["o3_err", "summary_statistics", "statistics_and_filters"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> TrainingConfig:
     """Settings with the weights of a network of another seed."""
     first = config(architecture=request.param, epochs=1)

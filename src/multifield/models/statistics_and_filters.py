@@ -1,0 +1,139 @@
+"""The network `statistics_and_filters`: inference from fixed statistics and learned filters."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from multifield.models.feature_network import Correction, LeftOutNetwork, choose
+from multifield.models.network import Sizes
+from multifield.models.o3_err import O3Err
+from multifield.models.summary_statistics import SummaryStatistics
+
+STATISTICS_HIDDEN = 8  # width of the members that read the statistics
+
+
+class StatisticsAndFilters(LeftOutNetwork):
+    """Infer the parameters from fixed statistics of maps, and correct it by learned filters.
+
+    It contains the two networks `SummaryStatistics` and `O3Err`. The members of the first are
+    trained before, each without a part of the simulations, and then stay as they are. A small
+    network reads their posterior and the last hidden layer of `O3Err`, and corrects the posterior.
+    Before its training the correction is zero.
+
+    For a training map it corrects the posterior of a member that was trained without the simulation
+    of the map. Otherwise it would learn to trust the members too much: on their own training maps
+    they have 0.4 nats (MockNbody) or 1.7 nats (MockTNG, three fields) more than on other maps.
+
+    `O3Err` learns from its own posterior at the same time. From the correction alone its filters
+    learn too slowly, because little is left to explain.
+
+    Parameters
+    ----------
+    hidden : int
+        Half the number of channels of the first block of `O3Err`.
+    dropout : float
+        Dropout probability before each linear layer of `O3Err` and of the correction, in [0, 1).
+    channels : int
+        Number of fields per map, C.
+    map_size : int
+        Number of pixels per side L, a power of two from 16.
+    n_parameters : int
+        Number of parameters P.
+    head : str
+        Name of the posterior that the outputs describe; see `Network`.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its range.
+
+    References
+    ----------
+    Wolpert 1992, Neural Networks 5, 241 (stacked generalization).
+    """
+
+    records_sizes = False
+
+    def __init__(
+        self,
+        hidden: int,
+        dropout: float,
+        channels: int,
+        map_size: int = 256,
+        n_parameters: int = 6,
+        head: str = "diagonal",
+    ) -> None:
+        super().__init__(hidden, dropout, channels, map_size, n_parameters, head)
+        sizes = (channels, map_size, n_parameters, head)
+        self.statistics = SummaryStatistics(STATISTICS_HIDDEN, 0.0, *sizes)
+        self.statistics.requires_grad_(False)
+        self.n_members = self.statistics.n_members
+        self.filters = O3Err(hidden, dropout, *sizes)
+        n_last = self.filters.FC2.in_features
+        self.correct = Correction(n_parameters, self.head.n_outputs, n_last)
+
+    @classmethod
+    def sizes_of(cls, state: Mapping[str, Tensor]) -> Sizes:
+        """Read the sizes from a state dict; see `Network.sizes_of`."""
+        prefix = "filters."
+        return O3Err.sizes_of(
+            {name.removeprefix(prefix): each for name, each in state.items() if prefix in name}
+        )
+
+    def train(self, mode: bool = True) -> "StatisticsAndFilters":
+        """Set training mode, except for the members, which are not trained any more."""
+        super().train(mode)
+        self.statistics.eval()
+        return self
+
+    def features(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
+        """Reduce maps to the statistics and the last hidden layer; see `Network.features`."""
+        self._check_maps(x)
+        self.filters.conv_dtype = self.conv_dtype
+        return self.encode(x)
+
+    def encode(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
+        """Compute the statistics and convolve maps; see `Network.encode`."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.training):
+            statistics = self.statistics.features(x)
+        return torch.cat((statistics, self.filters.features(x)), dim=1)
+
+    def infer(self, features: Tensor, left_out: Tensor | None = None) -> Tensor:
+        """Infer the parameters from features of maps.
+
+        Parameters
+        ----------
+        features : (B, F)
+            Statistics and last hidden layer.
+        left_out : (B,) int64, optional
+            Member that was trained without the simulation of each map.
+
+        Returns
+        -------
+        y : (B, O) or (B, 2 O)
+            Outputs that describe the posterior: those of the average of the members, or of the
+            member `left_out`, corrected. With `left_out` the outputs of the filters alone follow,
+            which are a second loss for them.
+        """
+        n_statistics = self.statistics.FC1.in_features
+        statistics, last = features[:, :n_statistics], features[:, n_statistics:]
+        members, filtered = self.statistics.members(statistics), self.dropout(last)
+        chosen = self._average(members) if left_out is None else choose(members, left_out)
+        y: Tensor = self.correct(chosen, filtered)
+        return y if left_out is None else torch.cat((y, self.filters.infer(last)), dim=1)
+
+    def _average(self, members: Tensor) -> Tensor:
+        """Average the outputs of the members, and the logarithms of their standard deviations."""
+        n = self.n_parameters
+        log_std = members[..., n : 2 * n].log().mean(dim=1)
+        means = members.mean(dim=1)
+        return torch.cat((means[:, :n], log_std.exp(), means[:, 2 * n :]), dim=1)
+
+    def folded(self, dtype: torch.dtype) -> "StatisticsAndFilters":
+        """Return a copy with folded batch normalizations; see `O3Err.folded`."""
+        copy = super().folded(dtype)
+        assert isinstance(copy, StatisticsAndFilters)
+        copy.filters = self.filters.folded(dtype)
+        return copy
