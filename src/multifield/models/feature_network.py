@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multifield.models.heads import split_outputs
 from multifield.models.network import Network
 
 LONGEST_MEMORY = 1000  # [batches] of the running statistics of features
@@ -110,7 +111,7 @@ class FeatureNetwork(LeftOutNetwork):
         nn.init.zeros_(self.FC3.weight)
         nn.init.zeros_(self.direct.weight)
         with torch.no_grad():
-            mean, raw_std, _ = self._split(self.FC3.bias)
+            mean, raw_std, _ = split_outputs(self.FC3.bias, self.n_parameters)
             mean.fill_(FIRST_MEAN)
             raw_std.fill_(log(expm1(FIRST_STD - STD_FLOOR)))  # softplus of it
 
@@ -149,16 +150,11 @@ class FeatureNetwork(LeftOutNetwork):
         x = x.view(len(x), self.n_members, -1).transpose(0, 1)  # (members, B, units)
         x = nn.functional.silu(self.FC2(dropout(x)))
         x = self.FC3(dropout(x)).transpose(0, 1)  # (B, members, O)
-        mean, raw_std, others = self._split(x + self.direct(features).view(x.shape))
+        x = x + self.direct(features).view(x.shape)
+        mean, raw_std, others = split_outputs(x, self.n_parameters)
         # softplus: exponential for small values, linear for large ones, which avoids overflow
         std = nn.functional.softplus(raw_std) + STD_FLOOR
         return torch.cat((mean, std, others), dim=-1)
-
-    def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Split outputs into means, standard deviations and the rest."""
-        n = self.n_parameters
-        mean, std, others = torch.split(outputs, [n, n, self.head.n_outputs - 2 * n], dim=-1)
-        return mean, std, others
 
 
 def choose(members: Float[Tensor, "B K O"], which: Tensor) -> Float[Tensor, "B O"]:
@@ -181,7 +177,7 @@ class Correction(nn.Module):
 
     def __init__(self, n_parameters: int, n_outputs: int, n_more: int = 0) -> None:
         super().__init__()
-        self.sizes = [n_parameters, n_parameters, n_outputs - 2 * n_parameters]
+        self.n_parameters = n_parameters
         self.standardize = RunningStandardization(n_outputs)
         self.FC1 = nn.Linear(n_outputs + n_more, UNITS_OF_CORRECTION)
         self.FC2 = nn.Linear(UNITS_OF_CORRECTION, n_outputs)
@@ -192,10 +188,10 @@ class Correction(nn.Module):
         self, outputs: Float[Tensor, "B O"], *more: Float[Tensor, "B M"]
     ) -> Float[Tensor, "B O"]:
         """Correct outputs: means by differences, standard deviations by factors."""
-        mean, std, others = torch.split(outputs, self.sizes, dim=1)
+        mean, std, others = split_outputs(outputs, self.n_parameters)
         x = self.standardize(torch.cat((mean, (std + STD_FLOOR).log(), others), dim=1))
         x = nn.functional.silu(self.FC1(torch.cat((x, *more), dim=1)))
-        more_mean, factor, more_others = torch.split(self.FC2(x), self.sizes, dim=1)
+        more_mean, factor, more_others = split_outputs(self.FC2(x), self.n_parameters)
         std = std * nn.functional.softplus(factor + ONE)
         return torch.cat((mean + more_mean, std, others + more_others), dim=1)
 

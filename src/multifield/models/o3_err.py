@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from multifield.models.batch_norm import BatchNorm2d
-from multifield.models.heads import count_parameters
+from multifield.models.heads import count_parameters, split_outputs
 from multifield.models.network import Network, Sizes, require_axes
 from multifield.models.padding import pad_periodic
 
@@ -134,9 +134,8 @@ class O3Err(Network):
 
     def infer(self, features: Tensor) -> Tensor:
         """Infer the parameters from the last hidden layer; see `Network.infer`."""
-        n = self.n_parameters
         outputs: Tensor = self.FC2(self.dropout(features))
-        mean, root_std, others = torch.split(outputs, [n, n, self.head.n_outputs - 2 * n], dim=1)
+        mean, root_std, others = split_outputs(outputs, self.n_parameters)
         return torch.cat((mean, root_std.square(), others), dim=1)
 
     def folded(self, dtype: torch.dtype) -> "O3Err":

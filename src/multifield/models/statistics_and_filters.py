@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multifield.models.feature_network import Correction, LeftOutNetwork, choose
+from multifield.models.heads import split_outputs
 from multifield.models.network import Sizes
 from multifield.models.o3_err import O3Err
 from multifield.models.summary_statistics import SummaryStatistics
@@ -79,7 +80,11 @@ class StatisticsAndFilters(LeftOutNetwork):
         """Read the sizes from a state dict; see `Network.sizes_of`."""
         prefix = "filters."
         return O3Err.sizes_of(
-            {name.removeprefix(prefix): each for name, each in state.items() if prefix in name}
+            {
+                name.removeprefix(prefix): each
+                for name, each in state.items()
+                if name.startswith(prefix)
+            }
         )
 
     def train(self, mode: bool = True) -> "StatisticsAndFilters":
@@ -126,10 +131,9 @@ class StatisticsAndFilters(LeftOutNetwork):
 
     def _average(self, members: Tensor) -> Tensor:
         """Average the outputs of the members, and the logarithms of their standard deviations."""
-        n = self.n_parameters
-        log_std = members[..., n : 2 * n].log().mean(dim=1)
-        means = members.mean(dim=1)
-        return torch.cat((means[:, :n], log_std.exp(), means[:, 2 * n :]), dim=1)
+        mean, _, others = split_outputs(members.mean(dim=1), self.n_parameters)
+        _, std, _ = split_outputs(members, self.n_parameters)
+        return torch.cat((mean, std.log().mean(dim=1).exp(), others), dim=1)
 
     def folded(self, dtype: torch.dtype) -> "StatisticsAndFilters":
         """Return a copy with folded batch normalizations; see `O3Err.folded`."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from multifield import camels
 from multifield.models.heads.autoregressive import AutoregressiveHead
-from multifield.models.heads.base import Head
+from multifield.models.heads.base import Head, split_outputs
 from multifield.models.heads.diagonal import DiagonalHead
 from multifield.models.heads.flow import FlowHead
 
@@ -122,4 +122,5 @@ __all__ = [
     "head_in",
     "head_of",
     "split_members",
+    "split_outputs",
 ]

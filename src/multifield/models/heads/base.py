@@ -13,6 +13,29 @@ VARIANCE_FLOOR = 1e-8
 LOG_ROOT_TAU = 0.9189385332046727  # log(sqrt(2 pi))
 
 
+def split_outputs(
+    outputs: Float[Tensor, "*B O"], n_parameters: int
+) -> tuple[Float[Tensor, "*B P"], Float[Tensor, "*B P"], Float[Tensor, "*B R"]]:
+    """Split the outputs of a network into locations, scales and the rest.
+
+    Parameters
+    ----------
+    outputs : (..., O)
+        Outputs of the network.
+    n_parameters : int
+        Number of parameters P.
+
+    Returns
+    -------
+    locations, scales : (..., P)
+        The first and the next P outputs, as views.
+    others : (..., R)
+        The remaining R = O - 2 P outputs, as a view.
+    """
+    locations, scales, others = outputs.tensor_split((n_parameters, 2 * n_parameters), dim=-1)
+    return locations, scales, others
+
+
 class Head(nn.Module):
     """Posterior of the parameters of a map as a function of the outputs of a network.
 
@@ -101,5 +124,5 @@ class Head(nn.Module):
 
     def widened(self, outputs: Float[Tensor, "B O"], factors: Float[Tensor, " P"]) -> Tensor:
         """Return outputs with their scales multiplied by one factor per parameter."""
-        n = self.n_parameters
-        return torch.cat((outputs[:, :n], factors * outputs[:, n : 2 * n], outputs[:, 2 * n :]), 1)
+        locations, scales, others = split_outputs(outputs, self.n_parameters)
+        return torch.cat((locations, factors * scales, others), dim=1)
