@@ -134,23 +134,27 @@ class FeatureNetwork(LeftOutNetwork):
         if left_out is None:
             x = self.members(features)
             return (x if self.training else self.correct(x.flatten(0, 1)).view(x.shape)).flatten(1)
-        features = self.standardize(features)
+        first, direct = self._first_layer(features)
         with torch.no_grad():  # as in evaluation
-            certain = choose(self._read(features, nn.Identity()), left_out)
+            certain = choose(self._read(first, direct, nn.Identity()), left_out)
         is_left_out = nn.functional.one_hot(left_out, self.n_members).bool()[..., None]
-        x = self._read(features, self.dropout)
+        x = self._read(first, direct, self.dropout)
         return torch.where(is_left_out, self.correct(certain)[:, None], x).flatten(1)
 
     def members(self, features: Tensor) -> Float[Tensor, "B K O"]:
         """Infer the parameters by each member, without correction."""
-        return self._read(self.standardize(features), self.dropout)
+        return self._read(*self._first_layer(features), self.dropout)
 
-    def _read(self, features: Tensor, dropout: nn.Module) -> Tensor:
+    def _first_layer(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the first hidden layer (K, B, U) and the direct connection (B, K O)."""
+        features = self.standardize(features)
         x = nn.functional.silu(self.FC1(features))
-        x = x.view(len(x), self.n_members, -1).transpose(0, 1)  # (members, B, units)
-        x = nn.functional.silu(self.FC2(dropout(x)))
+        return x.view(len(x), self.n_members, -1).transpose(0, 1), self.direct(features)
+
+    def _read(self, first: Tensor, direct: Tensor, dropout: nn.Module) -> Tensor:
+        x = nn.functional.silu(self.FC2(dropout(first)))
         x = self.FC3(dropout(x)).transpose(0, 1)  # (B, members, O)
-        x = x + self.direct(features).view(x.shape)
+        x = x + direct.view(x.shape)
         mean, raw_std, others = split_outputs(x, self.n_parameters)
         # softplus: exponential for small values, linear for large ones, which avoids overflow
         std = nn.functional.softplus(raw_std) + STD_FLOOR
