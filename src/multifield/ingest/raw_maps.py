@@ -12,7 +12,7 @@ from multifield.core.arrays import Maps, Theta
 from multifield.data.manifest import Manifest
 from multifield.data.map_files import write_or_link_maps, write_or_link_theta
 from multifield.data.parameter_tables import read_theta
-from multifield.data.preprocess import LogMaps, Preprocessing, open_log_maps
+from multifield.data.preprocess import LogMaps, Preprocessing, open_log_maps, prepare
 from multifield.ingest.sources import open_source
 from multifield.maps.memory import open_maps
 
@@ -79,10 +79,14 @@ def make_log_maps(
     -------
     log_maps : dict of field to LogMaps
         Memory maps.
+
+    Raises
+    ------
+    ValueError
+        If a raw file has changed since it was verified, or a pixel is invalid.
     """
-    checksums = manifest.checksums(tuple(maps))
     log_maps = {}
-    for field, raw in maps.items():
+    for field, wanted in prepare(maps, manifest, config, floors or {}).items():
         name = camels.log_maps_name(
             field,
             selection.suite,
@@ -92,17 +96,7 @@ def make_log_maps(
             config.compact,
             config.suffix,
         )
-        log_maps[field] = _make_or_open(
-            Preprocessing(
-                raw,
-                field,
-                config,
-                checksums[field],
-                manifest.files[field].digest,
-                (floors or {}).get(field),
-            ),
-            folder / name,
-        )
+        log_maps[field] = _make_or_open(wanted, folder / name)
     return log_maps
 
 
