@@ -20,9 +20,8 @@ from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Maps
 from multifield.core.atomic_files import write_json
 from multifield.core.checksums import sha256
-from multifield.data import MapLoader, read_mask_of
+from multifield.data import MapLoader, encode_mask_of
 from multifield.data.parameter_tables import align
-from multifield.maps.masks import encode_mask
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.describe import SINGLE
 
@@ -280,7 +279,7 @@ class FittedNetwork:
             ("map_size", suite.map_size, card.map_size),
             ("box", suite.box, card.box),
             ("floors", _floors(suite), {each.field: each.floor for each in card.channels}),
-            ("mask", _name_of(_mask_of(suite)), _name_of(card.mask)),
+            ("mask", _name_of(encode_mask_of(config, suite.map_size)), _name_of(card.mask)),
             ("cut-outs", bool(config.cutout), not card.periodic),
             ("smoothing_width", config.smoothing_width, card.smoothing_width),
             ("remove_monopole", config.remove_monopole, card.remove_monopole),
@@ -346,11 +345,6 @@ def _raw_maps(part: Part) -> dict[str, Maps]:
 
 def _floors(suite: Suite) -> dict[str, float | None]:
     return {field: each.floor for field, each in suite.log_maps.items()}
-
-
-def _mask_of(suite: Suite) -> str | None:
-    mask = read_mask_of(suite.parameters.preprocessing, suite.map_size)
-    return None if mask is None else encode_mask(mask)
 
 
 def _name_of(mask: str | None) -> str:

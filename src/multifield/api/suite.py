@@ -83,16 +83,13 @@ class Suite:
     @property
     def map_size(self) -> int:
         """Number of pixels per side of a map or cut-out."""
-        return self.parameters.preprocessing.pixels(self._raw_size)
+        raw_size: int = self.maps[self.fields[0]].shape[-1]
+        return self.parameters.preprocessing.pixels(raw_size)
 
     @property
     def box(self) -> float:
         """Side of a map or cut-out [Mpc/h]."""
-        return self.selection.simulations.box * self.map_size / self._raw_size
-
-    @property
-    def _raw_size(self) -> int:
-        return int(self.maps[self.fields[0]].shape[-1])
+        return self.manifest.side(self.map_size)
 
     @property
     def inferred(self) -> tuple[str, ...]:

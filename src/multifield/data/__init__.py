@@ -1,6 +1,6 @@
 """From map files to batches: log maps, splits, normalization, augmentation and loaders."""
 
-from multifield.data.fills import NONE, Fills, find_floors, read_mask_of
+from multifield.data.fills import NONE, Fills, encode_mask_of, find_floors
 from multifield.data.loader import Batch, MapLoader
 from multifield.data.map_files import save_maps
 from multifield.data.normalization import Normalization, fit_normalization
@@ -24,12 +24,12 @@ __all__ = [
     "Preprocessing",
     "SplitLoaders",
     "compute_log_maps",
+    "encode_mask_of",
     "find_floors",
     "fit_normalization",
     "load_splits",
     "moments_of_log_maps",
     "open_log_maps",
-    "read_mask_of",
     "read_theta",
     "save_maps",
 ]

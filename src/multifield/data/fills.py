@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from multifield.config.data import PreprocessingConfig
 from multifield.core.arrays import Maps
 from multifield.maps.cutouts import cut_corner
-from multifield.maps.masks import Mask, fill_masked, read_mask
+from multifield.maps.masks import Mask, encode_mask, fill_masked, read_mask
 from multifield.maps.splits import Split, maps_of
 from multifield.maps.transforms import adds_one, check_pixels
 
@@ -57,6 +57,25 @@ def read_mask_of(config: PreprocessingConfig, map_size: int) -> Mask | None:
     if config.mask_file is None:
         return None
     return read_mask(config.mask_file, config.pixels(map_size))
+
+
+def encode_mask_of(config: PreprocessingConfig, map_size: int) -> str | None:
+    """Read the mask of maps or cut-outs as text for a card; see `read_mask_of`.
+
+    Parameters
+    ----------
+    config : PreprocessingConfig
+        Settings with the file of the mask.
+    map_size : int
+        Pixels per side of the raw maps or of the cut-outs.
+
+    Returns
+    -------
+    text : str or None
+        Text from `multifield.maps.masks.encode_mask`. None if no pixel is masked.
+    """
+    mask = read_mask_of(config, map_size)
+    return None if mask is None else encode_mask(mask)
 
 
 def find_floors(

@@ -11,7 +11,7 @@ from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.core.checksums import sha256
 from multifield.core.progress import progress
 from multifield.core.versions import describe_software
-from multifield.data import MapLoader, Normalization, SplitLoaders, read_mask_of
+from multifield.data import MapLoader, Normalization, SplitLoaders, encode_mask_of
 from multifield.data.manifest import Manifest
 from multifield.evaluation import (
     Results,
@@ -22,7 +22,6 @@ from multifield.evaluation import (
 )
 from multifield.evaluation import predict as predict_known
 from multifield.maps import Split
-from multifield.maps.masks import encode_mask
 from multifield.models import ModelFolder, load_weights
 from multifield.prediction.card import (
     SCHEMA,
@@ -238,7 +237,7 @@ def describe_networks(
         map_size=data.map_size,
         box=data.box,
         periodic=not trained_on.preprocessing.cutout,
-        mask=_mask(trained_on.preprocessing, data.map_size),
+        mask=encode_mask_of(trained_on.preprocessing, data.map_size),
         channels=_channels(trained_on.normalization, manifest, data.causes),
         normalization_over=trained_on.normalization.over,
         parameters=tuple(Inferred.of(learned[column]) for column in data.inferred),
@@ -253,11 +252,6 @@ def describe_networks(
             data.train, data.valid, config.novelty, n_threads=training.loader_threads
         ),
     )
-
-
-def _mask(preprocessing: PreprocessingConfig, map_size: int) -> str | None:
-    mask = read_mask_of(preprocessing, map_size)
-    return None if mask is None else encode_mask(mask)
 
 
 def _channels(
