@@ -145,7 +145,7 @@ def _move_baryons(
 ) -> _Baryons:
     """Form stars, eject gas and metals, and spread them over their distance."""
     depth = _depth(universe)
-    baryons = universe.density * np.float32(universe.background.Omega_b / universe.Omega_m)
+    baryons = universe.density * np.float32(universe.baryon_fraction)
     stars = baryons * _star_fraction(depth, feedback, model, scatter)
     from_galaxies, from_groups = _ejected_fractions(depth, feedback, model, scatter)
     gas, metals = baryons - stars, model.metal_yield * stars
@@ -231,9 +231,9 @@ def _temperature(
 ) -> Maps:
     """Average the temperature of gas at rest, supernova winds and jets, weighted by mass, [K]."""
     gas = baryons.gas
-    overdensity = gas / np.float32(universe.background.Omega_b / universe.Omega_m)
-    late = (universe.Omega_m / FIDUCIAL_OMEGA_M) ** PHOTO_OMEGA_M
+    overdensity = gas / np.float32(universe.baryon_fraction)
     background = universe.background
+    late = (universe.Omega_m / FIDUCIAL_OMEGA_M) ** PHOTO_OMEGA_M
     late *= (background.Omega_b * background.h / (OMEGA_B * HUBBLE)) ** PHOTO_OMEGA_B_H
     photoionized = model.photo_temperature * late * overdensity**model.photo_slope
     # a well of 1 Mpc/h has v^2 = (3/2) Omega_m (H_0 R)^2 density, and k T = mu m_p v^2 / 2
@@ -256,7 +256,7 @@ def _wind_temperature(speed: float, thermalized: float) -> float:
 def _masses(universe: Universe, baryons: _Baryons) -> dict[str, Maps]:
     """Compute surface densities, [(M_sun/h)/(Mpc/h)^2]."""
     unit = np.float32(mean_surface_density(universe.Omega_m))
-    cdm = universe.density * np.float32(1.0 - universe.background.Omega_b / universe.Omega_m)
+    cdm = universe.density * np.float32(1.0 - universe.baryon_fraction)
     return {
         "Mgas": unit * baryons.gas,
         "Mcdm": unit * cdm,
@@ -314,7 +314,7 @@ def _neutral_fraction(
     universe: Universe, baryons: _Baryons, temperature: Maps, model: GasModel, scatter: _Scatter
 ) -> Maps:
     """Photoionization equilibrium, n_HI / n_H ~ density T^-0.7, plus self-shielded gas."""
-    overdensity = baryons.gas / np.float32(universe.background.Omega_b / universe.Omega_m)
+    overdensity = baryons.gas / np.float32(universe.baryon_fraction)
     background = universe.background
     mean_density = background.Omega_b * background.h**2 / (OMEGA_B * HUBBLE**2)
     thin = model.photo_neutral * mean_density * overdensity * (temperature / 1.0e4) ** -0.7
@@ -338,7 +338,7 @@ def _magnetic_field(
     scatter: _Scatter,
 ) -> Maps:
     """Add a compressed seed field and a dynamo in stirred gas, B^2 / (8 pi) ~ P, in [Gauss]."""
-    overdensity = baryons.gas / np.float32(universe.background.Omega_b / universe.Omega_m)
+    overdensity = baryons.gas / np.float32(universe.baryon_fraction)
     compressed = model.seed_field * overdensity ** (2.0 / 3.0)
     stirred = shocked + (baryons.sn_wind + baryons.agn_wind) / baryons.gas
     energy = (

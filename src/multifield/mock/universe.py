@@ -88,6 +88,11 @@ class Universe:
     speed: Maps
     background: Background = Background()
 
+    @property
+    def baryon_fraction(self) -> float:
+        """Share of the matter that is baryons."""
+        return self.background.Omega_b / self.Omega_m
+
 
 def random_generator(
     seed: int, simulation: int, stream: int, hypercube: int = 0
