@@ -114,7 +114,7 @@ def compare_with_training(
     Raises
     ------
     ValueError
-        If the number of maps is no multiple of `maps_per_simulation`, the maps are larger than the
+        If the number of maps is not a multiple of `maps_per_simulation`, the maps are larger than the
         training maps, or a pixel has no logarithm.
     """
     of_training = camels.find_set(card.sim_set, card.suite).maps_per_simulation
@@ -131,23 +131,25 @@ def compare_with_training(
             f"maps: Expected maps of {card.box:g} Mpc/h per side to compare them with the training "
             f"maps, got larger ones. Cut them into maps of {card.map_size} pixels."
         )
+    missing = 0.0 if smoothed else card.smoothing_width
     for field, raw in maps.items():
-        width = 0.0 if smoothed else card.smoothing_width
-        check_maps(raw, field, card, geometry, preprocessing_of(card, width, training))
+        check_maps(raw, field, card, geometry, preprocessing_of(card, missing, training))
     n_each = min(of_training, of_new)  # equally many, so that simulations can be exchanged
     plain = Geometry(card.map_size, card.map_size, card.map_size)
     new = _choose(range(n_maps // of_new), of_new, n_each)
     reference = _choose(card.split.valid, of_training, n_each)
     sets = (
-        (_take(maps, new), geometry, 0.0 if smoothed else card.smoothing_width),
+        (_take(maps, new), geometry, missing),
         (_take(training_maps, reference), plain, card.smoothing_width),
     )
+    copy = for_inference(network.to(choose_device(training.device)))
+    assert isinstance(copy, Network)
     scales = [scale for scale in SCALES if scale <= card.map_size / 8]
     records = []
     with progress("compare", len(scales), "scales") as advance:
         for scale in scales:
             of_maps, of_valid = (
-                _features(network, chosen, card, shape, training, hypot(width, scale))
+                _features(copy, chosen, card, shape, training, hypot(width, scale))
                 for chosen, shape, width in sets
             )
             parts = (each.reshape(-1, n_each, each.shape[1]) for each in (of_valid, of_maps))
@@ -183,13 +185,10 @@ def _features(
     width: float,
 ) -> Float64[np.ndarray, "N F"]:
     """Reduce smoothed maps to features, in one orientation."""
-    place = choose_device(training.device)
-    config = preprocessing_of(card, width, training)
+    place, config = choose_device(training.device), preprocessing_of(card, width, training)
     rows = []
     with torch_threads(training.n_threads), set_numerics("float32"), torch.inference_mode():
-        copy = for_inference(network.to(place))
-        assert isinstance(copy, Network)
         for _, loader in load_blocks(maps, card, geometry, config, training):
             with closing(on_device(loader.ordered([0]), place)) as batches:
-                rows += [copy.features(batch.x).cpu().double().numpy() for batch in batches]
+                rows += [network.features(batch.x).cpu().double().numpy() for batch in batches]
     return np.concatenate(rows)
