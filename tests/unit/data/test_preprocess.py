@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from multifield import camels
-from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
+from multifield.config.data import NormalizationConfig, SplitConfig
 from multifield.core.checksums import sha256
 from multifield.data import preprocess
 from multifield.data.fills import find_floors
@@ -21,25 +21,9 @@ from multifield.data.split_loaders import load_splits
 from multifield.maps.memory import open_maps
 from multifield.maps.splits import Split, maps_of, split_simulations
 from tests.helpers import tolerances
+from tests.helpers.preprocessing import PLAIN
 
-PLAIN = PreprocessingConfig(
-    smoothing_width=0,
-    remove_monopole=False,
-    compact=False,
-    cutout=0,
-    mask=None,
-    zeros="refuse",
-    n_threads=1,
-)
-SMOOTH = PreprocessingConfig(
-    smoothing_width=2,
-    remove_monopole=True,
-    compact=False,
-    cutout=0,
-    mask=None,
-    zeros="refuse",
-    n_threads=2,
-)
+SMOOTH = dataclasses.replace(PLAIN, smoothing_width=2, remove_monopole=True, n_threads=2)
 
 
 def preprocessed(raw, path, config, field="Mtot"):
@@ -188,15 +172,7 @@ def test_a_slow_disk_gets_every_block_whole(tmp_path, lognormal_maps, monkeypatc
     monkeypatch.setattr(preprocess, "BLOCK_BYTES", lognormal_maps[0].nbytes)
     monkeypatch.setattr(preprocess, "FLUSH_BYTES", 5 * lognormal_maps[0].nbytes)
     monkeypatch.setattr(preprocess, "_write_block", write_slowly)
-    config = PreprocessingConfig(
-        smoothing_width=0,
-        remove_monopole=False,
-        compact=False,
-        cutout=0,
-        mask=None,
-        zeros="refuse",
-        n_threads=6,
-    )
+    config = dataclasses.replace(PLAIN, n_threads=6)
     slow = preprocessed(lognormal_maps, tmp_path / "slow.npy", config)
     np.testing.assert_array_equal(slow.maps, whole.maps)
 

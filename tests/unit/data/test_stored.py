@@ -6,22 +6,13 @@ import numpy as np
 import pytest
 
 from multifield.camels.selection import Selection
-from multifield.config.data import PreprocessingConfig
 from multifield.data import MapLoader, Normalization
 from multifield.data.preprocess import LogMaps, Preprocessing, moments_path, open_log_maps
 from multifield.data.test_set import reuse_log_maps
-from tests.helpers import tolerances
+from tests.helpers import preprocessing, tolerances
 from tests.unit.training.examples import make_theta
 
-PLAIN = PreprocessingConfig(
-    smoothing_width=1,
-    remove_monopole=False,
-    compact=False,
-    cutout=0,
-    mask=None,
-    zeros="refuse",
-    n_threads=1,
-)
+PLAIN = dataclasses.replace(preprocessing.PLAIN, smoothing_width=1)
 COMPACT = dataclasses.replace(PLAIN, compact=True)
 HALF_ULP = 2**-11  # of float16 in [1, 2); in [2^e, 2^(e + 1)) it is 2^e times this
 

@@ -6,7 +6,7 @@ import pytest
 from multifield import camels
 from multifield.camels.schema import parse_schema
 from multifield.camels.selection import Selection
-from multifield.config.data import PreprocessingConfig, SplitConfig
+from multifield.config.data import SplitConfig
 from multifield.data import Preprocessing, SplitLoaders
 from multifield.data.loader import MapLoader
 from multifield.data.manifest import verify_suite
@@ -16,18 +16,10 @@ from multifield.data.preprocess import open_log_maps
 from multifield.data.test_set import at_width, choose_simulations, load_test_maps, reuse_log_maps
 from multifield.maps.memory import open_maps
 from multifield.maps.splits import split_simulations
+from tests.helpers.preprocessing import PLAIN
 
 SPLIT = SplitConfig(seed=1, n_valid=50, n_test=50)
 HOME = Selection(suite="IllustrisTNG", sim_set="LH", field="T")
-PLAIN = PreprocessingConfig(
-    smoothing_width=0,
-    remove_monopole=False,
-    compact=False,
-    cutout=0,
-    mask=None,
-    zeros="refuse",
-    n_threads=1,
-)
 
 
 def elsewhere(suite="SIMBA", sim_set="LH"):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from multifield import datasets
-from multifield.config.data import PreprocessingConfig
 from multifield.config.draws import DrawsConfig
 from multifield.data import Preprocessing
 from multifield.data.map_files import save_maps
@@ -25,6 +25,7 @@ from multifield.maps import Split
 from multifield.models import O3Err
 from multifield.models.model_folder import ModelFolder
 from multifield.pipelines.records import to_frame, to_records
+from tests.helpers.preprocessing import PLAIN
 from tests.helpers.projects import load_catalog
 
 MODEL = {"suite": "MockNbody", "field": "Mtot", "label": "all_steps_500_500_o3"}
@@ -35,15 +36,7 @@ TESTED = {
     "test_label": "some_label",
     "sim_set": "CV",
 }
-PREPROCESSING = PreprocessingConfig(
-    smoothing_width=2,
-    remove_monopole=False,
-    compact=False,
-    cutout=0,
-    mask=None,
-    zeros="refuse",
-    n_threads=1,
-)
+PREPROCESSING = replace(PLAIN, smoothing_width=2)
 
 
 def log_maps_dataset(folder):
@@ -124,16 +117,7 @@ def test_log_maps(tmp_path, lognormal_maps):
         path=str(tmp_path), **RAW, smoothing_width=2, remove_monopole=False
     )
     assert not dataset.exists()
-    config = PreprocessingConfig(
-        smoothing_width=2,
-        remove_monopole=False,
-        compact=False,
-        cutout=0,
-        mask=None,
-        zeros="refuse",
-        n_threads=1,
-    )
-    dataset.save({f: Preprocessing(lognormal_maps, f, config, "abc") for f in ("T", "HI")})
+    dataset.save({f: Preprocessing(lognormal_maps, f, PREPROCESSING, "abc") for f in ("T", "HI")})
     assert dataset.exists()
     assert dataset.load()["T"].provenance["smoothing_width"] == "2"
     assert (tmp_path / "SIMBA/log_Maps_HI_SIMBA_LH_z=0.00_smoothing_2.npy").is_file()
@@ -147,15 +131,7 @@ def compact_dataset(folder, *, compact=True):
 
 
 def compact_maps(lognormal_maps):
-    config = PreprocessingConfig(
-        smoothing_width=2,
-        remove_monopole=False,
-        compact=True,
-        cutout=0,
-        mask=None,
-        zeros="refuse",
-        n_threads=1,
-    )
+    config = replace(PREPROCESSING, compact=True)
     return {f: Preprocessing(lognormal_maps, f, config, "abc") for f in ("T", "HI")}
 
 

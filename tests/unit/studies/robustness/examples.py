@@ -7,23 +7,15 @@ from typing import Any
 import numpy as np
 
 from multifield import camels
-from multifield.config.data import PreprocessingConfig
 from multifield.config.studies import PLAIN, Method, RobustnessConfig
 from multifield.data import LogMaps, moments_of_log_maps
 from multifield.maps import split_simulations
 from multifield.studies.robustness import SuiteMaps
+from tests.helpers import preprocessing
 from tests.unit.training.examples import save_and_open
 
 N = 6  # simulations per suite: two for training, two for validation, two for tests
-RAW = PreprocessingConfig(
-    smoothing_width=0,
-    remove_monopole=False,
-    compact=False,
-    cutout=0,
-    mask=None,
-    zeros="refuse",
-    n_threads=1,
-)
+RAW = preprocessing.PLAIN
 
 
 def method(name: str = "several_suites", **changes: Any) -> Method:
