@@ -231,7 +231,8 @@ def load_suite(
         configuration.
     maps : mapping of str to array or path, optional
         Your maps of each field, (15 S, L, L) float32: 15 maps per simulation, or those of the set,
-        ordered by simulation. L is a power of two from 16. For one field, an array or path without mapping.
+        ordered by simulation. L is a power of two from 16. For one field, an array or path without
+        mapping.
     theta : (S, 6), (S, 2) or (S, P) array or path, optional
         Parameters of your simulations, required with `maps`. Columns as
         `multifield.camels.PARAMETERS`, or only Omega_m and sigma_8; or those of the set `sim_set`

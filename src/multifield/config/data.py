@@ -20,7 +20,7 @@ def pixels_suffix(cutout: int, mask: str | None, zeros: str) -> str:
     mask : str or None
         File of the mask. None: no pixel is masked.
     zeros : {"refuse", "floor"}
-        What happens to zero pixels.
+        Treatment of zero pixels.
 
     Returns
     -------
@@ -51,8 +51,8 @@ class PreprocessingConfig:
     mask : str or None
         File of the mask of all maps. None: no pixel is masked.
     zeros : {"refuse", "floor"}
-        What happens to a zero pixel under log10: an error, or the smallest positive pixel of the
-        training maps replaces it.
+        Treatment of a zero pixel under log10: an error, or replacement by the smallest positive
+        pixel of the training maps.
     n_threads : int
         Number of threads. 0 uses all cores.
     """

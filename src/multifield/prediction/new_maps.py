@@ -28,7 +28,8 @@ def open_new_maps(asked: AskedMaps, fields: tuple[str, ...]) -> dict[str, Maps]:
     Returns
     -------
     maps : dict of field to (N, L, L) float32
-        Raw maps in the order of `fields`, with the same N and L. A file with a single map may be (L, L).
+        Raw maps in the order of `fields`, with the same N and L. A file with a single map may be
+        (L, L).
 
     Raises
     ------

@@ -41,7 +41,7 @@ from multifield.training.step import (
 )
 from multifield.training.stopping import SIGNALS, Check, TrainingInterrupted, listen_for_stop
 
-# values of recipe `multifield`; the statistics are computed once, so an epoch takes a second
+# recipe `multifield` without dropout; the statistics are computed once, so an epoch takes a second
 MEMBERS_HYPERPARAMETERS = Hyperparameters(lr=1.5e-3, wd=0.6, dr=0.0, hidden=STATISTICS_HIDDEN)
 MEMBERS_EPOCHS = 40
 

@@ -222,7 +222,7 @@ class PlainObjective:
     judged_by : str
         Name of the loss for reports and model selection.
     folds : Folds, optional
-        What each member of the network leaves out. By default they learn from all simulations.
+        Parts that the members of the network leave out. By default they learn from all simulations.
     """
 
     needs_maps: ClassVar[bool] = False
