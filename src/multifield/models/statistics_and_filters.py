@@ -1,12 +1,19 @@
 """The network `statistics_and_filters`: inference from fixed statistics and learned filters."""
 
 from collections.abc import Mapping
+from math import sqrt
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from multifield.models.feature_network import Correction, LeftOutNetwork, choose
+from multifield.models.feature_network import (
+    FIRST_MEAN,
+    FIRST_STD,
+    Correction,
+    LeftOutNetwork,
+    choose,
+)
 from multifield.models.heads import split_outputs
 from multifield.models.network import Sizes
 from multifield.models.o3_err import O3Err
@@ -73,6 +80,7 @@ class StatisticsAndFilters(LeftOutNetwork):
         self.n_members = self.statistics.n_members
         self.filters = O3Err(hidden, dropout, *sizes)
         n_last = self.filters.FC2.in_features
+        self._start_at_prior()
         self.correct = Correction(n_parameters, self.head.n_outputs, n_last)
 
     @classmethod
@@ -86,6 +94,16 @@ class StatisticsAndFilters(LeftOutNetwork):
                 if name.startswith(prefix)
             }
         )
+
+    def _start_at_prior(self) -> None:
+        """Let the filters infer the prior before training. Random outputs have a huge loss."""
+        last = self.filters.FC2
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        with torch.no_grad():
+            mean, root_std, _ = split_outputs(last.bias, self.n_parameters)
+            mean.fill_(FIRST_MEAN)
+            root_std.fill_(sqrt(FIRST_STD))  # `O3Err.infer` squares it
 
     def train(self, mode: bool = True) -> "StatisticsAndFilters":
         """Set training mode, except for the members, which are not trained any more."""
@@ -118,22 +136,28 @@ class StatisticsAndFilters(LeftOutNetwork):
         Returns
         -------
         y : (B, O) or (B, 2 O)
-            Outputs that describe the posterior: those of the average of the members, or of the
-            member `left_out`, corrected. With `left_out` the outputs of the filters alone follow,
-            which are a second loss for them.
+            Outputs that describe the posterior: mean and variance are those of the equal mixture
+            of the corrected members. With `left_out` they are those of that corrected member, and
+            the outputs of the filters alone follow, which are a second loss for them.
         """
         n_statistics = self.statistics.FC1.in_features
         statistics, last = features[:, :n_statistics], features[:, n_statistics:]
         members, filtered = self.statistics.members(statistics), self.dropout(last)
-        chosen = self._average(members) if left_out is None else choose(members, left_out)
-        y: Tensor = self.correct(chosen, filtered)
-        return y if left_out is None else torch.cat((y, self.filters.infer(last)), dim=1)
+        if left_out is None:
+            return self._summarize([self._correct(y, filtered) for y in members.unbind(1)])
+        y = self._correct(choose(members, left_out), filtered)
+        return torch.cat((y, self.filters.infer(last)), dim=1)
 
-    def _average(self, members: Tensor) -> Tensor:
-        """Average the outputs of the members, and the logarithms of their standard deviations."""
-        mean, _, others = split_outputs(members.mean(dim=1), self.n_parameters)
-        _, std, _ = split_outputs(members, self.n_parameters)
-        return torch.cat((mean, std.log().mean(dim=1).exp(), others), dim=1)
+    def _summarize(self, members: list[Tensor]) -> Tensor:
+        """Describe the equal mixture of members by one posterior with its mean and variance."""
+        mean, std, others = split_outputs(torch.stack(members), self.n_parameters)
+        variance = std.square().mean(dim=0) + mean.var(dim=0, correction=0)
+        return torch.cat((mean.mean(dim=0), variance.sqrt(), others.mean(dim=0)), dim=1)
+
+    def _correct(self, member: Tensor, filtered: Tensor) -> Tensor:
+        """Correct the outputs of a member as learned from the statistics, then by the filters."""
+        y: Tensor = self.correct(self.statistics.correct(member), filtered)
+        return y
 
     def folded(self, dtype: torch.dtype) -> "StatisticsAndFilters":
         """Return a copy with folded batch normalizations; see `O3Err.folded`."""

@@ -43,10 +43,24 @@ def test_before_training_the_posterior_is_that_of_the_members(head: str) -> None
     with torch.no_grad():
         found = network(x)
         both = split_members(network.head, network(x, left_out))
-    torch.testing.assert_close(found[:, :3], members[..., :3].mean(dim=1))
-    torch.testing.assert_close(found[:, 3:6], members[..., 3:6].log().mean(dim=1).exp())
+    mean, std = members[..., :3], members[..., 3:6]
+    variance = (mean.square() + std.square()).mean(dim=1) - mean.mean(dim=1).square()
+    torch.testing.assert_close(found[:, :3], mean.mean(dim=1))  # of the equal mixture
+    torch.testing.assert_close(found[:, 3:6], variance.sqrt())
     torch.testing.assert_close(both[:, 0], members[torch.arange(len(x)), left_out])
-    torch.testing.assert_close(both[:, 1], network.filters(x))
+    torch.testing.assert_close(both[:, 1, :3], torch.full((len(x), 3), 0.5))  # filters: the prior
+    torch.testing.assert_close(both[:, 1, 3:6], torch.full((len(x), 3), 0.3))
+
+
+def test_the_correction_of_the_members_stays() -> None:
+    network, x = make_network(trained=False), make_maps()
+    network.statistics.correct.FC2.weight.data.normal_(0, 0.1)
+    members = split_members(network.head, network.statistics(x))
+    left_out = torch.arange(len(x)) % MEMBERS
+    with torch.no_grad():
+        both = split_members(network.head, network(x, left_out))
+        torch.testing.assert_close(network(x)[:, :3], members[..., :3].mean(dim=1))
+    torch.testing.assert_close(both[:, 0], members[torch.arange(len(x)), left_out])
 
 
 def test_training_leaves_the_members_as_they_are() -> None:
