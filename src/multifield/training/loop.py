@@ -43,7 +43,7 @@ from multifield.training.stopping import SIGNALS, Check, TrainingInterrupted, li
 
 # recipe `multifield` without dropout; the statistics are computed once, so an epoch takes a second
 MEMBERS_HYPERPARAMETERS = Hyperparameters(lr=1.5e-3, wd=0.6, dr=0.0, hidden=STATISTICS_HIDDEN)
-MEMBERS_EPOCHS = 40
+MEMBERS_EPOCHS, MEMBERS_BATCH = 40, 64
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +201,6 @@ def train_network(
     """
     seed = config.seed if seed is None else seed
     device = choose_device(config.device)
-    _check_last_batch(len(data.train), config.batch_size)
     devices = [device] if device.type == "cuda" else []
     precision = choose_precision(config.precision, device)
     with (
@@ -211,6 +210,8 @@ def train_network(
     ):
         torch.manual_seed(seed)
         network = build_network(data, hyperparameters, config, device)
+        if network.learns_features:
+            _check_last_batch(len(data.train), config.batch_size)
         minimized = objective or _choose_objective(network, data, config)
         if isinstance(network, StatisticsAndFilters):
             _check_objective(minimized, config)
@@ -268,7 +269,12 @@ def _train_members(
     trained = train_network(
         data,
         MEMBERS_HYPERPARAMETERS,
-        replace(config, architecture="summary_statistics", epochs=MEMBERS_EPOCHS),
+        replace(
+            config,
+            architecture="summary_statistics",
+            epochs=MEMBERS_EPOCHS,
+            batch_size=MEMBERS_BATCH,
+        ),
         seed=seed,
         asked_to_stop=asked_to_stop,
     )
