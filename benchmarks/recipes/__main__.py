@@ -1,19 +1,26 @@
 """Command line of ``benchmarks.recipes``."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from omegaconf import OmegaConf
 
 import benchmarks.recipes
 from benchmarks.measure import markdown_table, say
 from benchmarks.recipes.maps import Mock, get_mock
+from benchmarks.recipes.points import Run, add_points
 from benchmarks.recipes.recipe import SWITCHES, Recipe, read_recipe, switch
 from benchmarks.recipes.search import fit_sizes, search
 from benchmarks.recipes.tables import (
     HEADER,
     TRIALS_HEADER,
     ensemble,
+    nats,
     rows_of,
     rows_of_trials,
     rows_of_truth,
@@ -25,19 +32,34 @@ from multifield.maps import maps_of, split_simulations
 from multifield.mock.gaussian import SUITE as GAUSSIAN
 
 RECIPES = ("published", "multifield", "combined")
+STANDS_STILL = 0.01  # [nats] per map; a recipe that gains less from more time is not given more
 
 
-def measure(mock: Mock, recipes: Sequence[Recipe], seconds: float, n_seeds: int, jobs: int) -> None:
-    """Train every recipe with every seed; print each result at once."""
+def measure(
+    mock: Mock,
+    recipes: Sequence[Recipe],
+    budgets: Sequence[float],
+    n_seeds: int,
+    jobs: int,
+    points: Path | None,
+) -> None:
+    """Train every recipe in every budget with every seed; print each result at once."""
     rows = rows_of_truth(mock)
     n_maps = len(maps_of(mock.split.train))
     with Workers(jobs, mock, recipes[0].training) as workers:
-        for recipe in fit_into(recipes, workers, seconds, n_maps):
-            networks = train_seeds(recipe, workers, n_seeds)
-            epochs = str(recipe.training.epochs)
-            rows += rows_of(recipe.name, epochs, networks)
-            if n_seeds > 1:
-                rows += rows_of(f"{recipe.name}, {n_seeds} networks", epochs, [ensemble(networks)])
+        for fitted in fit_into(recipes, workers, budgets, n_maps):
+            before = -math.inf
+            for recipe in fitted:
+                networks = train_seeds(mock.suite, recipe, workers, n_seeds, points)
+                epochs = str(recipe.training.epochs)
+                rows += rows_of(recipe.name, epochs, networks)
+                if n_seeds > 1:
+                    name = f"{recipe.name}, {n_seeds} networks"
+                    rows += rows_of(name, epochs, [ensemble(networks)])
+                reached = float(np.mean([nats(network.valid) for network in networks]))
+                if reached < before + STANDS_STILL:
+                    break
+                before = reached
     say("", f"### {mock.suite}", "", *markdown_table(HEADER, rows))
 
 
@@ -64,14 +86,21 @@ def measure_searches(
     say("", f"### {mock.suite}", "", *markdown_table(HEADER, rows))
 
 
-def train_seeds(recipe: Recipe, workers: Workers, n_seeds: int) -> list[Trained]:
+def train_seeds(
+    suite: str, recipe: Recipe, workers: Workers, n_seeds: int, points: Path | None
+) -> list[Trained]:
     """Train a recipe with the seeds 1, 2, ..."""
     networks = []
     seeds = range(1, n_seeds + 1)
     for seed, network in zip(seeds, workers.run(train, recipe, seeds), strict=True):
         networks.append(network)
-        rows = rows_of(f"{recipe.name}, seed {seed}", str(recipe.training.epochs), [network])
-        say("", *markdown_table(HEADER, rows))
+        epochs = recipe.training.epochs
+        say(
+            "",
+            *markdown_table(HEADER, rows_of(f"{recipe.name}, seed {seed}", str(epochs), [network])),
+        )
+        if points is not None:
+            add_points(points, Run(suite, recipe.name, seed, epochs), network)
     return networks
 
 
@@ -91,8 +120,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--seconds",
         type=float,
-        default=120,
-        help="processor time per network; on cuda wall-clock time",
+        nargs="+",
+        default=[120.0],
+        help="processor time per network; on cuda wall-clock time. With several times, a recipe ends "
+        "where its validation information stands still",
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
@@ -107,14 +138,26 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--compile", default="auto", choices=("auto", "never"), help="not used on a cpu"
     )
+    parser.add_argument(
+        "--params",
+        nargs="*",
+        default=[],
+        metavar="NAME=VALUE",
+        help="settings of all recipes, such as training.precision=bfloat16",
+    )
+    parser.add_argument(
+        "--points", type=Path, metavar="FILE.csv", help="file that each result is added to"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="seeds trained at the same time")
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args(arguments)
     if asked.quick:
         asked.map_size, asked.lattice, asked.simulations = 16, 16, (6, 2, 2)
-        asked.seconds, asked.seeds, asked.switch = 0.0, asked.jobs, ["loss"]
+        asked.seconds, asked.seeds, asked.switch = [0.0], asked.jobs, ["loss"]
     if asked.jobs < 1 or asked.seeds % asked.jobs:
         parser.error(f"--jobs: Expected a divisor of {asked.seeds} seeds, got {asked.jobs}.")
+    if asked.trials and len(asked.seconds) > 1:
+        parser.error(f"--seconds: Expected one time with --trials, got {asked.seconds}.")
     if asked.trials < 0:
         parser.error(f"--trials: Expected >= 0, got {asked.trials}.")
     return asked
@@ -122,7 +165,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def choose_recipes(asked: argparse.Namespace) -> list[Recipe]:
     """Read the chosen recipes, and add those with a switched setting."""
-    recipes = {name: read_recipe(name, 1, asked.device, asked.compile) for name in RECIPES}
+    params = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.from_dotlist(asked.params)))
+    recipes = {
+        name: read_recipe(name, 1, asked.device, asked.compile, **params) for name in RECIPES
+    }
     published, ours = recipes["published"], recipes["multifield"]
     chosen = [recipe for name, recipe in recipes.items() if name in asked.recipes]
     return chosen + [switch(ours, published, what) for what in asked.switch]
@@ -149,11 +195,12 @@ def main() -> None:
     """Run the benchmark of the command line."""
     asked = parse_arguments()
     recipes = choose_recipes(asked)
-    common = (make_mock(asked), recipes, asked.seconds, asked.seeds, asked.jobs)
+    mock = make_mock(asked)
     if asked.trials:
-        measure_searches(*common, asked.trials)
+        [seconds] = asked.seconds
+        measure_searches(mock, recipes, seconds, asked.seeds, asked.jobs, asked.trials)
     else:
-        measure(*common)
+        measure(mock, recipes, asked.seconds, asked.seeds, asked.jobs, asked.points)
 
 
 if __name__ == "__main__":

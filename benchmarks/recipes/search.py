@@ -43,7 +43,8 @@ def fit_sizes(
         replace(recipe, hyperparameters=replace(recipe.hyperparameters, hidden=hidden))
         for hidden in widths
     ]
-    return dict(zip(widths, fit_into(sizes, workers, seconds, n_maps), strict=True))
+    fitted = fit_into(sizes, workers, [seconds], n_maps)
+    return {width: recipe for width, [recipe] in zip(widths, fitted, strict=True)}
 
 
 def search(

@@ -214,19 +214,40 @@ def _work(work: Work[Result], recipe: Recipe, seed: int) -> Result:
 
 
 def fit_into(
-    recipes: Sequence[Recipe], workers: Workers, seconds: float, n_maps: int
-) -> list[Recipe]:
-    """Set the number of epochs of each recipe that fits into a time, at least two.
+    recipes: Sequence[Recipe], workers: Workers, budgets: Sequence[float], n_maps: int
+) -> list[list[Recipe]]:
+    """Set the number of epochs of each recipe that fits into each time, at least two.
 
     On a CPU a short training of each recipe is timed twice, alternating, and the cheaper one
     counts, because other load changes the speed. As many train in parallel as later, and the
     slowest counts.
+
+    Parameters
+    ----------
+    recipes : sequence of Recipe
+        Recipes to fit.
+    workers : Workers
+        Processes that train.
+    budgets : sequence of float
+        Times of a training, [s].
+    n_maps : int
+        Number of training maps.
+
+    Returns
+    -------
+    fitted : list of list of Recipe
+        For each recipe, one per budget.
     """
     seeds = range(workers.n)
     device = recipes[0].training.device
-    fitting = [
-        [min(c.epochs(seconds) for c in workers.run(time_epochs, r, seeds)) for r in recipes]
+    costs = [
+        [list(workers.run(time_epochs, recipe, seeds)) for recipe in recipes]
         for _ in range(N_TURNS[device])
     ]
-    epochs = [max(each) for each in zip(*fitting, strict=True)]
-    return [give_epochs(recipe, n, n_maps) for recipe, n in zip(recipes, epochs, strict=True)]
+    return [
+        [
+            give_epochs(recipe, max(min(c.epochs(s) for c in each) for each in turns), n_maps)
+            for s in budgets
+        ]
+        for recipe, turns in zip(recipes, zip(*costs, strict=True), strict=True)
+    ]
