@@ -13,6 +13,7 @@ from multifield import camels
 from multifield.core.arrays import HalfBatch, Index, MapBatch, StoredMaps, Theta
 from multifield.core.threads import available_threads
 from multifield.data.augmentation import EpochPlan, draw_epoch, ordered_epoch, take_maps
+from multifield.data.joined import JoinedMaps
 from multifield.data.normalization import Normalization
 from multifield.data.prefetch import prefetched
 from multifield.data.stored import ArrayMaps
@@ -200,6 +201,12 @@ class MapLoader:
     def is_in_files(self) -> bool:
         """Whether another process can open the files of the maps."""
         return all(channel.is_in_files for channel in self._maps)
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Number of the first map of each file that follows another behind one index."""
+        first = self._maps[0]
+        return (0, *first.ends[:-1].tolist()) if isinstance(first, JoinedMaps) else (0,)
 
     def __len__(self) -> int:
         """Return the number of loaded maps, each counted once."""

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from multifield.config.training import TrainingConfig
 from multifield.core.arrays import Index
@@ -153,12 +153,21 @@ class DeviceBatch:
         Numbers of the maps in their file, on the CPU.
     maps_per_set : int
         Number of consecutive maps that show the same set of fields. 0 if all show all fields.
+    left_out : (B,) int64, optional
+        Member of the network that leaves out the simulation of each map; see `Folds`. By default
+        the network has one member, which learns from all simulations.
     """
 
     x: Tensor
     theta: Tensor
     index: Index
     maps_per_set: int = 0
+    left_out: Tensor | None = None
+
+    def infer(self, network: nn.Module, x: Tensor) -> Tensor:
+        """Return the outputs of a network for maps of these simulations, or their features."""
+        outputs: Tensor = network(x) if self.left_out is None else network(x, self.left_out)
+        return outputs
 
 
 Batches = Generator[Batch, None, None] | Generator[DeviceBatch, None, None]

@@ -123,6 +123,8 @@ class Plan:
         Seed of order and augmentation.
     objective : Objective
         Loss that each step minimizes.
+    folds : Folds or None
+        Parts of the simulations that the members of the network leave out.
     """
 
     maps: Sources
@@ -130,6 +132,7 @@ class Plan:
     config: TrainingConfig
     seed: int
     objective: Objective
+    folds: Folds | None
 
     @property
     def n_batches(self) -> int:
@@ -212,12 +215,11 @@ def train_network(
         network = build_network(data, hyperparameters, config, device)
         if network.learns_features:
             _check_last_batch(len(data.train), config.batch_size)
-        minimized = objective or _choose_objective(network, data, config)
+        minimized = objective or PlainObjective(config.loss, config.judged_by)
         if isinstance(network, StatisticsAndFilters):
-            _check_objective(minimized, config)
             resumes = checkpoint is not None and checkpoint.exists()
             if config.pretrained is None and not resumes:
-                _train_members(network.statistics, data, config, seed, asked_to_stop)
+                _train_members(network.statistics, data, config, seed, minimized, asked_to_stop)
         optimizer = make_optimizer(network, hyperparameters, config)
         averaged = average_weights(network, config)
         plan = Plan(
@@ -226,6 +228,7 @@ def train_network(
             config,
             seed,
             minimized,
+            _choose_folds(network, data),
         )
         n_steps = config.epochs * plan.n_batches
         schedule = make_schedule(optimizer, hyperparameters, config, n_steps)
@@ -239,22 +242,11 @@ def train_network(
     return TrainedNetwork(losses=np.array(state.rows, np.float64), state=state.best_state)
 
 
-def _choose_objective(
-    network: Network, data: SplitLoaders, config: TrainingConfig
-) -> PlainObjective:
-    """Return the loss of the configuration; several members each leave out some simulations."""
-    folds = None
-    if isinstance(network, LeftOutNetwork) and network.n_members > 1:
-        folds = Folds(network.n_members, data.train.maps_per_simulation)
-    return PlainObjective(config.loss, config.judged_by, folds)
-
-
-def _check_objective(objective: Objective, config: TrainingConfig) -> None:
-    if not isinstance(objective, PlainObjective) or objective.folds is None:
-        raise ValueError(
-            "training.architecture: Expected one that can be trained with the loss of a study, such "
-            f"as summary_statistics or o3_err, got {config.architecture!r}."
-        )
+def _choose_folds(network: Network, data: SplitLoaders) -> Folds | None:
+    """Return the parts of the simulations, if the network has several members."""
+    if not isinstance(network, LeftOutNetwork) or network.n_members == 1:
+        return None
+    return Folds(network.n_members, data.train.maps_per_simulation, data.train.starts)
 
 
 def _train_members(
@@ -262,6 +254,7 @@ def _train_members(
     data: SplitLoaders,
     config: TrainingConfig,
     seed: int,
+    objective: Objective,
     asked_to_stop: Callable[[], bool] | None,
 ) -> None:
     """Train the members that read the statistics, each without a part of the simulations."""
@@ -276,6 +269,7 @@ def _train_members(
             batch_size=MEMBERS_BATCH,
         ),
         seed=seed,
+        objective=objective,
         asked_to_stop=asked_to_stop,
     )
     statistics.load_state_dict(trained.state)
@@ -359,7 +353,7 @@ def _train_epoch(state: TrainingState, plan: Plan, check_stop: Check) -> None:
             loss = train_step(
                 state.network,
                 state.optimizer,
-                batch,
+                batch if plan.folds is None else plan.folds.leave_out(batch),
                 plan.inferred,
                 plan.objective,
                 step=state.schedule.last_epoch,

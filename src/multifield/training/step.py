@@ -4,9 +4,10 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -201,14 +202,26 @@ class Folds(NamedTuple):
         Number of parts.
     maps_per_simulation : int
         Number of consecutive maps per simulation.
+    starts : tuple of int
+        Number of the first map of each file. Several files may have the same simulations, smoothed
+        differently, and a member leaves them out in all.
     """
 
     n: int
     maps_per_simulation: int
+    starts: tuple[int, ...] = (0,)
 
     def of_maps(self, index: Index) -> Index:
-        """Return the part of each map by its number in the file, (B,)."""
-        return index // self.maps_per_simulation % self.n
+        """Return the part of each map by its number, (B,)."""
+        starts = np.array(self.starts)
+        in_file = index - starts[np.searchsorted(starts, index, side="right") - 1]
+        parts: Index = in_file // self.maps_per_simulation % self.n
+        return parts
+
+    def leave_out(self, batch: DeviceBatch) -> DeviceBatch:
+        """Add to a batch which member leaves out each map."""
+        left_out = torch.from_numpy(self.of_maps(batch.index))
+        return replace(batch, left_out=left_out.to(batch.x.device))
 
 
 @dataclass(frozen=True)
@@ -221,22 +234,15 @@ class PlainObjective:
         Name of the minimized loss in `multifield.training.loss.LOSSES`.
     judged_by : str
         Name of the loss for reports and model selection.
-    folds : Folds, optional
-        Parts that the members of the network leave out. By default they learn from all simulations.
     """
 
     needs_maps: ClassVar[bool] = False
     loss: str = "moments"
     judged_by: str = "moments"
-    folds: Folds | None = None
 
     def __call__(self, network: nn.Module, batch: DeviceBatch, columns: list[int]) -> StepLoss:
         """Return the losses of a batch."""
-        if self.folds is None:
-            outputs = network(batch.x)
-        else:
-            left_out = torch.from_numpy(self.folds.of_maps(batch.index))
-            outputs = network(batch.x, left_out.to(batch.x.device))
+        outputs = batch.infer(network, batch.x)
         return self.of_outputs(head_in(network), outputs, batch, columns)
 
     def of_outputs(

@@ -54,7 +54,7 @@ class RobustObjective:
         features = network.features(disturb(batch.x, self.method))  # (B, F)
         known = batch.theta[:, columns].isfinite().all(dim=1)
         labelled = replace(batch, x=batch.x[known], theta=batch.theta[known])
-        outputs = network.infer(features)[known]
+        outputs = batch.infer(network, features)[known]
         loss = self.loss.of_outputs(network.head, outputs, labelled, columns)
         if not self.method.alignment:
             return loss

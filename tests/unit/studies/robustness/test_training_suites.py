@@ -111,6 +111,7 @@ def test_no_simulation_that_is_held_out_is_trained_on(suites):
 def test_one_mean_and_std_of_the_training_maps_of_all(suites):
     joined = join_suites(suites, "T", WIDTHS, OVER, config(), {})
     x, _, index = batches(joined.data.train)
+    assert joined.data.train.starts == (0, *joined.ends[:-1])
     first_width = x[index < joined.ends[1]]
     # moments of log10(10^maps) in float32
     assert first_width.mean() == pytest.approx(0, abs=1e-5)
