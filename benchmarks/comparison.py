@@ -46,7 +46,7 @@ def measure(folder: Path, n_simulations: int) -> tuple[list[str], list[list[str]
         n_valid=held_out,
         n_test=held_out,
     )
-    network = mf.train(suite, recipe="multifield", epochs=EPOCHS)
+    network = mf.train(suite, recipe="statistics", epochs=EPOCHS)
     maps, theta = np.array(suite.maps["Mtot"][suite.test.index]), suite.test.theta
     normal = np.random.default_rng(1).normal(size=maps.shape).astype(np.float32)
     smooth = gaussian_smooth(normal, LARGE)

@@ -101,7 +101,7 @@ def measure(folder: Path, n_simulations: int) -> list[tuple[str, ...]]:
             **settings,
         ),
     }
-    networks = {name: mf.train(suite, recipe="multifield") for name, suite in suites.items()}
+    networks = {name: mf.train(suite, recipe="statistics") for name, suite in suites.items()}
     test = suites["whole"].test
     theta = test.theta
     whole = np.array(suites["whole"].maps["Mtot"][test.index])

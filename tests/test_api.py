@@ -183,7 +183,7 @@ def test_maps_of_a_suite_and_of_an_array_have_the_same_posterior(suite, network,
 
 
 def test_a_joint_network_infers_inside_the_prior(suite, tmp_path):
-    network = mf.train(suite, recipe="multifield", epochs=1, models_folder=str(tmp_path / "models"))
+    network = mf.train(suite, recipe="statistics", epochs=1, models_folder=str(tmp_path / "models"))
     network.save(tmp_path / "net")
     posterior = mf.load_network(tmp_path / "net").infer(suite.test, orientations=2)
     sigma_8 = posterior.sample(200, seed=1)[:, :, 1]

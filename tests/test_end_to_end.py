@@ -354,7 +354,7 @@ def test_the_other_recipe_has_files_of_its_own_in_the_same_project(finished):
     published = project / f"data/06_models/weights/weights_MockNbody_Mtot_0_{LABEL}.pt"
     before = published.read_bytes()
     done = run_kedro(
-        project, "run", "--env", "test", "--pipelines", "train", "--params", "recipe=multifield"
+        project, "run", "--env", "test", "--pipelines", "train", "--params", "recipe=statistics"
     )
     assert done.returncode == 0, done.stdout + done.stderr
     label = "all_one_cycle_summary_statistics_autoregressive"

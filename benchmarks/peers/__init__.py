@@ -7,7 +7,7 @@ own, whose peak memory is reported.
 
 The methods are:
 
-- recipes of ``conf/``: ``published``, and ``multifield`` with the heads ``diagonal`` and
+- recipes of ``conf/``: ``published``, and ``statistics`` with the heads ``diagonal`` and
   ``autoregressive``;
 - neural posterior estimation of the package ``sbi`` (``pip install sbi``, tried with 0.27.0) with
   its normalizing flows ``maf`` and ``nsf``: on the statistics of the network

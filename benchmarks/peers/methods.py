@@ -68,7 +68,8 @@ def run_recipe(
     recipe = read_recipe(name, 1, training={"head": head})
     outcomes = []
     with Workers(1, mock, recipe.training) as workers:
-        (recipe,) = fit_into([recipe], workers, seconds, len(maps_of(mock.split.train)))
+        n_maps = len(maps_of(mock.split.train))
+        [[recipe]] = fit_into([recipe], workers, [seconds], n_maps)
         for seed, trained in zip(seeds, workers.run(train, recipe, seeds), strict=True):
             posterior, truth = trained.test.posterior, trained.test.truth
             low, width = prior_of(posterior.parameters)
@@ -145,8 +146,8 @@ def run_function(
 # ---- all of them ----
 
 OWN: dict[str, Run] = {
-    "multifield, autoregressive": partial(run_recipe, name="multifield", head="autoregressive"),
-    "multifield, diagonal": partial(run_recipe, name="multifield", head="diagonal"),
+    "statistics, autoregressive": partial(run_recipe, name="statistics", head="autoregressive"),
+    "statistics, diagonal": partial(run_recipe, name="statistics", head="diagonal"),
     "published": partial(run_recipe, name="published", head="diagonal"),
 }
 OF_SBI: dict[str, Run] = {

@@ -31,7 +31,7 @@ from multifield.config.ingest import MockConfig
 from multifield.maps import maps_of, split_simulations
 from multifield.mock.gaussian import SUITE as GAUSSIAN
 
-RECIPES = ("published", "multifield", "combined")
+RECIPES = ("published", "multifield", "statistics")
 STANDS_STILL = 0.01  # [nats] per map; a recipe that gains less from more time is not given more
 
 

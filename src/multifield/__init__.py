@@ -5,7 +5,7 @@ Start here::
     import multifield as mf
 
     suite = mf.load_suite("MockNbody", "Mtot")        # 400 mock simulations, in minutes
-    network = mf.train(suite, recipe="multifield")    # seconds to minutes
+    network = mf.train(suite, recipe="statistics")    # seconds to minutes
     posterior = network.infer(suite.test)             # mean and std per map
     posterior.score()                                 # RMSE, R2, chi2, coverage, ...
     posterior.plot()                                  # means against the truth

@@ -87,7 +87,7 @@ def test_what_is_done_once_leaves_less_time_for_epochs(monkeypatch: pytest.Monke
 def test_each_training_pays_for_its_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trials of a study share them; here they are a cost of each network."""
     described = count_described(monkeypatch)
-    recipe = read_recipe("multifield", 2, "cpu", "auto")
+    recipe = read_recipe("statistics", 2, "cpu", "auto")
     here = Here(load(get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None), recipe.training), None)
     totals = []
     for seed in (1, 2):
@@ -107,7 +107,7 @@ def sizes_of(recipe: Recipe) -> dict[int, Recipe]:
 
 def test_a_search_draws_and_trains_what_a_study_does(tmp_path: Path) -> None:
     """Three trials, so that the last is not drawn at random but by what the first two came to."""
-    recipe = read_recipe("multifield", 2, "cpu", "never")
+    recipe = read_recipe("statistics", 2, "cpu", "never")
     assert recipe.tuning.n_startup_trials < 3
     mock = get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None)
     here = Here(load(mock, recipe.training), None)
@@ -128,7 +128,7 @@ def test_a_search_draws_and_trains_what_a_study_does(tmp_path: Path) -> None:
 
 
 def test_the_best_of_a_search_is_tested_and_costs_what_all_trials_do() -> None:
-    recipe = read_recipe("multifield", 2, "cpu", "never")
+    recipe = read_recipe("statistics", 2, "cpu", "never")
     mock = get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None)
     here = Here(load(mock, recipe.training), None)
     found = search(here, recipe, 2, sizes=sizes_of(recipe), n_trials=3)
@@ -149,7 +149,7 @@ def test_each_width_that_may_be_drawn_has_epochs_of_its_own(
         "benchmarks.recipes.training.time_epochs",
         lambda here, recipe, seed: Cost(0.0, float(recipe.hyperparameters.hidden)),
     )
-    recipe = read_recipe("multifield", 1, "cpu", "never")
+    recipe = read_recipe("statistics", 1, "cpu", "never")
     mock = get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None)
     with Workers(1, mock, recipe.training) as workers:
         sizes = fit_sizes(recipe, workers, 60.0, 15)

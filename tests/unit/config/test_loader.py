@@ -47,8 +47,8 @@ def test_the_name_of_predictions_contains_that_of_the_maps():
     [
         ({}, "all_steps_500_500_o3"),
         ({"training": {"steps_up": 9}}, "all_steps_9_500_o3"),
-        ({"recipe": "multifield"}, "all_one_cycle_summary_statistics_autoregressive"),
-        ({"recipe": "combined"}, "all_one_cycle_statistics_and_filters_autoregressive"),
+        ({"recipe": "statistics"}, "all_one_cycle_summary_statistics_autoregressive"),
+        ({"recipe": "multifield"}, "all_one_cycle_statistics_and_filters_autoregressive"),
         (
             {"recipe": "multifield", "training": {"architecture": "o3_err"}},
             "all_one_cycle_o3_autoregressive",
@@ -65,7 +65,7 @@ def test_names_of_files_contain_architecture_head_and_schedule(runtime, label):
 
 @pytest.mark.parametrize("recipe", ["multi_field", 1])
 def test_an_unknown_recipe_is_rejected(recipe):
-    expected = rf"recipe: Expected one of published, multifield, combined, got {recipe!r}"
+    expected = rf"recipe: Expected one of published, multifield, statistics, got {recipe!r}"
     with pytest.raises(ValueError, match=expected):
         read_parameters("base", {"recipe": recipe})
 

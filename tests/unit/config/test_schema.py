@@ -193,7 +193,7 @@ def flat(tree, prefix=""):
 def test_the_recommended_recipe_in_every_environment():
     for environment in ENVIRONMENTS:
         training = check_parameters(load_parameters(environment, recipe="multifield")).training
-        assert (training.architecture, training.loss) == ("summary_statistics", "nll")
+        assert (training.architecture, training.loss) == ("statistics_and_filters", "nll")
         assert training.judged_by == "nll"
         assert training.schedule == "one_cycle"
         assert training.weight_averaging > 0
@@ -213,17 +213,18 @@ def test_a_single_setting_of_a_recipe_can_be_replaced():
     runtime["tuning"] = {"search_space": {"lr": {"high": 0.003}}}
     parameters = check_parameters(load_parameters("mock", **runtime))
     assert parameters.training.judged_by == "moments"
-    assert parameters.training.architecture == "summary_statistics"
+    assert parameters.training.architecture == "statistics_and_filters"
     space = parameters.tuning.search_space
-    assert (space.lr.low, space.lr.high) == (1e-3, 3e-3)
+    assert (space.lr.low, space.lr.high) == (2e-3, 3e-3)
 
 
 def test_the_search_space_follows_the_recipe():
     spaces = [
         check_parameters(load_parameters("base", recipe=recipe)).tuning.search_space
-        for recipe in ("published", "multifield")
+        for recipe in ("published", "multifield", "statistics")
     ]
-    assert [(space.hidden.low, space.hidden.high) for space in spaces] == [(6, 12), (4, 16)]
+    widths = [(space.hidden.low, space.hidden.high) for space in spaces]
+    assert widths == [(6, 12), (4, 8), (4, 16)]
 
 
 def test_a_wrong_setting_of_any_recipe_is_rejected():

@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.projects import make_project, run_kedro
 
 ONE = ("--env", "test", "--params", "suite=MockNbody")
-TWO = ("--env", "test", "--params", "suite=MockTwoFields,field=Mgas_T,recipe=multifield")
+TWO = ("--env", "test", "--params", "suite=MockTwoFields,field=Mgas_T,recipe=statistics")
 pytestmark = pytest.mark.slow
 
 FIGURES = ("scales", "environments", "statistics", "fields")

@@ -1,4 +1,4 @@
-"""The statistics of `recipe=multifield`, by group and by field.
+"""The statistics of `recipe=statistics`, by group and by field.
 
 | group | statistics |
 |---|---|
