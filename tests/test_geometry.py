@@ -90,7 +90,7 @@ def test_a_bad_pixel_of_a_large_map_is_named(suite, network, value):
     whole = np.array(suite.maps["Mtot"][:2])
     whole[1, 20, 3] = value
     with pytest.raises(
-        ValueError, match=r"Mtot: map 1 .*pixel \(20, 3\): Expected a finite value > 0"
+        ValueError, match=r"Mtot: map 1, .*pixel \(20, 3\): Expected a finite value > 0"
     ):
         network.infer(whole, box=25)
 
@@ -149,7 +149,7 @@ def test_nan_outside_the_mask_is_refused(masked_network, network, mask):
     maps = np.ones((2, 16, 16), np.float32)
     maps[1, 15, 15] = np.nan
     for each in (masked_network, network):
-        with pytest.raises(ValueError, match=r"map 1 .*pixel \(15, 15\).*got nan.*mask=\.\.\."):
+        with pytest.raises(ValueError, match=r"map 1, .*pixel \(15, 15\).*got nan.*mask=\.\.\."):
             each.infer(maps)
 
 

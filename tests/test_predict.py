@@ -285,8 +285,8 @@ def test_blocks_do_not_matter(maps, card, folder, training, predicted, monkeypat
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (np.nan, r"map 8 .*pixel \(3, 5\): Expected a finite value >= 0, got nan"),
-        (-1.0, r"map 8 .*pixel \(3, 5\): Expected a finite value >= 0, got -1"),
+        (np.nan, r"map 8, .*pixel \(3, 5\): Expected a finite value >= 0, got nan"),
+        (-1.0, r"map 8, .*pixel \(3, 5\): Expected a finite value >= 0, got -1"),
     ],
 )
 def test_a_bad_pixel_is_named_before_anything_is_inferred(
@@ -309,7 +309,9 @@ def test_a_zero_where_the_logarithm_is_taken_is_refused(maps, card, folder, trai
     results, _ = infer_parameters(wrong, card, networks, orientations=1, training=training)
     assert len(results) == 3
     wrong["T"][1] = 0
-    with pytest.raises(ValueError, match=r"T: map 1 .*Expected a finite value > 0 after smoothing"):
+    with pytest.raises(
+        ValueError, match=r"T: map 1, .*Expected a finite value > 0 after smoothing"
+    ):
         infer_parameters(wrong, card, networks, orientations=1, training=training)
 
 

@@ -108,9 +108,9 @@ def broken_folder(tmp_path: Path, folder: Path, fault: str) -> Path:
         ("float64", "Expected float32 maps, got <f8"),
         ("not square", "Expected shape (N, L, L), got (45, 256, 255)"),
         ("fewer simulations", "Expected 15 maps (15 for each of the 1 rows"),
-        ("nan", "map 16 (simulation 1), pixel (2, 3): Expected a finite value >= 0, got nan"),
-        ("inf", "map 16 (simulation 1), pixel (2, 3): Expected a finite value >= 0, got inf"),
-        ("-1", "map 16 (simulation 1), pixel (2, 3): Expected a finite value >= 0, got -1"),
+        ("nan", "map 16, pixel (2, 3): Expected a finite value >= 0, got nan"),
+        ("inf", "map 16, pixel (2, 3): Expected a finite value >= 0, got inf"),
+        ("-1", "map 16, pixel (2, 3): Expected a finite value >= 0, got -1"),
         ("0", "because Mtot is transformed to log10"),
     ],
 )

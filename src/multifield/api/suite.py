@@ -134,7 +134,7 @@ class Suite:
         Parameters
         ----------
         number : int, optional
-            Index of the map. Map i belongs to simulation ``i // 15``.
+            Index of the map. Map i belongs to simulation ``i // maps_per_simulation``.
 
         Returns
         -------

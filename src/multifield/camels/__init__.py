@@ -4,8 +4,8 @@ Two pitfalls:
 
 * The columns of a parameter table are **SN1, AGN1, SN2, AGN2**. Papers often list SN1, SN2, AGN1,
   AGN2.
-* Map *i* belongs to simulation ``i // 15``: 15 maps share one parameter vector. A split by map
-  **leaks**; split by simulation.
+* Map *i* belongs to simulation ``i // 15``, or ``i // 30`` in boxes of 50 Mpc/h: maps of a
+  simulation share one parameter vector. A split by map **leaks**; split by simulation.
 """
 
 from multifield.camels.fields import (

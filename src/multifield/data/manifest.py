@@ -212,8 +212,8 @@ def verify_suite(
     ------
     ValueError
         If the number of simulations or the map size is wrong, a parameter is outside its latin
-        hypercube, a field does not have 15 maps per row of `theta`, or a pixel is negative or not
-        finite. The message names the file, the map and the pixel.
+        hypercube, a field does not have the set's number of maps per row of `theta`, or a pixel is
+        negative or not finite. The message names the file, the map and the pixel.
     """
     camels.check_n_simulations(len(theta), suite, sim_set, partial=partial)
     camels.check_ranges(theta, suite, sim_set)

@@ -11,7 +11,7 @@ tolerances.
 import numpy as np
 from jaxtyping import Float64
 
-from multifield.camels import FIELDS, MAPS_PER_SIMULATION
+from multifield.camels import FIELDS
 from multifield.core.arrays import Maps, Moments
 from multifield.maps.kernels import FileError, mapkernels
 from multifield.maps.memory import place_in_file, source_name
@@ -172,7 +172,7 @@ def check_pixels(
     Raises
     ------
     ValueError
-        If a pixel is invalid. The message names the file, map, simulation, pixel and value.
+        If a pixel is invalid. The message names the file, map, pixel and value.
     """
     first = mapkernels.find_invalid(maps, allow_zero, n_threads)
     if first >= 0:
@@ -222,7 +222,7 @@ def preprocess_block(
         If the file behind a memory map has been truncated. The message names it.
     ValueError
         If a pixel is negative or not finite, or if the argument of a logarithm is zero or, after
-        smoothing, infinite. The message names the file, map, simulation, pixel and value. `out`
+        smoothing, infinite. The message names the file, map, pixel and value. `out`
         and `moments` are then undefined.
     """
     plus_one = adds_one(field)
@@ -272,9 +272,7 @@ def adds_one(field: str) -> bool:
 
 
 def _place(maps: Maps, flat_index: int, field: str, first_map: int) -> str:
-    """Return the place of a pixel as ``file: map 17 (simulation 1), pixel (3, 5)``."""
+    """Return the place of a pixel as ``file: map 17, pixel (3, 5)``."""
     number, pixel = divmod(flat_index, maps[0].size)
     row, column = divmod(pixel, maps.shape[2])
-    number += first_map
-    simulation = number // MAPS_PER_SIMULATION
-    return f"{source_name(maps, field)}: map {number} (simulation {simulation}), pixel ({row}, {column})"
+    return f"{source_name(maps, field)}: map {first_map + number}, pixel ({row}, {column})"
