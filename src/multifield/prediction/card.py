@@ -27,7 +27,7 @@ from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.novelty import NoveltyReference
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the schema of a card. Every change of the schema increments it."""
 
 STRICT = ConfigDict(extra="forbid")
@@ -218,7 +218,8 @@ class ModelCard:
         if found != SCHEMA:
             raise ValueError(
                 f"schema_version: Expected {SCHEMA}, got {found!r}. Another version of multifield "
-                "wrote this card."
+                "wrote this card. Write it again: `kedro run --pipelines describe` for a study, "
+                "`--pipelines train` for a single network."
             )
         return values
 

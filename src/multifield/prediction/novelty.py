@@ -2,12 +2,20 @@
 
 A map is reduced to summary statistics: quantiles of the pixels and ln of the power spectrum of each
 field, and the correlation of each pair of fields. Let z be these n statistics, standardized over
-the training maps, and R their correlation matrix over the training maps. The distance of a map is
+the training maps, and R their correlation matrix over the training maps. The first distance is
 
-    d = sqrt(z^T R^-1 z / n),
+    d_1 = sqrt(z^T R^-1 z / n),
 
-about 1 for a training map. The reference is not fitted to validation maps, so their distances
-calibrate it. The p-value of a new map is
+about 1 for a training map. A factor on all pixels of a field adds the same number to all its
+quantiles. This is one direction of n, so it changes d_1 little. The second distance has this
+direction alone. Let y be the mean quantile of each field, minus its linear regression on power and
+correlations, and C the covariance matrix of y over the training maps. Then
+
+    d_2 = s sqrt(y^T C^-1 y).
+
+The factor s is such that the share `level` of the training maps exceeds the same limit in both. The
+distance d of a map is the larger of d_1 and d_2. The reference is not fitted to validation maps, so
+their distances calibrate it. The p-value of a new map is
 
     p = (1 + number of validation maps with distance >= d) / (1 + number of validation maps).
 
@@ -47,7 +55,7 @@ from multifield.maps.statistics import (
 LEAST_STD = 1e-3
 LEAST_POWER = 1e-12  # keeps ln finite; standardized maps have variance 1, a constant map power 0
 LARGEST_CORRELATION = 1 - 1e-6  # keeps arctanh finite for two equal fields
-LEAST_EIGENVALUE = 1e-6  # relative to the largest eigenvalue of R; smaller ones are rounding
+LEAST_EIGENVALUE = 1e-6  # relative to the largest eigenvalue; smaller ones are rounding
 
 Numbers = tuple[FiniteFloat, ...]
 Distances = Float64[np.ndarray, " N"]
@@ -67,8 +75,9 @@ class NoveltyReference:
         Mean and standard deviation of each statistic over the training maps.
     valid_distances : tuple of float
         Distances of the validation maps, in ascending order.
-    precision : tuple of tuple of float
-        Inverse of the correlation matrix of the statistics over the training maps.
+    projections : tuple of tuple of tuple of float
+        Matrices with one row per statistic. The distance is the largest length of z times one of
+        them.
     """
 
     n_bins: int = Field(ge=1)
@@ -77,7 +86,7 @@ class NoveltyReference:
     mean: Numbers
     std: Numbers
     valid_distances: Numbers = Field(min_length=1)
-    precision: tuple[Numbers, ...]
+    projections: tuple[tuple[Numbers, ...], ...] = Field(min_length=1)
 
     @property
     def false_alarms(self) -> float:
@@ -101,8 +110,8 @@ class NoveltyReference:
             Distance of each map, about 1 for a training map.
         """
         z = (numbers - np.array(self.mean)) / np.array(self.std)
-        squares = np.einsum("ij,jk,ik->i", z, np.array(self.precision), z)
-        distances: Distances = np.sqrt(squares / len(self.mean))
+        lengths = [np.linalg.norm(z @ np.array(each), axis=1) for each in self.projections]
+        distances: Distances = np.max(lengths, axis=0)
         return distances
 
     def p_values(self, distances: Distances) -> Distances:
@@ -170,11 +179,37 @@ def fit_novelty(
             measure(part, config.n_bins, config.n_quantiles, n_threads=n_threads, advance=advance)
             for part in (train, valid)
         )
+    return fit_reference(of_train, of_valid, config, train.channels)
+
+
+def fit_reference(
+    of_train: Statistic, of_valid: Statistic, config: NoveltyConfig, n_fields: int
+) -> NoveltyReference:
+    """Fit the out-of-distribution reference to summary statistics; see `fit_novelty`.
+
+    Parameters
+    ----------
+    of_train, of_valid : (N, D) float64
+        Summary statistics of training and validation maps, from `measure`.
+    config : NoveltyConfig
+        Numbers of bins and quantiles, and level of the flag.
+    n_fields : int
+        Number of fields.
+
+    Returns
+    -------
+    reference : NoveltyReference
+        The reference.
+    """
     mean = of_train.mean(axis=0)
     std = np.maximum(of_train.std(axis=0), LEAST_STD)
     z = (of_train - mean) / std
-    scale, axes = np.linalg.eigh(z.T @ z / len(z))
-    scale = np.maximum(scale, LEAST_EIGENVALUE * scale[-1])
+    every = _whitening(z) / np.sqrt(len(mean))
+    offsets = _offsets(z, std, config.n_quantiles, n_fields)
+    limits = [
+        np.quantile(np.linalg.norm(z @ each, axis=1), 1 - config.level) for each in (every, offsets)
+    ]
+    projections = every, offsets * (limits[0] / limits[1])
     fitted = NoveltyReference(
         n_bins=config.n_bins,
         n_quantiles=config.n_quantiles,
@@ -182,7 +217,7 @@ def fit_novelty(
         mean=tuple(mean.tolist()),
         std=tuple(std.tolist()),
         valid_distances=(0.0,),
-        precision=tuple(tuple(row) for row in ((axes / scale) @ axes.T).tolist()),
+        projections=tuple(tuple(map(tuple, each.tolist())) for each in projections),
     )
     return replace(fitted, valid_distances=tuple(np.sort(fitted.distances(of_valid)).tolist()))
 
@@ -223,6 +258,27 @@ def measure(
             rows += pool.map(reduce, parts)
             advance(len(batch.index))
     return np.concatenate(rows)
+
+
+def _whitening(x: Statistic) -> Float64[np.ndarray, "D D"]:
+    """Return the matrix that makes columns of mean 0 uncorrelated, with variance 1."""
+    scale, axes = np.linalg.eigh(x.T @ x / len(x))
+    whitening: np.ndarray = axes / np.sqrt(np.maximum(scale, LEAST_EIGENVALUE * scale[-1]))
+    return whitening
+
+
+def _offsets(
+    z: Statistic, std: Float64[np.ndarray, " D"], n_quantiles: int, n_fields: int
+) -> Float64[np.ndarray, "D F"]:
+    """Return the matrix from standardized statistics to whitened offsets of all fields."""
+    n = n_fields * n_quantiles  # quantiles precede power and correlations
+    means = np.zeros((z.shape[1], n_fields))
+    for field in range(n_fields):
+        quantiles = slice(field * n_quantiles, (field + 1) * n_quantiles)
+        means[quantiles, field] = std[quantiles] / n_quantiles
+    means[n:] = -np.linalg.lstsq(z[:, n:], z @ means, rcond=LEAST_EIGENVALUE**0.5)[0]
+    offsets: np.ndarray = means @ _whitening(z @ means)
+    return offsets
 
 
 def _numbers(x: MapBatch, n_bins: int, n_quantiles: int) -> Statistic:

@@ -26,7 +26,7 @@ CARD = TypeAdapter(ModelCard)
 
 def make_card(**changes) -> ModelCard:
     values = {
-        "schema_version": 2,
+        "schema_version": 3,
         "suite": "MockTNG",
         "sim_set": "LH",
         "field": "T_Mgas",
@@ -78,7 +78,7 @@ def make_card(**changes) -> ModelCard:
             mean=(0.0,),
             std=(1.0,),
             valid_distances=(1.0,),
-            precision=((1.0,),),
+            projections=(((1.0,),),),
         ),
     }
     return ModelCard(**values | changes)
@@ -97,8 +97,8 @@ def test_the_fields_are_channels_in_their_order():
 
 
 def test_a_later_schema_is_named_before_its_unknown_keys():
-    with pytest.raises(ValidationError, match=r"schema_version: Expected 2, got 3") as caught:
-        CARD.validate_json(as_json(schema_version=3, colour="blue"))
+    with pytest.raises(ValidationError, match=r"schema_version: Expected 3, got 4") as caught:
+        CARD.validate_json(as_json(schema_version=4, colour="blue"))
     assert caught.value.error_count() == 1
 
 
@@ -122,7 +122,7 @@ def test_the_bounds_tell_what_the_networks_learned():
     ("changes", "message"),
     [
         ({"colour": "blue"}, "colour"),
-        ({"schema_version": None}, "schema_version: Expected 2"),
+        ({"schema_version": None}, "schema_version: Expected 3"),
         ({"map_size": 0}, "map_size"),
         ({"box": 0.0}, "box"),
         ({"mask": "AAAA"}, "mask: Expected a packed mask"),

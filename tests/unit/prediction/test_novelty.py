@@ -1,5 +1,6 @@
 """In-distribution maps are flagged at the nominal rate, and other maps are detected."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -65,10 +66,32 @@ def test_held_out_maps_are_flagged_at_the_nominal_rate(fields):
     assert 0 < share_flagged(held_out(*fields)) < 0.12
 
 
-def test_a_training_map_is_at_distance_one():
+def test_the_first_distance_of_a_training_map_is_one():
     maps = {"Mgas": suite()["Mgas"][np.sort(maps_of(SPLIT.train))]}
     numbers = measure(loader(maps), CONFIG.n_bins, CONFIG.n_quantiles)
-    assert np.mean(reference().distances(numbers) ** 2) == pytest.approx(1, rel=1e-9)
+    first = replace(reference(), projections=reference().projections[:1])
+    assert np.mean(first.distances(numbers) ** 2) == pytest.approx(1, rel=1e-9)
+    second = replace(reference(), projections=reference().projections[1:])
+    limits = [np.quantile(each.distances(numbers), 0.95) for each in (first, second)]
+    assert limits[1] == pytest.approx(limits[0], rel=1e-9)
+
+
+@pytest.mark.parametrize(("fields", "least"), [(("T",), 0.3), (FIELDS, 0.8)])
+def test_hot_maps_are_detected(fields, least):
+    """A factor of 3 is one direction of many: the first distance alone finds 17% and 48%."""
+    maps = held_out(*fields)
+    assert share_flagged(maps | {"T": maps["T"] * np.float32(3)}) > least
+
+
+def test_the_second_distance_does_not_depend_on_the_shape_of_the_pixels():
+    """A number that is added to all quantiles of a field changes it most."""
+    found = reference(FIELDS)
+    n = CONFIG.n_quantiles
+    std, (_, offsets) = np.array(found.std), map(np.array, found.projections)
+    shift, stretch = np.zeros((2, len(std)))
+    shift[:n], stretch[:n] = 1, np.linspace(-1, 1, n)
+    lengths = [np.linalg.norm((each / std) @ offsets) for each in (shift, stretch)]
+    assert lengths[1] < 1e-9 * lengths[0]
 
 
 def noise_like(maps: np.ndarray) -> np.ndarray:
@@ -128,7 +151,7 @@ def test_p_values_count_the_validation_maps():
         mean=(0.0,),
         std=(1.0,),
         valid_distances=(0.5, 1.0, 2.0),
-        precision=((1.0,),),
+        projections=(((1.0,),),),
     )
     p_values = two.p_values(np.array([0.1, 0.5, 0.9, 2.0, 2.1]))
     np.testing.assert_array_equal(p_values, [1, 1, 3 / 4, 2 / 4, 1 / 4])
@@ -137,7 +160,7 @@ def test_p_values_count_the_validation_maps():
 
 
 def test_few_validation_maps_limit_the_false_alarm_rate():
-    config = {"n_bins": 1, "n_quantiles": 2, "level": 0.01, "precision": ((1.0,),)}
+    config = {"n_bins": 1, "n_quantiles": 2, "level": 0.01, "projections": (((1.0,),),)}
     few = NoveltyReference(mean=(0.0,), std=(1.0,), valid_distances=(1.0, 2.0, 3.0), **config)
     assert few.false_alarms == 1 / 4
     assert few.flag(few.p_values(np.array([2.5, 3.5]))).tolist() == [False, True]
