@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+import yaml
 
 from multifield.camels import COSMOLOGY
 from tests.helpers.projects import make_project, run_kedro
@@ -12,8 +13,8 @@ REPORTS = "data/08_reporting/robustness_all_steps_4_4_o3"
 SUITES = ("MockTNG", "MockSIMBA", "MockAstrid")
 
 
-def run(project):
-    done = run_kedro(project, *ARGUMENTS)
+def run(project, *options):
+    done = run_kedro(project, *ARGUMENTS, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -25,8 +26,8 @@ def project(tmp_path_factory):
     return project
 
 
-def read(project, name):
-    with (project / REPORTS / f"{name}.csv").open(newline="") as file:
+def read(project, name, reports=REPORTS):
+    with (project / reports / f"{name}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -82,3 +83,30 @@ def test_a_second_run_trains_nothing_and_repeats_the_result(project):
     assert "Training Mock" not in run(project)
     assert (project / REPORTS / "scores.csv").read_bytes() == scores
     assert {path: path.stat().st_mtime_ns for path in project.rglob("weights_*.pt")} == weights
+
+
+def test_suites_of_other_boxes_are_compared_by_cutouts(tmp_path):
+    """Networks of 25 Mpc/h cut-outs of both boxes are tested on both."""
+    project = make_project(tmp_path / "project")
+    settings = {
+        "suites": ["MockTNG", "MockTNG50"],
+        "held_back": "MockTNG50",
+        "fields": ["T"],
+        "studied": ["T"],
+        "smoothing_widths": [0.0],
+        "methods": [],
+    }
+    path = project / "conf" / "test" / "robustness" / "parameters.yml"
+    known = yaml.safe_load(path.read_text())["robustness"]
+    path.write_text(yaml.safe_dump({"robustness": known | settings}))
+    refused = run_kedro(project, *ARGUMENTS)
+    assert refused.returncode == 2
+    assert "Expected suites of one box" in refused.stdout + refused.stderr
+    run(project, "--params", "cutout=16,source.mock.map_size=32")
+    (reports,) = (project / "data/08_reporting").glob("robustness_*")
+    rows = read(project, "scores", reports)
+    pairs = {(row["trained_on"], row["tested_on"], row["parameter"]) for row in rows}
+    assert pairs == {
+        (a, b, p) for a in settings["suites"] for b in settings["suites"] for p in COSMOLOGY
+    }
+    assert all(float(row["RMSE"]) > 0 for row in rows)

@@ -6,23 +6,28 @@ inferred by a network of another field, which transfers better between suites.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isclose
 
 import numpy as np
+from jaxtyping import Float32
 
 from multifield import camels
 from multifield.camels.selection import Selection
 from multifield.config.data import PreprocessingConfig, SplitConfig
 from multifield.config.ingest import SourceConfig
 from multifield.config.studies import RobustnessConfig
-from multifield.core.arrays import Theta
+from multifield.core.arrays import Maps, Theta
 from multifield.data import LogMaps
-from multifield.data.manifest import verify_suite
+from multifield.data.manifest import Manifest, verify_suite
 from multifield.data.parameter_tables import align
+from multifield.data.test_set import BOX_TOLERANCE
 from multifield.evaluation.bootstrap import simulation_of_rows
 from multifield.evaluation.results import Results
 from multifield.ingest.raw_maps import bring_raw, make_log_maps
+from multifield.ingest.regridded import bring_regridded
 from multifield.maps.splits import Split, split_simulations
 from multifield.studies.robustness.folders import SuiteFolders
+from multifield.studies.robustness.plan import every_network, list_tasks
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +70,8 @@ def bring_suites(
     """Simulate or find the maps of every suite, verify them and preprocess them.
 
     Files have the same names as in `ingest` and `preprocess`. Stored raw maps of the same origin
-    and log maps of the same raw maps are reused.
+    and log maps of the same raw maps are reused. Maps with smaller pixels than those of another
+    suite are averaged over pixels of that size.
 
     Parameters
     ----------
@@ -76,7 +82,7 @@ def bring_suites(
     source : SourceConfig
         Source of the raw maps.
     preprocessing : PreprocessingConfig
-        Preprocessing. `config` replaces its smoothing width.
+        Preprocessing. `config` replaces its smoothing width. Its cut-out is of all suites.
     split_config : SplitConfig
         Split. The same simulations are held out in each suite.
     folders : SuiteFolders
@@ -90,8 +96,9 @@ def bring_suites(
     Raises
     ------
     ValueError
-        If log maps are stored in 16 bits, which cannot be joined, if zeros get a floor, or if
-        suites have different numbers of simulations, boxes, or no common cosmological parameter.
+        If log maps are stored in 16 bits, which cannot be joined, if zeros get a floor, if suites
+        have different numbers of simulations or no common cosmological parameter, or if their boxes
+        differ and no cut-out of a common side is chosen.
     """
     if preprocessing.compact:
         raise ValueError("preprocessing.compact: Expected false for robustness, got True.")
@@ -100,10 +107,24 @@ def bring_suites(
     suites = {}
     sets = {suite: camels.find_set(sim_set, suite) for suite in config.suites}
     space = find_common(sets)
-    for suite in config.suites:
-        selection = Selection(suite=suite, sim_set=sim_set, field="_".join(config.single_fields))
-        maps, theta = bring_raw(selection, source, folders.raw / suite)
-        manifest = verify_suite(suite, sim_set, maps, theta, partial=source.partial)
+    check_boxes(sets, preprocessing.cutout)
+    check_joined(sets, config)
+    selections = {
+        suite: Selection(suite=suite, sim_set=sim_set, field="_".join(config.single_fields))
+        for suite in config.suites
+    }
+    raw = {
+        suite: bring_raw(selection, source, folders.raw / suite)
+        for suite, selection in selections.items()
+    }
+    sizes = {suite: next(iter(maps.values())).shape[-1] for suite, (maps, _) in raw.items()}
+    pixels = find_pixels({suite: each.box for suite, each in sets.items()}, sizes)
+    preprocessing.pixels(min(pixels.values()))  # cut-outs fit into every map
+    for suite, selection in selections.items():
+        maps, manifest = _verify(
+            selection, *raw[suite], pixels[suite], folders, partial=source.partial
+        )
+        theta = raw[suite][1]
         suites[suite] = SuiteMaps(
             suite,
             align(sets[suite].space.physical(theta), sets[suite].space, space),
@@ -131,6 +152,106 @@ def bring_suites(
     return suites
 
 
+def _verify(
+    selection: Selection,
+    maps: Mapping[str, Maps],
+    theta: Theta,
+    n_pixels: int,
+    folders: SuiteFolders,
+    *,
+    partial: bool,
+) -> tuple[Mapping[str, Float32[np.ndarray, "N K K"]], Manifest]:
+    """Verify the maps of a suite, and regrid them if they have other pixels."""
+    suite, sim_set = selection.suite, selection.sim_set
+    manifest = verify_suite(suite, sim_set, maps, theta, partial=partial)
+    if next(iter(maps.values())).shape[-1] == n_pixels:
+        return maps, manifest
+    folder = folders.raw / suite
+    table = folder / camels.theta_names(suite, sim_set)[0]
+    regridded = bring_regridded(maps, manifest, n_pixels, folder / f"regridded_{n_pixels}")
+    # partial, because regridded maps have fewer pixels than published ones
+    return regridded, verify_suite(suite, sim_set, regridded, theta, partial=True, table=table)
+
+
+def check_boxes(sets: Mapping[str, camels.SimulationSet], cutout: int) -> None:
+    """Check that suites of different boxes are compared by cut-outs.
+
+    Parameters
+    ----------
+    sets : mapping of suite to SimulationSet
+        Set of each suite.
+    cutout : int
+        Pixels per side of the cut-outs. 0 for whole maps.
+
+    Raises
+    ------
+    ValueError
+        If boxes differ and maps are whole.
+    """
+    boxes = {suite: each.box for suite, each in sets.items()}
+    if len(set(boxes.values())) > 1 and not cutout:
+        raise ValueError(
+            f"robustness.suites: Expected suites of one box, got {boxes} Mpc/h. Leave some out, or "
+            "compare cut-outs of one size with --params cutout=<pixels>."
+        )
+
+
+def find_pixels(boxes: Mapping[str, float], sizes: Mapping[str, int]) -> dict[str, int]:
+    """Find the pixels of each suite's maps at the largest pixel size of all suites.
+
+    Parameters
+    ----------
+    boxes : mapping of suite to float
+        Side of the maps [Mpc/h].
+    sizes : mapping of suite to int
+        Pixels per side of the maps.
+
+    Returns
+    -------
+    pixels : dict of suite to int
+        Pixels per side after regridding, at most those of `sizes`.
+
+    Raises
+    ------
+    ValueError
+        If a box is not a whole number of these pixels.
+    """
+    largest = max(boxes[suite] / sizes[suite] for suite in boxes)
+    wanted = {suite: box / largest for suite, box in boxes.items()}
+    for suite, number in wanted.items():
+        if not isclose(number, round(number), rel_tol=BOX_TOLERANCE):
+            raise ValueError(
+                f"robustness.suites: Expected boxes that are whole numbers of the largest pixel, "
+                f"{largest:.4g} Mpc/h, got {number:.4g} pixels for {suite}. Leave it out."
+            )
+    return {suite: round(number) for suite, number in wanted.items()}
+
+
+def check_joined(sets: Mapping[str, camels.SimulationSet], config: RobustnessConfig) -> None:
+    """Check that suites that are joined have the same number of maps per simulation.
+
+    Parameters
+    ----------
+    sets : mapping of suite to SimulationSet
+        Set of each suite.
+    config : RobustnessConfig
+        Suites and methods.
+
+    Raises
+    ------
+    ValueError
+        If the numbers differ for suites that a method joins.
+    """
+    for task in every_network(list_tasks(config)):
+        joined = [*task.suites, *([task.target] if task.target else [])]
+        numbers = {suite: sets[suite].maps_per_simulation for suite in joined}
+        if len(set(numbers.values())) > 1:
+            raise ValueError(
+                f"robustness.methods: Expected {task.method.name} to join suites with the same "
+                f"number of maps per simulation, got {numbers}. Leave the method or a suite out."
+            )
+
+
 def find_common(sets: Mapping[str, camels.SimulationSet]) -> camels.ParameterSpace:
     """Find the parameters that networks of several suites have.
 
@@ -148,13 +269,8 @@ def find_common(sets: Mapping[str, camels.SimulationSet]) -> camels.ParameterSpa
     Raises
     ------
     ValueError
-        If boxes differ, or there is no common cosmological parameter.
+        If there is no common cosmological parameter.
     """
-    boxes = {suite: each.box for suite, each in sets.items()}
-    if len(set(boxes.values())) > 1:
-        raise ValueError(
-            f"robustness.suites: Expected suites of one box, got {boxes} Mpc/h. Leave some out."
-        )
     spaces = [each.space for each in sets.values()]
     if all(space.names == camels.PARAMETER_NAMES for space in spaces):
         return camels.CMD

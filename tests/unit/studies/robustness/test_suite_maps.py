@@ -8,7 +8,11 @@ from multifield.config.data import SplitConfig
 from multifield.config.ingest import SourceConfig
 from multifield.maps import log_transform
 from multifield.studies.robustness.folders import SuiteFolders
-from multifield.studies.robustness.suite_maps import bring_suites, check_equal_sizes
+from multifield.studies.robustness.suite_maps import (
+    bring_suites,
+    check_equal_sizes,
+    find_pixels,
+)
 from tests.helpers.projects import load_parameters
 from tests.unit.studies.robustness.examples import RAW, make_suite_maps, method, robustness
 
@@ -85,6 +89,55 @@ def test_published_files_are_linked_to(folders, tmp_path):
     suites = bring(published, asked=asked, suites=("IllustrisTNG", "SIMBA"), held_back="SIMBA")
     assert (published.raw / "SIMBA" / "Maps_T_SIMBA_LH_z=0.00.npy").is_symlink()
     assert suites["SIMBA"].theta.shape == (3, 6)
+
+
+BOXES = {"suites": ("MockTNG", "MockTNG50"), "held_back": "MockTNG50"}
+CUTOUT = replace(RAW, cutout=16)
+
+
+def of_size(map_size):
+    return source(mock=replace(source().mock, map_size=map_size))
+
+
+def test_suites_of_other_boxes_are_brought_to_the_same_cutouts(folders):
+    """Cut-outs of 16 pixels have 25 Mpc/h: MockTNG is regridded, MockTNG50 is cut."""
+    suites = bring(folders, CUTOUT, of_size(32), **BOXES)
+    small, large = (
+        np.load(folders.raw / suite / f"Maps_T_{suite}_LH_z=0.00.npy") for suite in suites
+    )
+    expected = [small.reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4)), large[:, :16, :16]]
+    for suite, raw, n_maps in zip(suites.values(), expected, (15, 30), strict=True):
+        log_maps = suite.log_maps["T", 0.0]
+        np.testing.assert_allclose(log_maps.maps, np.log10(raw), rtol=1e-6)
+        assert log_maps.provenance["cutout"].startswith("16 of ")
+        assert len(raw) == n_maps * len(suite.theta)
+        assert suite.maps_per_simulation == n_maps
+        assert suite.space.names == ("Omega_m", "sigma_8")
+
+
+def test_regridded_maps_are_reused_and_made_anew(folders):
+    bring(folders, CUTOUT, of_size(32), **BOXES)
+    path = folders.raw / "MockTNG" / "regridded_16" / "Maps_T_MockTNG_LH_z=0.00.npy"
+    before = path.stat().st_mtime_ns
+    bring(folders, CUTOUT, of_size(32), **BOXES)
+    assert path.stat().st_mtime_ns == before
+    other = replace(of_size(32).mock, seed=2)
+    bring(folders, CUTOUT, source(mock=other), **BOXES)
+    assert path.stat().st_mtime_ns != before
+
+
+def test_cutouts_fit_into_the_smallest_box(folders):
+    with pytest.raises(ValueError, match=r"cutout: Expected at most 8 pixels.*got 16"):
+        bring(folders, CUTOUT, of_size(16), **BOXES)
+
+
+def test_pixels_are_the_largest_ones():
+    boxes = {"CMD": 25.0, "large": 50.0}
+    assert find_pixels(boxes, {"CMD": 256, "large": 512}) == {"CMD": 256, "large": 512}
+    assert find_pixels(boxes, {"CMD": 256, "large": 256}) == {"CMD": 128, "large": 256}
+    assert find_pixels(boxes, {"CMD": 64, "large": 512}) == {"CMD": 64, "large": 128}
+    with pytest.raises(ValueError, match=r"whole numbers .*got 127\.5 pixels for CMD"):
+        find_pixels(boxes, {"CMD": 256, "large": 255})
 
 
 def test_suites_of_other_sizes_are_refused():

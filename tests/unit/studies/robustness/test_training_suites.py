@@ -8,10 +8,15 @@ from multifield.config.data import NormalizationConfig
 from multifield.data import LogMaps, Normalization
 from multifield.maps.splits import maps_of
 from multifield.studies.robustness import join_suites, load_suite
-from multifield.studies.robustness.suite_maps import find_common, without_parameters
+from multifield.studies.robustness.suite_maps import (
+    check_boxes,
+    check_joined,
+    find_common,
+    without_parameters,
+)
 from multifield.studies.robustness.training_suites import fit_scale
 from tests.helpers.tolerances import SCALED_TWICE_ATOL
-from tests.unit.studies.robustness.examples import N, make_suite_maps
+from tests.unit.studies.robustness.examples import N, make_suite_maps, method, robustness
 from tests.unit.training.examples import config
 
 OVER = NormalizationConfig(over="training")
@@ -78,8 +83,16 @@ def test_suites_of_other_tables_share_cosmological_parameters(suites):
 
 def test_suites_that_cannot_be_joined_are_refused():
     of = camels.find_set
-    with pytest.raises(ValueError, match=r"suites of one box, got .*'MockTNG50': 50"):
-        find_common({"MockTNG": of("LH", "MockTNG"), "MockTNG50": of("LH", "MockTNG50")})
+    boxes = {"MockTNG": of("LH", "MockTNG"), "MockTNG50": of("LH", "MockTNG50")}
+    with pytest.raises(ValueError, match=r"suites of one box, got .*'MockTNG50': 50.*cutout="):
+        check_boxes(boxes, 0)
+    check_boxes(boxes, 16)
+    two = {"suites": tuple(boxes), "held_back": "MockTNG50"}
+    check_joined(boxes, robustness(**two, methods=(method(),)))  # trains on MockTNG alone
+    unlabelled = method("adapted", unlabelled=True, alignment=1.0)
+    rule = r"methods: Expected adapted to join .*'MockTNG': 15, 'MockTNG50': 30"
+    with pytest.raises(ValueError, match=rule):
+        check_joined(boxes, robustness(**two, methods=(unlabelled,)))
     six = {suite: of("LH", suite) for suite in ("IllustrisTNG", "SIMBA", "Nbody_SIMBA")}
     assert find_common(six) == camels.CMD
 
