@@ -117,7 +117,8 @@ def measure_finalists(
     information = field_selection.measure_finalists(
         study, folder, finalists, loaders, training_config, evaluation_config, config
     )
-    return field_selection.compare_sets(information, evaluation_config.bootstrap)
+    n_maps = loaders.load(loaders.fields).test.maps_per_simulation
+    return field_selection.compare_sets(information, evaluation_config.bootstrap, n_maps)
 
 
 def list_sets(

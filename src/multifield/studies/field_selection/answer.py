@@ -125,7 +125,9 @@ class MeasuredSet:
 
 
 def compare_sets(
-    information: Mapping[FieldSet, SetInformation], bootstrap: BootstrapConfig
+    information: Mapping[FieldSet, SetInformation],
+    bootstrap: BootstrapConfig,
+    maps_per_simulation: int = camels.MAPS_PER_SIMULATION,
 ) -> list[MeasuredSet]:
     """Compare sets with all fields, on the same resamples of the test simulations.
 
@@ -135,6 +137,8 @@ def compare_sets(
         Information of each set on the same maps, ordered (simulation, map).
     bootstrap : BootstrapConfig
         Resampling of simulations.
+    maps_per_simulation : int, optional
+        Number of maps per simulation.
 
     Returns
     -------
@@ -147,7 +151,7 @@ def compare_sets(
         If the maps do not come from two or more complete simulations.
     """
     first = next(iter(information.values())).test
-    resamples = _resample(len(next(iter(first.values()))), bootstrap)
+    resamples = _resample(len(next(iter(first.values()))), maps_per_simulation, bootstrap)
     measured = []
     for goal in first:
         best = max(information, key=lambda f: float(information[f].valid[goal].mean()))
@@ -237,14 +241,14 @@ def _find(
     )
 
 
-def _resample(n_maps: int, bootstrap: BootstrapConfig) -> Resamples:
-    n_simulations, rest = divmod(n_maps, camels.MAPS_PER_SIMULATION)
+def _resample(n_maps: int, maps_per_simulation: int, bootstrap: BootstrapConfig) -> Resamples:
+    n_simulations, rest = divmod(n_maps, maps_per_simulation)
     if rest or n_simulations < 2:
         raise ValueError(
-            f"test maps: Expected {camels.MAPS_PER_SIMULATION} maps of each of two or more "
+            f"test maps: Expected {maps_per_simulation} maps of each of two or more "
             f"simulations, got {n_maps} maps."
         )
-    rows = np.repeat(np.arange(n_simulations, dtype=np.int64), camels.MAPS_PER_SIMULATION)
+    rows = np.repeat(np.arange(n_simulations, dtype=np.int64), maps_per_simulation)
     return Resamples(rows, bootstrap)
 
 

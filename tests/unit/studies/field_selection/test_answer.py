@@ -103,6 +103,15 @@ def test_errors_are_those_of_simulations_and_not_of_maps() -> None:
     assert error == pytest.approx(of_simulations, rel=0.2)
 
 
+def test_maps_of_a_simulation_are_resampled_together() -> None:
+    """30 maps of a simulation count as one, not as two simulations of 15."""
+    of_simulations = information(2.0, 0.0, 0.0, noise=0.4)["cosmology"][::15]
+    nats = np.repeat(of_simulations, 30)
+    found = {ALL: {"cosmology": nats, "all": nats}}
+    error = compare_sets(alike(found), BOOTSTRAP, 30)[0].information.error
+    assert error == pytest.approx(of_simulations.std() / np.sqrt(N_SIMULATIONS), rel=0.2)
+
+
 def test_share_is_that_of_resamples_with_enough() -> None:
     """A set with 90% on average and independent noise keeps 90% in half the resamples."""
     found = {
