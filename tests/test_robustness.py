@@ -102,7 +102,7 @@ def test_suites_of_other_boxes_are_compared_by_cutouts(tmp_path):
     refused = run_kedro(project, *ARGUMENTS)
     assert refused.returncode == 2
     assert "Expected suites of one box" in refused.stdout + refused.stderr
-    run(project, "--params", "cutout=16,source.mock.map_size=32")
+    run(project, "--params", "cutout=16")
     (reports,) = (project / "data/08_reporting").glob("robustness_*")
     rows = read(project, "scores", reports)
     pairs = {(row["trained_on"], row["tested_on"], row["parameter"]) for row in rows}

@@ -10,6 +10,7 @@ from math import isclose
 
 import numpy as np
 from jaxtyping import Float32
+from pydantic import ValidationError
 
 from multifield import camels
 from multifield.camels.selection import Selection
@@ -70,8 +71,9 @@ def bring_suites(
     """Simulate or find the maps of every suite, verify them and preprocess them.
 
     Files have the same names as in `ingest` and `preprocess`. Stored raw maps of the same origin
-    and log maps of the same raw maps are reused. Maps with smaller pixels than those of another
-    suite are averaged over pixels of that size.
+    and log maps of the same raw maps are reused. Mock maps have the pixels of `source` in the
+    smallest box, and more in larger ones. Maps with smaller pixels than those of another suite are
+    averaged over pixels of that size.
 
     Parameters
     ----------
@@ -113,12 +115,17 @@ def bring_suites(
         suite: Selection(suite=suite, sim_set=sim_set, field="_".join(config.single_fields))
         for suite in config.suites
     }
+    boxes = {suite: each.box for suite, each in sets.items()}
     raw = {
-        suite: bring_raw(selection, source, folders.raw / suite)
+        suite: bring_raw(
+            selection,
+            scale_mock(source, boxes[suite] / min(boxes.values())),
+            folders.raw / suite,
+        )
         for suite, selection in selections.items()
     }
     sizes = {suite: next(iter(maps.values())).shape[-1] for suite, (maps, _) in raw.items()}
-    pixels = find_pixels({suite: each.box for suite, each in sets.items()}, sizes)
+    pixels = find_pixels(boxes, sizes)
     preprocessing.pixels(min(pixels.values()))  # cut-outs fit into every map
     for suite, selection in selections.items():
         maps, manifest = _verify(
@@ -171,6 +178,42 @@ def _verify(
     regridded = bring_regridded(maps, manifest, n_pixels, folder / f"regridded_{n_pixels}")
     # partial, because regridded maps have fewer pixels than published ones
     return regridded, verify_suite(suite, sim_set, regridded, theta, partial=True, table=table)
+
+
+def scale_mock(source: SourceConfig, factor: float) -> SourceConfig:
+    """Scale the pixels and particles of mock maps with their box.
+
+    Mock suites of different boxes then have the same pixels and particle masses.
+
+    Parameters
+    ----------
+    source : SourceConfig
+        Source of maps of the smallest box.
+    factor : float
+        Side of the box over that of the smallest box.
+
+    Returns
+    -------
+    source : SourceConfig
+        Source of the maps of the box. Sources of published files are unchanged.
+
+    Raises
+    ------
+    ValueError
+        If mock maps cannot have so many pixels or particles.
+    """
+    if source.kind != "mock" or factor == 1:
+        return source
+    mock = source.mock
+    map_size, lattice = round(factor * mock.map_size), round(factor * mock.lattice)
+    try:
+        return replace(source, mock=replace(mock, map_size=map_size, lattice=lattice))
+    except ValidationError:
+        raise ValueError(
+            f"source.mock: Expected a map_size and a lattice that a box can have that is "
+            f"{factor:g} times as large as the smallest, got {map_size} and {lattice} for it. "
+            "Reduce them with --params source.mock.map_size=...,source.mock.lattice=..."
+        ) from None
 
 
 def check_boxes(sets: Mapping[str, camels.SimulationSet], cutout: int) -> None:

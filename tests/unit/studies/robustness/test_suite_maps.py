@@ -12,6 +12,7 @@ from multifield.studies.robustness.suite_maps import (
     bring_suites,
     check_equal_sizes,
     find_pixels,
+    scale_mock,
 )
 from tests.helpers.projects import load_parameters
 from tests.unit.studies.robustness.examples import RAW, make_suite_maps, method, robustness
@@ -75,16 +76,20 @@ def test_log_maps_of_other_raw_maps_are_made_anew(folders):
     assert not np.array_equal(first, again)
 
 
+def publish(folders, folder):
+    """Copy the files of a mock suite as those of the published suite that gives the folder its name."""
+    folder.mkdir(parents=True)
+    mock = folders.raw / f"Mock{folder.name.removeprefix('Illustris')}"
+    for path in mock.iterdir():
+        shutil.copy(path, folder / path.name.replace(mock.name, folder.name))
+
+
 def test_published_files_are_linked_to(folders, tmp_path):
     """Make a folder of published files from the files of mock suites."""
     bring(folders)
     published = SuiteFolders(raw=tmp_path / "links", log_maps=tmp_path / "log2")
     for suite in ("IllustrisTNG", "SIMBA"):
-        folder = tmp_path / "cmd" / suite
-        folder.mkdir(parents=True)
-        mock = folders.raw / f"Mock{suite.removeprefix('Illustris')}"
-        for path in mock.iterdir():
-            shutil.copy(path, folder / path.name.replace(mock.name, suite))
+        publish(folders, tmp_path / "cmd" / suite)
     asked = source(kind="folder", folder=str(tmp_path / "cmd"), partial=True)
     suites = bring(published, asked=asked, suites=("IllustrisTNG", "SIMBA"), held_back="SIMBA")
     assert (published.raw / "SIMBA" / "Maps_T_SIMBA_LH_z=0.00.npy").is_symlink()
@@ -100,35 +105,50 @@ def of_size(map_size):
 
 
 def test_suites_of_other_boxes_are_brought_to_the_same_cutouts(folders):
-    """Cut-outs of 16 pixels have 25 Mpc/h: MockTNG is regridded, MockTNG50 is cut."""
-    suites = bring(folders, CUTOUT, of_size(32), **BOXES)
-    small, large = (
-        np.load(folders.raw / suite / f"Maps_T_{suite}_LH_z=0.00.npy") for suite in suites
-    )
-    expected = [small.reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4)), large[:, :16, :16]]
-    for suite, raw, n_maps in zip(suites.values(), expected, (15, 30), strict=True):
+    """MockTNG50 has 32 pixels of 1.6 Mpc/h, as large as the 16 of MockTNG."""
+    suites = bring(folders, CUTOUT, **BOXES)
+    for (name, suite), n_maps, size in zip(suites.items(), (15, 30), (16, 32), strict=True):
+        raw = np.load(folders.raw / name / f"Maps_T_{name}_LH_z=0.00.npy")
+        assert raw.shape == (3 * n_maps, size, size)
         log_maps = suite.log_maps["T", 0.0]
-        np.testing.assert_allclose(log_maps.maps, np.log10(raw), rtol=1e-6)
+        np.testing.assert_allclose(log_maps.maps, np.log10(raw[:, :16, :16]), rtol=1e-6)
         assert log_maps.provenance["cutout"].startswith("16 of ")
-        assert len(raw) == n_maps * len(suite.theta)
         assert suite.maps_per_simulation == n_maps
         assert suite.space.names == ("Omega_m", "sigma_8")
 
 
-def test_regridded_maps_are_reused_and_made_anew(folders):
-    bring(folders, CUTOUT, of_size(32), **BOXES)
-    path = folders.raw / "MockTNG" / "regridded_16" / "Maps_T_MockTNG_LH_z=0.00.npy"
+def test_cutouts_fit_into_the_smallest_box(folders):
+    with pytest.raises(ValueError, match=r"cutout: Expected at most 16 pixels.*got 32"):
+        bring(folders, replace(RAW, cutout=32), **BOXES)
+
+
+def test_maps_with_smaller_pixels_are_regridded_once(folders, tmp_path):
+    """Published files of 32 and of 16 pixels."""
+    for suite, size in (("SIMBA", 16), ("IllustrisTNG", 32)):
+        bring(folders, asked=of_size(size))
+        publish(folders, tmp_path / "cmd" / suite)
+    options = {"suites": ("IllustrisTNG", "SIMBA"), "held_back": "SIMBA"}
+    published = SuiteFolders(raw=tmp_path / "links", log_maps=tmp_path / "log2")
+    asked = source(kind="folder", folder=str(tmp_path / "cmd"), partial=True)
+    suites = bring(published, asked=asked, **options)
+    fine = np.load(tmp_path / "cmd/IllustrisTNG/Maps_T_IllustrisTNG_LH_z=0.00.npy")
+    expected = np.log10(fine.reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4)))
+    np.testing.assert_allclose(suites["IllustrisTNG"].log_maps["T", 0.0].maps, expected, rtol=1e-6)
+    assert suites["SIMBA"].log_maps["T", 0.0].maps.shape == expected.shape
+    path = published.raw / "IllustrisTNG/regridded_16/Maps_T_IllustrisTNG_LH_z=0.00.npy"
     before = path.stat().st_mtime_ns
-    bring(folders, CUTOUT, of_size(32), **BOXES)
+    bring(published, asked=asked, **options)
     assert path.stat().st_mtime_ns == before
-    other = replace(of_size(32).mock, seed=2)
-    bring(folders, CUTOUT, source(mock=other), **BOXES)
+    np.save(tmp_path / "cmd/IllustrisTNG/Maps_T_IllustrisTNG_LH_z=0.00.npy", 2 * fine)
+    bring(published, asked=asked, **options)
     assert path.stat().st_mtime_ns != before
 
 
-def test_cutouts_fit_into_the_smallest_box(folders):
-    with pytest.raises(ValueError, match=r"cutout: Expected at most 8 pixels.*got 16"):
-        bring(folders, CUTOUT, of_size(16), **BOXES)
+def test_mock_maps_of_a_large_box_can_be_too_large():
+    with pytest.raises(ValueError, match=r"source\.mock: .* 2 times .* got 512 and 32"):
+        scale_mock(of_size(256), 2.0)
+    published = replace(of_size(256), kind="folder")
+    assert scale_mock(published, 2.0) is published
 
 
 def test_pixels_are_the_largest_ones():
