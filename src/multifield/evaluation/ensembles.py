@@ -68,7 +68,26 @@ def combine_maps(results: Results, simulation: Simulation, share: float) -> Resu
     combined : Results
         Truth, mean and standard deviation of each simulation, in the order of their numbers.
     """
-    combined = combine_posteriors(results, simulation, share)
+    return summarize(combine_posteriors(results, simulation, share), results, simulation)
+
+
+def summarize(combined: CombinedPosterior, results: Results, simulation: Simulation) -> Results:
+    """Describe posteriors of simulations by means and standard deviations.
+
+    Parameters
+    ----------
+    combined : CombinedPosterior
+        Posterior of each simulation, from `combine_posteriors`.
+    results : Results
+        Posteriors of the maps, which contain the truth.
+    simulation : (M,) int64
+        Simulation number of each map.
+
+    Returns
+    -------
+    results : Results
+        Truth, mean and standard deviation of each simulation, in the order of their numbers.
+    """
     theta = results.theta[np.unique(simulation, return_index=True)[1]]
     columns = results.columns
     mean = np.full(theta.shape, np.nan)

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from multifield.evaluation.combined import CombinedPosterior
 from multifield.evaluation.joint import JointPosterior, Values
 from multifield.evaluation.results import Results
 from multifield.training.loss import robust_log_prob
@@ -58,13 +59,13 @@ def measure_information(results: Results, parameters: Sequence[str] | None = Non
     return robust_information(posterior, truth)
 
 
-def robust_information(posterior: JointPosterior, truth: Values) -> Nats:
+def robust_information(posterior: JointPosterior | CombinedPosterior, truth: Values) -> Nats:
     """Compute the log-probability of the truth with a little of the prior mixed in.
 
     Parameters
     ----------
-    posterior : JointPosterior
-        Posteriors of the maps.
+    posterior : JointPosterior or CombinedPosterior
+        Posteriors of maps or simulations.
     truth : (M, P) float64
         True parameters in physical units.
 

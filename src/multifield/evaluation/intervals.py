@@ -107,14 +107,31 @@ def estimate_intervals(
     intervals: Intervals = {metric: {} for metric in (LOG_PROB, *FORMULAS)}
     if resamples.n_simulations == 1:
         return intervals
-    nats = measure_information(results)
-    averages = resamples.totals(nats) / resamples.sizes()
-    intervals[LOG_PROB] = _of_all(results, percentile_interval(nats.mean(), averages, config.level))
+    intervals[LOG_PROB] = _of_all(results, mean_interval(measure_information(results), resamples))
     for name in results.inferred:
         for metric, (value, values) in _resample_metrics(results, name, resamples).items():
             interval = percentile_interval(value, values, config.level)
             intervals[metric] |= {name: interval} if interval else {}
     return intervals
+
+
+def mean_interval(values: Float64[np.ndarray, " M"], resamples: Resamples) -> Interval | None:
+    """Estimate the interval of the mean of a quantity; see `percentile_interval`.
+
+    Parameters
+    ----------
+    values : (M,) float64
+        Value of each row.
+    resamples : Resamples
+        Resamples of the simulations of the rows.
+
+    Returns
+    -------
+    interval : Interval or None
+        Interval of the mean, or None if it is not finite.
+    """
+    averages = resamples.totals(values) / resamples.sizes()
+    return percentile_interval(float(values.mean()), averages, resamples.config.level)
 
 
 def _of_all(results: Results, interval: Interval | None) -> dict[str, Interval]:

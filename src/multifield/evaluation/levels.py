@@ -2,17 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from multifield.config.evaluation import BootstrapConfig
-from multifield.evaluation.bootstrap import Simulation, simulation_of_rows
-from multifield.evaluation.ensembles import average_networks, combine_maps, fit_share
+from multifield.evaluation.bootstrap import Resamples, Simulation, simulation_of_rows
+from multifield.evaluation.ensembles import (
+    average_networks,
+    combine_maps,
+    combine_posteriors,
+    fit_share,
+    summarize,
+)
+from multifield.evaluation.information import Nats, measure_information, robust_information
 from multifield.evaluation.intervals import (
     Interval,
     estimate_intervals,
     estimate_recalibrated_intervals,
+    mean_interval,
 )
+from multifield.evaluation.metrics import LOG_PROB
 from multifield.evaluation.recalibration import fit_sigma_factors
 from multifield.evaluation.results import Results, average_orientations
 
@@ -82,51 +92,63 @@ def compare_levels(
     -------
     rows : list of dict
         ``network``, ``level``, ``parameter``, and each metric of `SHOWN` with the ends of its
-        interval as ``<metric>_low`` and ``<metric>_high``. Then follow ``sigma_factor``, and
-        ``recalibrated_chi2`` with its interval, which includes the uncertainty of the factor. None
-        where undefined.
+        interval as ``<metric>_low`` and ``<metric>_high``. Then follow ``sigma_factor``,
+        ``recalibrated_chi2`` with its interval, which includes the uncertainty of the factor, and
+        ``log_prob``, the information [nats] about all parameters together, equal for all of them.
+        None where undefined.
     """
     return [
         {"network": network, "level": level, **row}
         for network, each in predictions.items()
-        for level, sets in _levels(each).items()
-        for row in _score(*sets, config)
+        for level, each_level in _levels(each).items()
+        for row in _score(each_level, config)
     ]
 
 
-def _levels(predictions: Predictions) -> dict[str, tuple[Results, Simulation, Results, Simulation]]:
-    """Give test and validation results of each level with the simulation number of each row."""
+class _Level(NamedTuple):
+    """Results of one level, with the simulation number of each row."""
+
+    test: Results
+    of_test: Simulation
+    valid: Results
+    of_valid: Simulation
+    nats: Nats  # information of each test row
+
+
+def _levels(predictions: Predictions) -> dict[str, _Level]:
     valid, test, n_copies = predictions.valid, predictions.test, predictions.n_copies
     valid_maps, test_maps = (average_orientations(each, n_copies) for each in (valid, test))
     of_valid, of_test = (simulation_of_rows(each, 1) for each in (valid_maps, test_maps))
     share = fit_share(valid_maps, of_valid)
-    all_test = combine_maps(test_maps, of_test, share)
+    combined = combine_posteriors(test_maps, of_test, share)
+    all_test = summarize(combined, test_maps, of_test)
     all_valid = combine_maps(valid_maps, of_valid, share)
     of_test_rows, of_valid_rows = (simulation_of_rows(each, n_copies) for each in (test, valid))
+    truth = all_test.theta[:, all_test.columns]
     return {
-        "view": (test, of_test_rows, valid, of_valid_rows),
-        "map": (test_maps, of_test, valid_maps, of_valid),
-        "simulation": (all_test, np.arange(len(all_test)), all_valid, np.arange(len(all_valid))),
+        "view": _Level(test, of_test_rows, valid, of_valid_rows, measure_information(test)),
+        "map": _Level(test_maps, of_test, valid_maps, of_valid, measure_information(test_maps)),
+        "simulation": _Level(
+            *(all_test, np.arange(len(all_test)), all_valid, np.arange(len(all_valid))),
+            robust_information(combined, truth),
+        ),
     }
 
 
-def _score(
-    test: Results,
-    of_test: Simulation,
-    valid: Results,
-    of_valid: Simulation,
-    config: BootstrapConfig,
-) -> list[dict[str, str | float | None]]:
+def _score(level: _Level, config: BootstrapConfig) -> list[dict[str, str | float | None]]:
+    test, of_test, valid, of_valid, nats = level
     factors = fit_sigma_factors(valid, of_valid)
     before = estimate_intervals(test, of_test, config)
     after = estimate_recalibrated_intervals(test, of_test, valid, of_valid, config, ("chi2",))
+    of_nats = mean_interval(nats, Resamples(of_test, config))
     rows = []
     for name in test.inferred:
         row: dict[str, str | float | None] = {"parameter": name}
         for metric in SHOWN:
             row |= _columns(metric, before[metric].get(name))
         row["sigma_factor"] = factors[name]
-        rows.append(row | _columns("recalibrated_chi2", after["chi2"].get(name)))
+        row |= _columns("recalibrated_chi2", after["chi2"].get(name))
+        rows.append(row | _columns(LOG_PROB, of_nats))
     return rows
 
 

@@ -3,7 +3,14 @@ import pytest
 
 from multifield import camels
 from multifield.config.evaluation import BootstrapConfig
-from multifield.evaluation import Predictions, Results, compare_levels, name_predictions
+from multifield.evaluation import (
+    Predictions,
+    Results,
+    average_orientations,
+    compare_levels,
+    name_predictions,
+)
+from multifield.evaluation.information import measure_information
 
 CONFIG = BootstrapConfig(n_resamples=200, level=0.95, seed=1)
 N_SIMULATIONS, N_COPIES = 200, 2
@@ -54,6 +61,19 @@ def test_every_level_is_calibrated_by_its_own_factor(rows, level):
         # five standard errors of two chi2 of 200 simulations
         assert rows[level, name]["recalibrated_chi2"] == pytest.approx(1, abs=5 * np.sqrt(4 / 200))
     assert rows["view", "Omega_m"]["chi2"] > 1.7  # 1 / 0.7^2 = 2.04 as inferred
+
+
+def test_the_information_is_joint_and_grows_with_the_maps(rows):
+    shown = {
+        (row["level"], row["log_prob_low"], row["log_prob"], row["log_prob_high"])
+        for row in rows.values()
+    }
+    assert len(shown) == 3  # the same for every parameter
+    nats = {level: value for level, _, value, _ in shown}
+    maps = average_orientations(looks(2, 0.7), N_COPIES)
+    assert nats["map"] == pytest.approx(measure_information(maps).mean(), rel=1e-12)
+    assert nats["view"] < nats["map"] < nats["simulation"]
+    assert all(low < value < high for _, low, value, high in shown)
 
 
 def test_undefined_metrics_are_empty_cells():

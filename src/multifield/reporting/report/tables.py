@@ -31,6 +31,7 @@ LEVEL_METRICS = {
     "R2": (1.0, ".3f"),
     "chi2": (1.0, ".2f"),
     "recalibrated_chi2": (1.0, ".2f"),
+    LOG_PROB: (1.0, ".2f"),
 }
 
 
