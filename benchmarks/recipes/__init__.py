@@ -8,10 +8,9 @@ recommended recipe with one setting switched back to the published value, which 
 Errors are measured on test simulations, averaged over eight orientations. The tables show chi2
 before and after recalibration on validation maps.
 
-``--seconds 60 200 600 2000`` gives each recipe one budget after the other. It ends with the first
-that adds less than 0.01 nats per validation map to the one before: there it stands still.
-``--points FILE.csv`` adds each result to a file, which ``benchmarks.recipes.points`` draws.
-``--params`` sets the same settings for all recipes.
+``--seconds 60 200 600 2000`` gives each recipe one budget after the other. ``--points FILE.csv``
+adds each result to a file, which ``benchmarks.recipes.points`` draws. ``--params`` sets the same
+settings for all recipes.
 
 With ``--device cuda`` the cost is the wall-clock time of all epochs, with the loaders, precision
 and compilation of a run. The extra time of the first epoch, for compilation and transfer of maps,

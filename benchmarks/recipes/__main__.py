@@ -1,13 +1,11 @@
 """Command line of ``benchmarks.recipes``."""
 
 import argparse
-import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 from omegaconf import OmegaConf
 
 import benchmarks.recipes
@@ -20,7 +18,6 @@ from benchmarks.recipes.tables import (
     HEADER,
     TRIALS_HEADER,
     ensemble,
-    nats,
     rows_of,
     rows_of_trials,
     rows_of_truth,
@@ -32,7 +29,6 @@ from multifield.maps import maps_of, split_simulations
 from multifield.mock.gaussian import SUITE as GAUSSIAN
 
 RECIPES = ("published", "multifield", "statistics")
-STANDS_STILL = 0.01  # [nats] per map; a recipe that gains less from more time is not given more
 
 
 def measure(
@@ -48,7 +44,6 @@ def measure(
     n_maps = len(maps_of(mock.split.train))
     with Workers(jobs, mock, recipes[0].training) as workers:
         for fitted in fit_into(recipes, workers, budgets, n_maps):
-            before = -math.inf
             for recipe in fitted:
                 networks = train_seeds(mock.suite, recipe, workers, n_seeds, points)
                 epochs = str(recipe.training.epochs)
@@ -56,10 +51,6 @@ def measure(
                 if n_seeds > 1:
                     name = f"{recipe.name}, {n_seeds} networks"
                     rows += rows_of(name, epochs, [ensemble(networks)])
-                reached = float(np.mean([nats(network.valid) for network in networks]))
-                if reached < before + STANDS_STILL:
-                    break
-                before = reached
     say("", f"### {mock.suite}", "", *markdown_table(HEADER, rows))
 
 
@@ -122,8 +113,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         type=float,
         nargs="+",
         default=[120.0],
-        help="processor time per network; on cuda wall-clock time. With several times, a recipe ends "
-        "where its validation information stands still",
+        help="processor time per network; on cuda wall-clock time",
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(

@@ -23,9 +23,9 @@ from multifield.mock.gaussian_likelihood import cramer_rao_bound
 
 
 def scores(results: Results, metric: str) -> np.ndarray:
-    """Compute one metric of every inferred parameter."""
+    """Compute one metric of every inferred parameter, NaN if it is undefined."""
     of_metric = score_results(results)[metric]
-    return np.array([of_metric[name] for name in results.inferred], np.float64)
+    return np.array([of_metric.get(name, np.nan) for name in results.inferred], np.float64)
 
 
 def with_error(values: Sequence[np.ndarray], digits: str) -> list[str]:

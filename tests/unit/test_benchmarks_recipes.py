@@ -2,11 +2,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from benchmarks.recipes.cost import Clock, Cost
 from benchmarks.recipes.maps import get_mock, load
+from benchmarks.recipes.points import Run, add_points, draw
 from benchmarks.recipes.recipe import Recipe, read_recipe
 from benchmarks.recipes.search import fit_sizes, search
 from benchmarks.recipes.training import Here, Workers, time_epochs, train
@@ -155,3 +157,18 @@ def test_each_width_that_may_be_drawn_has_epochs_of_its_own(
         sizes = fit_sizes(recipe, workers, 60.0, 15)
     assert {hidden: size.training.epochs for hidden, size in sizes.items()} == {6: 10, 7: 9, 8: 8}
     assert all(size.hyperparameters.hidden == hidden for hidden, size in sizes.items())
+
+
+def test_results_are_added_to_a_file_and_drawn(tmp_path: Path) -> None:
+    recipe = read_recipe("statistics", 1, "cpu", "never")
+    mock = get_mock("MockTNG", ("Mtot",), CONFIG, SPLIT, None)
+    network = train(Here(load(mock, recipe.training), None), recipe, 1)
+    path = tmp_path / "points.csv"
+    for seed in (1, 2):
+        add_points(path, Run("MockTNG", "statistics", seed, 1), network)
+    table = pd.read_csv(path)
+    assert table["seed"].tolist() == [1] * 6 + [2] * 6
+    assert table["parameter"].tolist() == 2 * list(network.test.inferred)
+    assert table["nats"].nunique() == 1
+    draw([path], tmp_path / "points.png")
+    assert (tmp_path / "points.png").stat().st_size > 0
