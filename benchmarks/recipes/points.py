@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import matplotlib
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
 from benchmarks.recipes.tables import nats, recalibrated, scores
 from benchmarks.recipes.training import Trained
 
 METRICS = ("RMSE", "epsilon", "R2", "chi2")
+SECONDS = (20, 4000)  # range of the figure
 
 
 class Run(NamedTuple):
@@ -50,7 +50,10 @@ def add_points(path: Path, run: Run, network: Trained) -> None:
 
 
 def draw(paths: Sequence[Path], figure: Path) -> None:
-    """Draw the information of a map against the cost of a network, one panel per suite."""
+    """Draw the information of a map against the cost of a network, one panel per suite.
+
+    Solid lines are recalibrated posteriors, dotted ones posteriors as inferred.
+    """
     points = pd.concat([pd.read_csv(path) for path in paths])
     points = points.drop_duplicates(["suite", "recipe", "seed", "epochs", "seconds"])
     suites = points["suite"].unique()
@@ -58,18 +61,25 @@ def draw(paths: Sequence[Path], figure: Path) -> None:
     fig, axes = plt.subplots(
         1, len(suites), figsize=(3.4 * len(suites), 3.2), layout="constrained", squeeze=False
     )
+    colors = {recipe: f"C{number}" for number, recipe in enumerate(points["recipe"].unique())}
     for ax, suite in zip(axes[0], suites, strict=True):
         for recipe, of_recipe in points[points["suite"] == suite].groupby("recipe", sort=False):
             of_budget = of_recipe.groupby("epochs")[["seconds", "nats", "nats_recalibrated"]]
             mean, spread = of_budget.mean(), of_budget.std(ddof=0)
-            [line, *_] = ax.errorbar(
-                mean["seconds"], mean["nats"], spread["nats"], marker="o", ms=4, label=recipe
+            seconds = mean["seconds"]
+            ax.errorbar(
+                *(seconds, mean["nats_recalibrated"], spread["nats_recalibrated"]),
+                marker="o",
+                ms=4,
+                color=colors[recipe],
+                label=recipe,
             )
-            ax.plot(mean["seconds"], mean["nats_recalibrated"], ":", color=line.get_color())
-        ax.set(xscale="log", title=suite, xlabel="processor time [s]")
-        ax.set_ylim(bottom=max(0.0, np.floor(points.loc[points["suite"] == suite, "nats"].min())))
+            ax.plot(seconds, mean["nats"], ":", color=colors[recipe])
+        ax.set(xscale="log", title=suite, xlabel="processor time [s]", xlim=SECONDS)
+        ax.set_ylim(0, 1.08 * points.loc[points["suite"] == suite, "nats_recalibrated"].max())
+        ax.xaxis.set_major_formatter("{x:g}")
     axes[0][0].set_ylabel("information of a map [nats]")
-    axes[0][-1].legend(loc="lower right", frameon=False)
+    axes[0][0].legend(loc="lower right", frameon=False)
     fig.savefig(figure, dpi=150)
 
 
