@@ -191,6 +191,9 @@ def test_a_joint_network_infers_inside_the_prior(suite, tmp_path):
     assert np.isneginf(posterior.log_prob(np.array([0.3, 1.1]))).all()
     expected, _ = posterior.joint.moments()
     np.testing.assert_allclose(posterior.mean, expected, rtol=1e-10)
+    of_simulations = posterior.of_simulations(15)
+    assert len(of_simulations) == len(posterior) // 15
+    assert (of_simulations.std[:, 1] < posterior.std.reshape(-1, 15, 2)[:, :, 1].max(axis=1)).all()
 
 
 def test_scores_per_map_use_the_combined_orientations(suite, network):

@@ -331,7 +331,10 @@ class FittedNetwork:
     ) -> Posterior:
         factors = self.card.factors(len(self.networks), orientations)
         n_views = len(results) // len(records)  # orientations of all tiles of a map
-        return Posterior(results, n_views, records, factors, self._trained_on, tested_on)
+        return Posterior(
+            *(results, n_views, records, factors, self.card.share),
+            *(self._trained_on, tested_on),
+        )
 
 
 def _raw_maps(part: Part) -> dict[str, Maps]:

@@ -21,6 +21,7 @@ from multifield.evaluation import (
     recalibrate,
     score_results,
 )
+from multifield.evaluation.combined import CombinedPosterior
 from multifield.evaluation.draws import equal_tailed, log_prob_of
 from multifield.evaluation.joint import JointPosterior
 from multifield.evaluation.metrics import METRICS
@@ -92,6 +93,9 @@ class Posterior:
         map.
     factors : dict of str to float
         Recalibration factor of each parameter, fitted on validation maps.
+    share : float or None
+        Effective number of independent maps of a simulation over their number, from validation
+        maps. None if it is not known.
     trained_on : Selection
         Suite, set and fields of the training maps.
     tested_on : Selection or None
@@ -102,6 +106,7 @@ class Posterior:
     n_orientations: int
     records: Sequence[Mapping[str, Any]]
     factors: Mapping[str, float]
+    share: float | None
     trained_on: Selection
     tested_on: Selection | None
 
@@ -285,7 +290,47 @@ class Posterior:
             for record in self.records
         ]
         factors = {name: self.factors[name] for name in kept}
-        return replace(self, results=self.results.marginal(kept), records=records, factors=factors)
+        # the product of marginal posteriors is not the marginal of the product
+        share = self.share if kept == self.parameters else None
+        return replace(
+            self,
+            results=self.results.marginal(kept),
+            records=records,
+            factors=factors,
+            share=share,
+        )
+
+    def of_simulations(self, n_maps: int) -> CombinedPosterior:
+        """Combine the maps of each simulation into one posterior.
+
+        Likelihoods are multiplied, so the prior counts once. Maps of a simulation share structure,
+        so n maps count as ``share * n`` independent ones.
+
+        Parameters
+        ----------
+        n_maps : int
+            Number of consecutive maps of each simulation.
+
+        Returns
+        -------
+        posterior : CombinedPosterior
+            One posterior per simulation, with ``mean``, ``std``, ``covariance``, ``sample`` and
+            ``log_prob``.
+
+        Raises
+        ------
+        ValueError
+            If the number of maps is not a multiple of `n_maps`, or the share is not known, as after
+            `marginal`.
+        """
+        if n_maps < 1 or len(self) % n_maps:
+            raise ValueError(f"n_maps: Expected a divisor of {len(self)} maps, got {n_maps}.")
+        if self.share is None:
+            raise ValueError(
+                "share: Expected posteriors of all parameters, by networks that were trained on "
+                "several maps per simulation, got others. Combine before `marginal`."
+            )
+        return CombinedPosterior.of_maps(self.joint.inside_prior(), n_maps, self.share)
 
     def credible_region(
         self, level: float = 0.68, n: int = N_DRAWS, seed: int = 0

@@ -65,6 +65,22 @@ class CombinedPosterior:
         return self.maps.parameters
 
     @property
+    def mean(self) -> Values:
+        """Posterior means in physical units, (S, P)."""
+        return self.moments()[0]
+
+    @property
+    def std(self) -> Values:
+        """Posterior standard deviations, (S, P)."""
+        std: np.ndarray = np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
+        return std
+
+    @property
+    def covariance(self) -> Float64[np.ndarray, "S P P"]:
+        """Posterior covariances, (S, P, P)."""
+        return self.moments()[1]
+
+    @property
     def n_effective(self) -> Float64[np.ndarray, " S"]:
         """Effective number of points of each simulation."""
         n_effective: np.ndarray = np.exp(-special.logsumexp(2 * self.log_weight, axis=1))

@@ -175,6 +175,9 @@ class ModelCard:
         Networks, best validation loss first.
     sigma_factors : tuple of SigmaFactors
         Recalibration factors for each number of networks and of orientations.
+    share : float or None
+        Effective number of independent maps of a simulation over their number, from the validation
+        maps. None if a simulation has one map.
     training : dict of str to str
         Training settings recorded in the study.
     theta_sha256 : str
@@ -204,6 +207,7 @@ class ModelCard:
     architecture: str
     networks: tuple[NetworkRecord, ...] = Field(min_length=1)
     sigma_factors: tuple[SigmaFactors, ...]
+    share: float | None = Field(gt=0, le=1)
     training: dict[str, str]
     theta_sha256: str
     versions: dict[str, str]

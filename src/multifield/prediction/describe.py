@@ -17,6 +17,7 @@ from multifield.evaluation import (
     Results,
     average_networks,
     average_orientations,
+    fit_share,
     fit_sigma_factors,
     simulation_of_rows,
 )
@@ -225,6 +226,7 @@ def describe_networks(
         If weights do not fit the maps or their hyperparameters.
     """
     data, manifest = trained_on.data, trained_on.manifest
+    valid = _predict(networks, data, data.valid, training)
     learned = data.space.learned or data.space
     return ModelCard(
         schema_version=SCHEMA,
@@ -243,7 +245,8 @@ def describe_networks(
         parameters=tuple(Inferred.of(learned[column]) for column in data.inferred),
         architecture=training.architecture,
         networks=tuple(_record(network) for network in networks),
-        sigma_factors=_fit_factors(_predict(networks, data, data.valid, training)),
+        sigma_factors=_fit_factors(valid),
+        share=_fit_share(valid[0]) if data.valid.maps_per_simulation > 1 else None,
         training={name: text for name, text in causes.items() if name.startswith("training.")},
         theta_sha256=manifest.theta_sha256,
         versions=describe_software(),
@@ -315,6 +318,11 @@ def _predict(
             )
             advance(1)
     return results
+
+
+def _fit_share(results: Results) -> float:
+    maps = average_orientations(results, N_ORIENTATIONS)
+    return fit_share(maps, simulation_of_rows(maps, 1))
 
 
 def _fit_factors(results: Sequence[Results]) -> tuple[SigmaFactors, ...]:

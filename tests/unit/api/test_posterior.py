@@ -50,10 +50,33 @@ def posterior():
         }
         for row in range(N_MAPS)
     ]
-    return Posterior(results, N_ORIENTATIONS, records, FACTORS, TNG, TNG)
+    return Posterior(results, N_ORIENTATIONS, records, FACTORS, 0.5, TNG, TNG)
 
 
 # ---- maps and parameters ----
+
+
+def test_the_maps_of_a_simulation_are_combined(posterior):
+    """Two simulations of two maps. With share 0.5, two maps of one posterior count as one."""
+    found = posterior[[0, 0, 3, 3]].of_simulations(2)
+    one = posterior[[0, 3]]
+    assert len(found) == 2
+    assert np.abs((found.mean - one.mean) / one.std).max() < 0.05
+    np.testing.assert_allclose(found.std, one.std, rtol=0.05)
+    np.testing.assert_allclose(found.covariance[:, 0, 0], found.std[:, 0] ** 2)
+    np.testing.assert_allclose(found.log_prob(one.truth), one.log_prob(one.truth), atol=0.05)
+    assert found.sample(7).shape == (2, 7, len(NAMES))
+
+
+@pytest.mark.parametrize("n_maps", [0, -1, 3])
+def test_simulations_of_unequal_numbers_of_maps_are_refused(posterior, n_maps):
+    with pytest.raises(ValueError, match=f"n_maps: Expected a divisor of 4 maps, got {n_maps}"):
+        posterior.of_simulations(n_maps)
+
+
+def test_marginals_are_not_combined(posterior):
+    with pytest.raises(ValueError, match="share: Expected posteriors of all parameters"):
+        posterior.marginal("Omega_m").of_simulations(2)
 
 
 @pytest.mark.parametrize("rows", [2, -2, np.int64(2), slice(2, 3), [2], np.arange(N_MAPS) == 2])

@@ -67,6 +67,7 @@ def make_card(**changes) -> ModelCard:
                 n_networks=1, orientations=8, factors={"Omega_m": 0.1 + 0.2, "sigma_8": 2.0}
             ),
         ),
+        "share": 0.4,
         "training": {},
         "theta_sha256": "0" * 64,
         "versions": {},
