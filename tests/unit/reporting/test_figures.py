@@ -149,6 +149,17 @@ def test_coverage_is_drawn_before_and_after(make_results):
         assert one_sigma == pytest.approx(np.mean(pull < factor), abs=one_row)
 
 
+def test_the_band_by_chance_is_narrower_with_more_simulations(make_results):
+    widths = []
+    for n in (4, 100):
+        figure = calibration(make_results(15 * n, ("Omega_m",), n_simulations=n))
+        (band,) = figure.axes[1].collections
+        density = band.get_paths()[0].vertices[:, 1]
+        assert density.min() < 1 < density.max()
+        widths.append(np.ptp(density))
+    assert widths[1] < 0.5 * widths[0]  # expected: 1/5
+
+
 def test_pulls_far_outside_are_drawn_at_the_edge(make_results):
     before = make_results(30, ("Omega_m",), n_simulations=2)
     before.mean[:] += 1e6

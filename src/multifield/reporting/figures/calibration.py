@@ -34,7 +34,8 @@ from multifield.reporting.figures.style import (
 )
 
 ROW_HEIGHT = 1.9  # [inch] per parameter
-PIT_BINS = np.linspace(0, 1, 13).tolist()
+N_BINS = 12
+PIT_BINS = np.linspace(0, 1, N_BINS + 1).tolist()
 
 _LABELS = {"as inferred": VERMILION, "recalibrated": BLUE}
 
@@ -71,7 +72,8 @@ def calibration(
     -------
     figure : Figure
         Bands contain the share `bootstrap.level` of resamples of test simulations, with the
-        recalibration factor fixed. Pulls beyond 4 are counted in the outermost bins.
+        recalibration factor fixed. The grey band is that of a uniform PIT. Pulls beyond 4 are
+        counted in the outermost bins.
     """
     names = in_order(before)
     resamples = Resamples(simulation, bootstrap)
@@ -87,6 +89,8 @@ def calibration(
             uniform = below[results.inferred.index(name)]
             _draw_coverage(coverage, uniform, resamples, label, color)
             pit.hist(uniform, PIT_BINS, density=True, **step)
+            if results is (after or before):
+                _draw_chance(pit, uniform, resamples)
             draw_pulls(pull, pulls(results, name), **step)
     for name, (coverage, pit, pull) in zip(names, axes, strict=True):
         _finish_row(coverage, pit, pull, symbol(name, before.space))
@@ -94,7 +98,8 @@ def calibration(
     figure.suptitle(test_title(field, suite, tested_on))
     fixed = "" if after is None else ", recalibration factor fixed"
     caption = (
-        f"Bands: {100 * bootstrap.level:g}% of resamples of test simulations{fixed}.\n"
+        f"Bands: {100 * bootstrap.level:g}% of resamples of test simulations{fixed}. "
+        "Grey: a uniform PIT, by chance.\n"
         rf"Pulls beyond $\pm {PULL_LIMIT:g}$ are in the outermost bins."
     )
     add_legend(figure, axes[0, 0], caption)
@@ -105,6 +110,21 @@ def _draw_coverage(ax: Axes, pit: Uniform, resamples: Resamples, label: str, col
     curve = coverage_curve(central_levels(pit), resamples)
     ax.fill_between(curve.nominal, curve.low, curve.high, color=color, alpha=0.2, linewidth=0)
     ax.plot(curve.nominal, curve.empirical, color=color, label=label)
+
+
+def _draw_chance(ax: Axes, pit: Uniform, resamples: Resamples) -> None:
+    """Shade the densities that a uniform PIT would have by chance."""
+    if resamples.n_simulations == 1:
+        return
+    in_bins = np.digitize(pit, PIT_BINS[1:-1])[:, None] == np.arange(N_BINS)
+    per_simulation = np.stack([resamples.per_simulation(each) for each in in_bins.T], axis=1)
+    drawn = N_BINS * (resamples.counts @ per_simulation) / resamples.sizes()[:, None]
+    tail = (1 - resamples.config.level) / 2
+    low, high = 1 + np.quantile(drawn - N_BINS * in_bins.mean(axis=0), [tail, 1 - tail], axis=0)
+    edges = np.repeat(PIT_BINS, 2)[1:-1]
+    ax.fill_between(
+        edges, np.repeat(low, 2), np.repeat(high, 2), color=BLACK, alpha=0.1, linewidth=0
+    )
 
 
 def _finish_row(coverage: Axes, pit: Axes, pull: Axes, label: str) -> None:
