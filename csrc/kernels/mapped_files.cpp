@@ -26,6 +26,7 @@ struct Mapping {
 
 std::array<Mapping, n_places> mappings;
 std::mutex writing;
+std::atomic_flag told = ATOMIC_FLAG_INIT;
 struct sigaction before;
 
 void say(const char* text) {
@@ -39,6 +40,7 @@ void explain_bus_error(int, siginfo_t* info, void*) {
     for (const Mapping& mapping : mappings) {
         const std::uintptr_t begin = mapping.begin.load();
         if (begin == 0 || address < begin || address >= begin + mapping.n_bytes.load()) continue;
+        while (told.test_and_set()) pause();  // the first of several threads ends the program
         say(mapping.name.data());
         say(": The file was truncated, or its disk failed, while it was read. Restore it and run "
             "the "
