@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from multifield.config.evaluation import BootstrapConfig
 from multifield.evaluation.bootstrap import Resamples, Simulation
-from multifield.evaluation.information import measure_information
+from multifield.evaluation.information import Nats, measure_information
 from multifield.evaluation.metrics import FORMULAS, LOG_PROB, Marginal, Value, make_marginal
 from multifield.evaluation.recalibration import differentiate, fit_factors, recalibrate
 from multifield.evaluation.results import Results
@@ -73,7 +73,7 @@ class _ResampledMarginal(Marginal):
 
 
 def estimate_intervals(
-    results: Results, simulation: Simulation, config: BootstrapConfig
+    results: Results, simulation: Simulation, config: BootstrapConfig, nats: Nats | None = None
 ) -> Intervals:
     """Estimate the interval of every metric by resampling simulations.
 
@@ -85,6 +85,8 @@ def estimate_intervals(
         Simulation number of each row; see `bootstrap.simulation_of_rows`.
     config : BootstrapConfig
         Number of resamples, seed and level of the intervals.
+    nats : (M,) float64, optional
+        Information of each row. By default it is measured.
 
     Returns
     -------
@@ -107,31 +109,14 @@ def estimate_intervals(
     intervals: Intervals = {metric: {} for metric in (LOG_PROB, *FORMULAS)}
     if resamples.n_simulations == 1:
         return intervals
-    intervals[LOG_PROB] = _of_all(results, mean_interval(measure_information(results), resamples))
+    nats = measure_information(results) if nats is None else nats
+    averages = resamples.totals(nats) / resamples.sizes()
+    intervals[LOG_PROB] = _of_all(results, percentile_interval(nats.mean(), averages, config.level))
     for name in results.inferred:
         for metric, (value, values) in _resample_metrics(results, name, resamples).items():
             interval = percentile_interval(value, values, config.level)
             intervals[metric] |= {name: interval} if interval else {}
     return intervals
-
-
-def mean_interval(values: Float64[np.ndarray, " M"], resamples: Resamples) -> Interval | None:
-    """Estimate the interval of the mean of a quantity; see `percentile_interval`.
-
-    Parameters
-    ----------
-    values : (M,) float64
-        Value of each row.
-    resamples : Resamples
-        Resamples of the simulations of the rows.
-
-    Returns
-    -------
-    interval : Interval or None
-        Interval of the mean, or None if it is not finite.
-    """
-    averages = resamples.totals(values) / resamples.sizes()
-    return percentile_interval(float(values.mean()), averages, resamples.config.level)
 
 
 def _of_all(results: Results, interval: Interval | None) -> dict[str, Interval]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from multifield.config.evaluation import BootstrapConfig
-from multifield.evaluation.bootstrap import Resamples, Simulation, simulation_of_rows
+from multifield.evaluation.bootstrap import Simulation, simulation_of_rows
 from multifield.evaluation.ensembles import (
     average_networks,
     combine_maps,
@@ -15,12 +15,11 @@ from multifield.evaluation.ensembles import (
     fit_share,
     summarize,
 )
-from multifield.evaluation.information import Nats, measure_information, robust_information
+from multifield.evaluation.information import Nats, robust_information
 from multifield.evaluation.intervals import (
     Interval,
     estimate_intervals,
     estimate_recalibrated_intervals,
-    mean_interval,
 )
 from multifield.evaluation.metrics import LOG_PROB
 from multifield.evaluation.recalibration import fit_sigma_factors
@@ -112,7 +111,7 @@ class _Level(NamedTuple):
     of_test: Simulation
     valid: Results
     of_valid: Simulation
-    nats: Nats  # information of each test row
+    nats: Nats | None = None  # information of each test row, if it is not that of the results
 
 
 def _levels(predictions: Predictions) -> dict[str, _Level]:
@@ -126,8 +125,8 @@ def _levels(predictions: Predictions) -> dict[str, _Level]:
     of_test_rows, of_valid_rows = (simulation_of_rows(each, n_copies) for each in (test, valid))
     truth = all_test.theta[:, all_test.columns]
     return {
-        "view": _Level(test, of_test_rows, valid, of_valid_rows, measure_information(test)),
-        "map": _Level(test_maps, of_test, valid_maps, of_valid, measure_information(test_maps)),
+        "view": _Level(test, of_test_rows, valid, of_valid_rows),
+        "map": _Level(test_maps, of_test, valid_maps, of_valid),
         "simulation": _Level(
             *(all_test, np.arange(len(all_test)), all_valid, np.arange(len(all_valid))),
             robust_information(combined, truth),
@@ -138,9 +137,9 @@ def _levels(predictions: Predictions) -> dict[str, _Level]:
 def _score(level: _Level, config: BootstrapConfig) -> list[dict[str, str | float | None]]:
     test, of_test, valid, of_valid, nats = level
     factors = fit_sigma_factors(valid, of_valid)
-    before = estimate_intervals(test, of_test, config)
+    before = estimate_intervals(test, of_test, config, nats)
     after = estimate_recalibrated_intervals(test, of_test, valid, of_valid, config, ("chi2",))
-    of_nats = mean_interval(nats, Resamples(of_test, config))
+    of_all = next(iter(before[LOG_PROB].values()), None)
     rows = []
     for name in test.inferred:
         row: dict[str, str | float | None] = {"parameter": name}
@@ -148,7 +147,7 @@ def _score(level: _Level, config: BootstrapConfig) -> list[dict[str, str | float
             row |= _columns(metric, before[metric].get(name))
         row["sigma_factor"] = factors[name]
         row |= _columns("recalibrated_chi2", after["chi2"].get(name))
-        rows.append(row | _columns(LOG_PROB, of_nats))
+        rows.append(row | _columns(LOG_PROB, of_all))
     return rows
 
 
