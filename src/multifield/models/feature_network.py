@@ -108,12 +108,9 @@ class FeatureNetwork(LeftOutNetwork):
         self.correct = Correction(self.n_parameters, n_outputs)
         nn.init.kaiming_normal_(self.FC1.weight)
         nn.init.zeros_(self.FC1.bias)
-        nn.init.zeros_(self.FC3.weight)
         nn.init.zeros_(self.direct.weight)
-        with torch.no_grad():
-            mean, raw_std, _ = split_outputs(self.FC3.bias, self.n_parameters)
-            mean.fill_(FIRST_MEAN)
-            raw_std.fill_(log(expm1(FIRST_STD - STD_FLOOR)))  # softplus of it
+        softplus_of = log(expm1(FIRST_STD - STD_FLOOR))
+        start_at_prior(self.FC3, self.n_parameters, softplus_of)
 
     def infer(self, features: Tensor, left_out: Tensor | None = None) -> Tensor:
         """Infer the parameters from the features of maps; see `Network.infer`.
@@ -198,6 +195,26 @@ class Correction(nn.Module):
         more_mean, factor, more_others = split_outputs(self.FC2(x), self.n_parameters)
         std = std * nn.functional.softplus(factor + ONE)
         return torch.cat((mean + more_mean, std, others + more_others), dim=1)
+
+
+@torch.no_grad()
+def start_at_prior(last: "nn.Linear | SeveralLinear", n_parameters: int, raw_std: float) -> None:
+    """Let the last layer of a network infer the prior before training.
+
+    Parameters
+    ----------
+    last : Linear or SeveralLinear
+        Layer whose outputs describe posteriors.
+    n_parameters : int
+        Number of parameters P.
+    raw_std : float
+        Output of the layer that becomes the standard deviation `FIRST_STD`.
+    """
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    mean, std, _ = split_outputs(last.bias, n_parameters)
+    mean.fill_(FIRST_MEAN)
+    std.fill_(raw_std)
 
 
 class SeveralLinear(nn.Module):

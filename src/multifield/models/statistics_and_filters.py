@@ -5,14 +5,14 @@ from math import sqrt
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from multifield.models.feature_network import (
-    FIRST_MEAN,
     FIRST_STD,
     Correction,
     LeftOutNetwork,
     choose,
+    start_at_prior,
 )
 from multifield.models.heads import split_outputs
 from multifield.models.network import Sizes
@@ -80,7 +80,8 @@ class StatisticsAndFilters(LeftOutNetwork):
         self.n_members = self.statistics.n_members
         self.filters = O3Err(hidden, dropout, *sizes)
         n_last = self.filters.FC2.in_features
-        self._start_at_prior()
+        # random outputs have a huge loss; `O3Err.infer` squares the standard deviation
+        start_at_prior(self.filters.FC2, n_parameters, sqrt(FIRST_STD))
         self.correct = Correction(n_parameters, self.head.n_outputs, n_last)
 
     @classmethod
@@ -94,16 +95,6 @@ class StatisticsAndFilters(LeftOutNetwork):
                 if name.startswith(prefix)
             }
         )
-
-    def _start_at_prior(self) -> None:
-        """Let the filters infer the prior before training. Random outputs have a huge loss."""
-        last = self.filters.FC2
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        with torch.no_grad():
-            mean, root_std, _ = split_outputs(last.bias, self.n_parameters)
-            mean.fill_(FIRST_MEAN)
-            root_std.fill_(sqrt(FIRST_STD))  # `O3Err.infer` squares it
 
     def train(self, mode: bool = True) -> "StatisticsAndFilters":
         """Set training mode, except for the members, which are not trained any more."""
