@@ -62,6 +62,11 @@ class JoinedMaps:
         """Number of the first map after each part."""
         return np.cumsum([len(part) for part in self.parts], dtype=np.int64)
 
+    @property
+    def starts(self) -> Index:
+        """Number of the first map of each part."""
+        return np.concatenate([[0], self.ends[:-1]])
+
     def scale_of(self, part: int) -> tuple[float, float]:
         """Return mean and std of the scale of a part, 0 and 1 without scales."""
         return self.scales[part] if self.scales else (0.0, 1.0)
@@ -85,7 +90,7 @@ class JoinedMaps:
         **options: Any,
     ) -> None:
         """Assemble a batch; see `Channel.gather`. The channels have parts of the same lengths."""
-        part_of, starts = channels[0].part_of(rows.order), np.concatenate([[0], channels[0].ends])
+        part_of, starts = channels[0].part_of(rows.order), channels[0].starts
         for number in np.unique(part_of).tolist():
             inside = np.flatnonzero(part_of == number)
             buffer = np.empty((len(inside), *out.shape[1:]), out.dtype)

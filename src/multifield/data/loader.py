@@ -206,7 +206,7 @@ class MapLoader:
     def starts(self) -> tuple[int, ...]:
         """Number of the first map of each file that follows another behind one index."""
         first = self._maps[0]
-        return (0, *first.ends[:-1].tolist()) if isinstance(first, JoinedMaps) else (0,)
+        return tuple(first.starts.tolist()) if isinstance(first, JoinedMaps) else (0,)
 
     def __len__(self) -> int:
         """Return the number of loaded maps, each counted once."""
