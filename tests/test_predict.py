@@ -205,8 +205,18 @@ def test_a_card_is_made_for_networks_that_have_none(project, folder):
     """The card is made from the training maps, as for released networks."""
     before = folder.card().read_bytes()
     folder.card().unlink()
-    run(project, "describe")
+    assert "Nothing to describe" not in run(project, "describe")
     assert folder.card().read_bytes() == before
+
+
+def test_a_card_is_made_again_only_if_something_else_is_asked(project, folder):
+    before = folder.card().read_bytes()
+    assert f"Nothing to describe: {folder.card().name} is the" in run(project, "describe")
+    assert folder.card().read_bytes() == before
+    output = run(project, "describe", "card.novelty.level=0.2")
+    assert "Nothing to describe" not in output
+    assert json.loads(folder.card().read_text())["novelty"]["level"] == 0.2
+    folder.card().write_bytes(before)
 
 
 def test_the_network_of_train_has_a_card_and_intervals(project, folder):

@@ -1,8 +1,12 @@
 """Write the card of networks from the maps and the study of their training."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from multifield import camels
 from multifield.config.data import PreprocessingConfig
@@ -36,6 +40,8 @@ from multifield.prediction.novelty import fit_novelty
 from multifield.training import Losses
 from multifield.tuning import FrozenTrial, Study, rank_trials
 from multifield.tuning.study import FINGERPRINT, HYPERPARAMETER_NAMES, WEIGHTS_SHA256
+
+logger = logging.getLogger(__name__)
 
 N_ORIENTATIONS = 8
 SINGLE = "single"  # in file names, instead of a trial number
@@ -196,9 +202,10 @@ def describe_networks(
     config: CardConfig,
     causes: Mapping[str, str],
 ) -> ModelCard:
-    """Make the card of networks.
+    """Make the card of networks, or read it if they have one.
 
-    The networks infer the validation maps in all orientations, for the recalibration factors.
+    For a new card, the networks infer the validation maps in all orientations, for the
+    recalibration factors. A card in the model folder is kept if all that determines it is unchanged.
 
     Parameters
     ----------
@@ -226,34 +233,59 @@ def describe_networks(
         If weights do not fit the maps or their hyperparameters.
     """
     data, manifest = trained_on.data, trained_on.manifest
-    valid = _predict(networks, data, data.valid, training)
     learned = data.space.learned or data.space
+    known: dict[str, Any] = {
+        "schema_version": SCHEMA,
+        "suite": manifest.suite,
+        "sim_set": manifest.sim_set,
+        "field": folder.field,
+        "label": folder.label,
+        "smoothing_width": trained_on.preprocessing.smoothing_width,
+        "remove_monopole": trained_on.preprocessing.remove_monopole,
+        "map_size": data.map_size,
+        "box": data.box,
+        "periodic": not trained_on.preprocessing.cutout,
+        "mask": encode_mask_of(trained_on.preprocessing, data.map_size),
+        "channels": _channels(trained_on.normalization, manifest, data.causes),
+        "normalization_over": trained_on.normalization.over,
+        "parameters": tuple(Inferred.of(learned[column]) for column in data.inferred),
+        "architecture": training.architecture,
+        "networks": tuple(_record(network) for network in networks),
+        "training": {name: text for name, text in causes.items() if name.startswith("training.")},
+        "theta_sha256": manifest.theta_sha256,
+        "versions": describe_software(),
+        "split": trained_on.split,
+    }
+    path = folder.card(SINGLE if networks[0].trial == SINGLE else None)
+    present = _read_card(path)
+    if present is not None and _is_described(present, known, config):
+        logger.info("Nothing to describe: %s is the card of these networks", path.name)
+        return present
+    valid = _predict(networks, data, data.valid, training)
     return ModelCard(
-        schema_version=SCHEMA,
-        suite=manifest.suite,
-        sim_set=manifest.sim_set,
-        field=folder.field,
-        label=folder.label,
-        smoothing_width=trained_on.preprocessing.smoothing_width,
-        remove_monopole=trained_on.preprocessing.remove_monopole,
-        map_size=data.map_size,
-        box=data.box,
-        periodic=not trained_on.preprocessing.cutout,
-        mask=encode_mask_of(trained_on.preprocessing, data.map_size),
-        channels=_channels(trained_on.normalization, manifest, data.causes),
-        normalization_over=trained_on.normalization.over,
-        parameters=tuple(Inferred.of(learned[column]) for column in data.inferred),
-        architecture=training.architecture,
-        networks=tuple(_record(network) for network in networks),
+        **known,
         sigma_factors=_fit_factors(valid),
         share=_fit_share(valid[0]) if data.valid.maps_per_simulation > 1 else None,
-        training={name: text for name, text in causes.items() if name.startswith("training.")},
-        theta_sha256=manifest.theta_sha256,
-        versions=describe_software(),
-        split=trained_on.split,
         novelty=fit_novelty(
             data.train, data.valid, config.novelty, n_threads=training.loader_threads
         ),
+    )
+
+
+def _read_card(path: Path) -> ModelCard | None:
+    """Read a card, if there is a valid one."""
+    try:
+        card: ModelCard = TypeAdapter(ModelCard).validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return card
+
+
+def _is_described(card: ModelCard, known: Mapping[str, Any], config: CardConfig) -> bool:
+    """Whether a card is of the same networks, maps, settings and versions."""
+    settings = asdict(config.novelty)
+    return all(getattr(card, name) == value for name, value in known.items()) and all(
+        getattr(card.novelty, name) == value for name, value in settings.items()
     )
 
 
