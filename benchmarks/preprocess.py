@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
+from unittest import mock
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ from benchmarks.measure import (
 from multifield import camels
 from multifield.config.data import NormalizationConfig, PreprocessingConfig, SplitConfig
 from multifield.config.ingest import MockConfig
+from multifield.core.checksums import map_digests
 from multifield.data.manifest import Manifest, verify_suite
 from multifield.data.map_files import write_map_files, write_theta
 from multifield.data.normalization import fit_normalization
@@ -71,7 +73,7 @@ def write_suite(folder: Path, n_maps: int, side: int) -> None:
         check_suite(folder, n_maps, side)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    mock = MockConfig(
+    config = MockConfig(
         n_simulations=n_maps // camels.MAPS_PER_SIMULATION,
         map_size=side,
         lattice=side
@@ -80,7 +82,7 @@ def write_suite(folder: Path, n_maps: int, side: int) -> None:
         seed=1,
         n_threads=0,
     )
-    theta, blocks = make_suite(SUITE, (FIELD,), mock)
+    theta, blocks = make_suite(SUITE, (FIELD,), config)
     write_map_files({FIELD: raw_path(folder)}, blocks)
     write_theta(folder / camels.theta_names(SUITE, SET)[0], theta)
     manifest = verify_suite(SUITE, SET, {FIELD: open_maps(raw_path(folder))}, theta, partial=True)
@@ -110,10 +112,8 @@ def split_config(n_simulations: int) -> SplitConfig:
 # ---- the two sides ----
 
 
-def ours(folder: Path, width: float, consume: Consume) -> None:
-    """Make the sets from log maps in a file, with the library's public functions."""
-    manifest = TypeAdapter(Manifest).validate_json((folder / "manifest.json").read_bytes())
-    theta = read_theta(folder / camels.theta_names(SUITE, SET)[0])
+def write_log_maps(folder: Path, width: float, manifest: Manifest) -> None:
+    """Compute the log maps of the file and write them beside it."""
     config = PreprocessingConfig(
         smoothing_width=width,
         remove_monopole=False,
@@ -126,6 +126,18 @@ def ours(folder: Path, width: float, consume: Consume) -> None:
     raw = open_maps(raw_path(folder))
     to_do = Preprocessing(raw, FIELD, config, manifest.checksums((FIELD,))[FIELD])
     to_do.write(folder / "log_maps.npy")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of the file."""
+    return TypeAdapter(Manifest).validate_json((folder / "manifest.json").read_bytes())
+
+
+def ours(folder: Path, width: float, consume: Consume) -> None:
+    """Make the sets from log maps in a file, with the library's public functions."""
+    manifest = read_manifest(folder)
+    theta = read_theta(folder / camels.theta_names(SUITE, SET)[0])
+    write_log_maps(folder, width, manifest)
     log_maps = {FIELD: open_log_maps(folder / "log_maps.npy")}
     chosen = split_config(len(theta))
     split = split_simulations(len(theta), 1, n_valid=chosen.n_valid, n_test=chosen.n_test)
@@ -309,6 +321,43 @@ HEADER = (
 )
 
 
+def digests(folder: Path, width: float, n_maps: int, n_samples: int) -> tuple[str, ...]:
+    """Time the log maps with and without their digests, alternately; return a table row."""
+    manifest, kinds = read_manifest(folder), {"with": map_digests, "without": no_digests}
+    wall: dict[str, list[float]] = {kind: [] for kind in kinds}
+    cpu: dict[str, list[float]] = {kind: [] for kind in kinds}
+    warm(raw_path(folder))
+    for _ in range(4 * n_samples):
+        for kind, function in kinds.items():
+            with mock.patch("multifield.data.preprocess.map_digests", function):
+                begin, cpu_begin = time.perf_counter(), time.process_time()
+                write_log_maps(folder, width, manifest)
+            wall[kind].append((time.perf_counter() - begin) / n_maps)
+            cpu[kind].append((time.process_time() - cpu_begin) / n_maps)
+    row = [f"{width:g} pixels"]
+    for times in (wall, cpu):
+        with_them, without = Times(tuple(times["with"])), Times(tuple(times["without"]))
+        added = f"{100 * (with_them.median / without.median - 1):.1f}%"
+        row += [format_times(with_them), format_times(without), added]
+    return tuple(row)
+
+
+def no_digests(maps: np.ndarray) -> np.ndarray:
+    """Return zeros instead of digests."""
+    return np.zeros(len(maps), np.uint64)
+
+
+HEADER_OF_DIGESTS = (
+    "smoothing",
+    "with digests",
+    "without",
+    "added",
+    "with digests, processor time",
+    "without, processor time",
+    "added, processor time",
+)
+
+
 def writing(folder: Path, n_maps: int, side: int) -> str:
     """Measure the limit of the disk: write and flush the same bytes."""
     block = np.ones((64, side, side), np.float32)
@@ -376,6 +425,7 @@ def main() -> None:
             check_agreement(checked, width)
         write_suite(folder, n_maps, side)
         rows = [measure(folder, width, n_maps, n_samples) for width in TARGETS]
+        of_digests = [digests(folder, width, n_maps, n_samples) for width in TARGETS]
         section.add(
             "",
             f"From a file of {n_maps} maps of {side} x {side} in the page cache to normalized training, "
@@ -389,6 +439,11 @@ def main() -> None:
             writing(folder, min(n_maps, 600), side),
             "",
             copying(n_maps, side),
+            "",
+            "Log maps written to a file, with the digests of raw and log maps and without. At most 5% "
+            "are required.",
+            "",
+            *markdown_table(HEADER_OF_DIGESTS, of_digests),
         )
     if arguments.report:
         say(f"Report: {write_report(section)}")
