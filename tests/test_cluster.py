@@ -158,10 +158,18 @@ def test_local_workers_that_are_killed_told_to_leave_and_stopped(tmp_path: Path)
         check_undisturbed(study.trials[trial], tmp_path)
 
 
-def test_a_finished_study_starts_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tune_on(workers(1), tmp_path, 1)
+def test_steps_are_reported_and_a_finished_study_starts_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[float] = []
+    monkeypatch.setattr(Watched, "on_step", lambda self, name, done: steps.append(done))
+    training = config(epochs=100)  # several periods of reports
+    tune_on(workers(1), tmp_path, 1, training=training)
+    assert steps == sorted(steps)
+    assert steps
+    assert 0 < steps[0] < training.epochs
     monkeypatch.setattr(dask_cluster, "start_local_cluster", None)
-    assert len(tune_on(workers(2), tmp_path, 1).trials) == 1
+    assert len(tune_on(workers(2), tmp_path, 1, training=training).trials) == 1
 
 
 def test_each_pruner_stops_trials_of_two_workers_and_loses_none(tmp_path: Path) -> None:

@@ -64,12 +64,7 @@ def train(
         seed=config.seed,
         checkpoint=folder.checkpoint(SINGLE),
     )
-    with training.TrainingProgress("networks", 1, config.epochs) as progress:
-        progress.begin(SINGLE)
-        result = training.train_on_workers(
-            task, parameters.execution, lambda *losses: progress.on_epoch(SINGLE, *losses)
-        )
-        progress.end(SINGLE, f"valid loss {result.best_valid_loss:.4f}")
+    result = training.train_on_workers(task, parameters.execution)
     result.publish(folder.weights(SINGLE))
     training.write_losses(folder.losses(SINGLE), result.losses)
     card = prediction.describe_networks(

@@ -12,7 +12,6 @@ from .executor import open_executor as open_executor
 from .loop import EpochLosses as EpochLosses
 from .loop import StateDict as StateDict
 from .loop import TrainedNetwork as TrainedNetwork
-from .loop import log_epoch as log_epoch
 from .loop import train_network as train_network
 from .loss import LossSums as LossSums
 from .loss import moment_loss as moment_loss

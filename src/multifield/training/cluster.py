@@ -26,7 +26,7 @@ import distributed
 from multifield.config.training import ExecutionConfig
 from multifield.core.versions import describe_software
 from multifield.training.allocator import keep_freed_memory
-from multifield.training.loop import EpochLosses, Report
+from multifield.training.loop import EpochLosses, OnStep, Report
 from multifield.training.schedulers import ALLOWED_FAILURES, connect, start_local_cluster
 from multifield.training.stopping import TrainingInterrupted
 
@@ -50,6 +50,7 @@ class _Call:
     key: str
     result: Future[Any]
     on_epoch: Report | None
+    on_step: OnStep | None
     remote: Any = None  # Dask's future
 
     def settle(self, outcome: Any = None, error: BaseException | None = None) -> None:
@@ -78,11 +79,12 @@ class DaskExecutor(Executor):
         self._warned = -LOG_PERIOD
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Submit ``fn(task, on_epoch=...)``. `on_epoch` is called in this process."""
+        """Submit ``fn(task, on_epoch=..., on_step=...)``. Both are called in this process."""
         (task,) = args
         arguments = pickle.dumps((fn, task)), self._topic, compared_versions()
         key = f"{getattr(task, 'name', 'task')}-{uuid.uuid4().hex}".replace(" ", "_")
-        call = _Call(arguments, key, Future(), kwargs.get("on_epoch"))  # type: ignore[arg-type]
+        reports: Any = [kwargs.get(name) for name in ("on_epoch", "on_step")]
+        call = _Call(arguments, key, Future(), *reports)
         with self._lock:
             self.open()
             self._calls[key] = call
@@ -184,19 +186,23 @@ class DaskExecutor(Executor):
     def _receive(self, event: tuple[float, dict[str, Any]]) -> None:
         """Receive a report on the event loop, which must not block."""
         about = event[1]  # the scheduler adds the worker
-        self._do(self._report, about["key"], about["epoch"], about["losses"])
+        self._do(self._report, about["key"], about["done"], about["losses"])
 
     def _do(self, work: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         """Run a function in the reports' thread, unless the executor is closed."""
         with suppress(RuntimeError):
             self._reports.submit(work, *args, **kwargs)
 
-    def _report(self, key: str, epoch: int, losses: Sequence[float]) -> None:
+    def _report(self, key: str, done: float, losses: Sequence[float]) -> None:
+        """Report an epoch by its number and losses, or a step by the number of finished epochs."""
         call, client = self._calls.get(key), self._client
-        if call is None or call.on_epoch is None or client is None:
+        if call is None or client is None:
             return
         try:
-            call.on_epoch(epoch, EpochLosses(*losses))
+            if losses and call.on_epoch is not None:
+                call.on_epoch(int(done), EpochLosses(*losses))
+            if not losses and call.on_step is not None:
+                call.on_step(done)
         except Exception as error:  # for instance, the trial is pruned
             self._calls.pop(key, None)
             client.cancel([call.remote], force=True)
@@ -271,13 +277,13 @@ def _run_on_worker(payload: bytes, topic: str, versions: dict[str, str]) -> Any:
         state = worker.state.tasks.get(key)  # Dask does not end the thread of a cancelled call
         return _leave.is_set() or state is None or state.state == "cancelled"
 
-    def on_epoch(epoch: int, losses: EpochLosses) -> None:
-        about = {"key": key, "epoch": epoch, "losses": [float(loss) for loss in losses]}
+    def report(done: float, losses: Sequence[float] = ()) -> None:
+        about = {"key": key, "done": float(done), "losses": [float(loss) for loss in losses]}
         worker.log_event(topic, about)
 
     fn, task = pickle.loads(payload)
     try:
-        return fn(task, on_epoch=on_epoch, asked_to_stop=asked_to_stop)
+        return fn(task, on_epoch=report, on_step=report, asked_to_stop=asked_to_stop)
     except (TrainingInterrupted, OSError):  # the folder of a pruned training is gone
         if not asked_to_stop():
             raise

@@ -67,6 +67,9 @@ class EpochLosses(NamedTuple):
 
 
 Report = Callable[[int, EpochLosses], object]
+"""Function that is called after each epoch with its number, from 0, and its losses."""
+OnStep = Callable[[float], object]
+"""Function that is called after each step with the number of finished epochs, such as 3.25."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +152,7 @@ def train_network(
     *,
     seed: int | None = None,
     report: Report | None = None,
+    on_step: OnStep | None = None,
     checkpoint: Path | None = None,
     objective: Objective | None = None,
     staging: Path | None = None,
@@ -169,6 +173,8 @@ def train_network(
     report : callable, optional
         Function that is called with epoch and losses after each epoch, before its checkpoint. If a
         checkpoint was not written, its epoch is repeated and reported again with the same losses.
+    on_step : callable, optional
+        Function that is called after each step with the number of finished epochs, such as 3.25.
     checkpoint : Path, optional
         File for the state. It is written every `checkpoint_every` epochs, and when SIGTERM or
         Ctrl-C stops the training after the current step. If it exists, the training resumes from
@@ -238,7 +244,7 @@ def train_network(
             run = describe_run(data, hyperparameters, config, seed)
             stored = Checkpoint(checkpoint, run, staging)
         with listen_for_stop(asked_to_stop, SIGNALS if stored else ()) as check_stop:
-            _train(state, plan, report, stored, check_stop)
+            _train(state, plan, report, on_step, stored, check_stop)
     return TrainedNetwork(losses=np.array(state.rows, np.float64), state=state.best_state)
 
 
@@ -258,7 +264,6 @@ def _train_members(
     asked_to_stop: Callable[[], bool] | None,
 ) -> None:
     """Train the members that read the statistics, each without a part of the simulations."""
-    logger.info("Training the members on the statistics for %d epochs", MEMBERS_EPOCHS)
     trained = train_network(
         data,
         MEMBERS_HYPERPARAMETERS,
@@ -269,11 +274,18 @@ def _train_members(
             batch_size=MEMBERS_BATCH,
         ),
         seed=seed,
+        report=_log_members,
         objective=objective,
         asked_to_stop=asked_to_stop,
     )
     statistics.load_state_dict(trained.state)
     logger.info("Members: lowest validation loss %.4f", trained.best_valid_loss)
+
+
+def _log_members(epoch: int, losses: EpochLosses) -> None:
+    if epoch % 10 in (0, 9):
+        done, valid = epoch + 1, losses.valid
+        logger.info("Members: epoch %d of %d, valid loss %.4f", done, MEMBERS_EPOCHS, valid)
 
 
 def _choose_sources(
@@ -293,6 +305,7 @@ def _train(
     state: TrainingState,
     plan: Plan,
     report: Report | None,
+    on_step: OnStep | None,
     checkpoint: Checkpoint | None,
     check_stop: Check,
 ) -> None:
@@ -302,7 +315,7 @@ def _train(
         if state.position != (0, 0):
             logger.info("Resuming in epoch %d, batch %d: %s", *state.position, checkpoint.path)
     try:
-        _train_epochs(state, plan, report, checkpoint, check_stop)
+        _train_epochs(state, plan, report, on_step, checkpoint, check_stop)
     except TrainingInterrupted as interruption:
         if checkpoint is None:
             raise
@@ -318,13 +331,14 @@ def _train_epochs(
     state: TrainingState,
     plan: Plan,
     report: Report | None,
+    on_step: OnStep | None,
     checkpoint: Checkpoint | None,
     check_stop: Check,
 ) -> None:
     """Train until the last epoch. An interruption leaves a consistent state."""
     every = plan.config.checkpoint_every
     while state.epoch < plan.config.epochs:
-        _train_epoch(state, plan, check_stop)
+        _train_epoch(state, plan, on_step, check_stop)
         losses = EpochLosses(
             train=float(np.mean(state.batch_losses)),
             valid=_evaluate(state, plan, plan.maps.valid, check_stop),
@@ -340,7 +354,9 @@ def _train_epochs(
         check_stop()
 
 
-def _train_epoch(state: TrainingState, plan: Plan, check_stop: Check) -> None:
+def _train_epoch(
+    state: TrainingState, plan: Plan, on_step: OnStep | None, check_stop: Check
+) -> None:
     """Make the remaining steps of an epoch."""
     config, n_done = plan.config, len(state.batch_losses)
     state.network.train()
@@ -362,6 +378,8 @@ def _train_epoch(state: TrainingState, plan: Plan, check_stop: Check) -> None:
             state.schedule.step()
             state.average()
             state.batch_losses.append(loss)
+            if on_step is not None:
+                on_step(state.epoch + len(state.batch_losses) / plan.n_batches)
             check_stop()
 
 
@@ -370,19 +388,6 @@ def _evaluate(state: TrainingState, plan: Plan, maps: BatchSource, check_stop: C
     n_orientations = plan.config.eval_orientations if state.network.learns_features else 1
     orientations, judged_by = range(n_orientations), plan.config.judged_by
     return evaluate_loss(state.judged, maps, orientations, plan.inferred, judged_by, check_stop)
-
-
-def log_epoch(epoch: int, losses: EpochLosses) -> None:
-    """Log the losses of an epoch; a `report` for `train_network`.
-
-    Parameters
-    ----------
-    epoch : int
-        Number of the epoch, from 0.
-    losses : EpochLosses
-        Losses after the epoch.
-    """
-    logger.info("Epoch %d: train %.4f, valid %.4f, test %.4f", epoch, *losses)
 
 
 def _check_last_batch(n_maps: int, batch_size: int) -> None:

@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +20,11 @@ from multifield.training.checkpoint import (
     remove_checkpoint,
 )
 from multifield.training.executor import open_executor
-from multifield.training.loop import Report, TrainingResult, log_epoch, train_network
+from multifield.training.live_table import TrainingProgress
+from multifield.training.loop import OnStep, Report, TrainingResult, train_network
 from multifield.training.step import NonFiniteLoss, Objective
+
+STEP_PERIOD = 1.0  # [s] between two reports of steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +115,7 @@ def run_task(
     task: TrainingTask,
     *,
     on_epoch: Report | None = None,
+    on_step: OnStep | None = None,
     asked_to_stop: Callable[[], bool] | None = None,
 ) -> TaskResult:
     """Train the network of a task, or resume it from its checkpoint, and write its weights.
@@ -122,6 +127,9 @@ def run_task(
     on_epoch : callable, optional
         Function that is called with epoch and losses after each epoch. An exception ends the
         training.
+    on_step : callable, optional
+        Function that is called with the number of finished epochs, such as 3.25, after a step, at
+        most once per `STEP_PERIOD`.
     asked_to_stop : callable, optional
         Function that is called after each step. True stops the training and writes a checkpoint.
 
@@ -142,6 +150,7 @@ def run_task(
             task.config,
             seed=task.seed,
             report=on_epoch,
+            on_step=on_step and _rarely(on_step),
             checkpoint=task.checkpoint,
             objective=task.objective,
             staging=folder,
@@ -152,10 +161,8 @@ def run_task(
     return TaskResult(losses=trained.losses, weights=weights)
 
 
-def train_on_workers(
-    task: TrainingTask, execution: ExecutionConfig, report: Report = log_epoch
-) -> TaskResult:
-    """Train one network on the executor of a configuration, and report its epochs.
+def train_on_workers(task: TrainingTask, execution: ExecutionConfig) -> TaskResult:
+    """Train one network on the executor of a configuration, and show the progress.
 
     Parameters
     ----------
@@ -163,8 +170,6 @@ def train_on_workers(
         Training to run. Its checkpoint remains: remove it when the result is stored.
     execution : ExecutionConfig
         Number of processes, or scheduler of a cluster.
-    report : callable, optional
-        Function that is called with epoch and losses after each epoch. By default they are logged.
 
     Returns
     -------
@@ -172,12 +177,29 @@ def train_on_workers(
         Losses, best epoch and path of the weights.
     """
     task.prepare()
-    with open_executor(execution) as executor:
+    progress = TrainingProgress("networks", 1, task.config.epochs)
+    with open_executor(execution) as executor, progress:
+        progress.begin(task.name)
         try:
-            return executor.submit(run_task, task, on_epoch=report).result()
+            result = executor.submit(run_task, task, **progress.reports(task.name)).result()
         except NonFiniteLoss:  # a resumed training would fail again
             task.clean()
             raise
+        progress.end(task.name, f"valid loss {result.best_valid_loss:.4f}")
+    return result
+
+
+def _rarely(call: OnStep) -> OnStep:
+    """Leave out calls within `STEP_PERIOD` of the last one."""
+    last = time.monotonic()
+
+    def call_rarely(done: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= STEP_PERIOD:
+            last = time.monotonic()
+            call(done)
+
+    return call_rarely
 
 
 @contextmanager

@@ -247,7 +247,12 @@ class _Driver:
         )
         task.prepare()
         self.progress.begin(str(number), format_hyperparameters(trial.params))
-        future = self.executor.submit(run_task, task, on_epoch=partial(self._on_epoch, trial))
+        future = self.executor.submit(
+            run_task,
+            task,
+            on_epoch=partial(self._on_epoch, trial),
+            on_step=partial(self.progress.on_step, str(number)),
+        )
         self._running[future] = trial, task
 
     def _on_epoch(self, trial: optuna.Trial, epoch: int, losses: EpochLosses) -> None:

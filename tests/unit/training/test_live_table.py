@@ -76,6 +76,32 @@ def test_a_log_has_a_line_per_training_and_one_per_minute_of_epochs(
     assert caplog.messages[-1].endswith("1 of 4 trials finished, 0 running, about 0:12:30 left")
 
 
+def test_a_log_has_a_line_per_minute_of_a_long_epoch(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    clock = Clock()
+    progress = make(terminal=False, clock=clock)
+    progress.begin("0")
+    for done in (2.25, 2.5, 2.75, 3.0):  # resumed in its third epoch
+        clock.now += 40.0
+        progress.on_step("0", done)
+    assert [message.partition(";")[0] for message in caplog.messages] == [
+        "Trial 0: epoch 3 of 10, 50% of its steps",
+        "Trial 0: epoch 3 of 10, 100% of its steps",
+    ]
+    assert caplog.messages[-1].endswith("1 running, about 1:38:40 left")  # 37 epochs of 160 s
+
+
+def test_a_terminal_moves_within_an_epoch() -> None:
+    progress = make(terminal=True, clock=Clock(), n_total=1)
+    progress.begin("0")
+    for step in range(1, 11):
+        progress.on_step("0", 2 + step / 10)
+        running = progress._bars.tasks[1]
+        assert running.completed == 2 + step / 10
+    progress.on_epoch("0", 2, losses(0.0))
+    assert "1/8" in shown(progress)[0]  # two epochs of an earlier run
+
+
 def test_the_best_is_named(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     progress = make(terminal=False, clock=Clock())

@@ -50,6 +50,16 @@ def test_it_gives_what_a_training_gives(trained: TrainingTask) -> None:
     assert all(state[name].equal(tensor) for name, tensor in expected.state.items())
 
 
+def test_it_reports_parts_of_epochs(trained: TrainingTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task, "STEP_PERIOD", 0.0)
+    steps: list[float] = []
+    run_task(trained, on_step=steps.append)
+    n_batches = len(steps) // CONFIG.epochs
+    assert n_batches > 1
+    np.testing.assert_allclose(steps, (np.arange(len(steps)) + 1) / n_batches)
+    assert steps[-1] == CONFIG.epochs
+
+
 def test_only_paths_of_maps_cross_to_another_process(trained: TrainingTask) -> None:
     n_bytes = sum(each.array.nbytes for each in trained.data.train._maps)
     packed = pickle.dumps(trained)

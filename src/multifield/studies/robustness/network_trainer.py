@@ -3,7 +3,6 @@
 import hashlib
 import json
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from functools import partial
 from typing import Any
 
 from multifield.config.training import Hyperparameters, TrainingConfig
@@ -90,8 +89,7 @@ class NetworkTrainer:
         )
         training.prepare()
         self._progress.begin(name)
-        on_epoch = partial(self._progress.on_epoch, name)
-        future = self._executor.submit(run_task, training, on_epoch=on_epoch)
+        future = self._executor.submit(run_task, training, **self._progress.reports(name))
         self._running[future] = training
         self._store_finished(patience=0.0)  # a kill loses no finished network
         return name
