@@ -7,6 +7,7 @@ The driver reconnects when the scheduler comes back.
 
 import asyncio
 import logging
+import os
 import pickle
 import platform
 import signal
@@ -227,6 +228,7 @@ class LeaveGently(distributed.WorkerPlugin):  # type: ignore[misc]
     def setup(self, worker: Any) -> None:
         """Handle SIGTERM and Ctrl-C, which would end the process at once."""
         _leave.clear()
+        os.environ["TTY_COMPATIBLE"] = "0"  # rich: the terminal belongs to the driver's bars
         keep_freed_memory()
         logging.getLogger("multifield").setLevel(logging.INFO)  # forwarded to the driver
         loop = asyncio.get_running_loop()

@@ -283,7 +283,7 @@ def _train_members(
 
 
 def _log_members(epoch: int, losses: EpochLosses) -> None:
-    if epoch % 10 in (0, 9):
+    if epoch == 0 or epoch % 10 == 9:
         done, valid = epoch + 1, losses.valid
         logger.info("Members: epoch %d of %d, valid loss %.4f", done, MEMBERS_EPOCHS, valid)
 
