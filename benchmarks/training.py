@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +23,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.device import Clock, measure_peak
 from benchmarks.measure import Section, Times, markdown_table, options, say, write_report
 from benchmarks.preprocess import peak_memory
 from multifield.config.loader import read_parameters
@@ -108,27 +108,6 @@ def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
         "checkpoint_every": 0,
     }
     return TypeAdapter(TrainingConfig).validate_python(published | here)
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait for pending work of a GPU."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-class Clock:
-    """Clock of the time between calls, including pending work of the device."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self.split()
-
-    def split(self) -> float:
-        """Return the seconds since the last call."""
-        synchronize(self._device)
-        now = time.perf_counter()
-        before, self._last = getattr(self, "_last", now), now
-        return now - before
 
 
 # ---- one process ----
@@ -291,20 +270,6 @@ def count_flops(hidden: int) -> tuple[float, float]:
         forward = counter.get_total_flops()
         loss.backward()
     return forward / len(x), counter.get_total_flops() / len(x)
-
-
-def measure_peak(device: torch.device, precision: str) -> float:
-    """Measure operations per second of a product of large matrices, an upper limit for networks."""
-    n = 8192 if device.type == "cuda" else 2048
-    dtype = conv_dtype(precision)  # type: ignore[arg-type]
-    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
-    seconds = []
-    with set_numerics(precision):  # type: ignore[arg-type]
-        for _ in range(5):
-            clock = Clock(device)
-            a @ b
-            seconds.append(clock.split())
-    return 2 * n**3 / min(seconds)
 
 
 # ---- all processes ----
