@@ -40,3 +40,15 @@ def measure_peak(device: torch.device, precision: str) -> float:
             a @ b
             seconds.append(clock.split())
     return 2 * n**3 / min(seconds)
+
+
+def measure_bandwidth(device: torch.device) -> float:
+    """Measure bytes per second that a copy of a large array reads and writes."""
+    source = torch.zeros(2**28 if device.type == "cuda" else 2**26, device=device)
+    target = torch.zeros_like(source)
+    seconds = []
+    for _ in range(5):
+        clock = Clock(device)
+        target.copy_(source)
+        seconds.append(clock.split())
+    return 2 * source.nbytes / min(seconds)
