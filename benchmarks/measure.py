@@ -23,7 +23,7 @@ import numpy as np
 
 REPORTS = Path(__file__).parent / "reports"
 SAMPLE_SECONDS = 0.02  # calls per sample last this long, so that clock and call overhead vanish
-PACKAGES = ("numpy", "scipy", "torch", "opencv-python-headless", "numba")
+PACKAGES = ("numpy", "scipy", "torch", "triton", "lightning", "opencv-python-headless", "numba")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,11 +254,12 @@ def options(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def write_report(section: Section) -> Path:
+def write_report(section: Section, gpu: str = "") -> Path:
     """Write a section to today's report of this machine, replacing one with the same title."""
     date = datetime.now(UTC).date().isoformat()
-    slug = re.sub(r"[^a-z0-9]+", "-", processor().lower()).strip("-")
-    path = REPORTS / f"{date}_{slug}_{os.cpu_count()}-cores.md"
+    hardware = gpu or f"{processor()}_{os.cpu_count()}-cores"
+    slug = re.sub(r"[^a-z0-9_]+", "-", hardware.lower()).strip("-")
+    path = REPORTS / f"{date}_{slug}.md"
     before = re.split(r"^(?=## )", path.read_text(), flags=re.M)[1:] if path.is_file() else []
     kept = [text for text in before if not text.startswith(f"## {section.title}\n")]
     head = "\n".join([f"# Benchmarks of {date}", "", *machine(), "", ""])

@@ -124,6 +124,10 @@ class Layers(TorchDispatchMode):
         """Return the work of a part."""
         return sum((work for _, work in self.operations.get(part, ())), Work())
 
+    def all(self) -> Work:
+        """Return the work of the whole step."""
+        return sum((self.total(part) for part in self.operations), Work())
+
     def _part(self) -> Part:
         node = torch._C._current_autograd_node()
         if node is None:

@@ -2,36 +2,49 @@
 
 Run ``python -m benchmarks.training`` in the repository, on a CPU or a GPU. ``--quick`` takes
 seconds and only checks the results. Every sample is a separate process, and the sides alternate.
-The plain side is tests/reference/plain_o3_err.py with PyTorch's defaults for padding, memory
-layout, optimizer, precision and allocator. The other side is the path of `train_network`,
+
+A side is named by words joined by "-": ``plain``, ``lightning`` or neither; the precision; then
+``padded`` and ``compiled``. The plain side is tests/reference/plain_o3_err.py with PyTorch's
+defaults for padding, memory layout, optimizer, precision and allocator; in bfloat16, under autocast.
+Lightning trains the same network from a DataLoader. The others are the path of `train_network`,
 including the loader.
+
+On CUDA, all sides are measured once, in less than four minutes. First, all compiled sides run at
+once, untimed, to fill the cache of `torch.compile`.
 """
 
 import argparse
 import json
-import os
+import math
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Mapping
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from functools import cache
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.device import Clock, measure_peak
+from benchmarks.device import Clock, measure_bandwidth, measure_peak
 from benchmarks.measure import Section, Times, markdown_table, options, say, write_report
+from benchmarks.padded_channels import pad_channels
 from benchmarks.preprocess import peak_memory
+from benchmarks.roofline import Layers, Speed, bounds, count_step
+from benchmarks.roofline import Sizes as StepSizes
 from multifield.config.loader import read_parameters
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import MapLoader, Normalization, SplitLoaders
 from multifield.models import O3Err, for_inference
 from multifield.training import (
-    DeviceBatch,
     choose_device,
     loader_options,
     moment_loss,
@@ -44,6 +57,7 @@ from multifield.training.step import build_network, make_optimizer, make_schedul
 from tests.reference.plain_o3_err import PlainO3Err
 
 SIDE = 256  # [pixels] map size of the plain network
+N_FIRST = 2  # steps that are not timed: they compile, tune, create the optimizer's state
 COLUMNS = tuple(range(6))
 HEADER = ("ours", "maps a second", "plain float32", "times as fast", "of the fastest", "asked for")
 # Relative tolerance of the first losses, for small batches too: see tests/helpers/tolerances.py.
@@ -51,11 +65,53 @@ HEADER = ("ours", "maps a second", "plain float32", "times as fast", "of the fas
 LOSS_RTOL = {"float32": 1e-4, "tfloat32": 1.5e-2, "bfloat16": 6e-2}
 # Relative to the largest output. With random weights and hidden 1, bfloat16 errors reach 7e-2.
 OUTPUT_RTOL = {"float32": 1e-5, "tfloat32": 0.04, "bfloat16": 0.15}
+# The first are of a CPU, the second of a GPU.
 TARGETS = {
-    ("training", "float32"): 3.2,
-    ("training", "bfloat16"): 5.5,
-    ("inference", "float32"): 3.0,
+    "cpu": {
+        ("training", "float32"): 3.2,
+        ("training", "bfloat16"): 5.5,
+        ("inference", "float32"): 3.0,
+    },
+    "cuda": {("training", "bfloat16-compiled"): 10, ("inference", "bfloat16"): 5},
 }
+FEW = "plain,float32,bfloat16"
+# what needs no compilation first, for runs that end early
+ALL = ",".join(
+    (
+        *("plain", "float32", "bfloat16", "bfloat16-padded", "plain-bfloat16"),
+        *("lightning-float32", "lightning-bfloat16", "bfloat16-compiled"),
+        *("bfloat16-padded-compiled", "plain-bfloat16-compiled", "float32-compiled"),
+        "plain-compiled",
+    )
+)
+WORK_HEADER = (
+    *("side", "GFLOP per second", "share of the peak", "bound [maps/s]", "share of the bound"),
+    *("bound, fused [maps/s]", "parts of a step [s]", "first step [s]"),
+    *("memory, first steps [GB]", "memory [GB]"),
+)
+ROOT = Path(__file__).parents[1]
+FAILED = "an error, "
+ENOUGH = 5  # [s] in which a process can give a result
+
+
+class Side(NamedTuple):
+    """What is timed."""
+
+    loop: str  # ours, plain or lightning
+    precision: str  # float32 of plain PyTorch is tfloat32 on CUDA, in convolutions
+    padded: bool
+    compiled: bool
+
+    @classmethod
+    def named(cls, name: str) -> "Side":
+        """Read a name, such as bfloat16-padded-compiled."""
+        words = name.split("-")
+        loop = next((word for word in words if word in ("plain", "lightning")), "ours")
+        precision = next((word for word in words if word in LOSS_RTOL), "float32")
+        unknown = set(words) - {loop, precision, "padded", "compiled"}
+        if unknown or ("padded" in words and loop != "ours"):
+            raise ValueError(f"--sides: Expected names such as those of {ALL}, got {name!r}.")
+        return cls(loop, precision, "padded" in words, "compiled" in words)
 
 
 class Sizes(NamedTuple):
@@ -65,12 +121,12 @@ class Sizes(NamedTuple):
     hidden: int
     steps: int  # timed steps, after two that are not timed
     device: str
-    compile: str
+    traced: int  # 1: compiled sides are traced, but no code is generated
 
     @property
     def n_batches(self) -> int:
         """Number of training batches per process."""
-        return self.steps + 2  # the first steps create the optimizer's state and touch all memory
+        return self.steps + N_FIRST
 
 
 # ---- common to both sides ----
@@ -95,15 +151,15 @@ def make_loader(sizes: Sizes, config: TrainingConfig) -> SplitLoaders:
     return SplitLoaders(train=loader, valid=loader, test=loader, causes={})
 
 
-def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
-    """Return the published recipe at the given precision."""
+def make_config(sizes: Sizes, side: Side) -> TrainingConfig:
+    """Return the published recipe in the precision of a side."""
     published = read_parameters("base", {"epochs": 1})["training"]
     here = {
         "batch_size": sizes.batch,
         "flips": True,
         "device": sizes.device,
-        "precision": precision,
-        "compile": sizes.compile,
+        "precision": side.precision,
+        "compile": "always" if side.compiled else "never",
         "resident": "never",
         "checkpoint_every": 0,
     }
@@ -113,22 +169,68 @@ def make_config(sizes: Sizes, precision: str) -> TrainingConfig:
 # ---- one process ----
 
 
-def child(side: str, sizes: Sizes) -> None:
-    """Train and infer on one side; print times, losses, outputs and memory."""
-    precision = "float32" if side == "plain" else side
-    config, device = make_config(sizes, precision), choose_device(sizes.device)
+def child(side: Side, sizes: Sizes) -> dict[str, Any]:
+    """Train and infer on one side; return times [s], losses, outputs and memory [MB]."""
+    config, device = make_config(sizes, side), choose_device(sizes.device)
     parameters = Hyperparameters(lr=1e-3, wd=1e-3, dr=0.0, hidden=sizes.hidden)
-    if side != "plain":
+    if side.loop == "ours":
         keep_freed_memory()
-    data = make_loader(sizes, config)
-    if side != "plain":
-        with set_numerics(config.precision, benchmark=True):  # type: ignore[arg-type]
-            found = run_ours(data, parameters, config, device)
-    else:
-        found = run_plain(data, parameters, config, device)
     if device.type == "cuda":
-        found["device_memory"] = torch.cuda.max_memory_allocated(device) / 1e6
-    say(json.dumps(found))
+        torch.cuda.reset_peak_memory_stats(device)
+    data = make_loader(sizes, config)
+    with mock.patch.object(nn.Module, "compile", trace) if sizes.traced else nullcontext():
+        if side.loop == "ours":
+            with set_numerics(config.precision, benchmark=True):  # type: ignore[arg-type]
+                return run_ours(data, parameters, config, device, padded=side.padded)
+        return run_plain(data, parameters, config, device, side)
+
+
+compile_module = nn.Module.compile
+
+
+def trace(module: nn.Module, **_: object) -> None:
+    """Compile a module, as far as it takes seconds on a CPU."""
+    compile_module(module, backend="eager", dynamic=False)
+
+
+def memory_of(device: torch.device) -> float:
+    """Return the most memory of a process, on CUDA of the device, until now [MB]."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return peak_memory()
+
+
+class Steps:
+    """Losses and times of steps, and the memory of the first and the later ones."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._clock = device, Clock(device)
+        self.losses: list[float] = []
+        self.seconds: list[float] = []
+        self._first_memory = 0.0
+
+    def begin(self) -> None:
+        """Start the time of a step, if it does not follow the last one."""
+        self._clock.split()
+
+    def end(self, loss: float) -> None:
+        """Record a step."""
+        self.losses.append(loss)
+        self.seconds.append(self._clock.split())
+        if len(self.seconds) == N_FIRST:
+            self._first_memory = memory_of(self._device)
+            if self._device.type == "cuda":  # what cuDNN and the compiler needed to try is over
+                torch.cuda.reset_peak_memory_stats(self._device)
+
+    def found(self) -> dict[str, Any]:
+        """Return everything; call it before anything else uses memory."""
+        return {
+            "losses": self.losses,
+            "first": self.seconds[0],
+            "training": self.seconds[N_FIRST:],
+            "first_memory": self._first_memory,
+            "memory": memory_of(self._device),
+        }
 
 
 def first_network(
@@ -140,64 +242,96 @@ def first_network(
 
 
 def run_ours(
-    data: SplitLoaders, parameters: Hyperparameters, config: TrainingConfig, device: torch.device
+    data: SplitLoaders,
+    parameters: Hyperparameters,
+    config: TrainingConfig,
+    device: torch.device,
+    *,
+    padded: bool,
 ) -> dict[str, Any]:
     """Train as `train_network` does, time the parts of a step, and infer."""
     network = first_network(data, parameters, config, device).train()
+    if padded:
+        pad_channels(network)
     optimizer = make_optimizer(network, parameters, config)
     schedule = make_schedule(optimizer, parameters, config, n_steps=0)
-    losses, seconds, clock = [], [], Clock(device)
     batches = on_device(data.train.random_epoch(1, 0, flips=True, shifts=False), device)
+    steps = Steps(device)
     with closing(batches):
-        for step, batch in zip(range(len(data.train) // config.batch_size), batches, strict=False):
-            losses.append(train_step(network, optimizer, batch, COLUMNS, step=step))
+        for step, batch in enumerate(islice(batches, len(data.train) // config.batch_size)):
+            loss = train_step(network, optimizer, batch, COLUMNS, step=step)
             schedule.step()
-            seconds.append(clock.split())  # includes the wait for the batch
-    memory = peak_memory()
+            steps.end(loss)  # includes the wait for the batch
+    found = steps.found()
+    if config.compile == "always":
+        return found
     x = first_maps(data).to(device, memory_format=torch.channels_last)
     trained = fixed_network(data, parameters, device)
+    if padded:
+        pad_channels(trained)
     folded = for_inference(trained, conv_dtype(config.precision))  # type: ignore[arg-type]
-    return {
-        "losses": losses,
-        "training": seconds[2:],
-        "memory": memory,
-        "parts": time_parts(network, optimizer, data, device),
-        **time_inference(folded, x, device),
-    }
+    parts = time_parts(network, optimizer, data, device)
+    return {**found, "parts": parts, **time_inference(folded, x, device)}
 
 
 def run_plain(
-    data: SplitLoaders, parameters: Hyperparameters, config: TrainingConfig, device: torch.device
+    data: SplitLoaders,
+    parameters: Hyperparameters,
+    config: TrainingConfig,
+    device: torch.device,
+    side: Side,
 ) -> dict[str, Any]:
-    """Train and infer with plain PyTorch; the time excludes loading of batches."""
-    state = first_network(data, parameters, config, device).state_dict()
+    """Train with plain PyTorch or Lightning, and infer with plain PyTorch."""
+    state = first_network(data, parameters, replace(config, compile="never"), device).state_dict()
     network = PlainO3Err(parameters.hidden, 1).to(device).train()
     network.load_state_dict(state)
     del state
+    if side.compiled:
+        network.compile()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=parameters.lr, betas=config.betas, weight_decay=parameters.wd
     )
     schedule = make_schedule(optimizer, parameters, config, n_steps=0)
-    losses, seconds, clock = [], [], Clock(device)
+    steps = Steps(device)
+    if side.loop == "lightning":
+        from benchmarks.lightning_loop import fit  # an optional package
+
+        fit(network, optimizer, schedule, data.train, config, device, steps)
+        return steps.found()
+    train_plain(network, optimizer, schedule, data, config, device, steps)
+    found = steps.found()
+    if side.compiled:
+        return found
+    del optimizer
+    network.zero_grad()
+    network.load_state_dict(fixed_network(data, parameters, device).state_dict())
+    with torch.autocast(device.type, torch.bfloat16, enabled=side.precision == "bfloat16"):
+        return found | time_inference(network.eval(), first_maps(data).to(device), device)
+
+
+def train_plain(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    data: SplitLoaders,
+    config: TrainingConfig,
+    device: torch.device,
+    steps: Steps,
+) -> None:
+    """Train with plain PyTorch; the time excludes loading of batches."""
     drawn = data.train.random_epoch(1, 0, flips=True, shifts=False)
     with closing(drawn) as batches:
-        for _, batch in zip(range(len(data.train) // config.batch_size), batches, strict=False):
+        for batch in islice(batches, len(data.train) // config.batch_size):
             x, theta = (torch.from_numpy(a.copy()).to(device) for a in (batch.x, batch.theta))
-            clock.split()
+            steps.begin()
             optimizer.zero_grad()
-            output = network(x)
-            loss = moment_loss(output[:, :6], output[:, 6:], theta)
+            with torch.autocast(device.type, torch.bfloat16, config.precision == "bfloat16"):
+                output = network(x)
+            loss = moment_loss(*output.float().chunk(2, dim=1), theta)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-            losses.append(loss.item())
-            seconds.append(clock.split())
-    memory = peak_memory()
-    del optimizer, x, theta, output, loss
-    network.zero_grad()
-    network.load_state_dict(fixed_network(data, parameters, device).state_dict())
-    timed = time_inference(network.eval(), first_maps(data).to(device), device)
-    return {"losses": losses, "training": seconds[2:], "memory": memory, **timed}
+            steps.end(loss.item())
 
 
 def first_maps(data: SplitLoaders) -> Tensor:
@@ -240,7 +374,7 @@ def time_parts(
     clock = Clock(device)
     batches = on_device(data.train.random_epoch(1, 1, flips=True, shifts=False), device)
     with closing(batches):
-        for batch in first_of(batches, 2):
+        for batch in islice(batches, 2):
             parts["loading"] = clock.split()
             optimizer.zero_grad()
             mean, std = network(batch.x).chunk(2, dim=1)
@@ -253,23 +387,19 @@ def time_parts(
     return parts
 
 
-def first_of(batches: Iterator[DeviceBatch], n: int) -> Iterator[DeviceBatch]:
-    """Return the first few values."""
-    return (batch for _, batch in zip(range(n), batches, strict=False))
+# ---- work and bounds ----
 
 
-# ---- work and peak performance ----
+@cache
+def work_of(sizes: Sizes, precision: str, *, padded: bool) -> Layers:
+    """Count the work of a step of this package, uncompiled."""
+    return count_step(StepSizes(sizes.hidden, SIDE, sizes.batch, precision, padded))
 
 
-def count_flops(hidden: int) -> tuple[float, float]:
-    """Count floating-point operations per map of a forward pass and of a whole step."""
-    with torch.device("meta"):
-        network, x = O3Err(hidden, 0.0, 1, SIDE), torch.empty(2, 1, SIDE, SIDE)
-    with FlopCounterMode(display=False) as counter:
-        loss = network(x).sum()
-        forward = counter.get_total_flops()
-        loss.backward()
-    return forward / len(x), counter.get_total_flops() / len(x)
+@cache
+def speed_of(device: torch.device, precision: str) -> Speed:
+    """Measure the speed of a device."""
+    return Speed(measure_bandwidth(device), measure_peak(device, precision))
 
 
 # ---- all processes ----
@@ -277,29 +407,85 @@ def count_flops(hidden: int) -> tuple[float, float]:
 Runs = dict[str, list[dict[str, Any]]]
 
 
-def run_child(side: str, sizes: Sizes) -> dict[str, Any]:
-    """Run one side in a separate process."""
-    arguments = [f"--{name}={value}" for name, value in sizes._asdict().items()]
-    command = [sys.executable, "-m", "benchmarks.training", f"--child={side}", *arguments]
+def command_of(name: str, sizes: Sizes) -> list[str]:
+    """Return the command of a process that runs one side."""
+    arguments = [f"--{field}={value}" for field, value in sizes._asdict().items()]
+    return [sys.executable, "-m", "benchmarks.training", f"--child={name}", *arguments]
+
+
+def run_side(name: str, sizes: Sizes, seconds: float) -> dict[str, Any]:
+    """Run one side in a separate process, which takes seconds to start; in this one to check it."""
+    if sizes.traced:
+        return child(Side.named(name), sizes)
     done = subprocess.run(
-        command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
+        command_of(name, sizes),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=None if math.isinf(seconds) else seconds,
     )
     if done.returncode:
-        raise RuntimeError(f"{side}: exit status {done.returncode}\n{done.stderr}")
+        raise RuntimeError(f"{name}: exit status {done.returncode}\n{done.stderr}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def precision_of(side: str, device: torch.device) -> str:
+def fill_cache(names: list[str], sizes: Sizes, seconds: float) -> None:
+    """Run all compiled sides at once, untimed, which store what they compile."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    deadline = time.monotonic() + seconds
+    processes = [
+        subprocess.Popen(command_of(name, sizes._replace(steps=0)), cwd=ROOT, **quiet)
+        for name in names
+        if Side.named(name).compiled
+    ]
+    for side in map(Side.named, names):
+        work_of(sizes, side.precision, padded=side.padded)  # meanwhile
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def run_all(
+    names: list[str], sizes: Sizes, n_processes: int, seconds: float
+) -> tuple[Runs, dict[str, str]]:
+    """Run the sides alternately; return their results, and why others have none."""
+    deadline = time.monotonic() + seconds
+    if choose_device(sizes.device).type == "cuda" and not sizes.traced:
+        fill_cache(names, sizes, seconds / 2)
+    runs: Runs = {}
+    missing: dict[str, str] = {}
+    if find_spec("lightning") is None:
+        absent = [name for name in names if Side.named(name).loop == "lightning"]
+        missing = dict.fromkeys(absent, "Lightning is absent")
+    for name in (each for each in names * n_processes if each not in missing):
+        left = deadline - time.monotonic()
+        if left < ENOUGH:
+            missing[name] = "no time was left"
+            continue
+        try:
+            runs.setdefault(name, []).append(run_side(name, sizes, left))
+        except subprocess.TimeoutExpired:
+            missing[name] = f"no result within {left:.0f} s"
+        except RuntimeError as error:
+            missing[name] = FAILED + str(error).strip().splitlines()[-1]
+    return {name: results for name, results in runs.items() if results}, missing
+
+
+def precision_of(name: str, device: torch.device) -> str:
     """Name the precision of a side's convolutions; PyTorch's default on CUDA is tfloat32."""
-    if side != "plain":
-        return side
-    return "tfloat32" if device.type == "cuda" else "float32"
+    side = Side.named(name)
+    if side.loop != "ours" and side.precision == "float32" and device.type == "cuda":
+        return "tfloat32"
+    return side.precision
 
 
 def apart_at_most(limits: dict[str, float], side: str, device: torch.device) -> float:
     """Return the tolerance between a side and the plain one, from the coarser precision."""
-    return max(limits[side], limits[precision_of("plain", device)])
+    return max(limits[precision_of(side, device)], limits[precision_of("plain", device)])
 
 
 def check_agreement(runs: Runs, device: torch.device) -> None:
@@ -315,6 +501,8 @@ def check_agreement(runs: Runs, device: torch.device) -> None:
             limit = apart_at_most(LOSS_RTOL, side, device)
             if not apart < limit:
                 raise AssertionError(f"{side}: Expected losses within {limit:g}, got {apart:g}.")
+            if "output" not in result:
+                continue
             apart = float(np.abs(np.array(result["output"]) - expected).max() / largest)
             limit = apart_at_most(OUTPUT_RTOL, side, device)
             if not apart < limit:
@@ -331,13 +519,16 @@ def format_speed(sample: Times) -> str:
     return f"{1 / sample.median:.1f} +- {sample.spread * 100:.0f}% ({1 / sample.fastest:.1f})"
 
 
-def speed_rows(runs: Runs, what: str, batch: int) -> list[tuple[str, ...]]:
+def speed_rows(runs: Runs, what: str, sizes: Sizes) -> list[tuple[str, ...]]:
     """Compare each side with the plain one."""
-    plain = times(runs, "plain", what, batch)
+    plain = times(runs, "plain", what, sizes.batch)
+    targets = TARGETS[choose_device(sizes.device).type]
     rows = []
-    for side in runs.keys() - {"plain"}:
-        ours = times(runs, side, what, batch)
-        target = TARGETS.get((what, side))
+    for side, (first, *_) in runs.items():
+        if side == "plain" or what not in first:
+            continue
+        ours = times(runs, side, what, sizes.batch)
+        target = targets.get((what, side))
         rows.append(
             (
                 f"{what}, {side}",
@@ -348,84 +539,91 @@ def speed_rows(runs: Runs, what: str, batch: int) -> list[tuple[str, ...]]:
                 "" if target is None else f"{target:g}",
             )
         )
-    return sorted(rows, reverse=True)
+    return rows
 
 
 def work_rows(runs: Runs, sizes: Sizes) -> list[tuple[str, ...]]:
-    """Report the parts of a step, its share of the peak and the memory of a process."""
+    """Report the share of the peak and of the bounds, the parts of a step and the memory."""
     device = choose_device(sizes.device)
-    _, step_flops = count_flops(sizes.hidden)
+    flops = work_of(sizes, "float32", padded=False).all().flops / sizes.batch
     rows = []
-    for side, results in runs.items():
-        peak = measure_peak(device, precision_of(side, device))
-        speed = step_flops / times(runs, side, "training", sizes.batch).fastest
+    for name, results in runs.items():
+        speed = speed_of(device, precision_of(name, device))
+        maps_per_second = 1 / times(runs, name, "training", sizes.batch).fastest
         parts = results[-1].get("parts", {})
-        memory = max(result.get("device_memory", result["memory"]) for result in results)
         rows.append(
             (
-                side,
-                f"{speed / 1e9:.0f}",
-                f"{peak / 1e9:.0f}",
-                f"{speed / peak * 100:.0f}%",
-                ", ".join(f"{name} {value:.3g}" for name, value in parts.items()),
-                f"{memory / 1e3:.2f}",
+                name,
+                f"{maps_per_second * flops / 1e9:.0f}",
+                f"{maps_per_second * flops / speed.peak:.0%}",
+                *bound_cells(Side.named(name), sizes, speed, maps_per_second),
+                ", ".join(f"{part} {value:.3g}" for part, value in parts.items()),
+                f"{max(result['first'] for result in results):.1f}",
+                *(
+                    f"{max(result[memory] for result in results) / 1e3:.2f}"
+                    for memory in ("first_memory", "memory")
+                ),
             )
         )
     return rows
 
 
+def bound_cells(
+    side: Side, sizes: Sizes, speed: Speed, maps_per_second: float
+) -> tuple[str, str, str]:
+    """Compare a speed with the bounds of its step; those of plain PyTorch are not counted."""
+    if side.loop != "ours":
+        return "", "", ""
+    layers = work_of(sizes, side.precision, padded=side.padded)
+    bound = bounds(layers, sizes.batch, speed)
+    share = f"{maps_per_second / bound.executed:.0%}"
+    return f"{bound.executed:.0f}", share, f"{bound.fused:.0f}"
+
+
 def check_memory(runs: Runs) -> None:
     """Check that training needs at most the plain network's memory (on a GPU, device memory)."""
-    largest = {
-        side: max(result.get("device_memory", result["memory"]) for result in results)
-        for side, results in runs.items()
-    }
+    largest = {side: max(each["memory"] for each in results) for side, results in runs.items()}
     for side, memory in largest.items():
-        if memory > largest["plain"]:
+        if Side.named(side).loop == "ours" and memory > largest["plain"]:
             raise AssertionError(
                 f"{side}: Expected at most the plain network's {largest['plain']:.0f} MB, "
                 f"got {memory:.0f} MB."
             )
 
 
-def report(section: Section, runs: Runs, sizes: Sizes) -> None:
+def report(section: Section, runs: Runs, missing: Mapping[str, str], sizes: Sizes) -> None:
     """Write the tables."""
-    forward, step = count_flops(sizes.hidden)
+    layers = work_of(sizes, "float32", padded=False)
+    step = layers.all().flops / sizes.batch / 1e9
     device = choose_device(sizes.device)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "the processor"
+    bandwidth = speed_of(device, "float32").bandwidth / 1e9
     n_threads = torch.get_num_threads()
+    rows = [row for what in ("training", "inference") for row in speed_rows(runs, what, sizes)]
     section.add(
         "",
         f"`o3_err` with hidden {sizes.hidden} on batches of {sizes.batch} maps of {SIDE} x {SIDE}, on "
-        f"{name} ({n_threads} threads), {len(runs['plain'])} alternating processes per side. Maps per "
-        "second: median, half the interquartile range, fastest. The first losses agree to "
-        f"{apart_at_most(LOSS_RTOL, 'float32', device):g} (float32 against the plain network in "
-        f"{precision_of('plain', device)}).",
+        f"{gpu(device) or 'the processor'} ({n_threads} threads), {len(runs['plain'])} alternating "
+        "processes per side. Maps per second: median, half the interquartile range, fastest. The "
+        f"first losses agree to {apart_at_most(LOSS_RTOL, 'float32', device):g} (float32 against the "
+        f"plain network in {precision_of('plain', device)}).",
         "",
-        *markdown_table(
-            HEADER,
-            [
-                row
-                for what in ("training", "inference")
-                for row in speed_rows(runs, what, sizes.batch)
-            ],
-        ),
+        *markdown_table(HEADER, rows),
         "",
-        f"One map costs {forward / 1e9:.2f} GFLOP forward and {step / 1e9:.2f} GFLOP per step. The share "
-        "of the peak compares the fastest step with a product of large matrices in the same precision.",
+        f"One map costs {step:.2f} GFLOP per step. The share of the peak compares the fastest step with "
+        "a product of large matrices in the same precision. The bounds are those of "
+        f"`benchmarks/roofline.py` for the {bandwidth:.0f} GB/s of a copy, uncompiled and with one "
+        f"kernel per layer. The first step compiles. Memory is that of the first {N_FIRST} steps, and "
+        "of the others.",
         "",
-        *markdown_table(
-            (
-                "side",
-                "GFLOP per second",
-                "peak",
-                "share",
-                "parts of a step [s]",
-                "peak memory of training [GB]",
-            ),
-            work_rows(runs, sizes),
-        ),
+        *markdown_table(WORK_HEADER, work_rows(runs, sizes)),
     )
+    if missing:
+        section.add("", *(f"- {side} was not measured: {why}." for side, why in missing.items()))
+
+
+def gpu(device: torch.device) -> str:
+    """Return the name of a GPU; empty for a CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
 
 
 def parse() -> argparse.Namespace:
@@ -435,38 +633,58 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--hidden", type=int, default=6, help="half the channels of the first block"
     )
-    parser.add_argument("--steps", type=int, default=3, help="timed steps per process")
-    parser.add_argument("--processes", type=int, default=3, help="processes per side")
+    parser.add_argument("--steps", type=int, help="timed steps per process")
+    parser.add_argument("--processes", type=int, help="processes per side")
+    parser.add_argument("--seconds", type=float, help="time after which no side starts")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--compile", default="auto", help="auto, never or always")
-    parser.add_argument("--sides", default="float32,bfloat16", help="precisions to compare")
+    parser.add_argument("--sides", help=f"sides to compare with plain, such as {FEW}, or all")
     parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--traced", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def choose_defaults(arguments: argparse.Namespace) -> None:
+    """Set what is not given: for a GPU, what takes less than four minutes."""
+    on_gpu = choose_device(arguments.device).type == "cuda"
+    if arguments.quick:
+        arguments.batch, arguments.hidden, arguments.steps, arguments.processes = 8, 1, 2, 1
+        arguments.sides, arguments.traced = arguments.sides or "all", 1
+        # threads do not help for so little work, and are slow on shared cores
+        torch.set_num_threads(1)
+    chosen = {
+        "sides": "all" if on_gpu else FEW,
+        "steps": 10 if on_gpu else 3,
+        "processes": 1 if on_gpu else 3,
+        "seconds": 200.0 if on_gpu else math.inf,
+    }
+    for name, value in chosen.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
 
 
 def main() -> None:
     """Run all sides alternately, check their results and report."""
     arguments = parse()
-    if arguments.quick:
-        arguments.batch, arguments.hidden, arguments.steps, arguments.processes = 16, 1, 2, 1
-        # threads do not help for so little work, and are slow on shared cores
-        os.environ["OMP_NUM_THREADS"] = "1"  # for the child processes
-        torch.set_num_threads(1)
+    choose_defaults(arguments)
     sizes = Sizes(*(getattr(arguments, name) for name in Sizes._fields))
     if arguments.child:
-        child(arguments.child, sizes)
+        say(json.dumps(child(Side.named(arguments.child), sizes)))
         return
-    runs: Runs = {side: [] for side in ("plain", *arguments.sides.split(","))}
-    for _ in range(arguments.processes):
-        for side, results in runs.items():
-            results.append(run_child(side, sizes))
+    sides = ALL if arguments.sides == "all" else arguments.sides
+    names = list(dict.fromkeys(("plain", *sides.split(","))))
+    runs, missing = run_all(names, sizes, arguments.processes, arguments.seconds)
+    if "plain" not in runs:
+        raise RuntimeError(f"plain: Expected results to compare with. {missing['plain']}")
     section = Section("benchmarks/training.py")
-    report(section, runs, sizes)  # before the checks, so that minutes of work are not lost
-    check_agreement(runs, choose_device(sizes.device))
+    device = choose_device(sizes.device)
+    report(section, runs, missing, sizes)  # before the checks, so that minutes of work are not lost
+    if arguments.report:
+        say(f"Report: {write_report(section, gpu(device))}")
+    check_agreement(runs, device)
     if not arguments.quick:  # for few small maps the loader's buffers dominate
         check_memory(runs)
-    if arguments.report:
-        say(f"Report: {write_report(section)}")
+    if any(why.startswith(FAILED) for why in missing.values()):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
