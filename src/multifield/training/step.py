@@ -87,7 +87,7 @@ def build_network(
         torch.compiler.reset()
         # in place, so names of the state dict stay. CUDA graphs avoid hundreds of kernel launches
         mode = "reduce-overhead" if device.type == "cuda" else "default"
-        # the last batch of an epoch has another shape
+        # all batches that are compiled have one shape; see `loop`
         network.compile(dynamic=False, mode=mode)
     _log_device(device, precision, compiles=compiles)
     return network
