@@ -7,6 +7,11 @@ import torch
 from multifield.training.precision import conv_dtype, set_numerics
 
 
+def gpu(device: torch.device) -> str:
+    """Return the name of a GPU; empty for a CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+
+
 def synchronize(device: torch.device) -> None:
     """Wait for pending work of a GPU."""
     if device.type == "cuda":

@@ -29,7 +29,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from benchmarks.device import Clock, measure_bandwidth, measure_peak
+from benchmarks.device import Clock, gpu, measure_bandwidth, measure_peak
 from benchmarks.measure import Section, markdown_table, options, say, write_report
 from benchmarks.padded_channels import pad_channels
 from multifield.models import O3Err
@@ -454,7 +454,7 @@ def main() -> None:
     timed = None if device is None else time_step(sizes, device)
     report(section, sizes, count_step(sizes), speed, timed)
     if arguments.report:
-        say(f"Report: {write_report(section)}")
+        say(f"Report: {write_report(section, gpu(device) if device else '')}")
 
 
 if __name__ == "__main__":
