@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import DeviceType
+from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -85,6 +86,7 @@ class Layers(TorchDispatchMode):
         super().__init__()
         self.operations: dict[Part, list[tuple[str, Work]]] = defaultdict(list)
         self.fused: dict[Part, int] = {}  # [bytes]
+        self._kept: dict[int, torch.UntypedStorage] = {}
         self._first_nodes: list[int] = []
         self._layers: list[str] = []
         self.layer = "input"
@@ -123,6 +125,17 @@ class Layers(TorchDispatchMode):
     def total(self, part: Part) -> Work:
         """Return the work of a part."""
         return sum((work for _, work in self.operations.get(part, ())), Work())
+
+    def keep(self, tensor: Tensor) -> Tensor:
+        """Record a tensor that is kept for the backward pass."""
+        storage = tensor.untyped_storage()
+        self._kept[storage._cdata] = storage
+        return tensor
+
+    @property
+    def kept(self) -> int:
+        """Memory that is kept for the backward pass, including weights [bytes]."""
+        return sum(storage.nbytes() for storage in self._kept.values())
 
     def all(self) -> Work:
         """Return the work of the whole step."""
@@ -246,7 +259,8 @@ def count_step(sizes: Sizes) -> Layers:
         step = Step(sizes)
         step.run()  # creates the optimizer's state
         layers = Layers(step.network)
-        step.run(layers)
+        with saved_tensors_hooks(layers.keep, lambda tensor: tensor):
+            step.run(layers)
     return layers
 
 
@@ -409,7 +423,8 @@ def report(
     bound = bounds(layers, sizes.batch, speed)
     section.add(
         f"Bound as executed: {bound.executed:,.0f} maps per second; with one kernel per layer that "
-        f"reads and writes activations once: {bound.fused:,.0f}."
+        f"reads and writes activations once: {bound.fused:,.0f}. {layers.kept / 1e9:.2f} GB are kept "
+        "for the backward pass."
     )
     if timed:
         measured = sizes.batch / seconds

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from benchmarks.roofline import Layers, Part, Speed, Work, bounds, check_convolution
 
@@ -37,3 +38,12 @@ def test_views_cost_nothing_and_expanded_values_are_read_once():
         torch.empty(100)
         x + one.expand(4, 8)  # reads 32 values and one, writes 32
     assert layers.total(Part("C", "forward")) == Work(4 * 65, 0)
+
+
+def test_memory_is_kept_once_for_each_storage():
+    layers = Layers(nn.Identity())
+    x = torch.ones(10, requires_grad=True)
+    with saved_tensors_hooks(layers.keep, lambda tensor: tensor):
+        y = x.exp()  # keeps its result
+        (y * y[:]).sum()  # keeps both factors, which are the result
+    assert layers.kept == 40
