@@ -1,5 +1,6 @@
 """The package as people install it: built, checked, and run in folders that are no project."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sysconfig
 import tarfile
 import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,14 @@ def install(wheel: Path, folder: Path) -> Path:
     # afterwards, or pip would replace the package there; the path alone, so that its .pth files are not read
     (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     return programs
+
+
+def add(requirement: str, programs: Path, folder: Path) -> None:
+    """Install a package of the index into an environment, with versions that may differ here."""
+    environment = {"PIP_CONSTRAINT": "", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    pip = (sys.executable, "-m", "pip", "--python", programs / "python")
+    done = call(*pip, "install", "--quiet", requirement, folder=folder, **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -137,6 +147,38 @@ def test_the_module_is_the_command(programs, finished):
         assert "- select_fields" in succeed(*command, "registry", "list", folder=folder)
         output = succeed(*command, "--env", "test", "--pipelines", "preprocess", folder=folder)
         assert "preprocess.fit_normalization" in output
+
+
+def test_mlflow_records_runs(distributions, tmp_path):
+    """Parameters, metrics, figures and cards of a run are in a local MLflow."""
+    (wheel,) = distributions.glob("*.whl")
+    programs = install(wheel, tmp_path / "environment")
+    (extra,) = (each for each in metadata.requires("multifield") or () if "kedro-mlflow" in each)
+    add(extra.partition(";")[0], programs, tmp_path)
+    project = tmp_path / "project"
+    project.mkdir()
+    succeed(programs / "multifield", "run", "--env", "test", folder=project)
+    read = succeed(programs / "python", "-c", READ_MLFLOW, folder=project)
+    status, parameters, metrics, files = json.loads(read.splitlines()[-1])
+    assert status == "FINISHED"
+    assert (parameters["training.epochs"], parameters["suite"]) == ("2", "MockNbody")
+    (stored,) = project.glob("data/08_reporting/*/metrics.json")
+    expected = json.loads(stored.read_text())
+    assert metrics["RMSE.Omega_m"] == expected["RMSE"]["Omega_m"]
+    assert "recalibrated.chi2.sigma_8" in metrics
+    assert {"report.html", "calibration.png", "levels.csv", "metrics_intervals.json"} <= set(files)
+    assert [name for name in files if name.startswith("card_MockNbody_Mtot_")]
+    assert not (project / "mlruns").exists()
+
+
+READ_MLFLOW = """
+import json, mlflow
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+client = mlflow.MlflowClient()
+(run,) = client.search_runs([client.get_experiment_by_name("multifield").experiment_id])
+files = [entry.path for entry in client.list_artifacts(run.info.run_id)]
+print(json.dumps([run.info.status, run.data.params, run.data.metrics, files]))
+"""
 
 
 def test_missing_inputs_name_the_command(programs, tmp_path):
