@@ -121,6 +121,8 @@ def write_log_maps(folder: Path, width: float, manifest: Manifest) -> None:
         cutout=0,
         mask=None,
         zeros="refuse",
+        noise=0,
+        beam=0,
         n_threads=0,
     )
     raw = open_maps(raw_path(folder))

@@ -5,6 +5,7 @@ import pytest
 
 import multifield as mf
 from multifield.maps import gaussian_smooth
+from multifield.maps.instrument import observe
 
 SMALL = {"environment": "test", "map_size": 32, "smoothing_width": 1}
 QUICK = {"epochs": 1, "hidden": 2, "batch_size": 32, "device": "cpu", "n_threads": 1}
@@ -178,6 +179,30 @@ def test_a_wrong_mask_is_refused(wrong, message, data, tmp_path):
         mf.load_suite(
             "MockNbody", "Mtot", data=data, cutout=16, mask=f"{tmp_path}/mask.npy", **SMALL
         )
+
+
+# ---- noise and beam ----
+
+
+def test_networks_see_noise_and_beam(data, suite, network, tmp_path):
+    observed = mf.load_suite(
+        "MockNbody", "Mtot", data=data, cutout=16, noise=0.2, beam=1.0, **SMALL
+    )
+    mf.train(observed, **QUICK).save(tmp_path)
+    noisy = mf.load_network(tmp_path)
+    assert (noisy.card.noise, noisy.card.beam) == (0.2, 1.0)
+    expected = noisy.infer(observed.test, orientations=1)
+    index = observed.test.index
+    raw = np.array(observed.maps["Mtot"][index])
+    maps = observe(raw, index.tolist(), "Mtot", noise=0.2, beam=1.0)[:, :16, :16]
+    found = noisy.infer(np.ascontiguousarray(maps), orientations=1)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    with pytest.raises(ValueError, match=r"Expected noise 0\.2, as in the training, got 0"):
+        noisy.infer(suite.test)
+    with pytest.raises(ValueError, match=r"Expected noise 0\.0, as in the training, got 0\.2"):
+        network.infer(observed.test)
+    # the same maps with the same noise are no difference
+    assert (noisy.compare(observed.valid, observed.valid)["p_value"] == 1).all()
 
 
 # ---- zeros ----

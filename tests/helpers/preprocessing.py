@@ -9,6 +9,8 @@ PLAIN = PreprocessingConfig(
     cutout=0,
     mask=None,
     zeros="refuse",
+    noise=0,
+    beam=0,
     n_threads=1,
 )
 """Whole maps, without smoothing, by one thread."""

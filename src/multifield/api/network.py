@@ -22,6 +22,8 @@ from multifield.core.atomic_files import write_json
 from multifield.core.checksums import sha256
 from multifield.data import MapLoader, encode_mask_of
 from multifield.data.parameter_tables import align
+from multifield.maps.cutouts import cut_corner
+from multifield.maps.instrument import observe
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.describe import SINGLE
 
@@ -280,6 +282,8 @@ class FittedNetwork:
             ("box", suite.box, card.box),
             ("floors", _floors(suite), {each.field: each.floor for each in card.channels}),
             ("mask", _name_of(encode_mask_of(config, suite.map_size)), _name_of(card.mask)),
+            ("noise", config.noise, card.noise),
+            ("beam", config.beam, card.beam),
             ("cut-outs", bool(config.cutout), not card.periodic),
             ("smoothing_width", config.smoothing_width, card.smoothing_width),
             ("remove_monopole", config.remove_monopole, card.remove_monopole),
@@ -338,12 +342,20 @@ class FittedNetwork:
 
 
 def _raw_maps(part: Part) -> dict[str, Maps]:
-    """Copy the raw maps or cut-outs of a part."""
-    size = part.suite.map_size
-    return {
-        field: np.ascontiguousarray(raw[part.index][:, :size, :size])
+    """Copy the raw maps or cut-outs of a part, with noise and beam of its suite."""
+    size, config = part.suite.map_size, part.suite.parameters.preprocessing
+    observed = {
+        field: observe(
+            raw[part.index],
+            part.index.tolist(),
+            field,
+            noise=config.noise,
+            beam=config.beam,
+            periodic=config.cutout != raw.shape[-1],
+        )
         for field, raw in part.suite.maps.items()
     }
+    return {field: cut_corner(maps, size) for field, maps in observed.items()}
 
 
 def _floors(suite: Suite) -> dict[str, float | None]:

@@ -24,6 +24,8 @@ OF_SUITES = {
     "zeros": "zeros",
     "remove_monopole": "preprocessing.remove_monopole",
     "compact": "preprocessing.compact",
+    "noise": "preprocessing.noise",
+    "beam": "preprocessing.beam",
     "n_valid": "split.n_valid",
     "n_test": "split.n_test",
     "split_seed": "split.seed",

@@ -249,7 +249,8 @@ def load_suite(
         Settings that replace those of ``conf``. Mock suites: ``n_simulations``, ``map_size``
         [pixels], ``lattice``, ``refine``, ``seed``, ``n_threads``. Published suites: ``partial``,
         ``download``. Preprocessing: ``smoothing_width`` and ``cutout`` [pixels],
-        ``mask`` (file), ``zeros`` ("refuse" or "floor"), ``remove_monopole``, ``compact``.
+        ``mask`` (file), ``zeros`` ("refuse" or "floor"), ``noise`` and ``beam`` (largest of a
+        training map), ``remove_monopole``, ``compact``.
         Split: ``n_valid`` and ``n_test`` [simulations; 5% if the set does not have CMD's size],
         ``split_seed``; ``normalize_over``, "training" or "all".
 

@@ -71,6 +71,7 @@ _LABEL_WORDS = {"o3_err": "o3"}
 _LABEL = re.compile(
     r"all_(?:one_cycle|steps_\d+_\d+)_(\w+?)(?:_autoregressive|_flow)?(?:_smoothing_[\d.e+-]+)?(?:_no_monopole)?"
     r"(?:_cutout_\d+)?(?:_mask_[0-9a-f]{6})?(?:_floor)?"
+    r"(?:_noise_[\d.e+-]+)?(?:_beam_[\d.e+-]+)?"
     r"(?:_field_(?:scorer|finalists))?"
 )
 
@@ -173,7 +174,7 @@ def log_maps_name(
     compact : bool, optional
         Whether the maps are stored in 16 bits, which adds ``_float16``.
     suffix : str, optional
-        End of the name for cut-outs and masks.
+        End of the name for cut-outs, masks and instrument.
 
     Returns
     -------

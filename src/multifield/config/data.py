@@ -10,8 +10,10 @@ from multifield.core.checksums import sha256
 from multifield.core.strict_types import Flag, Integer, Real, Text
 
 
-def pixels_suffix(cutout: int, mask: str | None, zeros: str) -> str:
-    """Return the end of the names of files that depend on cut-outs, mask and zeros.
+def pixels_suffix(
+    cutout: int, mask: str | None, zeros: str, noise: float | int, beam: float | int
+) -> str:
+    """Return the end of the names of files that depend on cut-outs, mask, zeros and instrument.
 
     Parameters
     ----------
@@ -21,16 +23,23 @@ def pixels_suffix(cutout: int, mask: str | None, zeros: str) -> str:
         File of the mask. None: no pixel is masked.
     zeros : {"refuse", "floor"}
         Treatment of zero pixels.
+    noise : float
+        Largest relative noise of a pixel.
+    beam : float
+        Largest width of the beam [pixels].
 
     Returns
     -------
     suffix : str
-        ``_cutout_<pixels>``, ``_mask_<checksum>`` and ``_floor``, if they apply.
+        ``_cutout_<pixels>``, ``_mask_<checksum>``, ``_floor``, ``_noise_<level>`` and
+        ``_beam_<width>``, if they apply.
     """
     suffix = f"_cutout_{cutout}" if cutout else ""
     if mask is not None and Path(mask).expanduser().is_file():  # else rejected with the parameters
         suffix += f"_mask_{sha256(Path(mask).expanduser())[:6]}"
-    return suffix + ("_floor" if zeros == "floor" else "")
+    suffix += "_floor" if zeros == "floor" else ""
+    suffix += f"_noise_{noise:g}" if noise else ""
+    return suffix + (f"_beam_{beam:g}" if beam else "")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -53,6 +62,12 @@ class PreprocessingConfig:
     zeros : {"refuse", "floor"}
         Treatment of a zero pixel under log10: an error, or replacement by the smallest positive
         pixel of the training maps.
+    noise : float
+        Largest noise that is added to a map, as standard deviation relative to each pixel. Each map
+        has a level of its own. 0 adds none.
+    beam : float
+        Largest width of the Gaussian beam that smooths a map [pixels]. Each map has a width of its
+        own. 0 smooths none.
     n_threads : int
         Number of threads. 0 uses all cores.
     """
@@ -63,6 +78,8 @@ class PreprocessingConfig:
     cutout: Integer = Field(ge=0)
     mask: Text | None
     zeros: Literal["refuse", "floor"]
+    noise: Real = Field(ge=0, le=1)
+    beam: Real = Field(ge=0)
     n_threads: Integer = Field(ge=0)
 
     @field_validator("mask")
@@ -80,7 +97,7 @@ class PreprocessingConfig:
     @property
     def suffix(self) -> str:
         """End of the names of files that depend on the pixels; see `pixels_suffix`."""
-        return pixels_suffix(self.cutout, self.mask, self.zeros)
+        return pixels_suffix(self.cutout, self.mask, self.zeros, self.noise, self.beam)
 
     def pixels(self, map_size: int) -> int:
         """Return the number of pixels per side of a log map.

@@ -24,8 +24,9 @@ from multifield.data.manifest import Manifest
 from multifield.data.map_files import write_header
 from multifield.data.stored import ArrayMaps, Encoding
 from multifield.maps.cutouts import smooth_cutouts
+from multifield.maps.instrument import observe
 from multifield.maps.memory import aligned_empty, open_maps, read_ahead, source_name
-from multifield.maps.transforms import map_moments, preprocess_block
+from multifield.maps.transforms import check_pixels, map_moments, preprocess_block
 
 _one_writer = threading.Lock()  # lock of a file whose position is shared by threads
 BLOCK_BYTES = 2 * 2**20  # 8 CMD maps, which are still in cache when they are written
@@ -144,6 +145,8 @@ class Preprocessing:
             found["mask"] = sha256(self.config.mask_file)
         if self.floor is not None:
             found["floor"] = repr(self.floor)
+        if self.config.noise or self.config.beam:
+            found["noise"], found["beam"] = f"{self.config.noise:g}", f"{self.config.beam:g}"
         return found
 
     def write(self, path: Path) -> None:
@@ -354,6 +357,17 @@ def _preprocess_block(
     n_threads: int,
 ) -> None:
     maps, width = raw[block], config.smoothing_width
+    if config.noise or config.beam:
+        # the sky behind a mask enters the beam, so its pixels are checked too
+        check_pixels(maps, field, allow_zero=True, first_map=block.start, n_threads=n_threads)
+        maps = observe(
+            maps,
+            range(block.start, block.start + len(maps)),
+            field,
+            noise=config.noise,
+            beam=config.beam,
+            periodic=config.cutout != maps.shape[-1],
+        )
     if config.cutout or not fills.are_none:
         size = config.pixels(maps.shape[-1])
         maps = check_and_fill(maps, field, size, fills, block.start, n_threads)

@@ -97,7 +97,7 @@ class LogMapsDataset(AbstractDataset[Mapping[str, Preprocessing | LogMaps], dict
     compact : bool, optional
         Whether the log maps are stored in 16 bits.
     suffix : str, optional
-        End of the names for cut-outs and masks; see `multifield.config.data.pixels_suffix`.
+        End of the names for cut-outs, masks and instrument; see `multifield.config.data.pixels_suffix`.
     metadata : dict, optional
         Metadata for Kedro plugins.
     """

@@ -27,7 +27,7 @@ from multifield.maps.splits import Split
 from multifield.models.model_folder import ModelFolder
 from multifield.prediction.novelty import NoveltyReference
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the schema of a card. Every change of the schema increments it."""
 
 STRICT = ConfigDict(extra="forbid")
@@ -163,6 +163,10 @@ class ModelCard:
     mask : str or None
         Mask of the training maps, from `multifield.maps.masks.encode_mask`. None if no pixel is
         masked.
+    noise : float
+        Largest noise that was added to a training map, as standard deviation relative to each pixel.
+    beam : float
+        Largest width of the beam that smoothed a training map [pixels].
     channels : tuple of Channel
         Fields in the order of the channels.
     normalization_over : str
@@ -201,6 +205,8 @@ class ModelCard:
     box: PositiveFloat
     periodic: bool
     mask: str | None
+    noise: float = Field(ge=0, le=1)
+    beam: float = Field(ge=0, allow_inf_nan=False)
     channels: tuple[Channel, ...] = Field(min_length=1)
     normalization_over: Literal["training", "all"]
     parameters: tuple[Inferred, ...] = Field(min_length=1)

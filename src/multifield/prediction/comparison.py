@@ -21,6 +21,7 @@ from multifield.core.arrays import Index, Maps
 from multifield.core.checksums import sha256
 from multifield.core.progress import progress
 from multifield.evaluation.two_sample import compare_sets
+from multifield.maps.instrument import observe
 from multifield.maps.memory import source_name
 from multifield.maps.splits import maps_of
 from multifield.models import Network, for_inference
@@ -140,7 +141,11 @@ def compare_with_training(
     reference = _choose(card.split.valid, of_training, n_each)
     sets = (
         (_take(maps, new), geometry, missing),
-        (_take(training_maps, reference), plain, card.smoothing_width),
+        (
+            _as_trained(_take(training_maps, reference), reference, card),
+            plain,
+            card.smoothing_width,
+        ),
     )
     copy = for_inference(network.to(choose_device(training.device)))
     assert isinstance(copy, Network)
@@ -174,6 +179,21 @@ def _take(
     maps: Mapping[str, Maps], index: Int64[np.ndarray, " K"]
 ) -> dict[str, Float32[np.ndarray, "K L L"]]:
     return {field: np.ascontiguousarray(raw[index]) for field, raw in maps.items()}
+
+
+def _as_trained(maps: Mapping[str, Maps], numbers: Index, card: ModelCard) -> dict[str, Maps]:
+    """Give training maps the noise and the beam that the networks saw."""
+    return {
+        field: observe(
+            raw,
+            numbers.tolist(),
+            field,
+            noise=card.noise,
+            beam=card.beam,
+            periodic=card.periodic or raw.shape[-1] > card.map_size,
+        )
+        for field, raw in maps.items()
+    }
 
 
 def _features(

@@ -246,6 +246,8 @@ def describe_networks(
         "box": data.box,
         "periodic": not trained_on.preprocessing.cutout,
         "mask": encode_mask_of(trained_on.preprocessing, data.map_size),
+        "noise": trained_on.preprocessing.noise,
+        "beam": trained_on.preprocessing.beam,
         "channels": _channels(trained_on.normalization, manifest, data.causes),
         "normalization_over": trained_on.normalization.over,
         "parameters": tuple(Inferred.of(learned[column]) for column in data.inferred),

@@ -190,6 +190,8 @@ def preprocessing_of(
         cutout=0 if card.periodic else card.map_size,
         mask=None,
         zeros="refuse",
+        noise=0.0,  # new maps have that of their instrument
+        beam=0.0,
         n_threads=training.loader_threads,
     )
 

@@ -18,6 +18,7 @@ from multifield.data.map_files import save_maps, write_theta
 from multifield.data.normalization import fit_normalization
 from multifield.data.preprocess import Preprocessing, check_current, moments_of_log_maps
 from multifield.data.split_loaders import load_splits
+from multifield.maps.instrument import observe
 from multifield.maps.memory import open_maps
 from multifield.maps.splits import Split, maps_of, split_simulations
 from tests.helpers import tolerances
@@ -88,6 +89,40 @@ def test_masked_pixels_do_not_matter(tmp_path, lognormal_maps, rng):
     np.testing.assert_array_equal(found.moments, expected.moments)
     assert found.provenance["mask"] == sha256(tmp_path / "mask.npy")
     assert config.suffix == f"_cutout_12_mask_{found.provenance['mask'][:6]}"
+
+
+def test_noise_and_beam_are_of_the_whole_map(tmp_path, lognormal_maps, monkeypatch):
+    config = dataclasses.replace(PLAIN, cutout=8, noise=0.2, beam=1.5)
+    found = preprocessed(lognormal_maps, tmp_path / "log.npy", config)
+    observed = observe(lognormal_maps, range(len(lognormal_maps)), "Mtot", noise=0.2, beam=1.5)
+    np.testing.assert_allclose(
+        found.maps, np.log10(observed[:, :8, :8]), atol=tolerances.LOG_MAP_ATOL
+    )
+    assert config.suffix == "_cutout_8_noise_0.2_beam_1.5"
+    assert (found.provenance["noise"], found.provenance["beam"]) == ("0.2", "1.5")
+    monkeypatch.setattr(preprocess, "BLOCK_BYTES", 1)
+    again = preprocessed(lognormal_maps, tmp_path / "again.npy", config)
+    np.testing.assert_array_equal(again.maps, found.maps)
+    np.testing.assert_array_equal(
+        moments_of_log_maps(lognormal_maps, "Mtot", config), found.moments
+    )
+
+
+def test_a_beam_needs_the_sky_behind_a_mask(tmp_path, lognormal_maps):
+    np.save(tmp_path / "mask.npy", np.eye(16, dtype=bool))
+    config = dataclasses.replace(PLAIN, mask=str(tmp_path / "mask.npy"), beam=1)
+    maps = lognormal_maps.copy()
+    maps[1, 4, 4] = np.nan
+    with pytest.raises(ValueError, match=r"Mtot: map 1, .*pixel \(4, 4\): .* got nan"):
+        preprocessed(maps, tmp_path / "log.npy", config)
+
+
+def test_masked_pixels_have_no_noise(tmp_path, lognormal_maps):
+    mask = np.eye(16, dtype=bool)
+    np.save(tmp_path / "mask.npy", mask)
+    config = dataclasses.replace(PLAIN, mask=str(tmp_path / "mask.npy"), noise=0.2)
+    for one in preprocessed(lognormal_maps, tmp_path / "log.npy", config).maps:
+        assert np.ptp(one[mask]) == 0
 
 
 def test_zeros_get_the_least_pixel_of_the_training_maps(tmp_path, rng):

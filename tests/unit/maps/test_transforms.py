@@ -149,7 +149,8 @@ from multifield.maps import open_maps, transforms
 from multifield.data.preprocess import PreprocessingConfig
 
 settings = PreprocessingConfig(
-    smoothing_width=2.0, remove_monopole=True, compact=False, cutout=0, mask=None, zeros="refuse", n_threads=1
+    smoothing_width=2.0, remove_monopole=True, compact=False, cutout=0, mask=None, zeros="refuse", noise=0,
+    beam=0, n_threads=1
 )
 raw = np.load("raw.npy")
 Preprocessing(raw, "Mtot", settings, "abc").write(Path("log.npy"))

@@ -59,7 +59,9 @@ def test_another_architecture_has_names_of_its_own() -> None:
     assert folder.weights(3).name == "weights_SIMBA_T_3_all_steps_500_500_summary_statistics.pt"
 
 
-@pytest.mark.parametrize("suffix", ["_cutout_128", "_mask_0a1b2c", "_cutout_16_mask_0a1b2c_floor"])
+@pytest.mark.parametrize(
+    "suffix", ["_cutout_128", "_mask_0a1b2c", "_cutout_16_mask_0a1b2c_floor", "_noise_0.1_beam_1"]
+)
 def test_the_architecture_is_found_in_labels_of_other_pixels(suffix):
     label = recipe_label(500, 500, 2, True, "summary_statistics", head="flow") + suffix
     assert word_of_label(label) == "summary_statistics"

@@ -26,7 +26,7 @@ CARD = TypeAdapter(ModelCard)
 
 def make_card(**changes) -> ModelCard:
     values = {
-        "schema_version": 3,
+        "schema_version": 4,
         "suite": "MockTNG",
         "sim_set": "LH",
         "field": "T_Mgas",
@@ -37,6 +37,8 @@ def make_card(**changes) -> ModelCard:
         "box": 25.0,
         "periodic": True,
         "mask": None,
+        "noise": 0.0,
+        "beam": 0.0,
         "channels": tuple(
             Channel(
                 field=field,
@@ -98,8 +100,8 @@ def test_the_fields_are_channels_in_their_order():
 
 
 def test_a_later_schema_is_named_before_its_unknown_keys():
-    with pytest.raises(ValidationError, match=r"schema_version: Expected 3, got 4") as caught:
-        CARD.validate_json(as_json(schema_version=4, colour="blue"))
+    with pytest.raises(ValidationError, match=r"schema_version: Expected 4, got 5") as caught:
+        CARD.validate_json(as_json(schema_version=5, colour="blue"))
     assert caught.value.error_count() == 1
 
 
@@ -123,7 +125,7 @@ def test_the_bounds_tell_what_the_networks_learned():
     ("changes", "message"),
     [
         ({"colour": "blue"}, "colour"),
-        ({"schema_version": None}, "schema_version: Expected 3"),
+        ({"schema_version": None}, "schema_version: Expected 4"),
         ({"map_size": 0}, "map_size"),
         ({"box": 0.0}, "box"),
         ({"mask": "AAAA"}, "mask: Expected a packed mask"),

@@ -53,13 +53,14 @@ def infer_exactly(
     -------
     results : dict of str to Results
         Results of ``exact posterior``, rows ordered (simulation, map). Empty for other suites, for
-        smoothed maps and for maps without monopole.
+        maps that are smoothed, cut, masked or noisy, and for maps without monopole.
     """
     if suite != gaussian.SUITE:
         return {}
     (entry,) = log_maps.values()
     recipe = entry.provenance
-    if (recipe["smoothing_width"], recipe["remove_monopole"]) != ("0", "False"):
+    changed = {"cutout", "mask", "floor", "noise", "beam"} & set(recipe)
+    if changed or (recipe["smoothing_width"], recipe["remove_monopole"]) != ("0", "False"):
         return {}
     maps = maps_of(split.test)
     truth = theta[maps // camels.MAPS_PER_SIMULATION]
