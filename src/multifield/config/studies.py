@@ -4,6 +4,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from multifield import camels
+from multifield.camels.selection import Selection
 from multifield.config.training import Hyperparameters
 from multifield.core.strict_types import Flag, Integer, Real, Text
 
@@ -109,7 +110,8 @@ class RobustnessConfig:
     Attributes
     ----------
     suites : tuple of str
-        Suites. One network is trained on each and tested on all.
+        Suites. One network is trained on each and tested on all. ``<suite>@<set>`` names a set of its
+        own; the others have the set of the run.
     held_back : str
         Held-out suite, whose parameters no method uses.
     fields : tuple of str
@@ -155,9 +157,12 @@ class RobustnessConfig:
 
     @model_validator(mode="after")
     def _suites_have_the_fields(self) -> "RobustnessConfig":
-        for suite in self.suites:
+        for entry in self.suites:
+            suite, _, own_set = entry.partition("@")
             for field in self.fields:
                 camels.parse_fields(field, suite)
+            if own_set:
+                camels.find_set(own_set, suite)
         return self
 
     @model_validator(mode="after")
@@ -203,6 +208,26 @@ class RobustnessConfig:
                 f"{', '.join(self.training_suites)}."
             )
         return self
+
+    def selections(self, sim_set: str) -> dict[str, Selection]:
+        """Choose the set of each suite.
+
+        Parameters
+        ----------
+        sim_set : str
+            Set of the suites without a set of their own.
+
+        Returns
+        -------
+        selections : dict of str to Selection
+            Suite, set and single fields, by the entries of `suites`.
+        """
+        parts = {entry: entry.partition("@") for entry in self.suites}
+        field = "_".join(self.single_fields)
+        return {
+            entry: Selection(suite=suite, sim_set=own_set or sim_set, field=field)
+            for entry, (suite, _, own_set) in parts.items()
+        }
 
     @property
     def training_suites(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from tests.unit.studies.robustness.examples import method, robustness
             "Expected each value once, got MockTNG, MockTNG",
         ),
         ({"suites": ("MockTNG", "Mock", "MockAstrid")}, "suite: Expected one of .* got 'Mock'"),
+        ({"suites": ("MockTNG", "MockSB@LH", "MockAstrid")}, "MockSB.*SB14.*got 'LH'"),
         ({"fields": ("B",)}, "suite MockSIMBA .*got 'B'"),
         ({"studied": ("HI",)}, "studied: Expected some of T, got 'HI'"),
         ({"smoothing_widths": (0.0, -1.0)}, "Expected finite widths >= 0"),

@@ -38,6 +38,7 @@ def draw(figure):
 def test_mock_suites_are_called_mock():
     for name, suite in camels.SUITES.items():
         assert ("(mock)" in figures.suite_title(name)) is suite.mock
+    assert figures.suite_title("MockSB@SB14") == "MockSB@SB14 (mock)"
 
 
 # ---- true against predicted ----

@@ -105,14 +105,14 @@ def suite_title(suite: str) -> str:
     Parameters
     ----------
     suite : str
-        Name of the suite.
+        Name of the suite, or ``<suite>@<set>``.
 
     Returns
     -------
     title : str
         Name for titles.
     """
-    return f"{suite} (mock)" if camels.find_suite(suite).mock else suite
+    return f"{suite} (mock)" if camels.find_suite(suite.partition("@")[0]).mock else suite
 
 
 def maps_title(field: str, suite: str) -> str:

@@ -80,13 +80,13 @@ def bring_suites(
     config : RobustnessConfig
         Suites, fields and smoothing.
     sim_set : str
-        Simulation set of all suites.
+        Simulation set of the suites without a set of their own.
     source : SourceConfig
         Source of the raw maps.
     preprocessing : PreprocessingConfig
         Preprocessing. `config` replaces its smoothing width. Its cut-out is of all suites.
     split_config : SplitConfig
-        Split. The same simulations are held out in each suite.
+        Split. The same simulations are held out in each suite of one set.
     folders : SuiteFolders
         Folders of raw maps and log maps.
 
@@ -99,28 +99,25 @@ def bring_suites(
     ------
     ValueError
         If log maps are stored in 16 bits, which cannot be joined, if zeros get a floor, if suites
-        have different numbers of simulations or no common cosmological parameter, or if their boxes
-        differ and no cut-out of a common side is chosen.
+        have no common cosmological parameter, if those of one set have different numbers of
+        simulations, or if boxes differ and no cut-out of a common side is chosen.
     """
     if preprocessing.compact:
         raise ValueError("preprocessing.compact: Expected false for robustness, got True.")
     if preprocessing.zeros != "refuse":
         raise ValueError("zeros: Expected refuse for robustness, got floor.")
     suites = {}
-    sets = {suite: camels.find_set(sim_set, suite) for suite in config.suites}
+    selections = config.selections(sim_set)
+    sets = {suite: selection.simulations for suite, selection in selections.items()}
     space = find_common(sets)
     check_boxes(sets, preprocessing.cutout)
     check_joined(sets, config)
-    selections = {
-        suite: Selection(suite=suite, sim_set=sim_set, field="_".join(config.single_fields))
-        for suite in config.suites
-    }
     boxes = {suite: each.box for suite, each in sets.items()}
     raw = {
         suite: bring_raw(
             selection,
             scale_mock(source, boxes[suite] / min(boxes.values())),
-            folders.raw / suite,
+            folders.raw / selection.suite,
         )
         for suite, selection in selections.items()
     }
@@ -149,13 +146,13 @@ def bring_suites(
                     maps,
                     manifest,
                     replace(preprocessing, smoothing_width=width),
-                    folders.log_maps / suite,
+                    folders.log_maps / selection.suite,
                 ).items()
             },
             space,
             sets[suite].maps_per_simulation,
         )
-    check_equal_sizes(suites)
+    check_equal_sizes(suites, selections)
     return suites
 
 
@@ -334,25 +331,32 @@ def find_common(sets: Mapping[str, camels.SimulationSet]) -> camels.ParameterSpa
     )
 
 
-def check_equal_sizes(suites: Mapping[str, SuiteMaps]) -> None:
-    """Check that all suites have the same number of simulations, because they share a split.
+def check_equal_sizes(suites: Mapping[str, SuiteMaps], selections: Mapping[str, Selection]) -> None:
+    """Check that suites of one set have the same number of simulations, because they share a split.
 
     Parameters
     ----------
     suites : mapping of suite to SuiteMaps
         Maps of each suite.
+    selections : mapping of suite to Selection
+        Set of each suite.
 
     Raises
     ------
     ValueError
         If the numbers differ.
     """
-    numbers = {name: len(each.theta) for name, each in suites.items()}
-    if len(set(numbers.values())) > 1:
-        raise ValueError(
-            "robustness.suites: Expected the same number of simulations in each suite, got "
-            f"{numbers}. All suites share one split."
-        )
+    for sim_set in {selection.sim_set for selection in selections.values()}:
+        numbers = {
+            name: len(each.theta)
+            for name, each in suites.items()
+            if selections[name].sim_set == sim_set
+        }
+        if len(set(numbers.values())) > 1:
+            raise ValueError(
+                f"robustness.suites: Expected the same number of simulations in each suite of set "
+                f"{sim_set}, got {numbers}. They share one split."
+            )
 
 
 def without_parameters(suite: SuiteMaps) -> SuiteMaps:

@@ -165,9 +165,26 @@ def test_suites_of_other_sizes_are_refused():
     suites = {suite: make_suite_maps(suite, 0) for suite in ("MockTNG", "MockSIMBA")}
     suites["MockSIMBA"] = replace(suites["MockSIMBA"], theta=suites["MockSIMBA"].theta[1:])
     with pytest.raises(
-        ValueError, match=r"same number of simulations .* got \{'MockTNG': 6, 'MockSIMBA': 5\}"
+        ValueError,
+        match=r"simulations in each suite of set LH, got \{'MockTNG': 6, 'MockSIMBA': 5\}",
     ):
-        check_equal_sizes(suites)
+        check_equal_sizes(suites, robustness().selections("LH"))
+
+
+def test_a_suite_can_have_a_set_of_its_own(folders):
+    suites = bring(folders, suites=("MockTNG", "MockSB@SB14"), held_back="MockSB@SB14")
+    assert tuple(suites) == ("MockTNG", "MockSB@SB14")
+    raw = np.load(folders.raw / "MockSB" / "Maps_T_MockSB_SB14_z=0.00.npy")
+    maps = suites["MockSB@SB14"].log_maps["T", 0.0].maps
+    np.testing.assert_array_equal(maps, log_transform(raw, "T"))
+    assert suites["MockSB@SB14"].space.names == ("Omega_m", "sigma_8")
+
+
+def test_suites_of_other_sets_have_splits_of_their_own():
+    suites = {name: make_suite_maps(name, 0) for name in ("MockTNG", "MockSB@SB14")}
+    suites["MockTNG"] = replace(suites["MockTNG"], theta=suites["MockTNG"].theta[1:])
+    config = robustness(suites=tuple(suites), held_back="MockTNG")
+    check_equal_sizes(suites, config.selections("LH"))
 
 
 def test_compact_log_maps_are_refused(folders):
