@@ -122,6 +122,6 @@ def find_geometry(
     if card.mask is not None and not geometry.is_plain:
         raise ValueError(
             f"{start} {size} pixels per side, to which the mask of the training belongs, got {found}. "
-            "Cut or regrid the maps yourself."
+            "Cut or regrid the maps yourself. Parts with other masks need networks of their own."
         )
     return geometry
