@@ -2,25 +2,23 @@
 
     python -m benchmarks.geometry [folder [number of simulations]]
 
-All networks have the recipe ``multifield`` and 32 pixels. One is trained on whole maps of
+All networks have the recipe ``statistics`` and 32 pixels. One is trained on whole maps of
 MockNbody, one on cut-outs of maps of 64 pixels, and one on cut-outs with a masked disc. They infer
 test maps of the same simulations, unchanged or changed. The folder stores the maps.
 """
 
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import multifield as mf
 from benchmarks.measure import markdown_table, say
-from multifield.maps import gaussian_smooth
 from multifield.maps.masks import fill_masked
 
 SIZE = 32  # [pixels] of all networks
 MASKED = 0.2  # share of the masked pixels
-NOISE = 0.1  # standard deviation of the noise relative to each pixel
-BEAM = 1.0  # [pixels]
 HEADINGS = ("maps", "network", "parameter", "RMSE", "std", "chi2", "68%", "flagged")
 
 
@@ -32,7 +30,36 @@ def disc(share: float) -> np.ndarray:
     return mask
 
 
-def score(posterior: mf.Posterior, theta: np.ndarray) -> list[tuple[str, ...]]:
+class Score(NamedTuple):
+    """Accuracy and calibration of one parameter.
+
+    Attributes
+    ----------
+    parameter : str
+        Name.
+    rmse, std : float
+        Root mean square error, and mean recalibrated standard deviation.
+    chi2 : float
+        Mean squared error in recalibrated standard deviations.
+    inside, flagged : float
+        Share of the truths inside one standard deviation, and of flagged maps.
+    """
+
+    parameter: str
+    rmse: float
+    std: float
+    chi2: float
+    inside: float
+    flagged: float
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Values as text for a table."""
+        numbers = (f"{self.rmse:.4f}", f"{self.std:.4f}", f"{self.chi2:.2f}")
+        return (self.parameter, *numbers, f"{self.inside:.0%}", f"{self.flagged:.0%}")
+
+
+def score(posterior: mf.Posterior, theta: np.ndarray) -> list[Score]:
     """Compare posteriors with the true parameters of each map.
 
     Parameters
@@ -44,20 +71,48 @@ def score(posterior: mf.Posterior, theta: np.ndarray) -> list[tuple[str, ...]]:
 
     Returns
     -------
-    rows : list of tuple of str
-        Parameter, RMSE, mean recalibrated standard deviation, mean chi2, share of the truths inside
-        one standard deviation, and share of flagged maps.
+    scores : list of Score
+        One for each parameter.
     """
-    rows = []
-    flagged = f"{100 * posterior.is_novel.mean():.0f}%"
+    scores = []
     for column, name in enumerate(posterior.parameters):
         std = posterior.std_recalibrated[:, column]
         error = posterior.mean[:, column] - theta[:, column]
         numbers = np.sqrt(np.mean(error**2)), std.mean(), np.mean((error / std) ** 2)
-        inside = f"{100 * np.mean(np.abs(error) < std):.0f}%"
-        shown = (f"{numbers[0]:.4f}", f"{numbers[1]:.4f}", f"{numbers[2]:.2f}")
-        rows.append((name, *shown, inside, flagged))
-    return rows
+        inside = np.mean(np.abs(error) < std)
+        scores.append(Score(name, *map(float, (*numbers, inside, posterior.is_novel.mean()))))
+    return scores
+
+
+def load(folder: Path, name: str, n_simulations: int, **settings: Any) -> mf.Suite:
+    """Load maps of MockNbody, of which 15% are for validation and test.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for the maps.
+    name : str
+        Name of its folder for maps of these pixels.
+    n_simulations : int
+        Number of simulations.
+    **settings : object
+        Further settings of `multifield.load_suite`.
+
+    Returns
+    -------
+    suite : Suite
+        Maps of Mtot.
+    """
+    held_out = max(2, 3 * n_simulations // 40)
+    return mf.load_suite(
+        *("MockNbody", "Mtot"),
+        data=folder / name,
+        environment="mock",
+        n_simulations=n_simulations,
+        n_valid=held_out,
+        n_test=held_out,
+        **{"map_size": SIZE, **settings},
+    )
 
 
 def measure(folder: Path, n_simulations: int) -> list[tuple[str, ...]]:
@@ -78,51 +133,30 @@ def measure(folder: Path, n_simulations: int) -> list[tuple[str, ...]]:
     mask = disc(MASKED)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "mask.npy", mask)
-    held_out = max(2, 3 * n_simulations // 40)
-    settings = {
-        "environment": "mock",
-        "n_simulations": n_simulations,
-        "n_valid": held_out,
-        "n_test": held_out,
-    }
+    fine = {"map_size": 2 * SIZE, "cutout": SIZE}
     suites = {
-        "whole": mf.load_suite(
-            "MockNbody", "Mtot", data=folder / "whole", map_size=SIZE, **settings
-        ),
-        "cut-outs": mf.load_suite(
-            "MockNbody", "Mtot", data=folder / "fine", map_size=2 * SIZE, cutout=SIZE, **settings
-        ),
-        "masked": mf.load_suite(
-            *("MockNbody", "Mtot"),
-            data=folder / "fine",
-            map_size=2 * SIZE,
-            cutout=SIZE,
-            mask=str(folder / "mask.npy"),
-            **settings,
-        ),
+        "whole": load(folder, "whole", n_simulations),
+        "cut-outs": load(folder, "fine", n_simulations, **fine),
+        "masked": load(folder, "fine", n_simulations, mask=str(folder / "mask.npy"), **fine),
     }
     networks = {name: mf.train(suite, recipe="statistics") for name, suite in suites.items()}
     test = suites["whole"].test
     theta = test.theta
     whole = np.array(suites["whole"].maps["Mtot"][test.index])
-    fine = np.array(suites["cut-outs"].maps["Mtot"][test.index])
-    corner = np.ascontiguousarray(fine[:, :SIZE, :SIZE])
-    rng = np.random.default_rng(1)
-    noisy = whole * np.exp(rng.normal(0, NOISE, whole.shape)).astype(np.float32)
+    finer = np.array(suites["cut-outs"].maps["Mtot"][test.index])
+    corner = np.ascontiguousarray(finer[:, :SIZE, :SIZE])
     cases: list[tuple[str, str, np.ndarray, float]] = [
         ("whole", "whole", whole, 25),
-        ("64 pixels, regridded", "whole", fine, 25),
-        (f"noise of {100 * NOISE:.0f}% per pixel", "whole", noisy, 25),
-        (f"beam of {BEAM:g} pixel", "whole", gaussian_smooth(whole, BEAM), 25),
+        ("64 pixels, regridded", "whole", finer, 25),
         ("cut-outs", "cut-outs", corner, 12.5),
-        ("64 pixels, 4 tiles", "cut-outs", fine, 25),
+        ("64 pixels, 4 tiles", "cut-outs", finer, 25),
         ("masked, filled by hand", "cut-outs", fill_masked(corner, mask), 12.5),
         ("masked", "masked", np.where(mask, np.float32(np.nan), corner), 12.5),
     ]
     rows = []
     for title, name, maps, box in cases:
         posterior = networks[name].infer(maps, box=box)
-        rows += [(title, name, *row) for row in score(posterior, theta)]
+        rows += [(title, name, *each.texts) for each in score(posterior, theta)]
         say(title)
     return rows
 

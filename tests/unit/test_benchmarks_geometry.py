@@ -21,7 +21,7 @@ def test_scores_by_hand():
         std_recalibrated=np.array([[0.2], [0.1]]),
         is_novel=np.array([True, False]),
     )
-    (row,) = score(posterior, np.array([[0.2], [0.2]]))
+    (found,) = score(posterior, np.array([[0.2], [0.2]]))
     # errors 0.1 and 0.3: rms 0.2236, chi2 (0.25 + 9) / 2
-    assert row == ("Omega_m", "0.2236", "0.1500", "4.62", "50%", "50%")
-    assert len(row) + 2 == len(HEADINGS)
+    assert found.texts == ("Omega_m", "0.2236", "0.1500", "4.62", "50%", "50%")
+    assert len(found) + 2 == len(HEADINGS)
