@@ -78,9 +78,14 @@ class LogMaps:
         return maps if self.encoding is None else self.encoding.decode(maps)
 
     @property
+    def periodic(self) -> bool:
+        """Whether the maps are whole periodic maps, not cut-outs."""
+        return "cutout" not in self.provenance
+
+    @property
     def share(self) -> float:
         """Side of a map in units of the side of the box; below 1 for cut-outs."""
-        if "cutout" not in self.provenance:
+        if self.periodic:
             return 1.0
         pixels, _, whole, _ = self.provenance["cutout"].split()
         return int(pixels) / int(whole)

@@ -31,6 +31,8 @@ class SplitLoaders:
     maps_per_set : int, optional
         Number of consecutive maps that are shown with the same random set of fields. 0 shows all
         fields.
+    periodic : bool, optional
+        Whether the maps are whole periodic maps, not cut-outs.
     """
 
     train: MapLoader
@@ -38,6 +40,7 @@ class SplitLoaders:
     test: MapLoader
     causes: Mapping[str, str]
     maps_per_set: int = 0
+    periodic: bool = True
 
     @property
     def channels(self) -> int:
@@ -171,6 +174,7 @@ def load_splits(
         valid=train.serving(theta, split.valid),
         test=train.serving(theta, split.test),
         causes=_list_causes(log_maps, split, normalization, manifest, space),
+        periodic=first.periodic,
     )
 
 

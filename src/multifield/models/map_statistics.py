@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multifield.models.padding import pad_periodic
+from multifield.models.padding import Pad, pad_periodic
+from multifield.models.pyramid import Halve
 
 FLOOR = 1e-6  # of variances of standardized maps; keeps logarithms and ratios finite
 PER_CHANNEL = 10  # four moments of the map, four of its small scales, their size, their correlation
@@ -25,7 +26,7 @@ def count_statistics(channels: int) -> int:
     return PER_CHANNEL * channels + channels * (channels - 1) // 2
 
 
-def map_statistics(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
+def map_statistics(x: Float[Tensor, "B C L L"], pad: Pad = pad_periodic) -> Float[Tensor, "B F"]:
     r"""Compute statistics of each map that are invariant under shifts and orientations.
 
     The small scales are the map minus the map blurred with (1, 2, 1) / 4 along each axis. The
@@ -41,6 +42,8 @@ def map_statistics(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
     ----------
     x : (B, C, L, L)
         Standardized maps.
+    pad : Pad, optional
+        Padding of the maps at their edges.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def map_statistics(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
     """
     with torch.autocast(x.device.type, enabled=False):
         x = x.float()
-        small = x - blur(x)
+        small = x - blur(x, pad)
         size = (small.abs().mean(dim=(2, 3)) + FLOOR).log()
         place = correlate(small.square(), x)
         features = [*moments(x), *moments(small), size, place]
@@ -63,9 +66,9 @@ def map_statistics(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
     return torch.cat(features, dim=1)
 
 
-def blur(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B C L L"]:
-    """Blur periodic maps with (1, 2, 1) / 4 along each axis."""
-    x = pad_periodic(x)
+def blur(x: Float[Tensor, "B C L L"], pad: Pad) -> Float[Tensor, "B C L L"]:
+    """Blur maps with (1, 2, 1) / 4 along each axis."""
+    x = pad(x)
     x = 0.25 * (x[:, :, :-2] + x[:, :, 2:]) + 0.5 * x[:, :, 1:-1]
     return 0.25 * (x[..., :-2] + x[..., 2:]) + 0.5 * x[..., 1:-1]
 
@@ -109,7 +112,7 @@ def tails(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
     return torch.cat([((a * x).logsumexp(dim=2) - log_pixels) / a for a in EXPONENTS], dim=1)
 
 
-def contours(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
+def contours(x: Float[Tensor, "B C L L"], pad: Pad = pad_periodic) -> Float[Tensor, "B F"]:
     """Compute statistics of the gradient and of contour lines.
 
     For the absolute value of the gradient: the logarithms of mean and variance, the skewness, and
@@ -121,6 +124,8 @@ def contours(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
     ----------
     x : (B, C, L, L)
         Standardized maps.
+    pad : Pad, optional
+        Padding of the maps at their edges.
 
     Returns
     -------
@@ -132,7 +137,9 @@ def contours(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
     Area, length and total curvature are the Minkowski functionals of a map (Schmalzing & Gorski
     1998, arXiv:astro-ph/9710185). Contour lines are approximated by bands of heights.
     """
-    right, left, down, up = x.roll(-1, 3), x.roll(1, 3), x.roll(-1, 2), x.roll(1, 2)
+    padded = pad(x)
+    left, right = padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:]
+    up, down = padded[:, :, :-2, 1:-1], padded[:, :, 2:, 1:-1]
     slope = (((right - left) / 2).square() + ((down - up) / 2).square() + GRADIENT_FLOOR).sqrt()
     laplacian = right + left + down + up - 4 * x
     mean, log_variance, skewness, _ = moments(slope)
@@ -146,15 +153,15 @@ def contours(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
     return torch.cat(found, dim=1)
 
 
-def couple_scales(levels: Sequence[Tensor], halve: torch.nn.Module) -> Float[Tensor, "B F"]:
+def couple_scales(levels: Sequence[Tensor], halve: Halve) -> Float[Tensor, "B F"]:
     """Measure how small-scale power correlates with the map on larger scales.
 
     Parameters
     ----------
     levels : sequence of (B, C, L / 2^k, L / 2^k)
         Pyramid of maps.
-    halve : Module
-        Operation that halves a map.
+    halve : Halve
+        Operation that halves a map, with its padding.
 
     Returns
     -------
@@ -164,7 +171,7 @@ def couple_scales(levels: Sequence[Tensor], halve: torch.nn.Module) -> Float[Ten
     """
     found = []
     for k, level in enumerate(levels[:-1]):
-        power = (level - blur(level)).square()
+        power = (level - blur(level, halve.pad)).square()
         for coarse in levels[k + 1 :]:
             power = halve(power)
             mean = power.mean(dim=(2, 3), keepdim=True)

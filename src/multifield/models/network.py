@@ -165,6 +165,13 @@ class Network(nn.Module):
             x = self.encode(x)
         return x.float()  # few numbers are left, so float32 costs little
 
+    def mirror(self) -> None:
+        """Prepare a new network for maps that are not periodic. Most need no preparation.
+
+        A network that is prepared has a tensor in its state dict whose name ends in ``mirrored``, by
+        which `load_weights` prepares it again.
+        """
+
     def folded(self, dtype: torch.dtype) -> "Network":
         """Return a copy for inference. A subclass may fold layers and convert its convolutions.
 

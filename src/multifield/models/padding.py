@@ -1,5 +1,6 @@
-"""Periodic padding of maps, fused with the activation."""
+"""Padding of maps: periodic, fused with the activation, or mirrored at the edges."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,26 @@ from torch.autograd.function import once_differentiable
 # Public operations with an `out` argument, which `torch.nn.functional` does not offer.
 _leaky_relu = torch.ops.aten.leaky_relu.out
 _leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
+
+
+Pad = Callable[[Tensor], Tensor]
+"""Function that pads maps (B, C, L, L) by one pixel on each side."""
+
+
+def pad_mirrored(x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B C M M"]:
+    """Pad maps that are not periodic: mirror them at their edges by one pixel.
+
+    Parameters
+    ----------
+    x : (B, C, L, L)
+        Maps.
+
+    Returns
+    -------
+    padded : (B, C, L + 2, L + 2)
+        Padded maps.
+    """
+    return torch.nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
 def pad_periodic(

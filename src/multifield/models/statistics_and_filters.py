@@ -102,6 +102,10 @@ class StatisticsAndFilters(LeftOutNetwork):
         self.statistics.eval()
         return self
 
+    def mirror(self) -> None:
+        """Prepare the statistics for maps that are not periodic; see `Network.mirror`."""
+        self.statistics.mirror()
+
     def features(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
         """Reduce maps to the statistics and the last hidden layer; see `Network.features`."""
         self._check_maps(x)

@@ -21,6 +21,7 @@ from multifield.models.map_statistics import (
     tails,
 )
 from multifield.models.network import Sizes, require_axes
+from multifield.models.padding import pad_mirrored
 from multifield.models.pyramid import Halve, count_levels
 from multifield.models.spectra import Spectra
 
@@ -86,6 +87,8 @@ class SummaryStatistics(FeatureNetwork):
         super().__init__(hidden, dropout, channels, map_size, n_parameters, head)
         self.map_shape: Tensor  # the number of statistics does not determine it
         self.register_buffer("map_shape", torch.tensor([channels, map_size]))
+        self.mirrored: Tensor | None  # saved with the weights, which depend on it
+        self.register_buffer("mirrored", None)
         self.halve = Halve(channels)
         self.spectra = Spectra(channels, map_size)
         n_levels = count_levels(map_size)
@@ -106,6 +109,11 @@ class SummaryStatistics(FeatureNetwork):
         return Sizes(
             n_units // UNITS_PER_HIDDEN, channels, map_size, count_parameters(state, n_outputs)
         )
+
+    def mirror(self) -> None:
+        """Mirror maps at their edges, except in their spectra; see `Network.mirror`."""
+        self.mirrored = torch.tensor(True)
+        self.halve.pad = pad_mirrored
 
     def encode(self, x: Float[Tensor, "B C L L"]) -> Float[Tensor, "B F"]:
         """Compute the statistics of maps; see `Network.encode`."""
@@ -136,6 +144,6 @@ class SummaryStatistics(FeatureNetwork):
             ("spectra", self.spectra(x)),
             ("tails", tails(x)),
             ("scales", couple_scales(levels, self.halve)),
-            *(("moments", map_statistics(level)) for level in levels),
-            *(("contours", contours(level)) for level in levels[:-1]),
+            *(("moments", map_statistics(level, self.halve.pad)) for level in levels),
+            *(("contours", contours(level, self.halve.pad)) for level in levels[:-1]),
         ]

@@ -300,7 +300,10 @@ def _architecture_of(state: StateDict, asked: str | None) -> str:
 
 def _build(architecture: str, state: StateDict) -> Network:
     sizes = find_architecture(architecture).sizes_of(state)
-    return build(architecture, 0.0, sizes, head_of(state))
+    network = build(architecture, 0.0, sizes, head_of(state))
+    if any(name.endswith("mirrored") for name in state):
+        network.mirror()
+    return network
 
 
 def _check_same_tensors(

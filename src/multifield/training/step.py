@@ -64,6 +64,8 @@ def build_network(
     import_architecture(config.architecture)
     sizes = Sizes(hyperparameters.hidden, data.network_channels, data.map_size, len(data.space))
     network = build(config.architecture, hyperparameters.dr, sizes, config.head)
+    if not data.periodic:
+        network.mirror()
     if config.architecture not in BUILT_IN:
         check_fits(network, config.architecture)
     if config.pretrained is not None:
@@ -75,6 +77,12 @@ def build_network(
             architecture=config.architecture,
             head=config.head,
         )
+        if network.state_dict().keys() != start.state_dict().keys():
+            kind = "periodic maps" if data.periodic else "cut-outs"
+            raise ValueError(
+                f"pretrained: Expected weights for {kind}, as the training maps, got those of "
+                f"{config.pretrained} for others. Leave pretrained out."
+            )
         network.load_state_dict(start.state_dict())
     precision = choose_precision(config.precision, device)
     network.conv_dtype = conv_dtype(precision)

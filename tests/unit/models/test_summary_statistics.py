@@ -165,3 +165,27 @@ def test_members_are_networks_of_their_own() -> None:
         assert moved.tolist() == [member == 1 for member in range(MEMBERS)]
     first = SummaryStatistics(2, 0.0, 1, SIDE).get_parameter("FC2.weight")
     assert not torch.equal(first[0], first[1])
+
+
+def test_mirrored_statistics_are_those_of_the_mirrored_map() -> None:
+    """A map beside its mirror images is periodic. Only the spectra have other wave numbers."""
+    network, x = make_network(), make_maps()
+    mirrored = torch.cat((x, x.flip(3)), dim=3)
+    mirrored = torch.cat((mirrored, mirrored.flip(2)), dim=2)
+    network.spectra = nn.Flatten()  # takes maps of any size
+    of_periodic = network.blocks(mirrored)
+    network.mirror()
+    of_map = network.blocks(x)
+    assert [name for name, _ in of_map] == [name for name, _ in of_periodic]
+    for (name, block), (_, expected) in zip(of_map, of_periodic, strict=True):
+        if name != "spectra":
+            assert_equal(block, expected)
+
+
+def test_mirrored_networks_say_so_in_their_weights(tmp_path: Path) -> None:
+    network, x = make_network(), make_maps()
+    network.mirror()
+    save_weights(tmp_path / "weights.pt", network.state_dict())
+    found = load_weights(tmp_path / "weights.pt")
+    assert torch.equal(found(x), network(x))
+    assert not torch.equal(make_network()(x), network(x))

@@ -102,6 +102,7 @@ def join_suites(
         valid=load(split.valid),
         test=load(split.test),
         causes=_list_causes(every, names, widths, scales, {**causes, **_label_checksum(target)}),
+        periodic=all(suites[0].log_maps[name, widths[0]].periodic for name in names),
     )
     return TrainingSuites(data, shared, tuple(channels[0].ends.tolist()), len(every))
 
