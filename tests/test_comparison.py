@@ -55,6 +55,17 @@ def test_noise_of_pixels_differs_on_small_scales_only(suite, network, maps):
     assert found[4] > 0.05
 
 
+def test_a_beam_differs_on_small_scales_only(suite, maps):
+    """Statistics read the logarithm of the power, also of scales that smoothing suppressed."""
+    network = mf.train(suite, recipe="statistics", epochs=1, device="cpu", n_threads=1)
+    blurred = mf.maps.gaussian_smooth(maps, 0.5)
+    found, alike = (
+        network.compare(each, suite.valid).set_index("smoothing")["mmd"] for each in (blurred, maps)
+    )
+    assert found[0] - alike[0] > 0.03
+    assert abs(found[4] - alike[4]) < 0.004  # 0.008 without noise on smoothed maps
+
+
 def test_a_part_and_its_raw_maps_give_the_same_table(suite, network, maps, alike):
     assert network.compare(maps, suite.valid).equals(alike)
 
