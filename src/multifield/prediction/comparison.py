@@ -36,9 +36,7 @@ from multifield.training.precision import set_numerics
 SCALES = (0, 1, 2, 4, 8)  # [pixels], up to an eighth of the map
 MOST_MAPS = 1000  # of each set, which bounds the memory: their kernel matrix has 32 MB
 SEED = 1
-FAINT = (
-    1e-3  # noise on smoothed maps, relative to the scatter of the training maps; see `_features`
-)
+FAINT = 1e-3  # noise on smoothed maps, in standard deviations of the training maps
 COLUMNS = (
     *("smoothing", "mmd", "mmd_alike", "p_value"),
     *("simulations", "validation_simulations", "maps_per_simulation"),

@@ -53,7 +53,15 @@ def test_maps_kept_in_16_bits_are_decoded():
     assert difference.max() < 0.01
 
 
-@pytest.mark.parametrize("change", [{"smoothing_width": "2"}, {"remove_monopole": "True"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"smoothing_width": "2"},
+        {"remove_monopole": "True"},
+        {"noise": "0.1"},
+        {"cutout": "8 of 16 pixels"},
+    ],
+)
 def test_nothing_is_claimed_of_maps_that_were_changed(change):
     theta, maps = log_maps(**change)
     assert infer_exactly("MockGaussian", maps, theta, split_simulations(20)) == {}
