@@ -59,6 +59,13 @@ class CombinedPosterior:
         """Return the number of simulations S."""
         return len(self.points)
 
+    def __repr__(self) -> str:
+        """Return a summary."""
+        return (
+            f"Posteriors of {len(self)} simulations, each from {self.n_maps} maps that count as "
+            f"{self.share * self.n_maps:.1f} independent ones: {', '.join(self.parameters)}"
+        )
+
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters."""

@@ -122,6 +122,7 @@ def test_on_gaussian_maps_it_is_as_good_as_the_exact_posterior() -> None:
 
 def test_draws_are_inside_and_have_the_moments() -> None:
     combined = combine_posteriors(exact_maps(0.3, 4), index(4), 1.0)
+    assert "4 simulations, each from 15 maps that count as 15.0 independent ones" in repr(combined)
     draws = combined.sample(4000, seed=1)
     assert ((draws >= LOW) & (draws <= LOW + WIDTH)).all()
     mean, covariance = combined.moments()
