@@ -195,6 +195,18 @@ def test_the_verdict_comes_first_and_other_stages_are_left_out(make_report):
     assert "recipes:" not in text
 
 
+def test_the_verdict_names_tests_of_the_joint_posterior(make_report):
+    tests = make_report().calibration_tests
+    joint = next(test["parameter"] for test in tests if test["test"] == "HPD")
+    for p_value, expected in ((0.5, []), (0.01, ["deviates (HPD)"])):
+        changed = [
+            record | {"p_value": p_value if record["test"] == "HPD" else 0.5} for record in tests
+        ]
+        rows = tables.verdict_rows(make_report(calibration_tests=changed))
+        assert [row[-1] for row in rows if row[0] == "all together"] == expected
+        assert len(rows) == len(joint.split("+")) + len(expected)
+
+
 @pytest.mark.parametrize(
     ("value", "ends", "shown"),
     [

@@ -10,6 +10,7 @@ from multifield.evaluation.metrics import LOG_PROB, Metrics
 from multifield.reporting.report.contents import RunReport
 
 LARGEST_WIDTH = 1e4  # of an interval that is written with all its digits
+NO_DEVIATION = "no deviation found"
 DOUBT, CLEAR = 0.05, 0.001  # p-values below which a deviation is significant, highly significant
 
 Cell = tuple[str, str]
@@ -123,15 +124,15 @@ def verdict_rows(report: RunReport) -> list[tuple[str, Cell, Cell, Cell, str]]:
         if record["sigma"] == "inferred" and p_value is not None and p_value < DOUBT:
             doubted.setdefault(record["parameter"], []).append(record["test"])
     r2, rmse, coverage = map(list(KEY_METRICS).index, ("R2", "RMSE", "coverage 68 [%]"))
+    keys, none = key_rows(report), ("", "")
+    rows = [(name, cells[r2], cells[rmse], cells[coverage]) for name, cells, _ in keys]
+    joint = "+".join(name for name, *_ in rows)
+    if len(rows) > 1 and joint in doubted:
+        rows.append(("all together", none, none, none))
+        doubted["all together"] = doubted[joint]
     return [
-        (
-            name,
-            cells[r2],
-            cells[rmse],
-            cells[coverage],
-            f"deviates ({', '.join(doubted[name])})" if name in doubted else "no deviation found",
-        )
-        for name, cells, _ in key_rows(report)
+        (*row, f"deviates ({', '.join(doubted[row[0]])})" if row[0] in doubted else NO_DEVIATION)
+        for row in rows
     ]
 
 
