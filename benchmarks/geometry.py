@@ -1,6 +1,6 @@
 """Accuracy and calibration on maps that differ from the training maps in their geometry.
 
-    python -m benchmarks.geometry [folder [number of simulations]]
+    python -m benchmarks.geometry figure [folder [number of simulations]]
 
 All networks have the recipe ``statistics`` and 32 pixels. One is trained on whole maps of
 MockNbody, one on cut-outs of maps of 64 pixels, and one on cut-outs with a masked disc. They infer
@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 import multifield as mf
 from benchmarks.measure import markdown_table, say
@@ -19,7 +22,7 @@ from multifield.maps.masks import fill_masked
 
 SIZE = 32  # [pixels] of all networks
 MASKED = 0.2  # share of the masked pixels
-HEADINGS = ("maps", "network", "parameter", "RMSE", "std", "chi2", "68%", "flagged")
+COLUMNS = ("maps", "network", "parameter", "rmse", "std", "chi2", "inside", "flagged")
 
 
 def disc(share: float) -> np.ndarray:
@@ -115,7 +118,7 @@ def load(folder: Path, name: str, n_simulations: int, **settings: Any) -> mf.Sui
     )
 
 
-def measure(folder: Path, n_simulations: int) -> list[tuple[str, ...]]:
+def measure(folder: Path, n_simulations: int) -> pd.DataFrame:
     """Train the networks and infer all test maps.
 
     Parameters
@@ -127,8 +130,8 @@ def measure(folder: Path, n_simulations: int) -> list[tuple[str, ...]]:
 
     Returns
     -------
-    rows : list of tuple of str
-        Rows of the table, as in `HEADINGS`.
+    table : DataFrame
+        One row per kind of maps and parameter, with columns `COLUMNS`.
     """
     mask = disc(MASKED)
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,16 +159,43 @@ def measure(folder: Path, n_simulations: int) -> list[tuple[str, ...]]:
     rows = []
     for title, name, maps, box in cases:
         posterior = networks[name].infer(maps, box=box)
-        rows += [(title, name, *each.texts) for each in score(posterior, theta)]
+        rows += [(title, name, *each) for each in score(posterior, theta)]
         say(title)
-    return rows
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def draw(table: pd.DataFrame, path: Path) -> None:
+    """Draw RMSE and chi2 of each kind of maps.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Table from `measure`.
+    path : Path
+        File of the figure.
+    """
+    matplotlib.use("agg")
+    fig, axes = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained", sharey=True)
+    titles = list(dict.fromkeys(table.maps))
+    for number, (parameter, rows) in enumerate(table.groupby("parameter", sort=False)):
+        heights = np.array([titles.index(title) for title in rows.maps]) + 0.2 * number - 0.1
+        for ax, metric in zip(axes, ("rmse", "chi2"), strict=True):
+            ax.plot(rows[metric], heights, "o", ms=4, color=f"C{number}", label=parameter)
+    axes[0].set(xlabel="RMSE", xlim=(0, None), yticks=range(len(titles)), yticklabels=titles)
+    axes[0].invert_yaxis()
+    axes[1].axvline(1, color="0.7", lw=0.8, zorder=0)
+    axes[1].set(xlabel="chi2", xscale="log")
+    axes[1].legend(fontsize=7, frameon=False)
+    fig.savefig(path, dpi=150)
 
 
 def main() -> None:
-    """Print the table."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("data/geometry")
-    rows = measure(folder, int(sys.argv[2]) if len(sys.argv) > 2 else 400)
-    say(*markdown_table(HEADINGS, rows))
+    """Print the table and draw the figure."""
+    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("data/geometry")
+    table = measure(folder, int(sys.argv[3]) if len(sys.argv) > 3 else 400)
+    rows = [(*row[:2], *Score(*row[2:]).texts) for row in table.to_numpy().tolist()]
+    say(*markdown_table(COLUMNS, rows))
+    draw(table, Path(sys.argv[1]))
 
 
 if __name__ == "__main__":
