@@ -42,12 +42,15 @@ def observe(
     Returns
     -------
     observed : (N, L, L) float32
-        Smoothed maps times exp(n), with n from a Gaussian. Same units as `maps`.
+        Smoothed maps times exp(n), with n from a Gaussian. Same units as `maps`, and `maps` itself
+        if both limits are 0.
 
     Notes
     -----
     The noise is Gaussian in the logarithm, which networks read: a pixel stays positive.
     """
+    if not (noise or beam):
+        return maps
     observed = np.empty(maps.shape, np.float32)
     smooth = gaussian_smooth if periodic else smooth_cutouts
     for one, number, out in zip(maps, numbers, observed, strict=True):
