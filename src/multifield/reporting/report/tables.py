@@ -124,16 +124,18 @@ def verdict_rows(report: RunReport) -> list[tuple[str, Cell, Cell, Cell, str]]:
         if record["sigma"] == "inferred" and p_value is not None and p_value < DOUBT:
             doubted.setdefault(record["parameter"], []).append(record["test"])
     r2, rmse, coverage = map(list(KEY_METRICS).index, ("R2", "RMSE", "coverage 68 [%]"))
-    keys, none = key_rows(report), ("", "")
-    rows = [(name, cells[r2], cells[rmse], cells[coverage]) for name, cells, _ in keys]
-    joint = "+".join(name for name, *_ in rows)
-    if len(rows) > 1 and joint in doubted:
-        rows.append(("all together", none, none, none))
-        doubted["all together"] = doubted[joint]
-    return [
-        (*row, f"deviates ({', '.join(doubted[row[0]])})" if row[0] in doubted else NO_DEVIATION)
-        for row in rows
+
+    def judge(names: str) -> str:
+        return f"deviates ({', '.join(doubted[names])})" if names in doubted else NO_DEVIATION
+
+    rows = [
+        (name, cells[r2], cells[rmse], cells[coverage], judge(name))
+        for name, cells, _ in key_rows(report)
     ]
+    joint, none = "+".join(name for name, *_ in rows), ("", "")
+    if len(rows) > 1 and joint in doubted:
+        rows.append(("all together", none, none, none, judge(joint)))
+    return rows
 
 
 # ---- calibration ----
