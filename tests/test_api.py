@@ -94,7 +94,9 @@ def test_scores_are_identical_to_those_of_the_pipeline(project, suite, network):
     (path,) = (project / "data/08_reporting").rglob("metrics.json")
     metrics = json.loads(path.read_text())
     scores = network.infer(suite.test).score()
-    assert list(metrics.pop("log_prob")) == ["Omega_m+sigma_8"]  # not of one parameter
+    information = metrics.pop("log_prob")
+    assert list(information) == ["Omega_m+sigma_8"]  # not of one parameter
+    assert scores.loc["log_prob"].tolist() == 2 * list(information.values())
     for metric, values in metrics.items():
         assert scores.loc[metric].dropna().to_dict() == values
 

@@ -269,7 +269,9 @@ def score(
     Omega_m_mean and Omega_m_std; or Parquet with one row per draw (map, Omega_m, ...). Several
     files are compared.
     """
-    from multifield.studies.scoring import Layout, score_files  # imports PyTorch
+    from multifield.core.console import print_table  # these import PyTorch
+    from multifield.reporting.console_summary import summary_table
+    from multifield.studies.scoring import Layout, score_files
 
     layout = Layout(
         maps_per_simulation=maps_per_simulation,
@@ -281,7 +283,11 @@ def score(
     )
     settings = read_parameters("base", {})["evaluation"]
     config = TypeAdapter(EvaluationConfig).validate_python(settings)
-    page = score_files(files, layout, output, config.bootstrap, config.calibration)
+    page, scores = score_files(files, layout, output, config.bootstrap, config.calibration)
+    for name, found in scores.items():
+        space = found.predictions.results.space
+        table = summary_table(found.metrics, field=name, intervals=found.intervals, space=space)
+        print_table(table, ())
     click.echo(f"Wrote {page}.")
 
 

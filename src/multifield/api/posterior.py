@@ -24,7 +24,7 @@ from multifield.evaluation import (
 from multifield.evaluation.combined import CombinedPosterior
 from multifield.evaluation.draws import equal_tailed, log_prob_of
 from multifield.evaluation.joint import JointPosterior
-from multifield.evaluation.metrics import METRICS
+from multifield.evaluation.metrics import LOG_PROB, METRICS
 
 if TYPE_CHECKING:
     from getdist import MCSamples
@@ -420,8 +420,9 @@ class Posterior:
         -------
         scores : pandas.DataFrame
             One row per metric of `multifield.evaluation.metrics`, one column per parameter:
-            ``scores.loc["RMSE"]``. NaN if a metric is undefined. Only cosmological parameters if
-            training and test suite differ.
+            ``scores.loc["RMSE"]``. NaN if a metric is undefined. The first row, ``log_prob``, is
+            the information of a map about all parameters together [nats], equal in all columns.
+            Only cosmological parameters if training and test suite differ.
 
         Raises
         ------
@@ -433,8 +434,11 @@ class Posterior:
         known = self._comparable("scored")
         if per == "map":
             known = average_orientations(known, self.n_orientations)
-        scores = pd.DataFrame(score_results(known)).T
-        return scores.reindex(index=METRICS, columns=known.inferred)
+        scores = score_results(known)
+        [information] = scores[LOG_PROB].values()
+        scores[LOG_PROB] = dict.fromkeys(known.inferred, information)
+        table = pd.DataFrame(scores).T
+        return table.reindex(index=(LOG_PROB, *METRICS), columns=known.inferred)
 
     # ---- figures ----
 

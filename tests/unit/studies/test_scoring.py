@@ -273,7 +273,7 @@ def test_scores_are_those_of_evaluate(tmp_path, make_results):
     results = Results(*(np.tile(t, (2, 1)) for t in (single.theta, single.mean, single.std)))
     path = tmp_path / "results.txt"
     write_results(path, results)
-    page = score_files([path], Layout(orientations=2), tmp_path / "out", BOOTSTRAP, CALIBRATION)
+    page, _ = score_files([path], Layout(orientations=2), tmp_path / "out", BOOTSTRAP, CALIBRATION)
     assert json.loads((tmp_path / "out/metrics.json").read_text()) == score_results(results)
     expected = estimate_intervals(results, simulation_of_rows(results, 2), BOOTSTRAP)
     found = json.loads((tmp_path / "out/metrics_intervals.json").read_text())
@@ -291,7 +291,7 @@ def test_several_files_are_compared_in_pairs(tmp_path, results):
     table.assign(Omega_m_std=2 * table["Omega_m_std"]).to_csv(tmp_path / "wide.csv", index=False)
     as_draws(results).to_parquet(tmp_path / "draws.parquet")
     paths = [tmp_path / name for name in ("ours.csv", "wide.csv", "draws.parquet")]
-    page = score_files(paths, Layout(), tmp_path / "out", BOOTSTRAP, CALIBRATION)
+    page, _ = score_files(paths, Layout(), tmp_path / "out", BOOTSTRAP, CALIBRATION)
     differences = pd.read_csv(tmp_path / "out/differences.csv").set_index(
         ["file", "parameter", "metric"]
     )
@@ -321,7 +321,9 @@ def test_the_command_writes_a_page_and_ends_with_2_after_a_bad_file(tmp_path, re
     table.to_csv("table.csv", index=False)
     arguments = ["score", "table.csv", "--true", "Omega_m=om", "--output", "out"]
     done = CliRunner().invoke(program, arguments)
-    assert (done.exit_code, done.output) == (0, "Wrote out/report.html.\n")
+    assert done.exit_code == 0
+    assert "sigma_8" in done.output
+    assert done.output.endswith("Wrote out/report.html.\n")
     table.loc[3, "sigma_8_std"] = -1.0
     table.to_csv("table.csv", index=False)
     failed = CliRunner().invoke(program, arguments)

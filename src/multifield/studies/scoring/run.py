@@ -32,7 +32,7 @@ def score_files(
     folder: Path,
     bootstrap: BootstrapConfig,
     calibration: CalibrationConfig,
-) -> Path:
+) -> tuple[Path, dict[str, Scores]]:
     """Score files of predictions, and write metrics, figures and pages.
 
     All files are read before anything is written.
@@ -54,6 +54,8 @@ def score_files(
     -------
     page : Path
         ``report.html`` of the only file, or ``comparison.html``.
+    scores : dict of str to Scores
+        Name of a file, without its suffix -> its scores.
 
     Raises
     ------
@@ -81,13 +83,13 @@ def score_files(
         for name, found in scores.items()
     ]
     if not several:
-        return folder / "report.html"
+        return folder / "report.html", scores
     differences = compare_scores(scores, bootstrap)
     _write(folder / "scores.csv", pd.DataFrame(list_scores(scores)).to_csv(index=False))
     _write(folder / "differences.csv", pd.DataFrame(differences).to_csv(index=False))
     page = folder / "comparison.html"
     _write(page, reporting.render_comparison(reports, differences))
-    return page
+    return page, scores
 
 
 def list_scores(scores: dict[str, Scores]) -> list[dict[str, Any]]:
