@@ -1,4 +1,5 @@
 import io
+import logging
 
 import matplotlib as mpl
 import numpy as np
@@ -455,6 +456,21 @@ def test_median_spectra_in_three_bins_of_each_parameter(names):
     assert high.get_label() == f"{theta[order[3], 0]:.2f} to {theta[order[3], 0]:.2f}"
     assert figure.get_suptitle() == "T of MockTNG (mock), 4 of 4 simulations"
     draw(figure)
+
+
+def test_a_mixture_of_narrow_posteriors_is_drawn_without_getdists_advice(caplog):
+    truth = np.tile([0.3, 0.8, 1, 1, 1, 1], (2, 1))
+    mean, std = np.full((2, 6), np.nan), np.full((2, 6), np.nan)
+    mean[:, :2], std[:, :2] = [[0.3, 0.8], [0.4, 0.9]], 1e-5
+    results = Results(truth, mean, std, camels.COSMOLOGY)
+    drawn = sample(results, 1000, 1, n_orientations=2)
+    drawn.to_getdist(0).get1DDensity("Omega_m")
+    assert "bandwidth" in caplog.text
+    caplog.clear()
+    figures.corner({"a map": drawn}, "IllustrisTNG", "T")
+    assert not caplog.records
+    logging.warning("another")
+    assert "another" in caplog.text
 
 
 @pytest.mark.parametrize("sim_set", ["SB28", "SB35"])

@@ -1,7 +1,10 @@
 """Joint posteriors: corner plots, and contours of many maps. GetDist estimates the densities."""
 
 import itertools
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -269,7 +272,8 @@ def _draw_triangle(
 ) -> None:
     width = 1.0 if filled else 0.5
     for row, y in enumerate(names):
-        marginal = samples.get1DDensity(y)
+        with _without_advice():
+            marginal = samples.get1DDensity(y)
         axes[row, row].plot(marginal.x, marginal.P, color=color, linewidth=width)
         for column, x in enumerate(names[:row]):
             ax, density = axes[row, column], _density(samples, x, y)
@@ -311,8 +315,28 @@ def _samples(draws: Draws, number: int = 0, grid: Mapping[str, int] = GRID) -> M
 
 
 def _density(samples: MCSamples, x: str, y: str) -> Density2D:
-    density: Density2D = samples.get2DDensity(x, y)
+    with _without_advice():
+        density: Density2D = samples.get2DDensity(x, y)
     return density
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Drop GetDist's warnings of its smoothing, a line or more per panel.
+
+    Mixtures of narrow posteriors, such as those of a network that is hardly trained, are smoothed
+    by its fallback width. Users cannot change the settings that the warnings name.
+    """
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return "getdist" not in Path(record.pathname).parts
+
+    root = logging.getLogger()  # GetDist has no logger of its own
+    root.addFilter(is_wanted)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_wanted)
 
 
 def _bounds(parameter: camels.Parameter) -> tuple[float, float]:
