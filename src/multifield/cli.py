@@ -62,7 +62,8 @@ def exit_when_interrupted() -> Iterator[None]:
         signum = getattr(interruption, "signal", signal.SIGINT)
         logger.warning(
             "%s",
-            str(interruption) or "Stopped at once. Run the same command to resume.",
+            str(interruption)
+            or "Stopped at once. Finished files and epochs are kept. Run the same command to resume.",
         )
         raise SystemExit(128 + signum) from None
 

@@ -168,7 +168,10 @@ def attempt_often(
                 ) from None
             wait = error.wait if error.wait is not None else config.backoff * 2 ** (failures - 1)
             wait = min(wait, LONGEST_WAIT)
-            logger.warning("%s: %s. Retrying in %.1f s.", url, error, wait)
+            logger.warning(
+                "%s: %s. Retrying in %.1f s (%d of %d).",
+                url, error, wait, failures, config.n_retries,
+            )  # fmt: skip
             if stop.wait(wait):
                 raise DownloadError(f"{url}: Stopped.") from None
 

@@ -289,7 +289,7 @@ def test_a_passing_failure_is_tried_again(site, tmp_path, status):
 def test_retry_after_wins_over_the_backoff(site, tmp_path, caplog):
     site.failures = [(429, "0")]
     bring(site, tmp_path, backoff=1000.0)
-    assert "429. Retrying in 0.0 s" in caplog.text
+    assert "429. Retrying in 0.0 s (1 of " in caplog.text
 
 
 def test_it_gives_up_after_attempts_without_progress(site, tmp_path):
