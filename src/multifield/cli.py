@@ -287,8 +287,8 @@ def score(
     page, scores = score_files(files, layout, output, config.bootstrap, config.calibration)
     for name, found in scores.items():
         space = found.predictions.results.space
-        table = summary_table(found.metrics, field=name, intervals=found.intervals, space=space)
-        print_table(table, ())
+        shown = summary_table(found.metrics, field=name, intervals=found.intervals, space=space)
+        print_table(shown, ())
     click.echo(f"Wrote {page}.")
 
 
