@@ -7,7 +7,7 @@ Start here::
     suite = mf.load_suite("MockNbody", "Mtot")        # 400 mock simulations, in minutes
     network = mf.train(suite, recipe="statistics")    # seconds to minutes
     posterior = network.infer(suite.test)             # mean and std per map
-    posterior.score()                                 # RMSE, R2, chi2, coverage, ...
+    posterior.score()                                 # log_prob, RMSE, R2, chi2, ...
     posterior.plot()                                  # means against the truth
 
     study = mf.tune(suite, n_trials=20, workers=2)    # search hyperparameters
