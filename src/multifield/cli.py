@@ -28,6 +28,7 @@ from pydantic import TypeAdapter
 from multifield.config.evaluation import EvaluationConfig
 from multifield.config.folder import copy_configuration, find_configuration, find_project
 from multifield.config.loader import read_parameters
+from multifield.core.console import print_table
 from multifield.core.threads import spin_briefly
 from multifield.training.allocator import keep_freed_memory
 
@@ -63,7 +64,8 @@ def exit_when_interrupted() -> Iterator[None]:
         logger.warning(
             "%s",
             str(interruption)
-            or "Stopped at once. Finished files and epochs are kept. Run the same command to resume.",
+            or "Stopped at once. Finished files are kept, and trainings up to their last checkpoint. "
+            "Run the same command to resume.",
         )
         raise SystemExit(128 + signum) from None
 
@@ -270,8 +272,7 @@ def score(
     Omega_m_mean and Omega_m_std; or Parquet with one row per draw (map, Omega_m, ...). Several
     files are compared.
     """
-    from multifield.core.console import print_table  # these import PyTorch
-    from multifield.reporting.console_summary import summary_table
+    from multifield.reporting.console_summary import summary_table  # these import PyTorch
     from multifield.studies.scoring import Layout, score_files
 
     layout = Layout(
