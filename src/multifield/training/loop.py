@@ -13,7 +13,7 @@ import torch
 
 from multifield.config.training import Hyperparameters, TrainingConfig
 from multifield.data import SplitLoaders
-from multifield.models.feature_network import LeftOutNetwork
+from multifield.models.feature_network import FeatureNetwork, LeftOutNetwork
 from multifield.models.network import Network
 from multifield.models.statistics_and_filters import (
     STATISTICS_HIDDEN,
@@ -22,7 +22,8 @@ from multifield.models.statistics_and_filters import (
 from multifield.models.summary_statistics import SummaryStatistics
 from multifield.models.weights import StateDict as StateDict
 from multifield.training.causes import describe_run
-from multifield.training.checkpoint import Checkpoint, TrainingState
+from multifield.training.checkpoint import Checkpoint, TrainingState, copy_state
+from multifield.training.correction import fit_correction
 from multifield.training.device import BatchSource, choose_device, on_device, torch_threads
 from multifield.training.device_maps import Sources, choose_sources, keep_features
 from multifield.training.loss_files import Losses
@@ -41,7 +42,7 @@ from multifield.training.step import (
 )
 from multifield.training.stopping import SIGNALS, Check, TrainingInterrupted, listen_for_stop
 
-# recipe `multifield` without dropout; the statistics are computed once, so an epoch takes a second
+# those of recipe `statistics`; the statistics are computed once, so an epoch takes a second
 MEMBERS_HYPERPARAMETERS = Hyperparameters(lr=1.5e-3, wd=0.6, dr=0.0, hidden=STATISTICS_HIDDEN)
 MEMBERS_EPOCHS, MEMBERS_BATCH = 40, 64
 
@@ -194,7 +195,9 @@ def train_network(
     -------
     trained : TrainedNetwork
         State and losses. The state is that of the lowest validation loss, the earliest of equal
-        ones. On a CPU, the same seed and number of threads give bitwise identical results.
+        ones. If the network has several members, they are then corrected, and the losses of that
+        epoch are the corrected ones. On a CPU, the same seed and number of threads give bitwise
+        identical results.
 
     Raises
     ------
@@ -352,6 +355,7 @@ def _train_epochs(
         if checkpoint is not None and (is_last or state.epoch % every == 0):
             checkpoint.write(state)
         check_stop()
+    _correct(state, plan, check_stop)
 
 
 def _train_epoch(
@@ -384,6 +388,22 @@ def _train_epoch(
             if on_step is not None:
                 on_step(state.epoch + len(state.batch_losses) / plan.n_batches)
             check_stop()
+
+
+def _correct(state: TrainingState, plan: Plan, check_stop: Check) -> None:
+    """Fit the correction of the members of the best epoch, if the network has several."""
+    network = state.judged
+    if plan.folds is None or not isinstance(network, FeatureNetwork):
+        return
+    network.load_state_dict(state.best_state)
+    maps, loss, inferred = plan.maps, plan.config.loss, plan.inferred
+    fit_correction(network, maps.train, plan.folds, loss, inferred, plan.seed, check_stop)
+    valid = _evaluate(state, plan, maps.valid, check_stop)
+    best = min(state.rows, key=lambda row: row[2])
+    logger.info("Correction of the members: validation loss %.4f instead of %.4f", valid, best[2])
+    if valid < best[2]:
+        best[2:] = valid, _evaluate(state, plan, maps.test, check_stop)
+        state.best_state = copy_state(network)
 
 
 def _evaluate(state: TrainingState, plan: Plan, maps: BatchSource, check_stop: Check) -> float:
