@@ -63,6 +63,8 @@ class Network(nn.Module):
     learns_features : bool
         Whether features depend on weights or on the orientation of a map. If False, they are
         computed once for all epochs.
+    decays_biases : bool
+        Whether weight decay applies to biases too, as in the benchmark.
     records_sizes : bool
         Whether the state dict contains the sizes. If False, `sizes_of` reads them from shapes.
     conv_dtype : torch.dtype
@@ -75,6 +77,7 @@ class Network(nn.Module):
     """
 
     learns_features = True
+    decays_biases = True
     records_sizes = True
 
     def __init__(

@@ -107,11 +107,16 @@ def _log_device(device: torch.device, precision: str, *, compiles: bool) -> None
 
 
 def make_optimizer(
-    network: nn.Module, hyperparameters: Hyperparameters, config: TrainingConfig
+    network: Network, hyperparameters: Hyperparameters, config: TrainingConfig
 ) -> torch.optim.Optimizer:
     """Return AdamW, as in the benchmark, with fused updates."""
+    groups: list[dict[str, object]] = [{"params": list(network.parameters())}]
+    if not network.decays_biases:
+        named = dict(network.named_parameters())
+        biases = [named.pop(name) for name in list(named) if name.endswith("bias")]
+        groups = [{"params": list(named.values())}, {"params": biases, "weight_decay": 0.0}]
     return torch.optim.AdamW(
-        network.parameters(),
+        groups,
         lr=hyperparameters.lr,
         betas=config.betas,
         weight_decay=hyperparameters.wd,

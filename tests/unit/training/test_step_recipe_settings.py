@@ -13,6 +13,7 @@ from torch import nn
 from multifield.config.training import LossName, TrainingConfig, list_causes
 from multifield.data import Batch
 from multifield.models import O3Err, SummaryStatistics
+from multifield.models.network import Network
 from multifield.training import (
     NonFiniteLoss,
     PlainObjective,
@@ -124,6 +125,23 @@ def gradient_norm(network: nn.Module) -> float:
         [p.grad for p in network.parameters() if p.grad is not None]
     )
     return float(norm)
+
+
+# ---- weight decay ----
+
+
+@pytest.mark.parametrize("architecture", [O3Err, SummaryStatistics])
+def test_weight_decay_of_biases(architecture: type[Network]) -> None:
+    """It is that of the benchmark for its network, and none for networks that read features."""
+    network = architecture(3, 0.0, 1, 16)
+    before = {name: each.detach().clone() for name, each in network.named_parameters()}
+    for each in network.parameters():
+        each.data.add_(1)
+        each.grad = torch.zeros_like(each)
+    make_optimizer(network, replace(HYPERPARAMETERS, lr=0.1, wd=0.5), config()).step()
+    for name, each in network.named_parameters():
+        decays = architecture is O3Err or not name.endswith("bias")
+        torch.testing.assert_close(each, (0.95 if decays else 1) * (before[name] + 1))
 
 
 # ---- schedule ----
