@@ -1,10 +1,10 @@
 """Baselines: inference from summary statistics, compared with the network."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from multifield.pipelines.baselines import nodes
 from multifield.pipelines.model_input import load_splits_into
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 
 def create_pipeline() -> Pipeline:
@@ -13,23 +13,20 @@ def create_pipeline() -> Pipeline:
         "baselines",
         [
             load_splits_into("baselines_data"),
-            node(
+            step(
                 nodes.infer_with_baselines,
                 inputs=["baselines_data", "params:baselines"],
                 outputs="baseline_results",
-                name="infer_with_baselines",
             ),
-            node(
+            step(
                 nodes.infer_exactly,
                 inputs=["params:selection", "log_maps", "theta", "split"],
                 outputs="exact_results",
-                name="infer_exactly",
             ),
-            node(
+            step(
                 nodes.compare_methods,
                 inputs=["baseline_results", "exact_results", "network_results"],
                 outputs="baseline_scores",
-                name="compare_methods",
             ),
         ],
     )

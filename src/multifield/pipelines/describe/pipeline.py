@@ -1,10 +1,10 @@
 """Description: the model card of networks that were released without a card."""
 
-from kedro.pipeline import Node, Pipeline, node
+from kedro.pipeline import Node, Pipeline
 
 from multifield.pipelines.describe import nodes
 from multifield.pipelines.model_input import load_splits_into
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 
 def create_pipeline() -> Pipeline:
@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
 
 def describe_networks_of(data: str, card: str) -> Node:
     """Make the node that writes `card` for the networks trained on `data`."""
-    return node(
+    return step(
         nodes.describe_networks,
         inputs=[
             "study",
@@ -34,5 +34,4 @@ def describe_networks_of(data: str, card: str) -> Node:
             "params:card",
         ],
         outputs=card,
-        name="describe_networks",
     )

@@ -1,10 +1,10 @@
 """Evaluation: test the best networks of a study on held-out maps of any suite."""
 
-from kedro.pipeline import Node, Pipeline, node
+from kedro.pipeline import Node, Pipeline
 
 from multifield.pipelines.evaluate import nodes
 from multifield.pipelines.model_input import load_splits_into
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 TESTED = ["params:selection", "params:test_selection"]
 
@@ -17,19 +17,17 @@ def create_pipeline() -> Pipeline:
 def _test_maps() -> list[Node]:
     """Prepare the test maps, or reuse those of the training suite and set."""
     return [
-        node(
+        step(
             nodes.bring_test_maps,
             inputs=[*TESTED, "params:source", "raw_maps"],
             outputs=["test_raw_maps", "test_theta"],
-            name="bring_test_maps",
         ),
-        node(
+        step(
             nodes.verify_test_maps,
             inputs=[*TESTED, "params:source", "test_raw_maps", "test_theta", "manifest"],
             outputs="test_manifest",
-            name="verify_test_maps",
         ),
-        node(
+        step(
             nodes.preprocess_test_maps,
             inputs=[
                 *TESTED,
@@ -40,7 +38,6 @@ def _test_maps() -> list[Node]:
                 "params:evaluation",
             ],
             outputs="test_log_maps",
-            name="preprocess_test_maps",
         ),
     ]
 
@@ -49,7 +46,7 @@ def _predictions() -> list[Node]:
     """Load the networks and predict."""
     return [
         load_splits_into("evaluate_data"),
-        node(
+        step(
             nodes.load_test_maps,
             inputs=[
                 "test_log_maps",
@@ -63,27 +60,23 @@ def _predictions() -> list[Node]:
                 "params:evaluation",
             ],
             outputs="test_data",
-            name="load_test_maps",
         ),
-        node(
+        step(
             nodes.load_networks,
             inputs=["study", "networks", "evaluate_data", "params:training", "params:evaluation"],
             outputs="tested_networks",
-            name="load_networks",
         ),
-        node(
+        step(
             nodes.predict_test_maps,
             inputs=["tested_networks", "test_data", "params:training", "params:evaluation"],
             outputs=["results", "runner_up_results"],
-            name="predict_test_maps",
         ),
-        node(
+        step(
             nodes.predict_validation_maps,
             inputs=["tested_networks", "evaluate_data", "params:training", "params:evaluation"],
             outputs=["validation_results", "runner_up_validation_results"],
-            name="predict_validation_maps",
         ),
-        node(
+        step(
             nodes.predict_shifted_maps,
             inputs=[
                 "tested_networks",
@@ -93,13 +86,11 @@ def _predictions() -> list[Node]:
                 "params:evaluation",
             ],
             outputs="shifted_predictions",
-            name="predict_shifted_maps",
         ),
-        node(
+        step(
             nodes.average_networks,
             inputs=["results", "runner_up_results"],
             outputs="ensemble_results",
-            name="average_networks",
         ),
     ]
 
@@ -107,65 +98,55 @@ def _predictions() -> list[Node]:
 def _scores() -> list[Node]:
     """Score the best network before and after recalibration."""
     return [
-        node(
+        step(
             nodes.keep_comparable,
             inputs=["results", *TESTED],
             outputs="compared_results",
-            name="keep_comparable",
         ),
-        node(
+        step(
             nodes.keep_comparable_others,
             inputs=["runner_up_results", "shifted_predictions", *TESTED],
             outputs=["compared_runner_ups", "compared_shifts"],
-            name="keep_comparable_others",
         ),
-        node(
+        step(
             nodes.draw_posteriors,
             inputs=["compared_results", "params:evaluation"],
             outputs=["draws", "draws_files"],
-            name="draw_posteriors",
         ),
-        node(
+        step(
             nodes.fit_sigma_factors,
             inputs=["validation_results", "params:evaluation"],
             outputs="sigma_factors",
-            name="fit_sigma_factors",
         ),
-        node(
+        step(
             nodes.recalibrate_results,
             inputs=["compared_results", "sigma_factors"],
             outputs="recalibrated_results",
-            name="recalibrate_results",
         ),
-        node(
+        step(
             nodes.score_results,
             inputs="compared_results",
             outputs="metrics",
-            name="score_results",
         ),
-        node(
+        step(
             nodes.estimate_intervals,
             inputs=["compared_results", "params:evaluation"],
             outputs="metrics_intervals",
-            name="estimate_intervals",
         ),
-        node(
+        step(
             nodes.score_recalibrated,
             inputs=["compared_results", "sigma_factors"],
             outputs="metrics_recalibrated",
-            name="score_recalibrated",
         ),
-        node(
+        step(
             nodes.estimate_recalibrated_intervals,
             inputs=["compared_results", "validation_results", "params:evaluation"],
             outputs="metrics_recalibrated_intervals",
-            name="estimate_recalibrated_intervals",
         ),
-        node(
+        step(
             nodes.check_calibration,
             inputs=["compared_results", "recalibrated_results", "params:evaluation"],
             outputs="calibration_tests",
-            name="check_calibration",
         ),
     ]
 
@@ -173,7 +154,7 @@ def _scores() -> list[Node]:
 def _comparisons() -> list[Node]:
     """Compare levels of averaging, and trials."""
     return [
-        node(
+        step(
             nodes.compare_levels,
             inputs=[
                 "compared_results",
@@ -184,12 +165,10 @@ def _comparisons() -> list[Node]:
                 "params:evaluation",
             ],
             outputs="levels",
-            name="compare_levels",
         ),
-        node(
+        step(
             nodes.compare_trials,
             inputs=["study", "compared_results", "compared_runner_ups"],
             outputs="tested_trials",
-            name="compare_trials",
         ),
     ]

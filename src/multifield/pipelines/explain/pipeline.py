@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline, node
 
 from multifield.pipelines import evaluate
 from multifield.pipelines.explain import nodes
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 SHARED = ("load_splits", "load_networks")
 """Nodes of `evaluate` that open maps and networks."""
@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
 
 def _measure() -> Node:
     """Measure the information in changed maps."""
-    return node(
+    return step(
         nodes.explain_networks,
         inputs=[
             "tested_networks",
@@ -30,7 +30,6 @@ def _measure() -> Node:
             "params:training",
         ],
         outputs="explanation",
-        name="explain_networks",
     )
 
 
@@ -53,10 +52,9 @@ def _drawings() -> list[Node]:
 
 def _page() -> Node:
     """Write the page of figures and tables."""
-    return node(
+    return step(
         nodes.write_explanation,
         inputs={"explanation": "explanation"}
         | {name: f"explain_figure_{name}" for name in FIGURES},
         outputs="explanation_page",
-        name="write_explanation",
     )

@@ -1,9 +1,9 @@
 """Ingestion: raw maps and parameters, verified and listed in a manifest."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from multifield.pipelines.ingest import nodes
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 
 def create_pipeline() -> Pipeline:
@@ -11,17 +11,15 @@ def create_pipeline() -> Pipeline:
     return make_stage(
         "ingest",
         [
-            node(
+            step(
                 nodes.bring_maps,
                 inputs=["params:selection", "params:source"],
                 outputs=["raw_maps", "theta"],
-                name="bring_maps",
             ),
-            node(
+            step(
                 nodes.verify_maps,
                 inputs=["params:selection", "params:source", "raw_maps", "theta"],
                 outputs="manifest",
-                name="verify_maps",
             ),
         ],
     )

@@ -1,9 +1,9 @@
 """Prediction: parameters of new maps."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from multifield.pipelines.predict import nodes
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 
 def create_pipeline() -> Pipeline:
@@ -11,19 +11,17 @@ def create_pipeline() -> Pipeline:
     return make_stage(
         "predict",
         [
-            node(
+            step(
                 nodes.open_maps,
                 inputs=["prediction_card", "params:prediction"],
                 outputs="new_maps",
-                name="open_maps",
             ),
-            node(
+            step(
                 nodes.load_networks,
                 inputs=["prediction_card", "model_folder", "params:prediction"],
                 outputs="predicting_networks",
-                name="load_networks",
             ),
-            node(
+            step(
                 nodes.infer_parameters,
                 inputs=[
                     "new_maps",
@@ -33,9 +31,8 @@ def create_pipeline() -> Pipeline:
                     "params:prediction",
                 ],
                 outputs=["predictions_csv", "predictions", "predicted_results"],
-                name="infer_parameters",
             ),
-            node(
+            step(
                 nodes.compare_with_training,
                 inputs=[
                     "new_maps",
@@ -45,13 +42,11 @@ def create_pipeline() -> Pipeline:
                     "params:prediction",
                 ],
                 outputs="compared_scales",
-                name="compare_with_training",
             ),
-            node(
+            step(
                 nodes.draw_posteriors,
                 inputs=["predicted_results", "predictions", "params:prediction"],
                 outputs=["predicted_draws", "predicted_draws_files"],
-                name="draw_posteriors",
             ),
         ],
     )

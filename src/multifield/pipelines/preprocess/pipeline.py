@@ -1,9 +1,9 @@
 """Preprocessing: log maps, split and normalization for training."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from multifield.pipelines.preprocess import nodes
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 
 def create_pipeline() -> Pipeline:
@@ -11,23 +11,20 @@ def create_pipeline() -> Pipeline:
     return make_stage(
         "preprocess",
         [
-            node(
+            step(
                 nodes.preprocess_maps,
                 inputs=["raw_maps", "manifest", "params:preprocessing", "split"],
                 outputs="log_maps",
-                name="preprocess_maps",
             ),
-            node(
+            step(
                 nodes.split_simulations,
                 inputs=["theta", "params:split"],
                 outputs="split",
-                name="split_simulations",
             ),
-            node(
+            step(
                 nodes.fit_normalization,
                 inputs=["log_maps", "split", "params:normalization"],
                 outputs="normalization",
-                name="fit_normalization",
             ),
         ],
     )

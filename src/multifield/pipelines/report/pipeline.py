@@ -5,7 +5,7 @@ from kedro.pipeline import Node, Pipeline, node
 from multifield.pipelines import evaluate
 from multifield.pipelines.evaluate.pipeline import TESTED
 from multifield.pipelines.report import nodes
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 FIGURES = (
     "true_against_predicted",
@@ -41,17 +41,15 @@ def create_pipeline() -> Pipeline:
 def _drawings() -> list[Node]:
     """Draw results, maps, spectra and the study."""
     return [
-        node(
+        step(
             nodes.plot_results,
             inputs=["compared_results", *TESTED, "params:evaluation"],
             outputs="figure_true_against_predicted",
-            name="plot_results",
         ),
-        node(
+        step(
             nodes.plot_calibration,
             inputs=["compared_results", "recalibrated_results", *TESTED, "params:evaluation"],
             outputs="figure_calibration",
-            name="plot_calibration",
         ),
         *(
             node(plot, inputs=["draws", *TESTED], outputs=figure, name=plot.__name__)
@@ -60,25 +58,22 @@ def _drawings() -> list[Node]:
                 (nodes.plot_corner, "figure_corner"),
             )
         ),
-        node(
+        step(
             nodes.plot_losses,
             inputs=["study", "networks", "params:selection", "params:training"],
             outputs="figure_losses",
-            name="plot_losses",
         ),
-        node(
+        step(
             nodes.plot_residuals,
             inputs=["compared_results", *TESTED, "params:evaluation"],
             outputs="figure_residuals",
-            name="plot_residuals",
         ),
-        node(
+        step(
             nodes.plot_typical_and_worst,
             inputs=["compared_results", "test_data", "test_raw_maps", *TESTED, "params:evaluation"],
             outputs="figure_typical_and_worst",
-            name="plot_typical_and_worst",
         ),
-        node(
+        step(
             nodes.plot_saliency,
             inputs=[
                 "tested_networks",
@@ -89,13 +84,11 @@ def _drawings() -> list[Node]:
                 "params:evaluation",
             ],
             outputs="figure_saliency",
-            name="plot_saliency",
         ),
-        node(
+        step(
             nodes.plot_spectra,
             inputs=["log_maps", "theta", "results", "params:selection"],
             outputs="figure_spectra",
-            name="plot_spectra",
         ),
         *(
             node(plot, inputs=["study", "params:selection"], outputs=figure, name=plot.__name__)
@@ -122,7 +115,7 @@ def _page() -> Node:
         "test_manifest",
         "parameters",
     )
-    return node(
+    return step(
         nodes.write_report,
         inputs={
             "selection": "params:selection",
@@ -132,5 +125,4 @@ def _page() -> Node:
             **{name: f"figure_{name}" for name in FIGURES},
         },
         outputs="report",
-        name="write_report",
     )

@@ -1,9 +1,9 @@
 """Robustness: networks of one suite tested on all suites, smoothing scans and robust methods."""
 
-from kedro.pipeline import Node, Pipeline, node
+from kedro.pipeline import Node, Pipeline
 
 from multifield.pipelines.robustness import nodes
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 
 def create_pipeline() -> Pipeline:
@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
 def _networks() -> list[Node]:
     """Prepare the maps of all suites and train networks that are not stored yet."""
     return [
-        node(
+        step(
             nodes.bring_suites,
             inputs=[
                 "params:robustness",
@@ -25,9 +25,8 @@ def _networks() -> list[Node]:
                 "suite_folders",
             ],
             outputs="suites",
-            name="bring_suites",
         ),
-        node(
+        step(
             nodes.train_networks,
             inputs=[
                 "suites",
@@ -39,7 +38,6 @@ def _networks() -> list[Node]:
                 "params:execution",
             ],
             outputs="trained_on_suites",
-            name="train_networks",
         ),
     ]
 
@@ -47,7 +45,7 @@ def _networks() -> list[Node]:
 def _comparison() -> list[Node]:
     """Test every network on every suite, and compare methods."""
     return [
-        node(
+        step(
             nodes.score_networks,
             inputs=[
                 "trained_on_suites",
@@ -57,24 +55,20 @@ def _comparison() -> list[Node]:
                 "params:card",
             ],
             outputs="robustness_scores",
-            name="score_networks",
         ),
-        node(
+        step(
             nodes.compare_robust_methods,
             inputs=["robustness_scores", "params:robustness"],
             outputs="robustness_methods",
-            name="compare_robust_methods",
         ),
-        node(
+        step(
             nodes.plot_matrices,
             inputs=["robustness_scores", "params:robustness"],
             outputs="robustness_figure_matrices",
-            name="plot_matrices",
         ),
-        node(
+        step(
             nodes.plot_smoothing_scan,
             inputs=["robustness_scores", "params:robustness"],
             outputs="robustness_figure_smoothing",
-            name="plot_smoothing_scan",
         ),
     ]

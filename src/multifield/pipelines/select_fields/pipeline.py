@@ -1,9 +1,9 @@
 """Field selection: the smallest sets of fields that keep most of the information."""
 
-from kedro.pipeline import Node, Pipeline, node
+from kedro.pipeline import Node, Pipeline
 
 from multifield.pipelines.select_fields import nodes
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 
 RANKING = ["params:training", "params:select_fields"]
 SETTINGS = ["params:training", "params:tuning", "params:select_fields"]
@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
 def _ranking() -> list[Node]:
     """Train the scorer, rank field sets and propose finalists."""
     return [
-        node(
+        step(
             nodes.gather_fields,
             inputs=[
                 "log_maps",
@@ -30,9 +30,8 @@ def _ranking() -> list[Node]:
                 "params:training",
             ],
             outputs="field_loaders",
-            name="gather_fields",
         ),
-        node(
+        step(
             nodes.train_scorer,
             inputs=[
                 "field_loaders",
@@ -41,19 +40,16 @@ def _ranking() -> list[Node]:
                 "params:execution",
             ],
             outputs=["scorer_study", "scorer_networks"],
-            name="train_scorer",
         ),
-        node(
+        step(
             nodes.score_sets,
             inputs=["scorer_study", "scorer_networks", "field_loaders", *RANKING],
             outputs="field_scores",
-            name="score_sets",
         ),
-        node(
+        step(
             nodes.propose_finalists,
             inputs=["field_scores", "params:select_fields"],
             outputs="finalists",
-            name="propose_finalists",
         ),
     ]
 
@@ -61,7 +57,7 @@ def _ranking() -> list[Node]:
 def _finalists() -> list[Node]:
     """Train networks on each finalist and measure their information."""
     return [
-        node(
+        step(
             nodes.train_finalists,
             inputs=[
                 "finalists",
@@ -72,9 +68,8 @@ def _finalists() -> list[Node]:
                 "params:execution",
             ],
             outputs=["finalist_study", "finalist_networks"],
-            name="train_finalists",
         ),
-        node(
+        step(
             nodes.measure_finalists,
             inputs=[
                 "finalist_study",
@@ -86,7 +81,6 @@ def _finalists() -> list[Node]:
                 "params:select_fields",
             ],
             outputs="measured_sets",
-            name="measure_finalists",
         ),
     ]
 
@@ -94,13 +88,12 @@ def _finalists() -> list[Node]:
 def _answer() -> list[Node]:
     """Find, tabulate and draw the smallest sets."""
     return [
-        node(
+        step(
             nodes.list_sets,
             inputs=["field_scores", "measured_sets"],
             outputs="field_sets",
-            name="list_sets",
         ),
-        node(
+        step(
             nodes.find_smallest,
             inputs=[
                 "field_scores",
@@ -111,12 +104,10 @@ def _answer() -> list[Node]:
                 "params:select_fields",
             ],
             outputs="smallest_field_sets",
-            name="find_smallest",
         ),
-        node(
+        step(
             nodes.plot_sets,
             inputs=["field_scores", "measured_sets", "smallest_field_sets"],
             outputs="selection_figure_information",
-            name="plot_sets",
         ),
     ]

@@ -5,7 +5,7 @@ from kedro.pipeline import Node, Pipeline, node
 from multifield.pipelines.evaluate import nodes as evaluate_nodes
 from multifield.pipelines.model_input import load_splits_into
 from multifield.pipelines.report import nodes as report_nodes
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 from multifield.pipelines.train import nodes
 
 
@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
 def _training() -> list[Node]:
     """Train the network, write its card and draw its losses."""
     return [
-        node(
+        step(
             nodes.train_network,
             inputs=[
                 "train_data",
@@ -27,7 +27,6 @@ def _training() -> list[Node]:
                 "model_folder",
             ],
             outputs=["trained_network", "trained_losses"],
-            name="train_network",
         ),
         node(
             nodes.describe_network,
@@ -47,11 +46,10 @@ def _training() -> list[Node]:
             outputs="trained_card",
             name="describe_trained",
         ),
-        node(
+        step(
             nodes.remove_checkpoint,
             inputs=["model_folder", "trained_network", "trained_losses"],
             outputs=None,
-            name="remove_checkpoint",
         ),
         node(
             nodes.plot_losses,

@@ -4,7 +4,7 @@ from kedro.pipeline import Pipeline, node
 
 from multifield.pipelines.describe.pipeline import describe_networks_of
 from multifield.pipelines.model_input import load_splits_into
-from multifield.pipelines.stage import make_stage
+from multifield.pipelines.stage import make_stage, step
 from multifield.pipelines.tune import nodes
 
 
@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
         "tune",
         [
             load_splits_into("tune_data"),
-            node(
+            step(
                 nodes.tune_network,
                 inputs=[
                     "tune_data",
@@ -24,7 +24,6 @@ def create_pipeline() -> Pipeline:
                     "params:tuning",
                 ],
                 outputs=["study", "networks"],
-                name="tune_network",
             ),
             node(nodes.list_trials, inputs="study", outputs="trials", name="list_trials"),
             describe_networks_of("tune_data", "model_card"),
