@@ -291,7 +291,12 @@ def test_several_files_are_compared_in_pairs(tmp_path, results):
     table.assign(Omega_m_std=2 * table["Omega_m_std"]).to_csv(tmp_path / "wide.csv", index=False)
     as_draws(results).to_parquet(tmp_path / "draws.parquet")
     paths = [tmp_path / name for name in ("ours.csv", "wide.csv", "draws.parquet")]
-    page, _ = score_files(paths, Layout(), tmp_path / "out", BOOTSTRAP, CALIBRATION)
+    page, found = score_files(paths, Layout(), tmp_path / "out", BOOTSTRAP, CALIBRATION)
+    listed = pd.read_csv(tmp_path / "out/scores.csv").set_index(["file", "parameter", "metric"])
+    for name, scores in found.items():
+        row, expected = listed.loc[name, "Omega_m+sigma_8", "log_prob"], scores.log_prob_interval
+        values = [expected.value, expected.low, expected.high]
+        assert row[["value", "low", "high"]].tolist() == pytest.approx(values)
     differences = pd.read_csv(tmp_path / "out/differences.csv").set_index(
         ["file", "parameter", "metric"]
     )

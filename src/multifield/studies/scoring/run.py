@@ -109,7 +109,7 @@ def list_scores(scores: dict[str, Scores]) -> list[dict[str, Any]]:
     records = []
     for file, found in scores.items():
         both = "+".join(found.predictions.results.inferred)
-        values = {LOG_PROB: {both: float(found.log_prob.mean())}, **found.metrics}
+        values = {**found.metrics, LOG_PROB: {both: float(found.log_prob.mean())}}
         intervals = dict(found.intervals)
         if found.log_prob_interval:
             intervals[LOG_PROB] = {both: found.log_prob_interval}
