@@ -400,8 +400,10 @@ def _correct(state: TrainingState, plan: Plan, check_stop: Check) -> None:
     fit_correction(network, maps.train, plan.folds, loss, inferred, plan.seed, check_stop)
     valid = _evaluate(state, plan, maps.valid, check_stop)
     best = min(state.rows, key=lambda row: row[2])
-    logger.info("Correction of the members: validation loss %.4f instead of %.4f", valid, best[2])
-    if valid < best[2]:
+    if valid >= best[2]:
+        logger.info("Correction of the members: left out, because it does not help")
+    else:
+        logger.info("Correction of the members: validation loss %.4f, was %.4f", valid, best[2])
         best[2:] = valid, _evaluate(state, plan, maps.test, check_stop)
         state.best_state = copy_state(network)
 
