@@ -98,11 +98,7 @@ def _predictions() -> list[Node]:
 def _scores() -> list[Node]:
     """Score the best network before and after recalibration."""
     return [
-        step(
-            nodes.keep_comparable,
-            inputs=["results", *TESTED],
-            outputs="compared_results",
-        ),
+        step(nodes.keep_comparable, inputs=["results", *TESTED], outputs="compared_results"),
         step(
             nodes.keep_comparable_others,
             inputs=["runner_up_results", "shifted_predictions", *TESTED],
@@ -123,11 +119,7 @@ def _scores() -> list[Node]:
             inputs=["compared_results", "sigma_factors"],
             outputs="recalibrated_results",
         ),
-        step(
-            nodes.score_results,
-            inputs="compared_results",
-            outputs="metrics",
-        ),
+        step(nodes.score_results, inputs="compared_results", outputs="metrics"),
         step(
             nodes.estimate_intervals,
             inputs=["compared_results", "params:evaluation"],

@@ -39,12 +39,7 @@ def _drawings() -> list[Node]:
         node(plot, inputs="explanation", outputs=f"explain_figure_{name}", name=plot.__name__)
         for name, plot in zip(
             FIGURES,
-            (
-                nodes.plot_scales,
-                nodes.plot_environments,
-                nodes.plot_statistics,
-                nodes.plot_fields,
-            ),
+            (nodes.plot_scales, nodes.plot_environments, nodes.plot_statistics, nodes.plot_fields),
             strict=True,
         )
     ]

@@ -12,9 +12,7 @@ def create_pipeline() -> Pipeline:
         "predict",
         [
             step(
-                nodes.open_maps,
-                inputs=["prediction_card", "params:prediction"],
-                outputs="new_maps",
+                nodes.open_maps, inputs=["prediction_card", "params:prediction"], outputs="new_maps"
             ),
             step(
                 nodes.load_networks,

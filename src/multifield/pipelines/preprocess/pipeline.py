@@ -16,11 +16,7 @@ def create_pipeline() -> Pipeline:
                 inputs=["raw_maps", "manifest", "params:preprocessing", "split"],
                 outputs="log_maps",
             ),
-            step(
-                nodes.split_simulations,
-                inputs=["theta", "params:split"],
-                outputs="split",
-            ),
+            step(nodes.split_simulations, inputs=["theta", "params:split"], outputs="split"),
             step(
                 nodes.fit_normalization,
                 inputs=["log_maps", "split", "params:normalization"],

@@ -155,13 +155,7 @@ def plot_saliency(
         n_threads=training_config.n_threads,
     )
     return reporting.figures.saliency(
-        attributions,
-        batch.x,
-        examples,
-        selection.suite,
-        selection.field,
-        test_selection,
-        data.box,
+        attributions, batch.x, examples, selection.suite, selection.field, test_selection, data.box
     )
 
 

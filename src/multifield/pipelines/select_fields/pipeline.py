@@ -33,12 +33,7 @@ def _ranking() -> list[Node]:
         ),
         step(
             nodes.train_scorer,
-            inputs=[
-                "field_loaders",
-                "scorer_folder",
-                *SETTINGS,
-                "params:execution",
-            ],
+            inputs=["field_loaders", "scorer_folder", *SETTINGS, "params:execution"],
             outputs=["scorer_study", "scorer_networks"],
         ),
         step(
@@ -88,11 +83,7 @@ def _finalists() -> list[Node]:
 def _answer() -> list[Node]:
     """Find, tabulate and draw the smallest sets."""
     return [
-        step(
-            nodes.list_sets,
-            inputs=["field_scores", "measured_sets"],
-            outputs="field_sets",
-        ),
+        step(nodes.list_sets, inputs=["field_scores", "measured_sets"], outputs="field_sets"),
         step(
             nodes.find_smallest,
             inputs=[
