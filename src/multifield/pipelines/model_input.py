@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kedro.pipeline import Node, node
+from kedro.pipeline import Node
 
 from multifield import training
 from multifield.config.data import NormalizationConfig, SplitConfig
@@ -14,6 +14,7 @@ from multifield.data.normalization import Normalization
 from multifield.data.preprocess import LogMaps
 from multifield.data.split_loaders import SplitLoaders
 from multifield.maps.splits import Split
+from multifield.pipelines.stage import step
 
 
 def load_splits(
@@ -44,7 +45,7 @@ def load_splits(
 
 def load_splits_into(data: str) -> Node:
     """Make the node whose output is `data`, the loaders of a stage."""
-    return node(
+    return step(
         load_splits,
         inputs=[
             "log_maps",
@@ -57,5 +58,4 @@ def load_splits_into(data: str) -> Node:
             "params:training",
         ],
         outputs=data,
-        name="load_splits",
     )

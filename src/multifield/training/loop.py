@@ -401,7 +401,7 @@ def _correct(state: TrainingState, plan: Plan, check_stop: Check) -> None:
     valid = _evaluate(state, plan, maps.valid, check_stop)
     best = min(state.rows, key=lambda row: row[2])
     if valid >= best[2]:
-        logger.info("Correction of the members: left out, because it does not help")
+        logger.info("Correction of the members: not used, because it does not help")
     else:
         logger.info("Correction of the members: validation loss %.4f, was %.4f", valid, best[2])
         best[2:] = valid, _evaluate(state, plan, maps.test, check_stop)

@@ -1,4 +1,5 @@
 from collections.abc import Generator, Sequence
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -89,17 +90,11 @@ def trained(sources: tuple[Features, Features]) -> Several:
     return train(train_on, torch.from_numpy(FOLDS.of_maps(np.arange(len(train_on)))))
 
 
-def copy_of(network: Several) -> Several:
-    copy = Several()
-    copy.load_state_dict(network.state_dict())
-    return copy
-
-
 def test_corrected_members_are_as_certain_as_they_may_be(
     sources: tuple[Features, Features], trained: Several
 ) -> None:
     train_on, others = sources
-    network = copy_of(trained)
+    network = deepcopy(trained)
     assert chi2_of(network, others) > 1.2
     fit(network, train_on)
     assert chi2_of(network, others) == pytest.approx(1, abs=0.15)
@@ -111,7 +106,7 @@ def test_corrected_members_are_as_certain_as_they_may_be(
 def test_only_the_correction_is_fitted_and_equal_seeds_give_equal_ones(
     sources: tuple[Features, Features], trained: Several
 ) -> None:
-    one, other = copy_of(trained), copy_of(trained)
+    one, other = deepcopy(trained), deepcopy(trained)
     fit(one, sources[0])
     torch.rand(3)
     fit(other, sources[0])
@@ -131,7 +126,7 @@ def test_maps_with_unknown_parameters_are_not_used(
     half = Features(whole.theta[:n], whole.x[:n])
     theta = whole.theta.clone()
     theta[n:, 1] = torch.nan
-    one, other = copy_of(trained), copy_of(trained)
+    one, other = deepcopy(trained), deepcopy(trained)
     fit(one, half)
     fit(other, Features(theta, whole.x))
     torch.testing.assert_close(other.correct.state_dict(), one.correct.state_dict())
@@ -140,7 +135,7 @@ def test_maps_with_unknown_parameters_are_not_used(
 def test_a_stopped_fit_leaves_the_network_unchanged(
     sources: tuple[Features, Features], trained: Several
 ) -> None:
-    network = copy_of(trained)
+    network = deepcopy(trained)
     n_calls = 0
 
     def stop() -> None:
