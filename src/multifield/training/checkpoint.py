@@ -19,7 +19,7 @@ from multifield.training.step import device_of
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  # of the file; increase it when keys change
+FORMAT = 2  # of the file; increase it when keys or groups of parameters change
 
 
 @dataclass

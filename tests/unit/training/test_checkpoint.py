@@ -18,7 +18,7 @@ from multifield.training import (
     train_network,
     train_step,
 )
-from multifield.training.checkpoint import attempts_folder
+from multifield.training.checkpoint import FORMAT, attempts_folder
 from tests.unit.training.examples import HYPERPARAMETERS, config, make_data, make_theta
 
 
@@ -266,7 +266,7 @@ def test_code_in_a_checkpoint_is_not_run(path: Path, tmp_path: Path) -> None:
             return Path.touch, (tmp_path / "run",)
 
     path.parent.mkdir()
-    torch.save({"format": 1, "network": Exploit()}, path)
+    torch.save({"format": FORMAT, "network": Exploit()}, path)
     with pytest.raises(ValueError, match="Delete it"):
         train(path)
     assert not (tmp_path / "run").exists()
@@ -275,7 +275,7 @@ def test_code_in_a_checkpoint_is_not_run(path: Path, tmp_path: Path) -> None:
 def test_a_file_of_something_else_is_refused(path: Path, undisturbed: TrainedNetwork) -> None:
     path.parent.mkdir()
     torch.save(undisturbed.state, path)
-    with pytest.raises(ValueError, match="Expected a checkpoint of format 1"):
+    with pytest.raises(ValueError, match="Expected a checkpoint of format 2"):
         train(path)
 
 
